@@ -1,0 +1,1 @@
+"""Floor 3: argument parsing for the programs people run."""

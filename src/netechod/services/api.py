@@ -1,0 +1,54 @@
+"""The seams between what is said and how it travels, and nothing else.
+
+A service is a plain object. It is given a batch of datagrams, the time and an outbox, and it queues its
+answers; it never waits, never fails on a peer's account, and can be tested as a dialogue without a socket.
+"""
+
+from collections.abc import Buffer, Collection, Hashable, Sequence
+from typing import Protocol, TypeAlias
+
+Peer: TypeAlias = Hashable
+"""Where a datagram came from and its answer goes: opaque to services, a key for their tables."""
+
+Datagram: TypeAlias = tuple[bytes, Peer]
+"""A payload and its peer."""
+
+
+class Outbox(Protocol):
+    """A queue in memory that cannot block and does not fail; the endpoint empties it before the loop sleeps."""
+
+    def send(self, payload: bytes, peer: Peer) -> None:
+        """Queue one datagram."""
+        ...
+
+    def broadcast(self, payload: bytes, peers: Collection[Peer]) -> None:
+        """Queue the same datagram for every one of `peers`."""
+        ...
+
+
+class DatagramService(Protocol):
+    """What answers datagrams. `now` is the loop's monotonic clock, in seconds."""
+
+    def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
+        """Handle what one turn of the loop took from the socket, in order of arrival."""
+        ...
+
+    def next_deadline(self) -> float | None:
+        """When `deadline_reached` wants to be called; asked again after every call, None for never."""
+        ...
+
+    def deadline_reached(self, now: float, out: Outbox) -> None:
+        """Do what is due at `now`."""
+        ...
+
+
+class StreamSession(Protocol):
+    """What answers the bytes of one connection, whoever drives it and however."""
+
+    def data_received(self, data: memoryview) -> Buffer:
+        """Answer a chunk. `data` is lent for the call only; the reply may be `data` itself."""
+        ...
+
+    def eof_received(self) -> Buffer:
+        """Answer the peer's end of stream; the connection closes when this too is delivered."""
+        ...

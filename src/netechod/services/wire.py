@@ -1,0 +1,74 @@
+"""The rules of the text datagrams, shared by the services and the clients: names and bytes are exact."""
+
+import re
+
+MAX_DATAGRAM = 65507
+"""Bytes a UDP datagram can carry over IPv4 (65535 less the IP and UDP headers, RFC 768)."""
+
+MISS = "unknown"
+"""What the dictionary answers for a word that it does not hold, unless configured otherwise."""
+
+ONLINE = b"online"
+OFFLINE = b"offline"
+NOT_ONLINE = "你还没有上线,请先上线,运行: online".encode()
+REFUSED = "message refused: "
+
+_UNPRINTABLE = re.compile(
+    "["
+    "\x00-\x1f\x7f-\x9f"  # C0, DEL and C1 controls, ESC among them: terminals obey these
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidi marks and overrides: text reads other than it is
+    "\u2028\u2029"  # line and paragraph separators: one message would show as two
+    "\ud800-\udfff"  # surrogates: no character at all, and no encoder takes them
+    "]"
+)
+
+
+def text_of(payload: bytes) -> bytes:
+    r"""The text of a datagram: up to the first NUL, less trailing CR, LF and space.
+
+    The tutorials' clients send 32 bytes whatever the text, the rest behind a NUL being stack garbage;
+    `nc` and `socat` send the newline. All of them mean the same text.
+
+    >>> text_of(b"online\0\x7f\x03"), text_of(b"online\r\n")
+    (b'online', b'online')
+    """
+    end = payload.find(b"\0")
+    return (payload if end < 0 else payload[:end]).rstrip(b"\r\n ")
+
+
+def flaw_of(text: bytes) -> str | None:
+    """Why `text` may not be shown on other people's terminals, in words; None when it may."""
+    try:
+        shown = text.decode()
+    except UnicodeDecodeError:
+        return "not UTF-8"
+    found = _UNPRINTABLE.search(shown)
+    return None if found is None else f"control character U+{ord(found[0]):04X}"
+
+
+def harmless(text: str) -> str:
+    r"""`text` with every character that a terminal or a log would obey spelled out as an escape.
+
+    >>> harmless("a\x1b[2J\nb")
+    'a\\x1b[2J\\nb'
+    """
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def display_name(address: str, port: int) -> str:
+    """`ip--port`, the name of a peer in chat lines and logs; a v4-mapped address shows as IPv4 (RFC 4291, 2.5.5.2)."""
+    return f"{address.removeprefix('::ffff:') if '.' in address else address}--{port}"
+
+
+def chat_line(name: str, text: bytes) -> bytes:
+    """`ip--port#text`: how a member's text reaches the others."""
+    return name.encode() + b"#" + text
+
+
+def cut(text: bytes, limit: int) -> bytes:
+    """The longest start of the UTF-8 `text` within `limit` bytes that ends at a character.
+
+    >>> cut("苹果".encode(), 5).decode()
+    '苹'
+    """
+    return text if len(text) <= limit else text[:limit].decode(errors="ignore").encode()
