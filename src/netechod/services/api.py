@@ -4,7 +4,7 @@ A service is a plain object. It is given a batch of datagrams, the time and an o
 answers; it never waits, never fails on a peer's account, and can be tested as a dialogue without a socket.
 """
 
-from collections.abc import Buffer, Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import Protocol, TypeAlias
 
 Peer: TypeAlias = Hashable
@@ -13,9 +13,12 @@ Peer: TypeAlias = Hashable
 Datagram: TypeAlias = tuple[bytes, Peer]
 """A payload and its peer."""
 
+Chunk: TypeAlias = bytes | bytearray | memoryview
+"""Bytes of a stream, in whatever form spares a copy."""
+
 
 class Outbox(Protocol):
-    """A queue in memory that cannot block and does not fail; the endpoint empties it before the loop sleeps."""
+    """A queue in memory that cannot block or fail; the endpoint empties it before the loop sleeps."""
 
     def send(self, payload: bytes, peer: Peer) -> None:
         """Queue one datagram."""
@@ -45,10 +48,10 @@ class DatagramService(Protocol):
 class StreamSession(Protocol):
     """What answers the bytes of one connection, whoever drives it and however."""
 
-    def data_received(self, data: memoryview) -> Buffer:
+    def data_received(self, data: memoryview) -> Chunk:
         """Answer a chunk. `data` is lent for the call only; the reply may be `data` itself."""
         ...
 
-    def eof_received(self) -> Buffer:
+    def eof_received(self) -> Chunk:
         """Answer the peer's end of stream; the connection closes when this too is delivered."""
         ...

@@ -56,7 +56,7 @@ def harmless(text: str) -> str:
 
 
 def display_name(address: str, port: int) -> str:
-    """`ip--port`, the name of a peer in chat lines and logs; a v4-mapped address shows as IPv4 (RFC 4291, 2.5.5.2)."""
+    """`ip--port`: a peer's name in chat lines and logs; v4-mapped shows as IPv4 (RFC 4291, 2.5.5.2)."""
     return f"{address.removeprefix('::ffff:') if '.' in address else address}--{port}"
 
 
