@@ -1,0 +1,42 @@
+"""The ways in which starting or reloading fails, each with the sentence a person can act on."""
+
+
+class NetechodError(Exception):
+    """Something that is the operator's or our own to mend, never a peer's fault.
+
+    `exit_code` is what a start that fails on it exits with (sysexits.h, and the tutorials' own 2 to 5).
+    """
+
+    exit_code = 1
+
+
+class ConfigError(NetechodError):
+    """The configuration cannot be used; the text holds every problem found."""
+
+    exit_code = 78
+
+
+class DictionaryError(NetechodError):
+    """The dictionary file cannot be used."""
+
+    exit_code = 5
+
+
+class SocketError(NetechodError):
+    """A socket could not be made, bound or listened on: codes 2, 3 and 4."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class AlreadyRunningError(NetechodError):
+    """Another instance holds the pidfile (EX_TEMPFAIL)."""
+
+    exit_code = 75
+
+
+class PermissionRefusedError(NetechodError):
+    """A user, a group or a file is not ours to use (EX_NOPERM)."""
+
+    exit_code = 77
