@@ -1,0 +1,90 @@
+"""The acceptor: takes connections from a listening socket and hands them on."""
+
+import errno
+import logging
+import socket
+from collections.abc import Callable
+
+from netechod.reactor.counters import TcpCounters
+from netechod.reactor.loop import Loop, Timer
+
+ACCEPTS_PER_TURN = 64  # connections taken from one listener per turn; the rest wait one turn
+PAUSE = 0.2  # seconds without accepting when the system has no descriptor or memory left
+COMPLAINT_INTERVAL = 10.0  # seconds between two log lines about the same shortage
+
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+log = logging.getLogger(__name__)
+
+
+class Acceptor:
+    """Takes connections from a listening socket, a bounded number per turn."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        sock: socket.socket,
+        counters: TcpCounters,
+        accepted: Callable[[socket.socket, str, int], None],
+    ) -> None:
+        self._loop = loop
+        self._sock = sock
+        self._counters = counters
+        self._accepted = accepted
+        self._shortage: Timer | None = None  # set while we wait for the system to recover
+        self._complained = -COMPLAINT_INTERVAL
+        self._open = False
+        self.resume()
+
+    def resume(self) -> None:
+        """Accept, unless the system is still short."""
+        self._open = True
+        if self._shortage is None:
+            self._loop.watch(self._sock.fileno(), self._on_readable)
+
+    def pause(self) -> None:
+        """Leave newcomers in the backlog."""
+        self._open = False
+        self._loop.unwatch(self._sock.fileno())
+
+    def drain(self) -> None:
+        """Take who has connected already, then close."""
+        if self._shortage is None:
+            self._on_readable()
+        self.close()
+
+    def close(self) -> None:
+        """Refuse newcomers from now on."""
+        self.pause()
+        if self._shortage is not None:
+            self._shortage.cancel()
+        self._sock.close()
+
+    def _on_readable(self) -> None:
+        for _ in range(ACCEPTS_PER_TURN):
+            if not self._open:
+                break
+            try:
+                sock, address = self._sock.accept()
+            except BlockingIOError:
+                break
+            except OSError as error:
+                self._counters.accept_errors += 1
+                if error.errno in _EXHAUSTED:
+                    self._wait_for_the_system(error)
+                    break
+                continue  # that client is gone already (accept(2), "Error handling"); the next may be well
+            self._accepted(sock, address[0], address[1])
+
+    def _wait_for_the_system(self, error: OSError) -> None:
+        """The listener stays readable while nothing can be accepted: look away, or the loop would spin."""
+        self._loop.unwatch(self._sock.fileno())
+        self._shortage = self._loop.call_at(self._loop.now + PAUSE, self._on_shortage_over)
+        if self._loop.now - self._complained >= COMPLAINT_INTERVAL:
+            self._complained = self._loop.now
+            log.error("accept failed, new connections wait: %s", error.strerror)
+
+    def _on_shortage_over(self) -> None:
+        self._shortage = None
+        if self._open:
+            self.resume()

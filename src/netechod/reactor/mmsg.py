@@ -1,0 +1,209 @@
+"""Datagrams in batches on Linux: recvmmsg(2) and sendmmsg(2) through ctypes, so no compiler at install.
+
+One system call moves up to BATCH datagrams, and the arrays it works on are filled and read column by column:
+nothing here costs a Python statement per datagram but the making of its payload and its peer.
+
+A peer is the kernel's own bytes: the socket address and, on a wildcard socket, the control message that says
+which of our addresses was asked, laid side by side as the kernel wants them back. An answer's whole header is
+a copy of its peer.
+"""
+
+import ctypes
+import errno
+import mmap
+import os
+import socket
+import struct
+import sys
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import NamedTuple, NoReturn
+
+from netechod.reactor.datagram_io import (
+    BATCH,
+    MAX_PAYLOAD,
+    PlainDatagramIO,
+    ask_for_local_address,
+    is_wildcard,
+)
+from netechod.services.api import Datagram, Peer
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+_STRIDE = MAX_PAYLOAD + 64  # bytes between two payloads: not a power of two, or all would share a cache set
+
+
+class _IoVec(ctypes.Structure):
+    """struct iovec, readv(2)."""
+
+    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+class _MsgHdr(ctypes.Structure):
+    """struct msghdr, recvmsg(2)."""
+
+    _fields_ = (
+        ("name", ctypes.c_void_p),
+        ("name_length", ctypes.c_uint32),
+        ("iov", ctypes.c_void_p),
+        ("iov_length", ctypes.c_size_t),
+        ("control", ctypes.c_void_p),
+        ("control_length", ctypes.c_size_t),
+        ("flags", ctypes.c_int),
+    )
+
+
+class _MMsgHdr(ctypes.Structure):
+    """struct mmsghdr, recvmmsg(2)."""
+
+    _fields_ = (("header", _MsgHdr), ("length", ctypes.c_uint32))
+
+
+class _PeerLayout(NamedTuple):
+    """Where things lie in a peer's bytes."""
+
+    name: int  # bytes of the socket address
+    control_at: int  # offset of the control message; also the size of a peer that has none
+    control: int  # bytes of the control message, 0 for none
+    index_at: int  # offset of the interface index in it
+    size: int  # bytes in all
+
+
+_HEADER = 2 * ctypes.sizeof(ctypes.c_size_t)  # struct cmsghdr: length, level and type (cmsg(3))
+_LAYOUTS = {
+    # struct sockaddr_in is 16 bytes, struct in_pktinfo is index, local address, address asked
+    socket.AF_INET: _PeerLayout(16, 16, _HEADER + 12, 16 + _HEADER, 16 + _HEADER + 16),
+    # struct sockaddr_in6 is 28 bytes and 4 of padding, struct in6_pktinfo is address asked, index
+    socket.AF_INET6: _PeerLayout(28, 32, _HEADER + 20, 32 + _HEADER + 16, 32 + _HEADER + 24),
+}
+
+
+class BatchMemory:
+    """The payloads of one batch each way: one pair serves every socket of a loop, a batch at a time.
+
+    Anonymous memory (mmap(2)): it is real only where it was used, and a slice of it is a bytes object.
+    """
+
+    def __init__(self) -> None:
+        self.received = mmap.mmap(-1, BATCH * _STRIDE)
+        self.sent = mmap.mmap(-1, BATCH * MAX_PAYLOAD)
+
+
+class MmsgDatagramIO:
+    """A socket whose datagrams move in batches."""
+
+    def __init__(self, sock: socket.socket, memory: BatchMemory) -> None:
+        self._fd = sock.fileno()
+        self._memory = memory
+        layout = _LAYOUTS[sock.family]
+        if is_wildcard(sock):
+            ask_for_local_address(sock)
+        else:
+            layout = layout._replace(control=0, size=layout.control_at)
+        self._layout = layout
+        self._in = _Messages(layout)
+        self._in.set_payloads(_address(memory.received), _STRIDE)
+        self._fresh = bytes(self._in.headers)  # the lengths that the kernel overwrites at each call
+        self._out = _Messages(layout)
+        self._sent_at = _address(memory.sent)
+
+    def receive(self) -> Sequence[Datagram]:
+        """See DatagramIO."""
+        messages, payloads = self._in, self._memory.received
+        messages.header_bytes[:] = self._fresh
+        count = _libc.recvmmsg(self._fd, messages.headers, BATCH, socket.MSG_DONTWAIT, None)
+        if count < 0:
+            if ctypes.get_errno() in (errno.EAGAIN, errno.EINTR):
+                return ()
+            _raise_errno()
+        messages.forget_interfaces(count)
+        peers = struct.iter_unpack(f"{self._layout.size}s", messages.peers[: count * self._layout.size])
+        return [
+            (payloads[start : start + length], peer)
+            for start, length, (peer,) in zip(_STARTS, messages.lengths[:count].tolist(), peers, strict=False)
+        ]
+
+    def send(self, datagrams: Sequence[Datagram]) -> int:
+        """See DatagramIO."""
+        payloads, peers = zip(*datagrams, strict=True)
+        count, messages = len(payloads), self._out
+        messages.peers[: count * self._layout.size] = b"".join(peers)
+        data = b"".join(payloads)
+        self._memory.sent[: len(data)] = data
+        lengths = array("L", map(len, payloads))
+        messages.iov_lengths[:count] = memoryview(lengths)
+        messages.iov_bases[:count] = memoryview(array("L", accumulate(lengths, initial=self._sent_at)))[
+            :count
+        ]
+        sent: int = _libc.sendmmsg(
+            self._fd, messages.headers, count, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+        )
+        if sent < 0:
+            _raise_errno()
+        return sent
+
+    def address_of(self, peer: Peer) -> tuple[str, int]:
+        """See DatagramIO."""
+        assert isinstance(peer, bytes)  # noqa: S101 (for the type checker: every peer here was made by receive)
+        port = int.from_bytes(peer[2:4], "big")
+        if self._layout.name == 16:  # struct sockaddr_in: family, port, address (ip(7))
+            return socket.inet_ntop(socket.AF_INET, peer[4:8]), port
+        return socket.inet_ntop(socket.AF_INET6, peer[8:24]), port  # struct sockaddr_in6 (ipv6(7))
+
+
+class _Messages:
+    """The arrays that one call works on, wired together once: headers, peers and payload pointers."""
+
+    def __init__(self, layout: _PeerLayout) -> None:
+        self.peers = mmap.mmap(-1, BATCH * layout.size)
+        self._iovecs = (_IoVec * BATCH)()
+        self.headers = (_MMsgHdr * BATCH)()
+        peers_at, iovecs_at = _address(self.peers), ctypes.addressof(self._iovecs)
+        for index, message in enumerate(self.headers):
+            header, peer_at = message.header, peers_at + index * layout.size
+            header.name, header.name_length = peer_at, layout.name
+            header.iov, header.iov_length = iovecs_at + index * ctypes.sizeof(_IoVec), 1
+            if layout.control:
+                header.control, header.control_length = peer_at + layout.control_at, layout.control
+        self.header_bytes = memoryview(self.headers).cast("B")
+        self.lengths = self.header_bytes.cast("I")[
+            _MMsgHdr.length.offset // 4 :: ctypes.sizeof(_MMsgHdr) // 4
+        ]
+        words = memoryview(self._iovecs).cast("B").cast("L")
+        self.iov_bases, self.iov_lengths = words[0::2], words[1::2]
+        self._interfaces = (
+            memoryview(self.peers).cast("I")[layout.index_at // 4 :: layout.size // 4]
+            if layout.control
+            else None
+        )
+
+    def set_payloads(self, start: int, stride: int) -> None:
+        """Give every message its own stretch of memory to receive into."""
+        self.iov_bases[:] = memoryview(array("L", range(start, start + BATCH * stride, stride)))
+        self.iov_lengths[:] = memoryview(array("L", [MAX_PAYLOAD] * BATCH))
+
+    def forget_interfaces(self, count: int) -> None:
+        """Clear where the datagrams came in: the answer is routed like every other packet."""
+        if self._interfaces is not None:
+            self._interfaces[:count] = _ZEROS[:count]
+
+
+_STARTS = range(0, BATCH * _STRIDE, _STRIDE)
+_ZEROS = memoryview(array("I", bytes(4 * BATCH)))
+
+
+def _address(memory: mmap.mmap) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
+
+
+def _raise_errno() -> NoReturn:
+    number = ctypes.get_errno()
+    raise OSError(number, os.strerror(number))
+
+
+def datagram_io(sock: socket.socket, memory: BatchMemory) -> MmsgDatagramIO | PlainDatagramIO:
+    """The best way that this system has to move the datagrams of `sock`."""
+    if sys.platform == "linux" and hasattr(_libc, "recvmmsg") and hasattr(_libc, "sendmmsg"):
+        return MmsgDatagramIO(sock, memory)
+    return PlainDatagramIO(sock)

@@ -1,0 +1,120 @@
+"""The three ways to wait for many descriptors: epoll, poll and select, behind one face.
+
+The event masks are those of poll(2), which epoll(7) shares; select(2) is translated.
+"""
+
+import select
+from typing import Literal, Protocol, TypeAlias
+
+READABLE = select.POLLIN
+WRITABLE = select.POLLOUT
+
+SelectorName: TypeAlias = Literal["epoll", "poll", "select"]
+
+
+class Selector(Protocol):
+    """Which descriptors are ready. Level-triggered: what is not dealt with is reported again."""
+
+    limit: int | None
+    """Descriptors from this number on can not be watched (FD_SETSIZE); None: no such limit."""
+
+    def register(self, fd: int, mask: int) -> None:
+        """Begin to watch."""
+        ...
+
+    def modify(self, fd: int, mask: int) -> None:
+        """Watch for other events."""
+        ...
+
+    def unregister(self, fd: int) -> None:
+        """Watch no more; to be called before the descriptor is closed."""
+        ...
+
+    def wait(self, timeout: float | None) -> list[tuple[int, int]]:
+        """The ready descriptors with their masks; after `timeout` seconds (None: never) an empty list."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the kernel holds."""
+        ...
+
+
+class EpollSelector:
+    """epoll(7): the cost of a wait depends on what is ready, not on what is watched."""
+
+    limit = None
+
+    def __init__(self) -> None:
+        epoll = select.epoll()
+        self.register = epoll.register
+        self.modify = epoll.modify
+        self.unregister = epoll.unregister
+        self.close = epoll.close
+        self._poll = epoll.poll
+
+    def wait(self, timeout: float | None) -> list[tuple[int, int]]:
+        """See Selector. epoll takes seconds and rounds up to milliseconds."""
+        return self._poll(timeout)
+
+
+class PollSelector:
+    """poll(2): no limit on the number of a descriptor, a cost per descriptor watched."""
+
+    limit = None
+
+    def __init__(self) -> None:
+        poll = select.poll()
+        self.register = poll.register
+        self.modify = poll.modify
+        self.unregister = poll.unregister
+        self._poll = poll.poll
+
+    def wait(self, timeout: float | None) -> list[tuple[int, int]]:
+        """See Selector. poll takes milliseconds; Python rounds up, so no wait ends too soon and spins."""
+        return self._poll(None if timeout is None else timeout * 1000)
+
+    def close(self) -> None:
+        """poll keeps nothing in the kernel."""
+
+
+class SelectSelector:
+    """select(2): everywhere, and only for descriptors below FD_SETSIZE."""
+
+    limit = 1024
+
+    def __init__(self) -> None:
+        self._readable: set[int] = set()
+        self._writable: set[int] = set()
+
+    def register(self, fd: int, mask: int) -> None:
+        """See Selector."""
+        for events, fds in ((READABLE, self._readable), (WRITABLE, self._writable)):
+            if mask & events:
+                fds.add(fd)
+            else:
+                fds.discard(fd)
+
+    modify = register
+
+    def unregister(self, fd: int) -> None:
+        """See Selector."""
+        self._readable.discard(fd)
+        self._writable.discard(fd)
+
+    def wait(self, timeout: float | None) -> list[tuple[int, int]]:
+        """See Selector."""
+        readable, writable, _ = select.select(self._readable, self._writable, (), timeout)
+        masks = dict.fromkeys(readable, READABLE)
+        for fd in writable:
+            masks[fd] = masks.get(fd, 0) | WRITABLE
+        return list(masks.items())
+
+    def close(self) -> None:
+        """select keeps nothing in the kernel."""
+
+
+SELECTORS: dict[SelectorName, type[EpollSelector] | type[PollSelector] | type[SelectSelector]] = {
+    "epoll": EpollSelector,
+    "poll": PollSelector,
+    "select": SelectSelector,
+}

@@ -1,0 +1,49 @@
+"""Signals as events: a handler only notes the signal, the loop acts on it between two turns.
+
+Python runs a handler between two bytecodes, and PEP 475 resumes the wait after it: without the wake-up
+descriptor (`signal.set_wakeup_fd`) a noted signal would wait for the next packet. The signal's *number* also
+travels through that descriptor and is lost when it is full; the notes here are not, however many come.
+"""
+
+import signal
+from collections.abc import Mapping
+from types import FrameType
+
+from netechod.reactor.loop import Callback, Loop
+
+
+class SignalSource:
+    """Notes signals from its construction on, before there are sockets; delivers them once it has a loop."""
+
+    def __init__(self, *signals: signal.Signals) -> None:
+        self._noted: dict[int, None] = {}
+        self._handlers: Mapping[signal.Signals, Callback] = {}
+        self._loop: Loop | None = None
+        self._before = {number: signal.signal(number, self._note) for number in signals}
+        self._before[signal.SIGPIPE] = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+    def deliver_to(self, loop: Loop, handlers: Mapping[signal.Signals, Callback]) -> None:
+        """From now on call `handlers` on `loop`; what was noted until now comes first."""
+        self._loop = loop
+        self._handlers = handlers
+        # A full bell has been rung: the default warning would only write to stderr, once per signal.
+        signal.set_wakeup_fd(loop.bell, warn_on_full_buffer=False)
+        loop.call_soon(self._deliver)
+
+    def close(self) -> None:
+        """Put back the handlers that were there before."""
+        signal.set_wakeup_fd(-1)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        """Keep the number, once, in the order of arrival. Runs between any two bytecodes: no logging here."""
+        if not self._noted and self._loop is not None:
+            self._loop.call_soon(self._deliver)
+        self._noted[number] = None
+
+    def _deliver(self) -> None:
+        """Call the handler of every noted signal; one that comes meanwhile is noted for the next turn."""
+        noted, self._noted = self._noted, {}
+        for number in noted:
+            self._handlers[signal.Signals(number)]()

@@ -1,0 +1,135 @@
+"""A datagram socket and the service behind it."""
+
+import socket
+from collections.abc import Collection
+from itertools import repeat
+
+from netechod.reactor.counters import UdpCounters
+from netechod.reactor.datagram_io import BATCH, DatagramIO
+from netechod.reactor.loop import Loop, Timer
+from netechod.services.api import Datagram, DatagramService, Peer
+
+FLUSH_LIMIT = 512  # datagrams sent from one socket per turn; the rest wait one turn, the others have theirs
+OUTBOX_LIMIT = 65536  # datagrams waiting for the kernel; beyond it the oldest are dropped
+DRAIN_TURNS = 64  # batches still answered when the endpoint closes
+
+
+class UdpEndpoint:
+    """Takes batches from the socket to the service and its answers back. It is the service's outbox.
+
+    While answers wait for the kernel no more questions are taken: they wait in the kernel's own queue.
+    """
+
+    def __init__(self, loop: Loop, sock: socket.socket, io: DatagramIO, service: DatagramService) -> None:
+        self._loop = loop
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._io = io
+        self._service = service
+        self._queue: list[Datagram] = []
+        self._flush_asked = False
+        self._timer: Timer | None = None
+        self.counters = UdpCounters()
+        loop.watch(self._fd, self._on_readable)
+
+    def send(self, payload: bytes, peer: Peer) -> None:
+        """See Outbox."""
+        self._queue.append((payload, peer))
+        self._ask_for_flush()
+
+    def broadcast(self, payload: bytes, peers: Collection[Peer]) -> None:
+        """See Outbox."""
+        self._queue.extend(zip(repeat(payload), peers))
+        self._ask_for_flush()
+
+    def drain(self) -> None:
+        """Answer what has arrived, as far as the kernel takes the answers at once, and close."""
+        for _ in range(DRAIN_TURNS):
+            if not self._receive():
+                break
+            self._send(OUTBOX_LIMIT)
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._queue.clear()
+        self._loop.unwatch(self._fd)
+        self._sock.close()
+
+    def _on_readable(self) -> None:
+        self._receive()
+
+    def _receive(self) -> int:
+        """Take one batch to the service; returns its size."""
+        try:
+            batch = self._io.receive()
+        except OSError:  # a failed checksum, memory: this call's trouble alone
+            self.counters.receive_errors += 1
+            return 0
+        if batch:
+            self.counters.received += len(batch)
+            self._service.datagrams_received(batch, self._loop.now, self)
+            self._set_timer()
+        return len(batch)
+
+    def _ask_for_flush(self) -> None:
+        if not self._flush_asked:
+            self._flush_asked = True
+            self._loop.call_before_sleep(self._flush)
+        if len(self._queue) > OUTBOX_LIMIT:
+            self._make_room()
+
+    def _flush(self) -> None:
+        """Send; with something left, take no questions until the kernel has taken the answers."""
+        self._flush_asked = False
+        self._send(FLUSH_LIMIT)
+        if self._queue:
+            self._flush_asked = True
+            self._loop.watch(self._fd, None, self._flush_rest)
+
+    def _flush_rest(self) -> None:
+        self._send(FLUSH_LIMIT)
+        if not self._queue:
+            self._flush_asked = False
+            self._loop.watch(self._fd, self._on_readable)
+
+    def _send(self, limit: int) -> None:
+        """Send up to `limit` datagrams, until the kernel takes no more for now."""
+        queue, counters = self._queue, self.counters
+        while queue and limit > 0:
+            try:
+                sent = self._io.send(queue[:BATCH])
+            except BlockingIOError:
+                break
+            except OSError:
+                counters.send_errors += 1  # no route, a firewall, port 0: UDP allows it, the counter tells it
+                del queue[0]
+                limit -= 1
+            else:
+                counters.sent += sent
+                del queue[:sent]
+                limit -= sent
+
+    def _make_room(self) -> None:
+        """The outbox is full: send at once; what the kernel does not take costs the oldest."""
+        self._send(OUTBOX_LIMIT)
+        excess = len(self._queue) - OUTBOX_LIMIT
+        if excess > 0:
+            self.counters.overflowed += excess
+            del self._queue[:excess]
+
+    def _set_timer(self) -> None:
+        """Be there at the service's next deadline; a timer that comes too soon sets itself again."""
+        deadline = self._service.next_deadline()
+        if deadline is None or (self._timer is not None and self._timer.when <= deadline):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._on_deadline)
+
+    def _on_deadline(self) -> None:
+        self._timer = None
+        self._service.deadline_reached(self._loop.now, self)
+        self._set_timer()

@@ -1,0 +1,51 @@
+"""Echo: what comes in goes out (RFC 862), and the tutorials' variant that signs each chunk."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from netechod.services.api import Chunk, Datagram, Outbox
+
+TUTORIAL_CHUNK = 1023  # bytes the tutorials' server reads at once: its buffer of 1024 less the final NUL
+TUTORIAL_SUFFIX = b"[server echo]"
+
+
+class EchoService:
+    """UDP echo: the same datagram back, an empty one included (RFC 862, UDP Based Echo Service)."""
+
+    def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
+        """Queue every datagram for the peer that it came from."""
+        for payload, peer in batch:
+            out.send(payload, peer)
+
+    def next_deadline(self) -> float | None:
+        """Echo waits for nothing."""
+        return None
+
+    def deadline_reached(self, now: float, out: Outbox) -> None:
+        """Nothing is ever due."""
+
+
+class EchoSession:
+    """TCP echo: the same bytes back, all 256 values, in order, nothing added."""
+
+    def data_received(self, data: memoryview) -> Chunk:
+        """Answer with the chunk itself: no copy."""
+        return data
+
+    def eof_received(self) -> Chunk:
+        """Nothing more is owed than what is still on its way."""
+        return b""
+
+
+class TutorialEchoSession(EchoSession):
+    """The tutorials' echo: each chunk read comes back signed, so the answer depends on segmentation."""
+
+    def data_received(self, data: memoryview) -> Chunk:
+        """Cut the data as the tutorials' 1023-byte reads would have, and sign each piece."""
+        pieces = (data[start : start + TUTORIAL_CHUNK] for start in range(0, len(data), TUTORIAL_CHUNK))
+        return b"".join(part for piece in pieces for part in (piece, TUTORIAL_SUFFIX))
+
+
+def echo_session(mode: Literal["rfc862", "tutorial"]) -> EchoSession:
+    """The session for `mode`; echo remembers nothing, so one object serves every connection."""
+    return EchoSession() if mode == "rfc862" else TutorialEchoSession()

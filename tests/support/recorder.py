@@ -1,0 +1,23 @@
+"""An outbox that writes down what a service wants sent, for tests that read as dialogues."""
+
+from collections.abc import Collection
+
+from netechod.services.api import Peer
+
+
+class Recorder(list[tuple[str, bytes, object]]):
+    """`("send", payload, peer)` and `("broadcast", payload, peers)`, in the order of asking."""
+
+    def send(self, payload: bytes, peer: Peer) -> None:
+        """See Outbox."""
+        self.append(("send", payload, peer))
+
+    def broadcast(self, payload: bytes, peers: Collection[Peer]) -> None:
+        """See Outbox. The peers as a sorted tuple: who hears it matters, the order does not."""
+        self.append(("broadcast", payload, tuple(sorted(peers, key=str))))
+
+    def take(self) -> list[tuple[str, bytes, object]]:
+        """What was queued since the last take."""
+        taken = list(self)
+        self.clear()
+        return taken
