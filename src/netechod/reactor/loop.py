@@ -16,6 +16,8 @@ from netechod.reactor.selectors import READABLE, WRITABLE, EpollSelector, Select
 
 Callback = Callable[[], object]
 
+LONGEST_WAIT = 86400.0  # seconds; epoll and poll count milliseconds in an int, which ends at 24.8 days
+
 
 class Timer:
     """A call in the future that can be taken back."""
@@ -165,7 +167,9 @@ class Loop:
             return 0.0
         while self._timers and self._timers[0][2].callback is None:
             heapq.heappop(self._timers)
-        return max(0.0, self._timers[0][0] - self._clock()) if self._timers else None
+        if not self._timers:
+            return None
+        return min(max(0.0, self._timers[0][0] - self._clock()), LONGEST_WAIT)
 
     def _on_bell(self) -> None:
         """Empty the bell; `_turn` calls what it rang for."""

@@ -4,6 +4,7 @@ The event masks are those of poll(2), which epoll(7) shares; select(2) is transl
 """
 
 import select
+from collections.abc import Callable
 from typing import Literal, Protocol, TypeAlias
 
 READABLE = select.POLLIN
@@ -15,8 +16,10 @@ SelectorName: TypeAlias = Literal["epoll", "poll", "select"]
 class Selector(Protocol):
     """Which descriptors are ready. Level-triggered: what is not dealt with is reported again."""
 
-    limit: int | None
-    """Descriptors from this number on can not be watched (FD_SETSIZE); None: no such limit."""
+    @property
+    def limit(self) -> int | None:
+        """Descriptors from this number on can not be watched (FD_SETSIZE); None: no such limit."""
+        ...
 
     def register(self, fd: int, mask: int) -> None:
         """Begin to watch."""
@@ -113,7 +116,7 @@ class SelectSelector:
         """select keeps nothing in the kernel."""
 
 
-SELECTORS: dict[SelectorName, type[EpollSelector] | type[PollSelector] | type[SelectSelector]] = {
+SELECTORS: dict[SelectorName, Callable[[], Selector]] = {
     "epoll": EpollSelector,
     "poll": PollSelector,
     "select": SelectSelector,

@@ -27,6 +27,7 @@ class TcpLimits:
     connections: int = 10000
     connections_per_source: int = 256
     idle_timeout: float = 0.0  # seconds without a byte either way; 0 for never
+    admits: Callable[[str], bool] = lambda address: True  # whether an address may connect at all
 
 
 def source_of(address: str) -> Hashable:
@@ -157,14 +158,14 @@ class TcpServer:
         loop: Loop,
         listeners: Sequence[socket.socket],
         new_session: Callable[[], StreamSession],
-        limits: TcpLimits,
+        limits: TcpLimits | None = None,
     ) -> None:
         self.loop = loop
         self.new_session = new_session
         self.buffer = memoryview(bytearray(BUFFER))
         self.connections: set[TcpConnection] = set()
         self.counters = TcpCounters()
-        self._limits = limits
+        self._limits = limits or TcpLimits()
         self._log = ConnectionLog(loop, "echo-tcp")
         self._sources: dict[Hashable, int] = {}  # connections by source
         self._full = False
@@ -212,21 +213,28 @@ class TcpServer:
 
     def _on_accepted(self, sock: socket.socket, address: str, port: int) -> None:
         source = source_of(address)
-        used = self._sources.get(source, 0)
-        fd_limit = self.loop.descriptor_limit
-        if used >= self._limits.connections_per_source or (fd_limit and sock.fileno() >= fd_limit):
+        if not self._admits(sock, address, source):
             self.counters.refused += 1
             sock.close()
             return
         sock.setblocking(False)
         name = display_name(address, port)
-        self._sources[source] = used + 1
+        self._sources[source] = self._sources.get(source, 0) + 1
         self.connections.add(TcpConnection(self, sock, name, source))
         self.counters.accepted += 1
         self._log.accepted(name, sock.fileno())
         if self._sweep_timer is None and self._limits.idle_timeout:
             self._sweep_timer = self.loop.call_at(self.loop.now + self._limits.idle_timeout, self._sweep)
         self._check_room()
+
+    def _admits(self, sock: socket.socket, address: str, source: Hashable) -> bool:
+        """Whether the newcomer is allowed, not one too many of its source, and watchable by the selector."""
+        fd_limit = self.loop.descriptor_limit
+        return (
+            self._limits.admits(address)
+            and self._sources.get(source, 0) < self._limits.connections_per_source
+            and (fd_limit is None or sock.fileno() < fd_limit)
+        )
 
     def _check_room(self) -> None:
         """At the limit newcomers wait in the backlog until a sixteenth of the places is free again."""

@@ -45,9 +45,10 @@ class UdpEndpoint:
     def drain(self) -> None:
         """Answer what has arrived, as far as the kernel takes the answers at once, and close."""
         for _ in range(DRAIN_TURNS):
-            if not self._receive():
+            received = self._receive()
+            self._send(OUTBOX_LIMIT)  # after the last look too: this turn's answers still wait for its end
+            if not received:
                 break
-            self._send(OUTBOX_LIMIT)
         self.close()
 
     def close(self) -> None:

@@ -59,7 +59,7 @@ class DictionaryParser:
     def __init__(self, name: str, *, strict: bool = False) -> None:
         self._name = name
         self._strict = strict
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()  # drops a BOM, even in two blocks
         self._hash = hashlib.sha256()
         self._line = 0  # lines parsed
         self._rest = ""  # the start of a line whose end is in the next block
@@ -71,10 +71,9 @@ class DictionaryParser:
 
     def feed(self, block: bytes) -> None:
         """Parse the lines that `block` completes. Raises DictionaryError for what is not UTF-8 text."""
-        first = not self._line and not self._rest
         self._hash.update(block)
         text = self._rest + self._decode(block, final=False)
-        lines = (text.removeprefix("\ufeff") if first else text).split("\n")
+        lines = text.split("\n")
         self._rest = lines.pop()
         self._parse(lines)
         if len(self._rest) > MAX_LINE:
@@ -122,9 +121,11 @@ class DictionaryParser:
                 self._skip(number, line)
                 continue
             word, meaning = key.encode(), value.encode()
-            if entries.setdefault(word, meaning) is not meaning:
+            if word in entries:
                 self._warn(f"{self._at(number)}: duplicate key {key!r}; the first one stays")
-            elif (same := fold(key)) != key:
+                continue
+            entries[word] = meaning
+            if (same := fold(key)) != key:
                 folded.setdefault(same.encode(), meaning)
         self._line += len(lines)
 
@@ -170,7 +171,7 @@ class DictionaryService:
 
     def configure(self, *, unknown: str, match: Literal["folded", "exact"], max_reply: int) -> None:
         """Change how it answers: what a miss says, how words match, and the bytes of the longest answer."""
-        self._unknown = unknown.encode()
+        self._unknown = text_of(cut(unknown.encode(), max_reply))  # as it arrives: to know it again
         self._folds = match == "folded"
         self._max_reply = max_reply
 

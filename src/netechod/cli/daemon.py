@@ -1,0 +1,99 @@
+"""netechod: the daemon's command line."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from netechod import __version__
+from netechod.errors import ConfigError, NetechodError
+
+DEFAULT_CONFIG = Path("/etc/netechod/netechod.toml")
+
+DESCRIPTION = """\
+Answer echo (TCP, UDP), an English-Chinese dictionary (UDP) and chat (UDP).
+
+Without -f netechod becomes a daemon; the command returns when everything serves, or says why it does not.
+"""
+
+EPILOG = """\
+signals: HUP reload the dictionary and the configuration; USR1 reopen the logs; USR2 write the status to
+  log.txt; TERM stop, deliver what is owed; INT, or a second TERM, stop now.
+
+exit status: 0 stopped cleanly, 1 failed while running, 2 socket, 3 bind, 4 listen, 5 dictionary,
+  64 usage, 75 another instance runs, 77 no permission, 78 configuration.
+
+examples:
+  netechod -t                                    check the configuration and the dictionary
+  netechod -f --set 'chat.listen=["[::]:9082"]'  run in the foreground with another port
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose usage errors exit with EX_USAGE: argparse's own status 2 means a socket here."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and how to find out more."""
+        self.exit(64, f"{self.prog}: error: {message}\nhint: {self.prog} --help\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line of `netechod`."""
+    parser = Parser(
+        prog="netechod",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help=f"default: {DEFAULT_CONFIG}")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override one key of the configuration, e.g. chat.idle_timeout=30; may be repeated",
+    )
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("-f", "--foreground", action="store_true", help="stay; show the log on stderr too")
+    mode.add_argument(
+        "-t", "--check", action="store_true", help="check configuration and dictionary, then exit"
+    )
+    mode.add_argument("-T", "--dump-config", action="store_true", help="print the configuration in effect")
+    parser.add_argument("-V", "--version", action="version", version=f"netechod {__version__}")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; returns its exit status. The imports wait for the arguments: help must be quick."""
+    arguments = build_parser().parse_args(argv)
+    path = arguments.config
+    if path is None and DEFAULT_CONFIG.exists():
+        path = DEFAULT_CONFIG
+    try:
+        if arguments.check:
+            from netechod.process.check import check
+
+            print("\n".join(check(path, arguments.overrides)))
+        elif arguments.dump_config:
+            from netechod.process.config_dump import dump
+            from netechod.process.config_file import load
+
+            print(dump(load(path, arguments.overrides)), end="")
+        else:
+            from netechod.process.start import Wishes, run
+
+            run(Wishes(path, arguments.overrides, arguments.foreground))
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")  # a report in a form of its own
+        return error.exit_code
+    except NetechodError as error:
+        sys.stderr.write(f"netechod: error: {error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

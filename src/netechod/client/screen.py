@@ -1,0 +1,97 @@
+"""What people type and read: prompts and lines, results on stdout made harmless, complaints on stderr."""
+
+import os
+import sys
+import unicodedata
+from collections.abc import Iterator, Mapping
+
+from netechod.client.net import ClientError
+from netechod.services.wire import harmless
+
+
+class OutputClosed(Exception):
+    """Whoever read our stdout has left."""
+
+
+def interactive() -> bool:
+    """Whether a person sits at both ends: the only case in which there are prompts."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def lines(prompt: str = "") -> Iterator[bytes]:
+    """The lines of stdin, each asked for with `prompt`; at the end of input that line is ended too."""
+    while True:
+        if prompt:
+            put(prompt)
+        line = sys.stdin.buffer.readline()
+        if not line:
+            break
+        yield line
+    if prompt:
+        put("\n")
+
+
+def put(text: str) -> None:
+    """Write text to stdout at once, in the encoding of the locale."""
+    put_bytes(text.encode(sys.stdout.encoding, "backslashreplace"))
+
+
+def put_bytes(data: bytes) -> None:
+    """Write bytes to stdout at once; a reader who left is not an error, a full disk is."""
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # What stays in the buffer would fail again when the interpreter flushes it at exit.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+        if isinstance(error, BrokenPipeError):
+            raise OutputClosed from None
+        raise ClientError(f"cannot write the output: {error.strerror}") from None
+
+
+def complain(message: str, hint: str = "") -> None:
+    """Say on stderr what went wrong, and what to try."""
+    print(f"netecho: error: {harmless(message)}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr, flush=True)
+
+
+def decoded(payload: bytes) -> str:
+    """The text of `payload`, whatever is not UTF-8 spelled out."""
+    return payload.decode(errors="backslashreplace")
+
+
+def shown(payload: bytes) -> str:
+    """What came from the network as one line that is safe on a terminal."""
+    return harmless(decoded(payload))
+
+
+def shown_lines(text: str) -> str:
+    """`text` made safe for a terminal, the ends of its lines kept."""
+    return "\n".join(map(harmless, text.split("\n")))
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal `text` takes: wide characters take two (UAX #11), combining none."""
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )
+
+
+def padded(text: str, width: int) -> str:
+    """`text` and the spaces that fill it up to `width` columns."""
+    return text + " " * (width - cells(text))
+
+
+def put_json(record: Mapping[str, object]) -> None:
+    """Write `record` as one line of JSON, which is UTF-8 in every locale (RFC 8259, 8.1).
+
+    It is readable as long as that is safe, and all escapes where a terminal would obey a character.
+    """
+    import json  # on demand: few runs need it, and every run would pay for it
+
+    text = json.dumps(record, ensure_ascii=False)
+    put_bytes((text if harmless(text) == text else json.dumps(record)).encode() + b"\n")

@@ -1,0 +1,207 @@
+"""The composition root: builds the house out of its configuration, and is what the signals talk to."""
+
+import gc
+import logging
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import partial
+
+from netechod.errors import ConfigError, DictionaryError
+from netechod.process.building import (
+    AddressOf,
+    UdpService,
+    build_chat,
+    build_echo_tcp,
+    build_limits,
+    build_rules,
+)
+from netechod.process.config import Config
+from netechod.process.config_file import Loaded, changed, needs_restart
+from netechod.process.dictionary_file import load_dictionary, log_loaded
+from netechod.process.logs import Logs
+from netechod.process.notify import Notifier
+from netechod.process.reloading import Reloader
+from netechod.process.sockets import Sockets
+from netechod.process.status import Status
+from netechod.reactor.loop import Callback, Loop
+from netechod.reactor.mmsg import BatchMemory
+from netechod.reactor.selectors import SELECTORS
+from netechod.reactor.signals import SignalSource
+from netechod.reactor.tcp import TcpServer
+from netechod.services.chat import ChatRoom
+from netechod.services.dictionary import Dictionary, DictionaryService
+from netechod.services.echo import EchoService
+
+log = logging.getLogger(__name__)
+
+
+class App:
+    """The running daemon. Every method is an event: a signal's, a timer's or the service manager's."""
+
+    def __init__(
+        self, loaded: Loaded, sockets: Sockets, dictionary: Dictionary, logs: Logs, notifier: Notifier
+    ) -> None:
+        config = loaded.config
+        self.loop = Loop(SELECTORS[config.daemon.selector]())
+        self._started = time.monotonic()
+        self._edition = 1
+        self.udp: dict[str, UdpService] = {}
+        self.echo_tcp: TcpServer | None = None
+        self.chat: ChatRoom | None = None
+        self.dictionary = DictionaryService(dictionary)
+        self._trouble = ""  # why the last reload failed, empty when it did not
+        self._loaded = loaded
+        self._at_start = config
+        self._sockets = sockets
+        self._logs = logs
+        self._notifier = notifier
+        self._reloader = Reloader(self.loop, self._reload_steps)
+        self._stopping = ""
+        self._build(config, sockets)
+        self._apply(config)
+
+    def _build(self, config: Config, sockets: Sockets) -> None:
+        """Wire every service that has sockets."""
+        memory = BatchMemory()
+        if listeners := sockets.of("echo-tcp"):
+            self.echo_tcp = build_echo_tcp(self.loop, listeners, config)
+        if socks := sockets.of("echo-udp"):
+            self.udp["echo-udp"] = UdpService(self.loop, memory, socks, lambda address_of: EchoService())
+        if socks := sockets.of("dictionary"):
+            self.udp["dictionary"] = UdpService(self.loop, memory, socks, lambda address_of: self.dictionary)
+        if socks := sockets.of("chat"):
+            self.udp["chat"] = UdpService(self.loop, memory, socks, self._build_chat)
+
+    def _build_chat(self, address_of: AddressOf) -> ChatRoom:
+        self.chat = build_chat(address_of)
+        return self.chat
+
+    def _apply(self, config: Config) -> None:
+        """Give the parts the settings that can change while they run."""
+        rules = build_rules(config, self._sockets)
+        self._logs.level, self._logs.format = config.log.level, config.log.format
+        for name, service in self.udp.items():
+            service.admit_by(rules, trusted_only=name == "echo-udp" and not config.echo.udp.public)
+        if self.echo_tcp is not None:
+            self.echo_tcp.configure(build_limits(config, rules))
+        answers = config.dictionary
+        self.dictionary.configure(unknown=answers.unknown, match=answers.match, max_reply=answers.max_reply)
+        if self.chat is not None:
+            chat = config.chat
+            self.chat.configure(
+                idle_timeout=chat.idle_timeout, max_members=chat.max_members, max_message=chat.max_message
+            )
+
+    def run(self, signals: SignalSource, announce: Callable[[str], None]) -> None:
+        """Serve until told to stop. `announce` is given the first status, when everything serves."""
+        handlers: dict[signal.Signals, Callback] = {
+            signal.SIGHUP: self.reload,
+            signal.SIGUSR1: self._logs.reopen,
+            signal.SIGUSR2: self.report,
+            signal.SIGTERM: partial(self.stop, "SIGTERM"),
+            signal.SIGINT: partial(self.stop_now, "SIGINT"),
+        }
+        signals.deliver_to(self.loop, handlers)
+        if self._notifier.watchdog_interval is not None:
+            self._feed_watchdog(self._notifier.watchdog_interval)
+        gc.collect()
+        gc.freeze()  # what start-up made stays for good: the collector need never look at it again
+        announce(self.status().line())
+        self.loop.run()
+        if self.echo_tcp is not None:
+            self.echo_tcp.close()
+        for service in self.udp.values():
+            service.close()
+        signals.close()
+        self.loop.close()
+        log.info("stopped reason=%s", self._stopping)
+
+    def status(self) -> Status:
+        """What is going on right now."""
+        counters = {name: service.counters() for name, service in self.udp.items()}
+        if self.echo_tcp is not None:
+            counters["echo-tcp"] = asdict(self.echo_tcp.counters)
+        return Status(
+            uptime=time.monotonic() - self._started,
+            connections=None if self.echo_tcp is None else len(self.echo_tcp.connections),
+            words=len(self.dictionary.dictionary) if "dictionary" in self.udp else None,
+            edition=self._edition,
+            members=None if self.chat is None else len(self.chat.members),
+            trouble=self._trouble,
+            counters=counters,
+        )
+
+    def reload(self) -> None:
+        """Read configuration and dictionary again; what is wrong with them leaves everything as it was."""
+        self._reloader.request()
+
+    def report(self) -> None:
+        """Write the status to the log."""
+        for line in self.status().report():
+            log.info("%s", line)
+
+    def stop(self, reason: str) -> None:
+        """Close the listeners and deliver what is owed, within the drain timeout; asked twice, stop now."""
+        if self._stopping:
+            self.loop.stop()
+            return
+        self._stopping = reason
+        self._notifier.stopping(f"stopping: {reason}")
+        for service in self.udp.values():
+            service.drain()
+        timeout = self._loaded.config.daemon.drain_timeout
+        if self.echo_tcp is None:
+            self.loop.stop()
+        else:
+            log.info("stopping reason=%s connections=%d", reason, len(self.echo_tcp.connections))
+            self.loop.call_at(self.loop.now + timeout, self.loop.stop)
+            self.echo_tcp.drain(self.loop.stop)
+
+    def stop_now(self, reason: str) -> None:
+        """Stop without waiting for anybody."""
+        self._stopping = self._stopping or reason
+        self._notifier.stopping(f"stopping: {reason}")
+        self.loop.stop()
+
+    def _reload_steps(self) -> Iterator[None]:
+        """One reload: build everything beside what is in use, then swap, or keep it and say why."""
+        self._notifier.reloading()
+        begun = time.monotonic()
+        try:
+            loaded = self._loaded.reread()
+            dictionary = self.dictionary.dictionary
+            if loaded.config.dictionary.enabled:
+                section = loaded.config.dictionary
+                dictionary = yield from load_dictionary(
+                    section.file, max_size=section.max_size, strict=section.strict
+                )
+        except ConfigError as error:
+            self._trouble = f"configuration: {error}"
+            log.error("configuration reload failed, nothing changes: %s", error)
+        except DictionaryError as error:
+            self._trouble = f"dictionary: {error}"
+            entries = len(self.dictionary.dictionary)
+            log.error("dictionary reload failed, %d entries stay in use: %s", entries, error)
+        else:
+            self._trouble = ""
+            self._adopt(loaded, dictionary)
+            log_loaded(dictionary, time.monotonic() - begun)
+        self._logs.reopen()
+        self._notifier.ready(self.status().line())
+
+    def _adopt(self, loaded: Loaded, dictionary: Dictionary) -> None:
+        """Swap in what a reload has read; name what only a restart can change."""
+        waiting = [key for key in changed(self._at_start, loaded.config) if needs_restart(key)]
+        if waiting:
+            log.warning("configuration changes that need a restart: %s", ", ".join(waiting))
+        self._loaded = loaded
+        self._apply(loaded.config)
+        self.dictionary.replace(dictionary)
+        self._edition += 1
+
+    def _feed_watchdog(self, interval: float) -> None:
+        """Tell the service manager that the loop turns, and come back."""
+        self._notifier.feed_watchdog()
+        self.loop.call_at(self.loop.now + interval, partial(self._feed_watchdog, interval))

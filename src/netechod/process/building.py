@@ -1,0 +1,119 @@
+"""How services are wired to their sockets, and rules and limits to the configuration."""
+
+import logging
+import socket
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+
+from netechod.process.config import Config
+from netechod.process.sockets import Sockets
+from netechod.reactor.loop import Loop
+from netechod.reactor.mmsg import BatchMemory, datagram_io
+from netechod.reactor.switchboard import Line, Switchboard
+from netechod.reactor.tcp import TcpLimits, TcpServer
+from netechod.reactor.udp import UdpEndpoint
+from netechod.services.admission import Admission, Rules
+from netechod.services.api import DatagramService, Peer
+from netechod.services.chat import ChatRoom, Departure
+from netechod.services.echo import echo_session
+from netechod.services.wire import display_name
+
+log = logging.getLogger(__name__)
+
+AddressOf = Callable[[Peer], tuple[str, int]]
+
+
+class UdpService:
+    """A datagram service as it runs: who is admitted to it, and the sockets that it answers on."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        memory: BatchMemory,
+        socks: Sequence[socket.socket],
+        make: Callable[[AddressOf], DatagramService],
+    ) -> None:
+        ios = [datagram_io(sock, memory) for sock in socks]
+        board = Switchboard(ios)
+        self._address_of: AddressOf = board.address_of if len(ios) > 1 else ios[0].address_of
+        self.admission = Admission(make(self._address_of))
+        for number, (sock, io) in enumerate(zip(socks, ios, strict=True)):
+            line = Line(board, number, self.admission) if len(ios) > 1 else self.admission
+            board.endpoints.append(UdpEndpoint(loop, sock, io, line))
+        self.endpoints: Sequence[UdpEndpoint] = board.endpoints
+
+    def admit_by(self, rules: Rules, *, trusted_only: bool = False) -> None:
+        """Judge its peers by `rules` from now on."""
+        objection = partial(rules.objection, trusted_only=trusted_only)
+        self.admission.configure(lambda peer: objection(*self._address_of(peer)))
+
+    def counters(self) -> dict[str, int]:
+        """What happened on all its sockets, and what admission dropped, by reason."""
+        total: Counter[str] = Counter()
+        for endpoint in self.endpoints:
+            total.update(asdict(endpoint.counters))
+        total.update({f"dropped_{reason}": count for reason, count in self.admission.dropped.items()})
+        return dict(total)
+
+    def drain(self) -> None:
+        """Answer what has arrived and close."""
+        for endpoint in self.endpoints:
+            endpoint.drain()
+
+    def close(self) -> None:
+        """Close the sockets."""
+        for endpoint in self.endpoints:
+            endpoint.close()
+
+
+def build_rules(config: Config, sockets: Sockets) -> Rules:
+    """Who may be answered, as configured; our own UDP ports are those really bound."""
+    access = config.access
+    own_ports = [
+        sock.getsockname()[1]
+        for service, socks in sockets.by_service.items()
+        for sock in socks
+        if service != "echo-tcp"
+    ]
+    return Rules(
+        allow=access.allow,
+        deny=access.deny,
+        trusted=access.trusted,
+        min_source_port=access.min_source_port,
+        refused_source_ports=frozenset(access.refused_source_ports),
+        own_ports=frozenset(own_ports),
+    )
+
+
+def build_limits(config: Config, rules: Rules) -> TcpLimits:
+    """What TCP echo allows, as configured."""
+    tcp = config.echo.tcp
+    return TcpLimits(
+        connections=tcp.max_connections,
+        connections_per_source=tcp.max_connections_per_source,
+        idle_timeout=tcp.idle_timeout,
+        admits=rules.admits,
+    )
+
+
+def build_echo_tcp(loop: Loop, listeners: Sequence[socket.socket], config: Config) -> TcpServer:
+    """TCP echo: one server for all its listeners."""
+    session = echo_session(config.echo.tcp.mode)
+    return TcpServer(loop, listeners, lambda: session)
+
+
+def build_chat(address_of: AddressOf) -> ChatRoom:
+    """The chat room; who comes and goes is told in the log."""
+
+    def online(name: str) -> None:
+        log.info("chat online %s", name, extra={"event": "online", "service": "chat", "peer": name})
+
+    def offline(name: str, reason: Departure) -> None:
+        fields = {"event": "offline", "service": "chat", "peer": name}
+        log.info("chat offline %s reason=%s", name, reason, extra=fields)
+
+    return ChatRoom(
+        name_of=lambda peer: display_name(*address_of(peer)), on_online=online, on_offline=offline
+    )

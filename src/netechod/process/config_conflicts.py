@@ -1,0 +1,37 @@
+"""What no key can tell by itself: values that are fine alone and impossible together."""
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from netechod.process.config import Address, Config
+
+Conflict: TypeAlias = tuple[str, str, str]
+"""Two keys, in the order of the sections, and what stands in both."""
+
+
+def conflicts(config: Config) -> Iterator[Conflict]:
+    """Every pair of keys that cannot both hold."""
+    yield from _addresses_taken_twice(config)
+    for network in config.access.allow:
+        if network in config.access.deny:
+            yield "access.allow", "access.deny", str(network)
+    if config.daemon.pidfile == config.daemon.control:
+        yield "daemon.pidfile", "daemon.control", str(config.daemon.pidfile)
+
+
+def _addresses_taken_twice(config: Config) -> Iterator[Conflict]:
+    """An address serves once; TCP and UDP have ports of their own, and port 0 is another one each time."""
+    services = [
+        ("TCP", "echo.tcp.listen", config.echo.tcp.enabled, config.echo.tcp.listen),
+        ("UDP", "echo.udp.listen", config.echo.udp.enabled, config.echo.udp.listen),
+        ("UDP", "dictionary.listen", config.dictionary.enabled, config.dictionary.listen),
+        ("UDP", "chat.listen", config.chat.enabled, config.chat.listen),
+        ("UDP", "command.listen", config.command.enabled, config.command.listen),
+    ]
+    taken: dict[tuple[str, Address], str] = {}
+    for protocol, key, enabled, addresses in services:
+        for address in addresses if enabled else ():
+            if (protocol, address) in taken:
+                yield taken[protocol, address], key, f"{protocol} {address}"
+            elif address.port:
+                taken[protocol, address] = key

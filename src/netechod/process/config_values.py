@@ -1,0 +1,168 @@
+"""What the configuration's values are made of: addresses, networks, sizes, seconds and paths.
+
+Each type says how a value of TOML becomes one of Python (strictly: "8080" is no integer, true no number),
+within which bounds, and how it is written back.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Annotated, TypeAlias, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ByteSize,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+)
+from pydantic_core import PydanticCustomError, PydanticKnownError
+
+MAX_PORT = 65535
+MAX_COUNT = 1_000_000  # connections, members, bursts: more is a slip of the keyboard
+MAX_SECONDS = 604_800  # a week; epoll_wait(2) counts milliseconds in an int, which ends at 24 days
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a socket listens: a numeric IPv4 or IPv6 address, and a port (0: any free one)."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Read `192.0.2.1:8080` or `[::]:8080` (RFC 3986, 3.2.2); no names: they change, and DNS takes time.
+
+        >>> str(Address.parse("[0:0::1]:8080"))
+        '[::1]:8080'
+        """
+        host, _, port = text.rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        try:
+            host = str(ip_address(host[1:-1] if bracketed else host))
+        except ValueError:
+            host = ""
+        if not (host and port.isascii() and port.isdigit()) or bracketed != (":" in host):
+            raise ValueError("must be a numeric ADDRESS:PORT such as '192.0.2.1:8080' or '[::]:8080'")
+        if len(port) > len(str(MAX_PORT)) or int(port) > MAX_PORT:
+            raise ValueError(f"must have a port of at most {MAX_PORT}")
+        return cls(host, int(port))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise PydanticKnownError("string_type")
+    return value
+
+
+def _address(value: object) -> Address:
+    return Address.parse(_text(value))
+
+
+def _network(value: object) -> IPv4Network | IPv6Network:
+    """A network, or a single host; `10.0.0.1/8` is refused because one of its halves is a mistake."""
+    text = _text(value)
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("must be a network such as '192.0.2.0/24' or 'fd00::/8', or an address") from None
+    if network.network_address != ip_address(text.partition("/")[0]):
+        raise ValueError(f"must be the network's own address, here '{network}'")
+    return network
+
+
+def _listed(value: object) -> object:
+    """Let a string stand for the list of it alone, and an empty one for the empty list.
+
+    On a command line, `--set echo.tcp.listen=127.0.0.1:0` needs no quoting from the shell then.
+    """
+    if isinstance(value, str):
+        return (value,) if value else ()
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _short(value: object) -> object:
+    """Refuse digits that overflow a float, where ByteSize raises no error of validation."""
+    if isinstance(value, str) and len(value) > 32:
+        raise PydanticCustomError("byte_size", "too many digits")
+    return value
+
+
+def _named(value: object) -> object:
+    """Refuse what Path and open(2) would take for something else."""
+    if isinstance(value, str) and (not value or "\0" in value):
+        raise ValueError("must be the name of a file")
+    return value
+
+
+def _absolute(path: Path, info: ValidationInfo) -> Path:
+    """Resolve a relative path now: the daemon moves to `/` (daemon(7), step 10). `~` is a shell's word."""
+    base = info.context["base"] if info.context else Path()
+    return base / path
+
+
+def _file_or_none(value: object, info: ValidationInfo) -> Path | None:
+    text = _text(value)
+    _named(text or "-")
+    return _absolute(Path(text), info) if text else None
+
+
+def available(*values: object) -> AfterValidator:
+    """Refuse, in words, what this version documents but does not do yet."""
+
+    def check(value: T) -> T:
+        if value not in values:
+            text = "is not available in this version of netechod"
+            raise PydanticCustomError("unavailable", text, {"available": values[0]})
+        return value
+
+    return AfterValidator(check)
+
+
+LIVE = object()
+Live: TypeAlias = Annotated[T, LIVE]
+"""A key whose change a reload applies; every other one waits for a restart."""
+
+Network: TypeAlias = Annotated[IPv4Network | IPv6Network, PlainValidator(_network), PlainSerializer(str)]
+Networks: TypeAlias = Annotated[tuple[Network, ...], BeforeValidator(_listed)]
+
+Addresses: TypeAlias = Annotated[
+    tuple[Annotated[Address, PlainValidator(_address), PlainSerializer(str)], ...], BeforeValidator(_listed)
+]
+Listen: TypeAlias = Annotated[Addresses, Field(min_length=1)]
+
+Port: TypeAlias = Annotated[int, Field(ge=0, le=MAX_PORT)]
+Count: TypeAlias = Annotated[int, Field(ge=1, le=MAX_COUNT)]
+Seconds: TypeAlias = Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
+Deadline: TypeAlias = Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False)]
+
+Size: TypeAlias = Annotated[ByteSize, BeforeValidator(_short)]
+
+ZeroIsNone: TypeAlias = Annotated[
+    T | None, AfterValidator(lambda value: value or None), PlainSerializer(lambda value: value or 0)
+]
+"""0 in the file is None in the program: no value of our own, the system's or the section's holds."""
+
+FileName: TypeAlias = Annotated[Path, BeforeValidator(_named), AfterValidator(_absolute)]
+FileOrNone: TypeAlias = Annotated[
+    Path | None, PlainValidator(_file_or_none), PlainSerializer(lambda path: str(path or ""))
+]
+
+
+def addresses(*texts: str) -> tuple[Address, ...]:
+    """Addresses, as a default."""
+    return tuple(map(Address.parse, texts))
+
+
+def networks(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Networks, as a default."""
+    return tuple(map(_network, texts))

@@ -1,0 +1,97 @@
+"""Leaving the terminal, with a starter that tells the truth.
+
+`daemon.DaemonContext` ends the process that started it with status 0 at the first fork, before anything is
+known to work (daemon(7), step 14 asks for the opposite). So there is a fork and a pipe in front of it: the
+starter waits for the daemon's word, repeats it and exits with its status.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import NoReturn
+
+from daemon import DaemonContext
+
+from netechod.process.pidfile import Pidfile
+
+UMASK = 0o027
+PIPE_BUF = 4095  # bytes of text that surely reach the starter in one write (pipe(7))
+
+
+class Readiness:
+    """The daemon's end of the pipe to its starter; without a starter, in the foreground, it says nothing."""
+
+    def __init__(self, fd: int | None = None) -> None:
+        self._fd = fd
+
+    def ready(self) -> None:
+        """Everything serves: the starter exits with 0."""
+        self._tell(0, "")
+
+    def failed(self, exit_code: int, reason: str) -> bool:
+        """The start failed: the starter says why and exits with the code. False without a starter."""
+        return self._tell(exit_code, reason)
+
+    def _tell(self, exit_code: int, text: str) -> bool:
+        if self._fd is None:
+            return False
+        with suppress(BrokenPipeError):  # the starter was ended: nobody asks any more
+            os.write(self._fd, bytes([exit_code]) + text.encode()[:PIPE_BUF])
+        os.close(self._fd)
+        self._fd = None
+        return True
+
+
+def ensure_stdio() -> None:
+    """Open descriptors 0 to 2 on /dev/null where they are closed, or sockets would take their numbers."""
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: all below are open by now
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(fd, "r" if fd == 0 else "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
+def settle_in() -> None:
+    """What a daemon does to itself, detached or not: hold no directory busy, make no file for all to read."""
+    os.chdir("/")
+    os.umask(UMASK)
+
+
+def detach(keep: Iterable[int], pidfile: Pidfile) -> Readiness:
+    """Become a daemon; returns in the daemon, while the starter waits in here and never comes back.
+
+    Double fork, setsid, `/` as the directory, stdio on /dev/null, `UMASK`, no core dumps; all descriptors
+    are closed but `keep`. The pidfile is written. Signal handlers stay as they are.
+    """
+    reader, writer = os.pipe()
+    if os.fork():
+        os.close(writer)
+        _wait_for(reader)
+    os.close(reader)
+    DaemonContext(
+        detach_process=True,  # the default asks whether init started us, and guesses wrong in containers
+        files_preserve=[*keep, pidfile.fileno(), writer],
+        working_directory="/",
+        umask=UMASK,
+        signal_map={},  # its default ends the process with status 1 wherever a SIGTERM meets it
+        pidfile=pidfile,
+    ).open()
+    return Readiness(writer)
+
+
+def _wait_for(reader: int) -> NoReturn:
+    """The starter: wait for the daemon's word, pass it on, exit with its status."""
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)  # whoever is tired of waiting may go
+    word = os.read(reader, 1 + PIPE_BUF)
+    code, text = (
+        (word[0], word[1:].decode(errors="replace")) if word else (1, "the daemon died before it was ready")
+    )
+    if code:
+        sys.stderr.write(f"netechod: error: {text}\n")
+        sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,69 @@
+"""The dictionary's file: read in steps, so that whoever loads it decides what happens between two of them."""
+
+import logging
+import os
+import stat
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+from netechod.errors import DictionaryError
+from netechod.services.dictionary import Dictionary, DictionaryParser
+
+BLOCK = 16 * 1024  # bytes parsed in one step: well under a millisecond
+
+log = logging.getLogger(__name__)
+
+Loading = Generator[None, None, Dictionary]
+"""The steps of a load; its value is the dictionary."""
+
+
+def load_dictionary(path: Path, *, max_size: int, strict: bool) -> Loading:
+    """Load the file in steps. Raises DictionaryError, at whatever step, with the reason in words.
+
+    Only a regular file is read, and opening never waits: a FIFO or a device would stop the daemon.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        raise DictionaryError(f"{path}: {error.strerror}") from None
+    parser = DictionaryParser(str(path), strict=strict)
+    try:
+        before = os.fstat(fd)
+        if not stat.S_ISREG(before.st_mode):
+            raise DictionaryError(f"{path}: not a regular file")
+        if before.st_size > max_size:
+            raise DictionaryError(f"{path}: {before.st_size} bytes, dictionary.max_size is {max_size}")
+        for block in _blocks(fd, path):
+            parser.feed(block)
+            yield
+        after = os.fstat(fd)
+    finally:
+        os.close(fd)
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise DictionaryError(f"{path}: changed while it was read; reload when it is written")
+    return parser.finish()
+
+
+def _blocks(fd: int, path: Path) -> Iterator[bytes]:
+    """The file's bytes, block by block."""
+    while True:
+        try:
+            block = os.read(fd, BLOCK)
+        except OSError as error:
+            raise DictionaryError(f"{path}: {error.strerror}") from None
+        if not block:
+            return
+        yield block
+
+
+def log_loaded(dictionary: Dictionary, seconds: float) -> None:
+    """Tell the operator what is in use now, and which lines are not."""
+    for warning in dictionary.warnings:
+        log.warning("%s", warning)
+    log.info(
+        "dictionary loaded entries=%d skipped=%d sha256=%s seconds=%.3f",
+        len(dictionary),
+        dictionary.skipped,
+        dictionary.sha256[:12],
+        seconds,
+    )

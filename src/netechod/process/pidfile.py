@@ -1,0 +1,142 @@
+"""The pidfile: a lock that dies with its holder, and the holder's pid for people and scripts to read.
+
+The lock is the truth; the content is information, and nothing that is read from it is believed or killed.
+"""
+
+import errno
+import fcntl
+import os
+import re
+import stat
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from netechod.errors import AlreadyRunningError, PermissionRefusedError
+
+PID_MAX = 2**22
+"""No pid on Linux is greater (proc(5), /proc/sys/kernel/pid_max)."""
+
+_PID = re.compile(rb"([0-9]{1,7})\n?")
+
+_FLAGS = (
+    os.O_RDWR
+    | os.O_CREAT
+    | os.O_NOFOLLOW  # a planted link must not have us empty the file it names (CVE-2020-14367)
+    | os.O_CLOEXEC
+    | os.O_NONBLOCK  # nor a FIFO or a device make us wait
+)
+
+
+class Pidfile:
+    """One instance's claim on a path, kept by flock(2) on an open descriptor.
+
+    The lock belongs to the open file description, so that it survives daemon(7)'s forks as long as the
+    descriptor is preserved, and goes when the last process that has it ends, however it ends. As a context
+    manager, for `DaemonContext(pidfile=...)`, it is entered by the daemon itself: the pid is the right one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = -1
+        self._owner = (
+            0  # the process that locked it or, after a fork, wrote its pid; only that one removes it
+        )
+
+    def lock(self) -> None:
+        """Take the claim, over any stale file, or raise AlreadyRunningError or PermissionRefusedError."""
+        try:
+            self._make_directory()
+            while not self._try_lock():
+                pass
+        except OSError as error:
+            raise self._refusal(error) from error
+
+    def fileno(self) -> int:
+        """The descriptor that holds the lock, to be preserved when others are closed."""
+        return self._fd
+
+    def __enter__(self) -> Self:
+        """Write this process's pid."""
+        try:
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
+        except OSError as error:
+            raise self._refusal(error) from error
+        self._owner = os.getpid()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Give the claim up."""
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove the file, if this process owns it and the path still names it, and release the lock.
+
+        Once privileges are dropped, the directory may not be ours to unlink from: then the file is emptied.
+        """
+        if self._owner != os.getpid():
+            return
+        try:
+            if self._is_ours(self._fd):
+                self._path.unlink()
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._fd, 0)
+        os.close(self._fd)
+        self._fd, self._owner = -1, 0
+
+    def _make_directory(self) -> None:
+        """Make the directory where it is missing: /run is empty after every boot (file-hierarchy(7))."""
+        with suppress(FileExistsError):
+            self._path.parent.mkdir(parents=True)
+            self._path.parent.chmod(0o755)
+
+    def _try_lock(self) -> bool:
+        """Lock the file that the path names; False when it went away meanwhile and there is a new one.
+
+        An instance that ends between our open(2) and our flock(2) takes the file with it, and a lock on a
+        file without a name would keep nobody out.
+        """
+        with ExitStack() as undo:
+            fd = os.open(self._path, _FLAGS, 0o644)
+            undo.callback(os.close, fd)
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise PermissionRefusedError(f"cannot use {self._path} as the pidfile: not a regular file")
+            self._lock_or_refuse(fd)
+            if not self._is_ours(fd):
+                return False
+            os.fchmod(fd, 0o644)  # the umask had its say in open(2)
+            os.ftruncate(fd, 0)  # a stale pid must not pass for ours until ours is there
+            undo.pop_all()
+        self._fd, self._owner = fd, os.getpid()
+        return True
+
+    def _lock_or_refuse(self, fd: int) -> None:
+        """Take the lock, or name the one who has it."""
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            found = _PID.fullmatch(os.pread(fd, 32, 0))
+            holder = f" (pid {int(found[1])})" if found and 0 < int(found[1]) <= PID_MAX else ""
+            raise AlreadyRunningError(
+                f"already running{holder}: {self._path} is locked\nhint: netechoctl status"
+            ) from None
+
+    def _is_ours(self, fd: int) -> bool:
+        """Whether the path still names the open file."""
+        try:
+            return os.path.samestat(self._path.lstat(), os.fstat(fd))
+        except FileNotFoundError:
+            return False
+
+    def _refusal(self, error: OSError) -> PermissionRefusedError:
+        """What the operator is told about a path that cannot be used."""
+        why = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
+        return PermissionRefusedError(f"cannot use {self._path} as the pidfile: {why}")

@@ -1,0 +1,161 @@
+"""The daemon's sockets: adopted from the service manager, or opened. Nowhere else is one bound."""
+
+import errno
+import logging
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from netechod.errors import SocketError
+from netechod.process.config import Chat, Config, Dictionary, EchoTcp, EchoUdp
+from netechod.process.config_values import Address
+
+UDP_RECEIVE_BUFFER = (
+    4 * 1024 * 1024
+)  # bytes asked for, the kernel grants less: questions wait there in a rush
+SOCKET_FAILED, BIND_FAILED, LISTEN_FAILED = 2, 3, 4  # the tutorials' exit codes
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sockets:
+    """What the daemon listens on, by service: `echo-tcp`, `echo-udp`, `dictionary`, `chat`."""
+
+    by_service: Mapping[str, Sequence[socket.socket]] = field(default_factory=dict)
+
+    def of(self, service: str) -> Sequence[socket.socket]:
+        """The sockets of one service, none when it is off."""
+        return self.by_service.get(service, ())
+
+    def filenos(self) -> list[int]:
+        """Every descriptor, for whoever closes the others."""
+        return [sock.fileno() for socks in self.by_service.values() for sock in socks]
+
+
+def open_sockets(config: Config, adopted: Mapping[str, Sequence[int]]) -> Sockets:
+    """For each service that is on: what was passed under its name, else what its `listen` says.
+
+    Raises SocketError: the first failure ends the start, and the process with it.
+    """
+    wanted: dict[str, EchoTcp | EchoUdp | Dictionary | Chat] = {
+        "echo-tcp": config.echo.tcp,
+        "echo-udp": config.echo.udp,
+        "dictionary": config.dictionary,
+        "chat": config.chat,
+    }
+    for name in adopted.keys() - {name for name, section in wanted.items() if section.enabled}:
+        log.warning("socket passed as %s is not used: no such service is on", name)
+    opened: dict[str, list[socket.socket]] = {}
+    for name, section in wanted.items():
+        if not section.enabled:
+            continue
+        if name in adopted:
+            opened[name] = [_adopt(fd, name) for fd in adopted[name]]
+        elif isinstance(section, EchoTcp):
+            opened[name] = [_listen(address, section) for address in section.listen]
+        else:
+            opened[name] = [_open_udp(address) for address in section.listen]
+    return Sockets(opened)
+
+
+def address_text(sock: socket.socket) -> str:
+    """The address that the socket is really bound to, as the configuration would write it."""
+    host, port = sock.getsockname()[:2]
+    return str(Address(host, port))
+
+
+def _adopt(fd: int, name: str) -> socket.socket:
+    """Use a passed socket, with the options that its unit gave it."""
+    kind = socket.SOCK_STREAM if name == "echo-tcp" else socket.SOCK_DGRAM
+    try:
+        sock = socket.socket(fileno=fd)
+        listens = bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    except OSError as error:
+        raise SocketError(f"descriptor {fd}, passed as {name}: {error.strerror}", SOCKET_FAILED) from None
+    if (
+        sock.type != kind
+        or listens != (kind == socket.SOCK_STREAM)
+        or sock.family not in (socket.AF_INET, socket.AF_INET6)
+    ):
+        expected = "a listening TCP socket" if kind == socket.SOCK_STREAM else "a UDP socket"
+        raise SocketError(f"descriptor {fd}, passed as {name}, is not {expected}", SOCKET_FAILED)
+    sock.setblocking(False)
+    log.info("adopt socket success %s", address_text(sock))
+    return sock
+
+
+def _listen(address: Address, settings: EchoTcp) -> socket.socket:
+    """A listening socket. What is set on it, its connections inherit (tcp(7), socket(7))."""
+    sock, address = _create(address, socket.SOCK_STREAM)
+    # Without it a restart would have to wait for the connections in TIME_WAIT (RFC 9293, 3.6.1).
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, settings.nodelay)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, settings.keepalive)
+    _set_buffer(sock, socket.SO_RCVBUF, settings.receive_buffer)
+    _set_buffer(sock, socket.SO_SNDBUF, settings.send_buffer)
+    if settings.ttl is not None:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, settings.ttl)
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, settings.ttl)
+    _bind(sock, address, "TCP")
+    try:
+        sock.listen(settings.backlog)
+    except OSError as error:
+        sock.close()
+        raise SocketError(f"cannot listen on TCP {address}: {error.strerror}", LISTEN_FAILED) from None
+    log.info("listen socket success %s", address_text(sock))
+    return sock
+
+
+def _open_udp(address: Address) -> socket.socket:
+    """A bound socket. Never SO_REUSEADDR here: a second process could steal the traffic (socket(7))."""
+    sock, address = _create(address, socket.SOCK_DGRAM)
+    with suppress(OSError):  # what the kernel grants is enough to start with
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UDP_RECEIVE_BUFFER)
+    _bind(sock, address, "UDP")
+    return sock
+
+
+def _create(address: Address, kind: socket.SocketKind) -> tuple[socket.socket, Address]:
+    """A socket for the address, and the address: the wildcard of IPv6 takes IPv4 too, or gives way to it."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        sock = socket.socket(family, kind)
+    except OSError as error:
+        if address.host == "::":
+            fallback = Address("0.0.0.0", address.port)  # noqa: S104 (every address is what was asked for)
+            log.warning("no IPv6 on this machine (%s): %s instead of %s", error.strerror, fallback, address)
+            return _create(fallback, kind)
+        raise SocketError(f"cannot create a socket for {address}: {error.strerror}", SOCKET_FAILED) from None
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address.host != "::")
+    sock.setblocking(False)
+    log.info("create socket success:%d", sock.fileno())
+    return sock, address
+
+
+def _bind(sock: socket.socket, address: Address, protocol: str) -> None:
+    try:
+        sock.bind((address.host, address.port))
+    except OSError as error:
+        sock.close()
+        hint = ""
+        if error.errno == errno.EADDRINUSE:
+            option = "-ltnp" if protocol == "TCP" else "-lunp"
+            hint = f"\n  hint: see who holds it: ss {option} 'sport = :{address.port}'"
+        elif error.errno == errno.EACCES:
+            hint = "\n  hint: ports below 1024 need CAP_NET_BIND_SERVICE, or a socket unit"
+        raise SocketError(f"cannot bind {protocol} {address}: {error.strerror}{hint}", BIND_FAILED) from None
+    log.info("bind socket success %s", address_text(sock))
+
+
+def _set_buffer(sock: socket.socket, option: int, size: int | None) -> None:
+    """Ask for a buffer of `size` bytes; Linux grants at most net.core.[rw]mem_max and books twice as much."""
+    if size is None:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, option, size)
+    granted = sock.getsockopt(socket.SOL_SOCKET, option) // 2
+    if granted < size:
+        log.warning("socket buffer of %d bytes asked for, %d granted: see net.core.*mem_max", size, granted)

@@ -1,0 +1,129 @@
+"""One start, from the command line's wishes to the last log line: the list to read top to bottom."""
+
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2
+
+from netechod import __version__
+from netechod.errors import NetechodError, PermissionRefusedError
+from netechod.process.app import App
+from netechod.process.config_file import Loaded, load
+from netechod.process.detach import Readiness, detach, ensure_stdio, settle_in
+from netechod.process.dictionary_file import load_dictionary, log_loaded
+from netechod.process.logs import Logs, journal_wanted
+from netechod.process.notify import Notifier, listen_fds
+from netechod.process.pidfile import Pidfile
+from netechod.process.privileges import drop_privileges
+from netechod.process.sockets import Sockets, open_sockets
+from netechod.reactor.signals import SignalSource
+from netechod.services.dictionary import Dictionary
+
+PATIENCE = 5.0  # seconds of loading after which the service manager is asked for more time
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line asks for."""
+
+    config: Path | None
+    overrides: Sequence[str] = ()
+    foreground: bool = False
+
+
+def run(wishes: Wishes) -> None:
+    """Start, serve, stop. Raises NetechodError when the start fails; its exit code is the program's.
+
+    A start that detaches returns, or raises, in the daemon only: the starter's process ends in `detach`.
+    """
+    ensure_stdio()
+    loaded = load(wishes.config, wishes.overrides)
+    config = loaded.config
+    signals = SignalSource(SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT)  # before anybody knows whom to signal
+    notifier = Notifier()
+    adopted = listen_fds()  # before any fork: they are passed to this process id
+    logs = Logs(
+        directory=config.log.directory,
+        level=config.log.level,
+        format=config.log.format,
+        copy_to=2 if wishes.foreground else None,
+        journal=journal_wanted(config.log.journal),
+    )
+    pidfile = Pidfile(config.daemon.pidfile)
+    pidfile.lock()  # before binding: a second instance must not get as far as to disturb the first
+    start = _Start(loaded, logs, pidfile, notifier)
+    try:
+        log.info("netechod %s starts, configuration %s", __version__, loaded.path or "built in")
+        sockets = open_sockets(config, adopted)
+        dictionary = start.load_dictionary()
+        start.settle(sockets, foreground=wishes.foreground)
+        logs.open()
+        app = App(loaded, sockets, dictionary, logs, notifier)
+        app.run(signals, start.announce)
+    except NetechodError as error:
+        start.fail(error)
+        raise
+    except Exception:  # a defect: its traceback belongs in log.error, whoever started us
+        log.critical("internal error, stopping", exc_info=True)
+        raise
+    finally:
+        pidfile.remove()
+        logs.close()
+
+
+class _Start:
+    """What the steps of a start have in common."""
+
+    def __init__(self, loaded: Loaded, logs: Logs, pidfile: Pidfile, notifier: Notifier) -> None:
+        self._config = loaded.config
+        self._logs = logs
+        self._pidfile = pidfile
+        self._notifier = notifier
+        self._readiness = Readiness()
+
+    def load_dictionary(self) -> Dictionary:
+        """Load it, all steps at once: start-up is the first reload, only a failure is fatal here."""
+        section = self._config.dictionary
+        if not section.enabled:
+            return Dictionary()
+        begun = asked = time.monotonic()
+        loading = load_dictionary(section.file, max_size=section.max_size, strict=section.strict)
+        while True:
+            try:
+                next(loading)
+            except StopIteration as done:
+                dictionary: Dictionary = done.value
+                log_loaded(dictionary, time.monotonic() - begun)
+                return dictionary
+            if time.monotonic() - asked > PATIENCE:
+                asked = time.monotonic()
+                self._notifier.extend_timeout(2 * PATIENCE)
+
+    def settle(self, sockets: Sockets, *, foreground: bool) -> None:
+        """Become the process that stays, as the user that it stays."""
+        if foreground:
+            settle_in()
+            self._pidfile.__enter__()
+        else:
+            self._readiness = detach(sockets.filenos(), self._pidfile)
+        drop_privileges(self._config.daemon.user, self._config.daemon.group)
+
+    def announce(self, status: str) -> None:
+        """Tell everybody who waits for it that the daemon serves."""
+        log.info("ready: %s", status)
+        self._notifier.ready(status)
+        self._readiness.ready()
+
+    def fail(self, error: NetechodError) -> None:
+        """Say why, where the operator looks: the starter's stderr, and the logs, which are not open yet."""
+        log.critical("start failed: %s", str(error).partition("\n")[0])
+        if not isinstance(error, PermissionRefusedError):
+            with suppress(PermissionRefusedError):  # then the sentence on stderr has to do
+                drop_privileges(self._config.daemon.user, self._config.daemon.group)
+                self._logs.open(copies=False)
+        self._readiness.failed(error.exit_code, str(error))

@@ -1,0 +1,209 @@
+"""`netecho chat` against a room with real sockets."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from support.fake_servers import Address, FakeRoom, FakeUdpServer, Replies, silence, unused_udp_port
+from support.netecho import COMMAND, Terminal, environment, netecho, outcome
+
+COOKIE = b"0123456789abcdef"
+QUICK = ["--timeout", "0.5"]
+
+
+@contextmanager
+def started(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A chat whose stdin stays open."""
+    with subprocess.Popen(
+        [*COMMAND, "chat", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
+    ) as process:
+        yield process
+
+
+def read_line(process: subprocess.Popen[bytes]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().decode()
+
+
+def say(process: subprocess.Popen[bytes], text: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(text.encode())
+    process.stdin.flush()
+
+
+def test_the_lines_of_a_pipe_are_said_in_order() -> None:
+    room = FakeRoom()
+    with FakeUdpServer(room) as fake:
+        run = netecho("chat", fake.address, stdin="one\n\n二\nthree".encode())
+    assert run.returncode == 0
+    assert room.heard == ["online", "one", "二", "three", "offline"]
+    name = run.stdout.decode().split()[1]
+    expected = ["--> {0} online", "{0}: one", "{0}: 二", "{0}: three", "<-- {0} offline"]
+    assert run.stdout.decode().splitlines() == [line.format(name) for line in expected]
+    assert name.startswith("127.0.0.1--")
+
+
+@pytest.mark.parametrize("losses", [1, 2])
+def test_lost_datagrams_are_repeated(losses: int) -> None:
+    room = FakeRoom(losses)
+    with FakeUdpServer(room) as fake:
+        run = netecho("chat", *QUICK, fake.address, stdin=b"one\n")
+    assert run.returncode == 0
+    assert room.heard == ["online", "one", "offline"]
+
+
+def test_a_message_without_receipt_ends_with_1_and_the_farewell() -> None:
+    room = FakeRoom()
+
+    def deaf_to_b(payload: bytes, address: Address) -> Replies:
+        return [] if payload == b"b" else room(payload, address)
+
+    with FakeUdpServer(deaf_to_b) as fake:
+        run = netecho("chat", *QUICK, fake.address, stdin=b"a\nb\nc\n")
+    assert run.returncode == 1
+    assert b"no receipt" in run.stderr
+    assert room.heard == ["online", "a", "offline"]
+    assert fake.seen.count(b"b") == 3
+
+
+def test_a_challenge_is_met() -> None:
+    room = FakeRoom()
+
+    def careful(payload: bytes, address: Address) -> Replies:
+        if payload == b"online":
+            return [(b"challenge " + COOKIE, address)]
+        return room(b"online" if payload == b"online " + COOKIE else payload, address)
+
+    with FakeUdpServer(careful) as fake:
+        assert netecho("chat", fake.address, stdin=b"hi\n").returncode == 0
+    assert room.heard == ["online", "hi", "offline"]
+
+
+def test_a_room_that_restarted_is_joined_again() -> None:
+    room = FakeRoom()
+
+    def forgetful(payload: bytes, address: Address) -> Replies:
+        if payload == b"two" and room.heard[-1] == "one":
+            room.members.clear()
+        return room(payload, address)
+
+    with FakeUdpServer(forgetful) as fake:
+        assert netecho("chat", fake.address, stdin=b"one\ntwo\n").returncode == 0
+    assert room.heard == ["online", "one", "online", "two", "offline"]
+
+
+def test_members_hear_one_another() -> None:
+    room = FakeRoom()
+    with FakeUdpServer(room) as fake, started(fake.address) as ann:
+        assert read_line(ann).startswith("--> ")
+        with started("--json", fake.address) as bob:
+            name = json.loads(read_line(bob))["from"]
+            assert read_line(ann) == f"--> {name} online\n"
+            say(bob, 'a "b" # c\n')
+            assert read_line(ann) == f'{name}: a "b" # c\n'
+            heard = json.loads(read_line(bob))
+            assert heard == {"type": "message", "from": name, "text": 'a "b" # c'}
+            say(bob, "offline\n")
+            assert json.loads(read_line(bob)) == {"type": "leave", "from": name, "text": "offline"}
+            assert bob.wait() == 0
+        assert read_line(ann) == f"<-- {name} offline\n"
+        ann.send_signal(signal.SIGINT)
+        assert read_line(ann).startswith("<-- ")
+        assert ann.wait() == 0
+    assert room.members == []
+
+
+def test_what_the_room_refuses_is_told() -> None:
+    room = FakeRoom()
+
+    def strict(payload: bytes, address: Address) -> Replies:
+        return [(b"message refused: \x1b[2J", address)] if payload == b"hi" else room(payload, address)
+
+    with FakeUdpServer(strict) as fake:
+        run = netecho("chat", fake.address, stdin=b"hi\n")
+    assert run.returncode == 1
+    assert run.stderr == b"netecho: error: message refused: \\x1b[2J\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"x" * 1025, b"1025 bytes, at most 1024"),
+        (b"a\tb", b"control character U+0009"),
+        (b"a\0b", b"control character U+0000"),
+        (b"\xff", b"not UTF-8"),
+    ],
+)
+def test_what_the_room_would_refuse_is_not_sent(text: bytes, why: bytes) -> None:
+    room = FakeRoom()
+    with FakeUdpServer(room) as fake:
+        run = netecho("chat", fake.address, stdin=text + b"\n" + b"y" * 1024 + b"\n")
+    assert run.returncode == 1
+    assert run.stderr == b"netecho: error: message not sent: " + why + b"\n"
+    assert room.heard == ["online", "y" * 1024, "offline"]
+
+
+def test_what_others_say_is_harmless() -> None:
+    with FakeUdpServer(lambda payload, address: [(b"1.2.3.4--5#a\x1b[2J\n\xff", address)]) as fake:
+        run = netecho("chat", *QUICK, fake.address)
+    assert run.stdout.splitlines()[0] == rb"1.2.3.4--5: a\x1b[2J\n\xff"
+
+
+def test_a_room_that_is_silent_ends_with_1() -> None:
+    with FakeUdpServer(silence) as fake:
+        run = netecho("chat", "--timeout", "0.05", "--retries", "1", fake.address, stdin=b"hi\n")
+    assert outcome(run) == (1, "")
+    assert b"unanswered" in run.stderr
+    assert b"hi" not in fake.seen
+
+
+def test_a_full_room_ends_with_1_at_once() -> None:
+    with FakeUdpServer(lambda _, address: [(b"message refused: the room is full", address)]) as fake:
+        run = netecho("chat", fake.address, stdin=b"hi\n")
+    assert outcome(run) == (1, "")
+    assert run.stderr == b"netecho: error: message refused: the room is full\n"
+    assert fake.seen == [b"online"]
+
+
+def test_a_room_that_is_not_there_ends_with_1() -> None:
+    run = netecho("chat", f"127.0.0.1:{unused_udp_port()}", stdin=b"hi\n")
+    assert outcome(run) == (1, "")
+    assert b"refused" in run.stderr
+
+
+def test_a_reader_who_leaves_takes_the_member_along() -> None:
+    room = FakeRoom()
+    with FakeUdpServer(room) as fake, started(fake.address) as ann:
+        read_line(ann)
+        assert ann.stdout is not None
+        ann.stdout.close()
+        say(ann, "hi\n")
+        assert ann.wait() == 0
+    assert room.heard == ["online", "hi", "offline"]
+
+
+@pytest.mark.parametrize(("language", "prompt"), [("en", "say> "), ("zh", "Enter# ")])
+def test_a_person_talks_at_a_prompt(language: str, prompt: str) -> None:
+    room = FakeRoom()
+    with (
+        FakeUdpServer(room) as fake,
+        Terminal("chat", fake.address, NETECHO_LANG=language) as ann,
+    ):
+        ann.read_until(prompt)
+        ann.type("hello\n")
+        ann.read_until(": hello\n")
+        ann.read_until(prompt)
+        with Terminal("chat", fake.address) as bob:
+            ann.read_until(f"\r{' ' * len(prompt)}\r--> ")
+            bob.read_until("say> ")
+            bob.process.send_signal(signal.SIGINT)
+            assert bob.wait() == 0
+        ann.read_until("<-- ")
+        ann.read_until(prompt)
+        ann.type("\x04")
+        assert ann.wait() == 0
+        assert ann.seen.endswith(" offline\n")
+    assert room.members == []

@@ -1,0 +1,237 @@
+"""`netecho echo`: streams, lines and datagrams."""
+
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+from itertools import islice, repeat
+from pathlib import Path
+
+import pytest
+from support.fake_servers import (
+    Address,
+    FakeTcpServer,
+    FakeUdpServer,
+    Replies,
+    echo_datagram,
+    echo_stream,
+    silence,
+    unused_udp_port,
+)
+from support.netecho import COMMAND, Terminal, environment, netecho, outcome
+
+from netechod.client.echo import Stream
+from netechod.client.net import ClientError
+
+EVERY_BYTE = bytes(range(256))
+
+
+def tutorial_stream(sock: socket.socket) -> None:
+    while data := sock.recv(1023):
+        sock.sendall(data + b"[server echo]")
+
+
+def reset(sock: socket.socket) -> None:
+    """Close with RST: SO_LINGER of no time (socket(7))."""
+    sock.recv(1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def test_a_pipe_gets_exactly_the_bytes_back() -> None:
+    with FakeTcpServer(echo_stream) as fake:
+        run = netecho("echo", fake.address, stdin=EVERY_BYTE * 5)
+    assert (run.returncode, run.stdout, run.stderr) == (0, EVERY_BYTE * 5, b"")
+
+
+def test_nothing_comes_back_of_nothing() -> None:
+    with FakeTcpServer(echo_stream) as fake:
+        assert outcome(netecho("echo", fake.address)) == (0, "")
+
+
+def test_a_file_is_streamed_too(tmp_path: Path) -> None:
+    file = tmp_path / "data"
+    file.write_bytes(EVERY_BYTE)
+    with FakeTcpServer(echo_stream) as fake, file.open("rb") as stdin:
+        run = subprocess.run(
+            [*COMMAND, "echo", fake.address], stdin=stdin, capture_output=True, env=environment()
+        )
+    assert (run.returncode, run.stdout) == (0, EVERY_BYTE)
+
+
+def test_a_hundred_megabytes_pass_without_a_deadlock() -> None:
+    """The server reads only when it has written, so whoever sends all first waits for ever."""
+    chunk, chunks = os.urandom(1 << 20), 100
+    with FakeTcpServer(echo_stream) as fake:
+        process = subprocess.Popen(
+            [*COMMAND, "echo", fake.address], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
+        )
+        with process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            os.set_blocking(process.stdin.fileno(), False)
+            source = islice(repeat(chunk), chunks)
+            unsent, received = memoryview(next(source)), 0
+            while unsent:
+                readable, writable, _ = select.select([process.stdout], [process.stdin], [])
+                if writable:
+                    unsent = unsent[os.write(process.stdin.fileno(), unsent) :] or memoryview(
+                        next(source, b"")
+                    )
+                if readable:
+                    received += len(os.read(process.stdout.fileno(), 1 << 20))
+            process.stdin.close()
+            while data := os.read(process.stdout.fileno(), 1 << 20):
+                received += len(data)
+        assert process.returncode == 0
+    assert received == chunks * len(chunk)
+
+
+def test_what_a_server_adds_is_shown() -> None:
+    with FakeTcpServer(tutorial_stream) as fake:
+        assert outcome(netecho("echo", fake.address, stdin=b"hi\n")) == (0, "hi\n[server echo]")
+
+
+@pytest.mark.parametrize("server", [FakeTcpServer, FakeUdpServer])
+def test_a_closed_port_ends_with_1(server: type) -> None:
+    with socket.socket() as deaf:  # bound, but not listening
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1] if server is FakeTcpServer else unused_udp_port()
+        udp = ["-u"] if server is FakeUdpServer else []
+        run = netecho("echo", *udp, f"127.0.0.1:{port}", stdin=b"hi\n")
+    assert outcome(run) == (1, "")
+    assert run.stderr.startswith(b"netecho: error: connection refused by 127.0.0.1:")
+    assert b"\nhint: " in run.stderr
+
+
+def test_a_silent_server_is_unanswered() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # the kernel connects, and nobody ever accepts
+        address = f"127.0.0.1:{deaf.getsockname()[1]}"
+        run = netecho("echo", "--timeout", "0.1", address, stdin=b"hi\n")
+    assert outcome(run) == (1, "")
+    assert b"unanswered" in run.stderr
+
+
+def test_a_reset_ends_with_1() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"hi\n")  # and no end: only the reset ends it
+    with FakeTcpServer(reset) as fake:
+        run = subprocess.run(
+            [*COMMAND, "echo", fake.address], stdin=reader, capture_output=True, env=environment()
+        )
+    os.close(reader)
+    os.close(writer)
+    assert run.returncode == 1
+    assert b"reset by peer" in run.stderr
+
+
+def test_an_early_end_is_told() -> None:
+    ours, theirs = socket.socketpair()
+    reader, writer = os.pipe()
+    with ours, theirs:
+        os.write(writer, b"hello")
+        stream = Stream(ours, reader, lambda _: None)
+        theirs.sendall(b"hel")
+        theirs.shutdown(socket.SHUT_WR)
+        with pytest.raises(ClientError, match="closed the connection early"):
+            stream.run(5.0)
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_reader_who_leaves_is_no_error() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with FakeTcpServer(echo_stream) as fake:
+        run = subprocess.run(
+            [*COMMAND, "echo", fake.address],
+            input=b"x\n",
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            env=environment(),
+        )
+    os.close(writer)
+    assert (run.returncode, run.stderr) == (0, b"")
+
+
+def test_a_full_disk_is_an_error() -> None:
+    with FakeTcpServer(echo_stream) as fake, Path("/dev/full").open("wb") as full:
+        run = subprocess.run(
+            [*COMMAND, "echo", fake.address],
+            input=b"x\n",
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment(),
+        )
+    assert run.returncode == 1
+    assert run.stderr == b"netecho: error: cannot write the output: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("language", "prompt", "answer"),
+    [("en", "echo> ", "hello\n"), ("zh", "Please Enter#", "server 回显# hello\n")],
+)
+@pytest.mark.parametrize("udp", [False, True])
+def test_a_person_echoes_line_by_line(language: str, prompt: str, answer: str, udp: bool) -> None:
+    with (
+        FakeUdpServer(echo_datagram) if udp else FakeTcpServer(echo_stream) as fake,
+        Terminal("echo", fake.address, *(["-u"] if udp else []), NETECHO_LANG=language) as terminal,
+    ):
+        for _ in range(2):
+            terminal.read_until(prompt)
+            terminal.type("hello\n")
+            terminal.read_until("hello\n")
+            terminal.read_until(answer)
+        terminal.read_until(prompt)
+        terminal.type("\x04")
+        assert terminal.wait() == 0
+        assert terminal.seen.endswith(prompt + "\n")
+
+
+def test_what_a_terminal_would_obey_is_spelled_out() -> None:
+    with (
+        FakeTcpServer(lambda sock: sock.sendall(sock.recv(100) + b"\x1b[2J\xff")) as fake,
+        Terminal("echo", fake.address) as terminal,
+    ):
+        terminal.read_until("echo> ")
+        terminal.type("hello\n")
+        terminal.read_until("hello\nhello\n\\x1b[2J\\xff\n")
+
+
+def test_ctrl_c_ends_with_130() -> None:
+    with FakeTcpServer(echo_stream) as fake, Terminal("echo", fake.address) as terminal:
+        terminal.read_until("echo> ")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.wait() == 130
+    assert "Traceback" not in terminal.seen
+
+
+def test_each_line_is_a_datagram_of_its_own() -> None:
+    with FakeUdpServer(echo_datagram) as fake:
+        run = netecho("echo", "-u", fake.address, stdin=b"one\n\n\xff\0two\r\nlast")
+    assert (run.returncode, run.stdout) == (0, b"one\n\n\xff\0two\r\nlast\n")
+    assert fake.seen == [b"one", b"", b"\xff\0two\r", b"last"]
+
+
+def test_only_the_same_bytes_are_the_echo_of_a_datagram() -> None:
+    def noisy(payload: bytes, address: Address) -> Replies:
+        return [(b"late", address), (payload, address), (payload, address)]
+
+    with FakeUdpServer(noisy) as fake:
+        assert outcome(netecho("echo", "-u", fake.address, stdin=b"a\nb\n")) == (0, "a\nb\n")
+
+
+def test_a_line_larger_than_a_datagram_is_told_and_the_others_go() -> None:
+    with FakeUdpServer(echo_datagram) as fake:
+        run = netecho("echo", "-u", fake.address, stdin=b"x" * 65508 + b"\nshort\n" + b"y" * 65507 + b"\n")
+    assert (run.returncode, run.stdout) == (1, b"short\n" + b"y" * 65507 + b"\n")
+    assert b"65508 bytes" in run.stderr
+
+
+def test_a_silent_udp_server_is_unanswered() -> None:
+    with FakeUdpServer(silence) as fake:
+        run = netecho("echo", "-u", "--timeout", "0.05", "--retries", "1", fake.address, stdin=b"hi\n")
+    assert outcome(run) == (1, "")
+    assert b"unanswered" in run.stderr
+    assert fake.seen == [b"hi", b"hi"]

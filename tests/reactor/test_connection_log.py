@@ -1,0 +1,117 @@
+"""The lines for connections: every one of them, until there are too many in a second."""
+
+import logging
+
+import pytest
+from netechod.reactor.connection_log import BUSY, ConnectionLog
+from netechod.reactor.loop import Loop
+from support.looping import FakeClock, turn
+
+SUMMARY = "busy: accepted {} and closed {} in one second"
+
+
+@pytest.fixture(autouse=True)
+def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "netechod.reactor.connection_log")
+
+
+@pytest.fixture
+def connections(loop: Loop) -> ConnectionLog:
+    return ConnectionLog(loop, "echo-tcp")
+
+
+def pass_time(loop: Loop, clock: FakeClock, seconds: float) -> None:
+    """Let the loop see that time has passed."""
+    clock.advance(seconds)
+    turn(loop)
+
+
+def levels(caplog: pytest.LogCaptureFixture) -> list[int]:
+    return [record.levelno for record in caplog.records]
+
+
+def test_the_sentences_name_the_peer_and_say_what_happened(
+    connections: ConnectionLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    connections.accepted("192.0.2.1--4711", 7)
+    connections.closed("192.0.2.1--4711", "in=5 out=5 seconds=0.250 reason=eof")
+    assert caplog.messages == [
+        "accept 192.0.2.1--4711 fd=7",
+        "close 192.0.2.1--4711 in=5 out=5 seconds=0.250 reason=eof",
+    ]
+    assert levels(caplog) == [logging.INFO] * 2
+
+
+def test_each_record_carries_its_fields_for_the_journal(
+    connections: ConnectionLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    connections.accepted("192.0.2.1--4711", 7)
+    connections.closed("192.0.2.1--4711", "reason=eof")
+    fields = [
+        (record.__dict__["event"], record.__dict__["service"], record.__dict__["peer"])
+        for record in caplog.records
+    ]
+    assert fields == [("accept", "echo-tcp", "192.0.2.1--4711"), ("close", "echo-tcp", "192.0.2.1--4711")]
+
+
+def test_beyond_a_hundred_in_a_second_the_lines_are_for_debugging_and_one_line_sums_up(
+    connections: ConnectionLog, loop: Loop, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for fd in range(BUSY + 20):
+        connections.accepted("peer--1", fd)
+    for _ in range(BUSY + 5):
+        connections.closed("peer--1", "reason=eof")
+    assert levels(caplog) == (
+        [logging.INFO] * BUSY + [logging.DEBUG] * 20 + [logging.INFO] * BUSY + [logging.DEBUG] * 5
+    )
+    caplog.clear()
+    pass_time(loop, clock, 0.5)
+    assert caplog.messages == []
+    pass_time(loop, clock, 0.5)
+    pass_time(loop, clock, 10.0)
+    assert caplog.messages == [SUMMARY.format(BUSY + 20, BUSY + 5)]
+    assert levels(caplog) == [logging.INFO]
+
+
+def test_the_hundredth_line_is_still_a_line_of_its_own_and_needs_no_summary(
+    connections: ConnectionLog, loop: Loop, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for fd in range(BUSY):
+        connections.accepted("peer--1", fd)
+    pass_time(loop, clock, 1.0)
+    connections.accepted("peer--1", 1)
+    assert levels(caplog) == [logging.INFO] * (BUSY + 1)
+
+
+def test_a_second_begins_with_its_first_connection(
+    connections: ConnectionLog, loop: Loop, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    pass_time(loop, clock, 100.25)
+    for fd in range(BUSY):
+        connections.accepted("peer--1", fd)
+    pass_time(loop, clock, 0.75)
+    connections.accepted("peer--1", 1)
+    assert levels(caplog)[-1] == logging.DEBUG
+    pass_time(loop, clock, 0.25)
+    connections.accepted("peer--1", 1)
+    assert caplog.messages[-2:] == [SUMMARY.format(BUSY + 1, 0), "accept peer--1 fd=1"]
+    assert levels(caplog)[-2:] == [logging.INFO, logging.INFO]
+
+
+def test_every_busy_second_has_its_summary(
+    connections: ConnectionLog, loop: Loop, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        for _ in range(BUSY + 1):
+            connections.closed("peer--1", "reason=eof")
+        pass_time(loop, clock, 1.0)
+    assert caplog.messages.count(SUMMARY.format(0, BUSY + 1)) == 3
+
+
+def test_a_line_that_nobody_wants_is_not_made(
+    connections: ConnectionLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "netechod.reactor.connection_log")
+    connections.accepted("peer--1", 7)
+    connections.closed("peer--1", "reason=eof")
+    assert caplog.records == []

@@ -1,0 +1,73 @@
+"""What is the batched way's own: the memory that sockets share. The rest is in test_datagram_io."""
+
+import select
+import socket
+import sys
+from contextlib import ExitStack
+
+import pytest
+from netechod.reactor.datagram_io import BATCH, PlainDatagramIO
+from netechod.reactor.mmsg import BatchMemory, MmsgDatagramIO, datagram_io
+from netechod.services.api import Datagram
+
+
+@pytest.fixture
+def memory() -> BatchMemory:
+    return BatchMemory()
+
+
+def datagram_socket(resources: ExitStack, address: str = "127.0.0.1") -> socket.socket:
+    sock = resources.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    sock.bind((address, 0))
+    sock.settimeout(20.0)
+    return sock
+
+
+def receive(sock: socket.socket, io: MmsgDatagramIO, count: int) -> list[Datagram]:
+    """The next `count` datagrams of `sock`."""
+    batch: list[Datagram] = []
+    while len(batch) < count:
+        assert select.select([sock], [], [], 20.0)[0], "datagrams are missing"
+        batch += io.receive()
+    return batch
+
+
+def test_two_sockets_that_share_one_memory_do_not_disturb_one_another(
+    memory: BatchMemory, resources: ExitStack
+) -> None:
+    ours = [datagram_socket(resources), datagram_socket(resources, "0.0.0.0")]
+    ios = [MmsgDatagramIO(sock, memory) for sock in ours]
+    clients = [datagram_socket(resources), datagram_socket(resources)]
+    for index, (client, sock) in enumerate(zip(clients, ours, strict=True)):
+        for number in range(BATCH):
+            client.sendto(b"client %d says %d" % (index, number), ("127.0.0.1", sock.getsockname()[1]))
+    batches = [receive(sock, io, BATCH) for sock, io in zip(ours, ios, strict=True)]
+    for io, batch in zip(ios, batches, strict=True):
+        assert io.send(batch) == BATCH
+    for index, client in enumerate(clients):
+        assert [client.recv(100) for _ in range(BATCH)] == [
+            b"client %d says %d" % (index, number) for number in range(BATCH)
+        ]
+
+
+def test_a_full_batch_of_the_largest_datagrams_has_room(memory: BatchMemory, resources: ExitStack) -> None:
+    sock, client = datagram_socket(resources), datagram_socket(resources)
+    io = MmsgDatagramIO(sock, memory)
+    client.sendto(b"hello", sock.getsockname())
+    [(_, peer)] = receive(sock, io, 1)
+    payloads = [bytes([number]) * 65507 for number in range(BATCH)]
+    assert io.send([(payload, peer) for payload in payloads]) == BATCH
+    assert client.recv(65536) == payloads[0]
+
+
+def test_linux_has_the_batched_way(memory: BatchMemory, resources: ExitStack) -> None:
+    assert isinstance(datagram_io(datagram_socket(resources), memory), MmsgDatagramIO)
+
+
+def test_other_systems_have_the_portable_way(
+    memory: BatchMemory, resources: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sock = datagram_socket(resources)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "platform", "freebsd14")
+        assert isinstance(datagram_io(sock, memory), PlainDatagramIO)

@@ -1,0 +1,173 @@
+"""Signals, sent for real: to ourselves and from other processes."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+from netechod.reactor.loop import Loop
+from netechod.reactor.signals import SignalSource
+from support.looping import run_until, turn
+
+SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
+STORM = 2000
+
+Open = Callable[[], SignalSource]
+
+
+@pytest.fixture
+def heard() -> list[str]:
+    """What the handlers on the loop were called for, in order."""
+    return []
+
+
+@pytest.fixture
+def open_source(loop: Loop) -> Iterator[Open]:
+    """Makes the source under test, and puts everything back before the loop goes."""
+    opened = []
+
+    def open_source() -> SignalSource:
+        opened.append(SignalSource(*SIGNALS))
+        return opened[-1]
+
+    yield open_source
+    for source in opened:
+        source.close()
+
+
+@pytest.fixture
+def source(open_source: Open, loop: Loop, heard: list[str]) -> SignalSource:
+    """A source that delivers to the loop."""
+    source = open_source()
+    source.deliver_to(loop, {number: _note(heard, number.name) for number in SIGNALS})
+    turn(loop)
+    return source
+
+
+def _note(heard: list[str], name: str) -> Callable[[], None]:
+    return lambda: heard.append(name)
+
+
+def send(*numbers: signal.Signals) -> None:
+    """Send signals to ourselves."""
+    for number in numbers:
+        os.kill(os.getpid(), number)
+
+
+@pytest.mark.usefixtures("source")
+def test_a_signal_from_another_process_ends_the_wait_without_any_traffic(
+    loop: Loop, heard: list[str]
+) -> None:
+    with subprocess.Popen(["kill", "-HUP", str(os.getpid())]):
+        run_until(loop, lambda: heard)
+    assert heard == ["SIGHUP"]
+
+
+@pytest.mark.usefixtures("source")
+def test_handlers_run_on_the_loop_and_not_where_the_signal_struck(loop: Loop, heard: list[str]) -> None:
+    send(signal.SIGHUP)
+    assert heard == []
+    run_until(loop, lambda: heard)
+    assert heard == ["SIGHUP"]
+
+
+@pytest.mark.usefixtures("source")
+def test_each_signal_is_delivered_once_in_the_order_of_arrival(loop: Loop, heard: list[str]) -> None:
+    send(signal.SIGUSR1, signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM, signal.SIGHUP)
+    run_until(loop, lambda: heard)
+    turn(loop, 3)
+    assert heard == ["SIGUSR1", "SIGHUP", "SIGTERM"]
+
+
+def test_what_comes_before_there_is_a_loop_is_delivered_once_there_is_one(
+    open_source: Open, loop: Loop, heard: list[str]
+) -> None:
+    source = open_source()
+    send(signal.SIGTERM, signal.SIGHUP)
+    turn(loop)
+    assert heard == []
+    source.deliver_to(loop, {number: _note(heard, number.name) for number in SIGNALS})
+    run_until(loop, lambda: heard)
+    assert heard == ["SIGTERM", "SIGHUP"]
+
+
+def test_a_signal_that_comes_while_others_are_handled_is_delivered_after_them(
+    open_source: Open, loop: Loop, heard: list[str]
+) -> None:
+    def reload() -> None:
+        heard.append("reload begins")
+        if len(heard) == 1:
+            send(signal.SIGHUP, signal.SIGTERM)
+        heard.append("reload ends")
+
+    open_source().deliver_to(
+        loop, {signal.SIGHUP: reload, signal.SIGTERM: _note(heard, "stop"), signal.SIGUSR1: loop.stop}
+    )
+    send(signal.SIGHUP)
+    run_until(loop, lambda: "stop" in heard)
+    assert heard == ["reload begins", "reload ends"] * 2 + ["stop"]
+
+
+@pytest.mark.usefixtures("source")
+def test_a_term_after_a_storm_of_hups_is_delivered(loop: Loop, heard: list[str]) -> None:
+    send(*[signal.SIGHUP] * STORM, signal.SIGTERM)
+    run_until(loop, lambda: "SIGTERM" in heard)
+    assert heard == ["SIGHUP", "SIGTERM"]
+
+
+@pytest.mark.usefixtures("source")
+def test_a_storm_from_another_process_loses_nothing_while_the_loop_runs(loop: Loop, heard: list[str]) -> None:
+    storm = f"import os, signal\nfor _ in range({STORM}): os.kill({os.getpid()}, signal.SIGHUP)\n"
+    storm += f"os.kill({os.getpid()}, signal.SIGTERM)"
+    with subprocess.Popen([sys.executable, "-S", "-c", storm]):
+        run_until(loop, lambda: "SIGTERM" in heard)
+    turn(loop)
+    assert set(heard) == {"SIGHUP", "SIGTERM"}
+    assert heard.count("SIGTERM") == 1
+
+
+@pytest.mark.usefixtures("source")
+def test_a_full_bell_loses_no_signal_and_says_nothing(
+    loop: Loop, heard: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with suppress(BlockingIOError):
+        while True:
+            os.write(loop.bell, b"\0")
+    send(*[signal.SIGHUP] * STORM, signal.SIGTERM)
+    run_until(loop, lambda: "SIGTERM" in heard)
+    assert heard == ["SIGHUP", "SIGTERM"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_broken_pipe_is_an_error_and_not_the_end(open_source: Open) -> None:
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        source = open_source()
+        reader, writer = os.pipe()
+        os.close(reader)
+        with pytest.raises(BrokenPipeError):
+            os.write(writer, b"x")
+        os.close(writer)
+        source.close()
+        assert signal.getsignal(signal.SIGPIPE) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGPIPE, before)
+
+
+def test_closing_puts_the_handlers_and_the_wake_up_descriptor_back(
+    open_source: Open, loop: Loop, heard: list[str]
+) -> None:
+    before = [signal.signal(number, lambda *_: heard.append("ours")) for number in SIGNALS]
+    try:
+        source = open_source()
+        source.deliver_to(loop, {number: _note(heard, "loop's") for number in SIGNALS})
+        source.close()
+        send(*SIGNALS)
+        assert heard == ["ours"] * len(SIGNALS)
+        assert signal.set_wakeup_fd(-1) == -1
+    finally:
+        for number, handler in zip(SIGNALS, before, strict=True):
+            signal.signal(number, handler)

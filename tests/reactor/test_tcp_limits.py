@@ -1,0 +1,185 @@
+"""What a TCP server allows: connections in all and per source, addresses, descriptors."""
+
+import fcntl
+import logging
+import os
+import re
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from netechod.reactor.loop import Loop
+from netechod.reactor.tcp import COMPLAINT_INTERVAL, TcpLimits, TcpServer
+from support.looping import FakeClock, TcpBench, receive, run_until, turn, until_readable
+
+LIMIT = 32  # connections; a sixteenth of them, two, must be free before the next is accepted
+FULL = f"connections at the limit of {LIMIT}, new ones wait"
+
+
+def is_refused(loop: Loop, client: socket.socket) -> bool:
+    """Whether the server has closed the connection without a word."""
+    until_readable(loop, client)
+    return client.recv(1) == b""
+
+
+def answers(loop: Loop, client: socket.socket) -> bool:
+    """Whether the server echoes."""
+    client.send(b"hello")
+    return receive(loop, client) == b"hello"
+
+
+def close(loop: Loop, server: TcpServer, client: socket.socket) -> None:
+    """Close a connection, and let the server see it."""
+    closed = server.counters.closed
+    client.close()
+    run_until(loop, lambda: server.counters.closed > closed)
+
+
+def test_one_source_has_so_many_connections_and_no_more(loop: Loop, tcp: TcpBench) -> None:
+    server = tcp.serve(TcpLimits(connections_per_source=2))
+    first, second = tcp.connected(server), tcp.connected(server)
+    assert is_refused(loop, tcp.connect())
+    assert (server.counters.accepted, server.counters.refused) == (2, 1)
+    assert answers(loop, tcp.connect(source="127.0.0.2"))
+    assert answers(loop, first)
+    close(loop, server, second)
+    assert answers(loop, tcp.connect())
+
+
+def test_a_source_that_has_gone_is_forgotten(loop: Loop, tcp: TcpBench) -> None:
+    server = tcp.serve(TcpLimits(connections_per_source=1))
+    for _ in range(3):
+        client = tcp.connected(server)
+        assert answers(loop, client)
+        close(loop, server, client)
+    assert server.counters.refused == 0
+
+
+def test_an_address_that_is_not_admitted_is_refused(loop: Loop, tcp: TcpBench) -> None:
+    server = tcp.serve(TcpLimits(admits=lambda address: address == "127.0.0.2"))
+    assert is_refused(loop, tcp.connect())
+    assert answers(loop, tcp.connect(source="127.0.0.2"))
+    assert (server.counters.accepted, server.counters.refused) == (1, 1)
+
+
+def test_a_full_server_leaves_newcomers_waiting_and_serves_them_later(
+    loop: Loop, tcp: TcpBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = tcp.serve(TcpLimits(connections=LIMIT))
+    clients = [tcp.connected(server) for _ in range(LIMIT)]
+    waiting = tcp.connect()
+    waiting.send(b"hello")
+    turn(loop, 5)
+    assert len(server.connections) == LIMIT
+    assert answers(loop, clients[0])
+    close(loop, server, clients.pop())
+    turn(loop, 5)
+    assert len(server.connections) == LIMIT - 1
+    close(loop, server, clients.pop())
+    assert receive(loop, waiting) == b"hello"
+    assert server.counters.refused == 0
+    assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [FULL]
+
+
+def test_a_full_server_complains_once_in_ten_seconds(
+    loop: Loop, clock: FakeClock, tcp: TcpBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = tcp.serve(TcpLimits(connections=1))
+    for seconds in (0.0, 1.0, COMPLAINT_INTERVAL):
+        clock.advance(seconds)
+        close(loop, server, tcp.connected(server))
+    assert [record.levelno for record in caplog.records].count(logging.WARNING) == 2
+
+
+def test_the_limit_of_a_server_counts_over_all_its_listeners(loop: Loop, tcp: TcpBench) -> None:
+    listeners = [tcp.listen(), tcp.listen()]
+    server = tcp.serve(TcpLimits(connections=2), listeners=listeners)
+    clients = [tcp.connect(to=listener) for listener in listeners]
+    run_until(loop, lambda: len(server.connections) == 2)
+    waiting = [tcp.connect(to=listener) for listener in listeners]
+    turn(loop, 5)
+    assert len(server.connections) == 2
+    for client in clients:
+        client.close()
+    for client in waiting:
+        assert answers(loop, client)
+
+
+def test_higher_limits_count_at_once(loop: Loop, tcp: TcpBench) -> None:
+    server = tcp.serve(TcpLimits(connections=1))
+    tcp.connected(server)
+    waiting = tcp.connect()
+    turn(loop, 3)
+    assert len(server.connections) == 1
+    server.configure(TcpLimits(connections=LIMIT, connections_per_source=2))
+    assert answers(loop, waiting)
+    assert is_refused(loop, tcp.connect())
+
+
+def test_lower_limits_close_nobody_and_admit_nobody(loop: Loop, tcp: TcpBench) -> None:
+    server = tcp.serve()
+    clients = [tcp.connected(server) for _ in range(3)]
+    server.configure(TcpLimits(connections=2))
+    waiting = tcp.connect()
+    waiting.send(b"hello")
+    turn(loop, 3)
+    assert all(answers(loop, client) for client in clients)
+    assert len(server.connections) == 3
+    for client in clients[:2]:
+        close(loop, server, client)
+    assert receive(loop, waiting) == b"hello"
+
+
+def test_an_idle_timeout_counts_from_its_configuration_on_and_can_be_taken_back(
+    loop: Loop, clock: FakeClock, tcp: TcpBench
+) -> None:
+    server = tcp.serve()
+    tcp.connected(server)
+    server.configure(TcpLimits(idle_timeout=60.0))
+    clock.advance(30.0)
+    server.configure(TcpLimits())
+    clock.advance(600.0)
+    turn(loop, 2)
+    assert len(server.connections) == 1
+    server.configure(TcpLimits(idle_timeout=60.0))
+    assert not server.connections
+
+
+def test_closing_a_full_server_opens_nothing_again(loop: Loop, tcp: TcpBench) -> None:
+    server = tcp.serve(TcpLimits(connections=2))
+    clients = [tcp.connected(server) for _ in range(2)]
+    server.close()
+    assert not server.connections
+    assert all(is_refused(loop, client) for client in clients)
+
+
+@contextmanager
+def low_descriptors_taken() -> Iterator[None]:
+    """Let the next descriptor be 1024 or higher."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    with ExitStack() as taken:
+        while (fd := fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 0)) < 1024:
+            taken.callback(os.close, fd)
+        os.close(fd)
+        yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_only_select_refuses_a_descriptor_that_it_can_not_watch(
+    loop: Loop, tcp: TcpBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "netechod.reactor")
+    server = tcp.serve()
+    before, client = tcp.connected(server), tcp.connect()
+    with low_descriptors_taken():
+        if loop.descriptor_limit is None:
+            assert answers(loop, client)
+            assert re.search(r"fd=(\d{4,})$", caplog.messages[-1])
+        else:
+            assert is_refused(loop, client)
+        assert server.counters.refused == (loop.descriptor_limit is not None)
+        assert answers(loop, before)
+    assert answers(loop, tcp.connect())

@@ -1,0 +1,366 @@
+"""The datagram endpoint: what it takes, what it sends and when, and what it does when the kernel will not."""
+
+import errno
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+
+import pytest
+from netechod.reactor.datagram_io import BATCH, DatagramIO
+from netechod.reactor.loop import Loop
+from netechod.reactor.mmsg import BatchMemory, MmsgDatagramIO
+from netechod.reactor.udp import DRAIN_TURNS, FLUSH_LIMIT, OUTBOX_LIMIT, UdpEndpoint
+from netechod.services.api import Datagram, DatagramService, Outbox, Peer
+from netechod.services.echo import EchoService
+from support.looping import FakeClock, receive, run_until, turn, waiting_turn
+
+EPERM = OSError(errno.EPERM, os.strerror(errno.EPERM))  # what a firewall's refusal looks like (sendmsg(2))
+EIO = OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+class FlakyIO:
+    """A socket's datagrams, with a kernel that refuses when the test says so and notes what it took."""
+
+    def __init__(self, io: DatagramIO) -> None:
+        self._io = io
+        self.address_of = io.address_of
+        self.full = False
+        self.receive_error: OSError | None = None
+        self.spurious = False
+        self.refused: set[Peer] = set()  # peers that nothing can be sent to
+        self.swallows = False  # take what is sent and send nothing, for peers that no kernel knows
+        self.taken: list[list[Datagram]] = []
+
+    def receive(self) -> Sequence[Datagram]:
+        """Fail once, find nothing once, or receive."""
+        error, self.receive_error = self.receive_error, None
+        if error is not None:
+            raise error
+        if self.spurious:
+            self.spurious = False
+            return ()
+        return self._io.receive()
+
+    def send(self, datagrams: Sequence[Datagram]) -> int:
+        """Refuse, or send up to the first datagram for a refused peer."""
+        if self.full:
+            raise BlockingIOError
+        good = next((i for i, (_, peer) in enumerate(datagrams) if peer in self.refused), len(datagrams))
+        if not good:
+            raise EPERM
+        sent = good if self.swallows else self._io.send(datagrams[:good])
+        self.taken.append(list(datagrams[:sent]))
+        return sent
+
+
+class Alarm(EchoService):
+    """An echo that also wants to be called at `deadline`."""
+
+    def __init__(self) -> None:
+        self.deadline: float | None = None
+        self.reached: list[float] = []
+        self.peers: list[Peer] = []
+
+    def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
+        """A payload is the number of seconds from now to the deadline; an empty one takes it back."""
+        for payload, peer in batch:
+            self.peers.append(peer)
+            self.deadline = now + float(payload) if payload else None
+
+    def next_deadline(self) -> float | None:
+        """See DatagramService."""
+        return self.deadline
+
+    def deadline_reached(self, now: float, out: Outbox) -> None:
+        """Tell everybody, but only when it is time."""
+        self.reached.append(now)
+        if self.deadline is not None and now >= self.deadline:
+            self.deadline = None
+            out.broadcast(b"time", self.peers)
+
+
+class Bench:
+    """An endpoint on a real socket, and its clients."""
+
+    def __init__(self, loop: Loop, service: DatagramService, resources: ExitStack) -> None:
+        self.loop = loop
+        self._resources = resources
+        self.sock = resources.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self.sock.bind(("127.0.0.1", 0))
+        self.sock.setblocking(False)
+        self.address = self.sock.getsockname()
+        self.io = FlakyIO(MmsgDatagramIO(self.sock, BatchMemory()))
+        self.endpoint = UdpEndpoint(loop, self.sock, self.io, service)
+        self.counters = self.endpoint.counters
+        resources.callback(self.endpoint.close)
+
+    def client(self) -> socket.socket:
+        """A client that can be waited for on the loop."""
+        client = self._resources.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        client.connect(self.address)
+        client.setblocking(False)
+        return client
+
+    def say(self, client: socket.socket, *payloads: bytes) -> None:
+        """Send, and run the loop until everything is with the service."""
+        wanted = self.counters.received + len(payloads)
+        for payload in payloads:
+            client.send(payload)
+        run_until(self.loop, lambda: self.counters.received >= wanted)
+
+
+Make = Callable[[DatagramService], Bench]
+
+
+@pytest.fixture
+def make(loop: Loop) -> Iterator[Make]:
+    with ExitStack() as resources:
+        yield lambda service: Bench(loop, service, resources)
+
+
+@pytest.fixture
+def bench(make: Make) -> Bench:
+    return make(EchoService())
+
+
+def silent(client: socket.socket) -> bool:
+    """Whether nothing has come for `client`."""
+    try:
+        client.recv(65536)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def test_what_comes_in_goes_to_the_service_and_its_answer_comes_out(bench: Bench, loop: Loop) -> None:
+    client = bench.client()
+    for payload in (b"hello", b"", b"x" * 65507):
+        client.send(payload)
+        assert receive(loop, client) == payload
+    assert (bench.counters.received, bench.counters.sent) == (3, 3)
+
+
+def test_all_answers_of_a_turn_leave_in_one_flush(bench: Bench, loop: Loop) -> None:
+    client = bench.client()
+    bench.say(client, b"hello")
+    peer = bench.io.taken.pop()[0][1]
+    bench.endpoint.send(b"one", peer)
+    bench.endpoint.broadcast(b"two", [peer, peer])
+    assert bench.io.taken == []
+    turn(loop)
+    assert bench.io.taken == [[(b"one", peer), (b"two", peer), (b"two", peer)]]
+
+
+def test_a_long_queue_leaves_in_parts_and_no_question_is_taken_meanwhile(bench: Bench, loop: Loop) -> None:
+    client = bench.client()
+    bench.io.swallows = True
+    bench.endpoint.broadcast(b"news", range(FLUSH_LIMIT + 100))
+    turn(loop)
+    assert bench.counters.sent == FLUSH_LIMIT
+    assert {len(batch) for batch in bench.io.taken} == {BATCH}
+    client.send(b"question")
+    turn(loop)
+    assert (bench.counters.sent, bench.counters.received) == (FLUSH_LIMIT + 100, 0)
+    run_until(loop, lambda: bench.counters.received)
+    assert bench.counters.sent == FLUSH_LIMIT + 101
+
+
+def test_what_a_full_kernel_refuses_is_kept_and_no_question_is_taken_meanwhile(
+    bench: Bench, loop: Loop
+) -> None:
+    client = bench.client()
+    bench.io.full = True
+    bench.say(client, b"one", b"two")
+    client.send(b"three")
+    turn(loop, 5)
+    assert (bench.counters.received, bench.counters.sent) == (2, 0)
+    assert silent(client)
+    bench.io.full = False
+    assert [receive(loop, client) for _ in range(3)] == [b"one", b"two", b"three"]
+    assert (bench.counters.received, bench.counters.sent) == (3, 3)
+
+
+def test_what_is_queued_while_the_kernel_is_full_follows_in_order(bench: Bench, loop: Loop) -> None:
+    client = bench.client()
+    bench.io.full = True
+    bench.say(client, b"one")
+    turn(loop)
+    bench.endpoint.send(b"two", 0)
+    bench.endpoint.send(b"three", 0)
+    bench.io.full, bench.io.swallows = False, True
+    turn(loop)
+    assert [payload for payload, _ in bench.io.taken[0]] == [b"one", b"two", b"three"]
+
+
+def test_a_full_outbox_drops_the_oldest_and_counts_them(bench: Bench, loop: Loop) -> None:
+    bench.io.full = True
+    bench.endpoint.broadcast(b"news", range(OUTBOX_LIMIT + 10))
+    assert bench.counters.overflowed == 10
+    bench.endpoint.send(b"last", "somebody")
+    assert bench.counters.overflowed == 11
+    bench.io.full, bench.io.swallows = False, True
+    turn(loop)
+    run_until(loop, lambda: bench.counters.sent == OUTBOX_LIMIT)
+    taken = [peer for batch in bench.io.taken for _, peer in batch]
+    assert taken == [*range(11, OUTBOX_LIMIT + 10), "somebody"]
+
+
+def test_an_outbox_that_the_kernel_can_empty_drops_nothing(bench: Bench) -> None:
+    bench.io.swallows = True
+    bench.endpoint.broadcast(b"news", range(OUTBOX_LIMIT + 10))
+    assert bench.counters.overflowed == 0
+    assert bench.counters.sent >= 10
+
+
+def test_a_datagram_that_can_not_be_sent_is_counted_and_the_others_leave(bench: Bench, loop: Loop) -> None:
+    bench.io.swallows = True
+    bench.io.refused = {1, 3}
+    bench.endpoint.broadcast(b"news", range(5))
+    turn(loop)
+    assert [peer for batch in bench.io.taken for _, peer in batch] == [0, 2, 4]
+    assert (bench.counters.sent, bench.counters.send_errors) == (3, 2)
+
+
+def test_refused_datagrams_count_towards_what_one_turn_sends(bench: Bench, loop: Loop) -> None:
+    bench.io.refused = set(range(FLUSH_LIMIT + 1))
+    bench.endpoint.broadcast(b"news", range(FLUSH_LIMIT + 1))
+    turn(loop)
+    assert bench.counters.send_errors == FLUSH_LIMIT
+    turn(loop)
+    assert bench.counters.send_errors == FLUSH_LIMIT + 1
+
+
+def test_a_receive_error_is_counted_and_the_next_call_receives(bench: Bench, loop: Loop) -> None:
+    client = bench.client()
+    bench.io.receive_error = EIO
+    client.send(b"hello")
+    assert receive(loop, client) == b"hello"
+    assert (bench.counters.receive_errors, bench.counters.received) == (1, 1)
+
+
+def test_a_spurious_wake_up_is_no_batch_for_the_service(make: Make, loop: Loop) -> None:
+    """A datagram with a wrong checksum wakes the loop and is gone when it is read (select(2), BUGS)."""
+    alarm = Alarm()
+    bench = make(alarm)
+    bench.io.spurious = True
+    bench.client().send(b"5")
+    run_until(loop, lambda: not bench.io.spurious)
+    assert (bench.counters.received, bench.counters.receive_errors) == (0, 0)
+    run_until(loop, lambda: alarm.peers)
+
+
+def test_a_deadline_of_the_service_is_reached_on_the_loop(make: Make, loop: Loop, clock: FakeClock) -> None:
+    alarm = Alarm()
+    bench = make(alarm)
+    client = bench.client()
+    bench.say(client, b"60")
+    clock.advance(59.9)
+    turn(loop)
+    assert alarm.reached == []
+    clock.advance(0.1)
+    waiting_turn(loop)
+    assert alarm.reached == [1060.0]
+    assert receive(loop, client) == b"time"
+    clock.advance(600.0)
+    turn(loop, 2)
+    assert alarm.reached == [1060.0]
+
+
+def test_a_deadline_that_comes_nearer_is_met(make: Make, loop: Loop, clock: FakeClock) -> None:
+    alarm = Alarm()
+    bench = make(alarm)
+    client = bench.client()
+    bench.say(client, b"60")
+    bench.say(client, b"5")
+    clock.advance(5.0)
+    turn(loop)
+    assert alarm.reached == [1005.0]
+    clock.advance(60.0)
+    turn(loop)
+    assert alarm.reached == [1005.0]
+
+
+def test_a_deadline_that_moves_away_is_met_when_it_is_due(make: Make, loop: Loop, clock: FakeClock) -> None:
+    alarm = Alarm()
+    bench = make(alarm)
+    client = bench.client()
+    bench.say(client, b"5")
+    bench.say(client, b"60")
+    clock.advance(5.0)
+    turn(loop)
+    assert silent(client)
+    clock.advance(55.0)
+    turn(loop)
+    assert receive(loop, client) == b"time"
+
+
+def test_a_deadline_taken_back_is_not_met(make: Make, loop: Loop, clock: FakeClock) -> None:
+    alarm = Alarm()
+    bench = make(alarm)
+    client = bench.client()
+    bench.say(client, b"5")
+    bench.say(client, b"")
+    clock.advance(5.0)
+    turn(loop, 2)
+    assert silent(client)
+
+
+def test_draining_answers_what_has_arrived(bench: Bench, loop: Loop) -> None:
+    client = bench.client()
+    payloads = [b"%d" % number for number in range(3 * BATCH)]
+    for payload in payloads:
+        client.send(payload)
+    bench.endpoint.drain()
+    assert [receive(loop, client) for _ in payloads] == payloads
+    assert bench.sock.fileno() == -1
+    turn(loop, 2)
+
+
+def test_draining_sends_what_this_very_turn_has_queued(bench: Bench, loop: Loop) -> None:
+    """A signal is handled after the sockets of the same turn, and before the flush."""
+    client = bench.client()
+    bench.say(client, b"hello")
+    receive(loop, client)
+    loop.call_soon(lambda: bench.endpoint.send(b"queued", bench.io.taken[0][0][1]))
+    loop.call_soon(bench.endpoint.drain)
+    turn(loop)
+    assert receive(loop, client) == b"queued"
+
+
+def test_draining_sends_what_a_full_kernel_left_behind(bench: Bench, loop: Loop) -> None:
+    client = bench.client()
+    bench.io.full = True
+    bench.say(client, b"hello")
+    turn(loop)
+    bench.io.full = False
+    bench.endpoint.drain()
+    assert receive(loop, client) == b"hello"
+
+
+def test_draining_ends_although_the_questions_do_not(make: Make, loop: Loop) -> None:
+    class Talkative(EchoService):
+        def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
+            client.send(b"and another one")
+
+    bench = make(Talkative())
+    client = bench.client()
+    client.send(b"one")
+    bench.endpoint.drain()
+    assert bench.counters.received <= DRAIN_TURNS
+    assert bench.sock.fileno() == -1
+
+
+def test_closing_cancels_the_deadline_and_what_is_queued(make: Make, loop: Loop, clock: FakeClock) -> None:
+    alarm = Alarm()
+    bench = make(alarm)
+    client = bench.client()
+    bench.say(client, b"5")
+    bench.endpoint.send(b"never", alarm.peers[0])
+    bench.endpoint.close()
+    clock.advance(5.0)
+    turn(loop, 2)
+    assert alarm.reached == []
+    assert bench.counters.sent == 0
+    assert silent(client)

@@ -1,0 +1,421 @@
+"""The dictionary as a dialogue: a file goes in once, then words come in and translations go out."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from unicodedata import normalize
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from support.recorder import Recorder
+
+from netechod.errors import DictionaryError
+from netechod.services.dictionary import (
+    MAX_LINE,
+    MAX_WARNINGS,
+    Dictionary,
+    DictionaryParser,
+    DictionaryService,
+    fold,
+)
+from netechod.services.wire import text_of
+
+FRUIT = "apple:苹果\nbanana:香蕉\nStraße:街\nCafé:咖啡馆\n"
+
+files = st.text(st.sampled_from("abAB::##\n\n\r \t：苹é\u3000\ufeff\x85\x1c\u2028")).map(str.encode)
+"""Small files in which everything that matters to the parser is frequent."""
+
+
+def parse(blocks: Sequence[bytes], *, strict: bool = False) -> Dictionary:
+    """The edition that comes of a file read in these blocks."""
+    parser = DictionaryParser("dict.txt", strict=strict)
+    for block in blocks:
+        parser.feed(block)
+    return parser.finish()
+
+
+def edition(text: str) -> Dictionary:
+    """The edition of a file with this text."""
+    return parse([text.encode()])
+
+
+def cut_at(data: bytes, places: Sequence[int]) -> list[bytes]:
+    """`data` in the blocks that reading might make of it."""
+    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
+    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+
+
+def words(dictionary: Dictionary) -> dict[str, str]:
+    """The entries, readable."""
+    return {key.decode(): value.decode() for key, value in dictionary.entries.items()}
+
+
+def facts(dictionary: Dictionary) -> tuple[object, ...]:
+    """Everything there is to know about an edition."""
+    return (
+        dict(dictionary.entries),
+        dict(dictionary.folded),
+        dictionary.sha256,
+        dictionary.skipped,
+        dictionary.warnings,
+    )
+
+
+def answers(service: DictionaryService, *payloads: bytes) -> list[bytes]:
+    """What "ann" hears when she sends these datagrams in one batch."""
+    out = Recorder()
+    service.datagrams_received([(payload, "ann") for payload in payloads], 0.0, out)
+    assert all(verb == "send" and peer == "ann" for verb, _, peer in out)
+    return [payload for _, payload, _ in out]
+
+
+@pytest.fixture
+def service() -> DictionaryService:
+    return DictionaryService(edition(FRUIT))
+
+
+# The file.
+
+
+@pytest.mark.parametrize(
+    ("text", "entries"),
+    [
+        ("apple:苹果", {"apple": "苹果"}),
+        ("apple:苹果\nbanana:香蕉\n", {"apple": "苹果", "banana": "香蕉"}),
+        ("apple:苹果\r\nbanana:香蕉\r\n", {"apple": "苹果", "banana": "香蕉"}),
+        ("\ufeffapple:苹果\n", {"apple": "苹果"}),
+        ("\ufeff# fruit\napple:苹果\n", {"apple": "苹果"}),
+        ("\ufeff\ufeffapple:苹果\n", {"\ufeffapple": "苹果"}),
+        ("http://x:网址\n", {"http": "//x:网址"}),
+        (" \t apple\u3000:  苹 果\t\n", {"apple": "苹 果"}),
+        ("# comment\n\n   \n\t# another: comment\napple:苹果\n\n", {"apple": "苹果"}),
+        ("C#:升C\n", {"C#": "升C"}),
+        ("apple:苹果\napple:蘋果\n", {"apple": "苹果"}),
+        ("apple:苹果\nApple:公司\n", {"apple": "苹果", "Apple": "公司"}),
+        ("ice cream:冰淇淋\n", {"ice cream": "冰淇淋"}),
+        ("a\u2028b:c\x85d\n", {"a\u2028b": "c\x85d"}),
+    ],
+)
+def test_a_line_is_key_colon_value(text: str, entries: dict[str, str]) -> None:
+    dictionary = edition(text)
+    assert words(dictionary) == entries
+    assert len(dictionary) == len(entries)
+    assert dictionary.skipped == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("apple", "no ':'; write it as key:value"),
+        ("apple：苹果", "no ':' (found a full-width '：'); write it as key:value"),
+        ("apple:", "nothing behind the ':'"),
+        ("  apple : \r", "nothing behind the ':'"),
+        (":苹果", "nothing before the ':'"),
+        ("  : 苹果", "nothing before the ':'"),
+        (":", "nothing before the ':'"),
+    ],
+)
+def test_a_bad_line_is_named_and_counted_and_fails_a_strict_load(line: str, problem: str) -> None:
+    text = f"# one\ngood:好\n{line}\nbad:坏\n"
+    dictionary = edition(text)
+    assert words(dictionary) == {"good": "好", "bad": "坏"}
+    assert dictionary.skipped == 1
+    assert dictionary.warnings == (f"dict.txt:3: {problem}; the line is skipped",)
+    with pytest.raises(DictionaryError) as caught:
+        parse([text.encode()], strict=True)
+    assert str(caught.value) == f"dict.txt:3: {problem}"
+    assert caught.value.exit_code == 5
+
+
+@pytest.mark.parametrize("values", [("苹果", "蘋果"), ("苹果", "苹果"), ("x", "x")])
+def test_the_first_of_duplicate_keys_wins_with_a_warning(values: tuple[str, str]) -> None:
+    text = f"apple:{values[0]}\n\napple:{values[1]}\n"
+    for strict in (False, True):
+        dictionary = parse([text.encode()], strict=strict)
+        assert words(dictionary) == {"apple": values[0]}
+        assert dictionary.warnings == ("dict.txt:3: duplicate key 'apple'; the first one stays",)
+        assert dictionary.skipped == 0
+
+
+def test_the_last_line_needs_no_line_end_to_be_judged() -> None:
+    assert edition("a:b\nc").warnings == ("dict.txt:2: no ':'; write it as key:value; the line is skipped",)
+
+
+def test_the_warnings_are_capped_and_the_rest_is_counted() -> None:
+    bad = "no colon\n" * MAX_WARNINGS
+    assert len(edition("a:b\n" + bad).warnings) == MAX_WARNINGS
+    dictionary = edition("a:b\n" + bad + "none\n" * 3 + "a:b\n")
+    assert dictionary.warnings[MAX_WARNINGS:] == ("dict.txt: 4 more warnings are not shown",)
+    assert dictionary.warnings[MAX_WARNINGS - 1].startswith(f"dict.txt:{MAX_WARNINGS + 1}: ")
+    assert dictionary.skipped == MAX_WARNINGS + 3
+
+
+@pytest.mark.parametrize("data", [b"", b"\n\n", b"\xef\xbb\xbf", b"# a:b\n", b"no colon\n:\n"])
+def test_a_file_without_an_entry_is_refused(data: bytes) -> None:
+    with pytest.raises(DictionaryError, match=r"^dict\.txt: holds no entry at all"):
+        parse([data])
+
+
+@pytest.mark.parametrize("flaw", [b"\xff", b"\xe8\x8b", b"\xc3(", b"\xed\xa0\x80", "苹果".encode("gbk")])
+@pytest.mark.parametrize("lines_before", [0, 1, 5])
+@pytest.mark.parametrize("rest", [b"", b":x", b"\nbad: \xff\n"])
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 4096])
+def test_bytes_that_are_no_utf_8_are_found_in_their_line_wherever_a_block_ends(
+    flaw: bytes, lines_before: int, rest: bytes, size: int
+) -> None:
+    data = "apple:苹果\n".encode() * lines_before + b"key" + flaw + rest
+    with pytest.raises(DictionaryError) as caught:
+        parse([data[at : at + size] for at in range(0, len(data), size)])
+    assert str(caught.value) == (
+        f"dict.txt:{lines_before + 1}: not UTF-8; convert the file, for example with: iconv -f GBK -t UTF-8"
+    )
+
+
+@pytest.mark.parametrize("size", [1, 5, 4096])
+@pytest.mark.parametrize("line", [b"a\0:b", b"\0", b"a:b\0"])
+def test_a_nul_byte_is_refused_with_its_line(line: bytes, size: int) -> None:
+    data = "apple:苹果\n\n".encode() + line + b"\n\0:\0\n"
+    with pytest.raises(DictionaryError, match=r"^dict\.txt:3: a NUL byte; this is not a text file$"):
+        parse([data[at : at + size] for at in range(0, len(data), size)])
+
+
+def test_a_line_that_never_ends_is_refused_before_it_fills_the_memory() -> None:
+    parser = DictionaryParser("dict.txt")
+    parser.feed("苹:果\n".encode() + b"a:" + b"b" * (MAX_LINE - 2))
+    with pytest.raises(DictionaryError, match=rf"^dict\.txt:2: longer than {MAX_LINE} characters$"):
+        parser.feed(b"b")
+
+
+def test_the_longest_line_is_an_entry_like_any_other() -> None:
+    line = "a:" + "苹" * (MAX_LINE - 2)
+    assert len(edition(line).entries[b"a"]) == 3 * (MAX_LINE - 2)
+
+
+def naive(data: bytes) -> tuple[dict[str, str], int]:
+    """The entries and the number of bad lines, by the shortest way to say what a file means."""
+    entries: dict[str, str] = {}
+    bad = 0
+    for line in data.decode().removeprefix("\ufeff").split("\n"):
+        key, _, value = (side.strip() for side in line.partition(":"))
+        if key and value and not key.startswith("#"):
+            entries.setdefault(key, value)
+        elif line.strip() and not key.startswith("#"):
+            bad += 1
+    return entries, bad
+
+
+@settings(deadline=None, max_examples=200)
+@given(files)
+def test_a_file_means_what_the_naive_parser_says(data: bytes) -> None:
+    data += b"\nlast:one\n"
+    dictionary = parse([data])
+    assert (words(dictionary), dictionary.skipped) == naive(data)
+    assert dictionary.sha256 == sha256(data).hexdigest()
+
+
+@settings(deadline=None, max_examples=200)
+@given(files, st.lists(st.integers(min_value=0), max_size=8))
+@example(b"\xef\xbb\xbf\xef\xbb\xbfa:b", [3])
+def test_the_blocks_of_a_file_do_not_matter(data: bytes, places: list[int]) -> None:
+    data += b"\nlast:one"
+    assert facts(parse(cut_at(data, places))) == facts(parse([data]))
+
+
+@settings(deadline=None)
+@given(files, st.binary(max_size=12), files, st.lists(st.integers(min_value=0), max_size=8), st.booleans())
+def test_a_file_that_fails_fails_in_any_blocks(
+    before: bytes, junk: bytes, after: bytes, places: list[int], strict: bool
+) -> None:
+    data = before + junk + after
+
+    def outcome(blocks: Sequence[bytes]) -> object:
+        try:
+            return facts(parse(blocks, strict=strict))
+        except DictionaryError:
+            return "refused"
+
+    assert outcome(cut_at(data, places)) == outcome([data])
+
+
+# The answers.
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        ("apple", "苹果"),
+        ("Apple", "苹果"),
+        ("APPLE", "苹果"),
+        ("Straße", "街"),
+        ("straße", "街"),
+        ("STRASSE", "街"),
+        ("strasse", "街"),
+        ("Café", "咖啡馆"),
+        ("CAFÉ", "咖啡馆"),
+        (normalize("NFD", "café"), "咖啡馆"),
+        ("pear", "unknown"),
+        ("apples", "unknown"),
+        (" apple", "unknown"),
+        ("苹果", "unknown"),
+    ],
+)
+def test_a_word_is_found_whatever_its_case_and_composition(
+    service: DictionaryService, query: str, answer: str
+) -> None:
+    assert answers(service, query.encode()) == [answer.encode()]
+
+
+def test_each_answer_goes_to_the_peer_that_asked(service: DictionaryService) -> None:
+    out = Recorder()
+    service.datagrams_received([(b"apple", "ann"), (b"pear", "bob"), (b"", "cat"), (b"BANANA", "ann")], 0.0, out)
+    assert out == [
+        ("send", "苹果".encode(), "ann"),
+        ("send", b"unknown", "bob"),
+        ("send", "香蕉".encode(), "ann"),
+    ]
+
+
+def test_the_exact_spelling_comes_first_and_then_the_first_of_equals() -> None:
+    service = DictionaryService(edition("Polish:波兰的\npolish:擦亮\nMARCH:行军\nMarch:三月\n"))
+    queries = (b"Polish", b"polish", b"POLISH", b"March", b"march")
+    assert [answer.decode() for answer in answers(service, *queries)] == [
+        "波兰的",
+        "擦亮",
+        "擦亮",
+        "三月",
+        "行军",
+    ]
+
+
+def test_exact_matching_knows_one_spelling_only() -> None:
+    service = DictionaryService(edition(FRUIT), match="exact")
+    assert answers(service, b"Apple", b"apple\r\n", "straße".encode()) == [
+        b"unknown",
+        "苹果".encode(),
+        b"unknown",
+    ]
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_spellings_that_are_canonically_equivalent_fold_alike(word: str) -> None:
+    assert fold(normalize("NFC", word)) == fold(normalize("NFD", word)) == fold(word)
+
+
+@pytest.mark.parametrize("text", ["banana", "香蕉", "a" * 31])
+def test_the_tutorials_padded_query_is_answered(text: str) -> None:
+    service = DictionaryService(edition(f"{text}:found\n"))
+    garbage = b"\0\xff\x7f\0\x80x:\n" * 4
+    assert answers(service, (text.encode() + b"\0" + garbage)[:32]) == [b"found"]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b" ", b" \r\n\n", b"\0", b"\n\0\n"])
+def test_the_line_end_of_a_terminal_does_not_belong_to_the_word(
+    service: DictionaryService, end: bytes
+) -> None:
+    assert answers(service, b"apple" + end, b"APPLE" + end, b"pear" + end) == [
+        "苹果".encode(),
+        "苹果".encode(),
+        b"unknown",
+    ]
+
+
+def test_an_empty_text_and_a_miss_of_ours_get_no_answer(service: DictionaryService) -> None:
+    assert answers(service, b"", b"\n", b"\0apple", b" \r\n", b"unknown", b"unknown\n", b"unknown\0x") == []
+    assert (service.received, service.ignored, service.missed, service.found) == (7, 7, 0, 0)
+
+
+def test_an_entry_for_the_miss_text_is_an_entry() -> None:
+    assert answers(DictionaryService(edition("unknown:未知\n")), b"unknown") == ["未知".encode()]
+
+
+@pytest.mark.parametrize(
+    ("unknown", "miss"),
+    [
+        ("unknown", b"unknown"),
+        ("没有这个词", "没有这个词".encode()),
+        ("not found\n", b"not found"),
+        ("a text that is longer than an answer", b"a text that is l"),
+        ("六个汉字太长了", "六个汉字太".encode()),
+    ],
+)
+def test_two_dictionaries_never_answer_each_others_misses(unknown: str, miss: bytes) -> None:
+    service = DictionaryService(edition(FRUIT), unknown=unknown, max_reply=16)
+    assert answers(service, b"pear") == [miss]
+    assert answers(service, miss) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "answer"),
+    [
+        ("苹果", 6, "苹果"),
+        ("苹果", 5, "苹"),
+        ("a苹", 3, "a"),
+        ("x" * 1201, 1200, "x" * 1200),
+        ("苹" * 401, 1200, "苹" * 400),
+        ("🍎" * 301, 1203, "🍎" * 300),
+    ],
+)
+def test_a_long_answer_is_cut_at_a_character(value: str, limit: int, answer: str) -> None:
+    service = DictionaryService(edition(f"Word:{value}\n"), max_reply=limit)
+    assert answers(service, b"Word", b"word") == [answer.encode()] * 2
+
+
+def test_an_answer_is_1200_bytes_at_most_unless_configured() -> None:
+    service = DictionaryService(edition("word:" + "x" * 2000))
+    assert answers(service, b"word") == [b"x" * 1200]
+
+
+def test_the_manner_of_answering_changes_at_once(service: DictionaryService) -> None:
+    service.configure(unknown="?", match="exact", max_reply=3)
+    assert answers(service, b"apple", b"Apple", b"unknown", b"?") == ["苹".encode(), b"?", b"?"]
+
+
+def test_a_new_edition_replaces_the_old_one_whole(service: DictionaryService) -> None:
+    assert answers(service, b"apple", b"STRASSE", b"pear") == ["苹果".encode(), "街".encode(), b"unknown"]
+    fresh = edition("apple:蘋果\npear:梨\n")
+    service.replace(fresh)
+    assert service.dictionary is fresh
+    assert answers(service, b"apple", b"STRASSE", b"pear") == ["蘋果".encode(), b"unknown", "梨".encode()]
+
+
+def test_a_service_without_a_file_knows_no_word() -> None:
+    service = DictionaryService(Dictionary())
+    assert answers(service, b"apple") == [b"unknown"]
+    assert len(service.dictionary) == 0
+
+
+def test_what_was_asked_is_counted(service: DictionaryService) -> None:
+    answers(service, b"apple", b"APPLE", b"pear", b"", b"\xff", b"unknown")
+    assert (service.received, service.found, service.missed, service.ignored) == (6, 2, 2, 2)
+
+
+def test_the_dictionary_waits_for_nothing(service: DictionaryService) -> None:
+    out = Recorder()
+    service.deadline_reached(1.0, out)
+    assert (service.next_deadline(), out) == (None, [])
+
+
+@pytest.mark.parametrize("size", [1, 31, 32, 33, 1472, 1473, 65507])
+@pytest.mark.parametrize("byte", [b"\x01", b"\xff", b"\x80", b"a", b":", b"\xe8\x8b\xb9"])
+def test_junk_of_every_size_is_unknown(service: DictionaryService, size: int, byte: bytes) -> None:
+    assert answers(service, (byte * size)[:size]) == [b"unknown"]
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=40), st.text().map(str.encode), st.sampled_from([b"apple", b"CAFE\xcc\x81", b"\0"])
+        ),
+        max_size=8,
+    )
+)
+def test_junk_gets_an_answer_or_silence_and_nothing_else(batch: list[bytes]) -> None:
+    service = DictionaryService(edition(FRUIT))
+    asked = [text for text in map(text_of, batch) if text not in (b"", b"unknown")]
+    heard = answers(service, *batch)
+    assert len(heard) == len(asked)
+    assert set(heard) <= {b"unknown", *service.dictionary.entries.values()}
+    assert service.received == len(batch)
+    assert (service.found + service.missed, service.ignored) == (len(asked), len(batch) - len(asked))

@@ -1,0 +1,160 @@
+"""Running a loop inside a test: turn by turn and in the test's own thread, so that nothing is left to chance.
+
+Clients are plain non-blocking sockets. What waits for them runs the loop until the kernel says that they
+are ready: no test here lasts for a length of time, it lasts until something has happened.
+"""
+
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from netechod.reactor.loop import Loop
+from netechod.reactor.tcp import TcpLimits, TcpServer
+from netechod.services.api import StreamSession
+from netechod.services.echo import EchoSession
+
+PATIENCE = 10.0  # seconds after which what a test waits for is taken to be missing
+
+
+class FakeClock:
+    """A clock for a Loop: minutes cost nothing."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        """The time, as time.monotonic tells it."""
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+def turn(loop: Loop, times: int = 1) -> None:
+    """Take turns that do not wait."""
+    for _ in range(times):
+        loop.call_soon(loop.stop)
+        loop.run()
+
+
+def waiting_turn(loop: Loop) -> None:
+    """Take one turn that waits until something is ready or due."""
+    loop.call_before_sleep(loop.stop)
+    loop.run()
+
+
+def run_until(loop: Loop, condition: Callable[[], object]) -> None:
+    """Take turns until `condition` holds. The patience is real time, whatever clock the loop has."""
+    expired = threading.Event()
+    patience = threading.Timer(PATIENCE, loop.call_soon_threadsafe, (expired.set,))
+    patience.start()
+    try:
+        while not condition():
+            assert not expired.is_set(), "what the test waits for has not happened"
+            waiting_turn(loop)
+    finally:
+        patience.cancel()
+        patience.join()
+
+
+def until_readable(loop: Loop, sock: socket.socket) -> None:
+    """Run the loop until `sock`, a client's, has something to read."""
+    ready = threading.Event()
+    loop.watch(sock.fileno(), ready.set)
+    try:
+        run_until(loop, ready.is_set)
+    finally:
+        loop.unwatch(sock.fileno())
+
+
+def receive(loop: Loop, sock: socket.socket, size: int = 65536) -> bytes:
+    """What `sock` hears next: up to `size` bytes or a datagram, and b"" at the end of a stream."""
+    until_readable(loop, sock)
+    return sock.recv(size)
+
+
+def receive_rest(loop: Loop, sock: socket.socket) -> bytes:
+    """What `sock` hears up to the end of the stream."""
+    heard = bytearray()
+    while data := receive(loop, sock):
+        heard += data
+    return bytes(heard)
+
+
+def receive_exactly(loop: Loop, sock: socket.socket, size: int) -> bytes:
+    """The next `size` bytes for `sock`, or fewer when the stream ends before."""
+    heard = bytearray()
+    while len(heard) < size and (data := receive(loop, sock, size - len(heard))):
+        heard += data
+    return bytes(heard)
+
+
+def push(loop: Loop, sock: socket.socket, data: bytes) -> None:
+    """Send all of `data` while the loop runs; the answers are nobody's concern."""
+    rest = memoryview(data)
+
+    def send_some() -> None:
+        nonlocal rest
+        rest = rest[sock.send(rest) :]
+
+    loop.watch(sock.fileno(), None, send_some)
+    try:
+        run_until(loop, lambda: not rest)
+    finally:
+        loop.unwatch(sock.fileno())
+
+
+class TcpBench:
+    """TCP servers on loopback and their clients, all on one loop."""
+
+    def __init__(self, loop: Loop, resources: ExitStack) -> None:
+        self.loop = loop
+        self.resources = resources
+        self.listener = self.listen()
+
+    def listen(self, buffers: int = 0) -> socket.socket:
+        """A listening socket on a free port; `buffers` bytes for its connections, 0 for what is usual."""
+        sock = self.resources.enter_context(socket.socket())
+        _set_buffers(sock, buffers)
+        sock.bind(("127.0.0.1", 0))
+        sock.listen(1024)
+        sock.setblocking(False)
+        return sock
+
+    def serve(
+        self,
+        limits: TcpLimits | None = None,
+        new_session: Callable[[], StreamSession] = EchoSession,
+        listeners: Sequence[socket.socket] = (),
+    ) -> TcpServer:
+        """A server on `listeners`, or on the bench's own; closed with the bench."""
+        server = TcpServer(self.loop, listeners or [self.listener], new_session, limits or TcpLimits())
+        self.resources.callback(server.close)
+        return server
+
+    def connect(
+        self, to: socket.socket | None = None, source: str = "127.0.0.1", buffers: int = 0
+    ) -> socket.socket:
+        """A client whose connection waits in the backlog until the loop runs."""
+        sock = self.resources.enter_context(socket.socket())
+        _set_buffers(sock, buffers)
+        sock.bind((source, 0))
+        sock.connect((to or self.listener).getsockname())
+        sock.setblocking(False)
+        return sock
+
+    def connected(self, server: TcpServer, source: str = "127.0.0.1", buffers: int = 0) -> socket.socket:
+        """A client that `server` has accepted."""
+        accepted = server.counters.accepted
+        client = self.connect(source=source, buffers=buffers)
+        run_until(self.loop, lambda: server.counters.accepted > accepted)
+        return client
+
+
+def _set_buffers(sock: socket.socket, size: int) -> None:
+    """Small buffers are full soon, and what does not fit the kernel is the server's to keep (tcp(7))."""
+    if size:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
