@@ -11,9 +11,14 @@ class NetechodError(Exception):
 
 
 class ConfigError(NetechodError):
-    """The configuration cannot be used; the text holds every problem found."""
+    """The configuration cannot be used; the text is a report of every problem found, with pictures."""
 
     exit_code = 78
+
+    def summary(self) -> str:
+        """The problems without their pictures, on one line."""
+        problems = [line for line in str(self).splitlines() if line.startswith("error: ")]
+        return "; ".join(problem.removeprefix("error: ") for problem in problems)
 
 
 class DictionaryError(NetechodError):

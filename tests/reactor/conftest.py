@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from support.looping import FakeClock, TcpBench
+
 from netechod.reactor.loop import Loop
 from netechod.reactor.selectors import SELECTORS, SelectorName
-from support.looping import FakeClock, TcpBench
 
 SELECTOR_NAMES: tuple[SelectorName, ...] = ("epoll", "poll", "select")
 

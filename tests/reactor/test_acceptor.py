@@ -11,10 +11,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
+from support.looping import FakeClock, TcpBench, run_until, turn, waiting_turn
+
 from netechod.reactor.acceptor import ACCEPTS_PER_TURN, COMPLAINT_INTERVAL, PAUSE, Acceptor
 from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Loop
-from support.looping import FakeClock, TcpBench, run_until, turn, waiting_turn
 
 COMPLAINT = "accept failed, new connections wait: Too many open files"
 

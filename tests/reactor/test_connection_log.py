@@ -3,9 +3,10 @@
 import logging
 
 import pytest
+from support.looping import FakeClock, turn
+
 from netechod.reactor.connection_log import BUSY, ConnectionLog
 from netechod.reactor.loop import Loop
-from support.looping import FakeClock, turn
 
 SUMMARY = "busy: accepted {} and closed {} in one second"
 

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+
 from netechod.reactor.counters import TcpCounters, UdpCounters
 
 

@@ -1,4 +1,4 @@
-"""Datagrams in and out, over both ways and every kind of address: what holds for the one holds for the other."""
+"""Datagrams in and out: what holds for one way and one kind of address holds for every other."""
 
 import errno
 import os
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pytest
+
 from netechod.reactor.datagram_io import BATCH, DatagramIO, PlainDatagramIO
 from netechod.reactor.mmsg import BatchMemory, MmsgDatagramIO
 from netechod.services.api import Datagram, Peer
@@ -94,10 +95,11 @@ def server(
     return Server(sock, way(sock), binding, resources)
 
 
-def without_port(peer: Any) -> Peer:
+def without_port(peer: Peer) -> Peer:
     """`peer`, made by either way, with the one port that nothing can be sent to: it gives EINVAL."""
     if isinstance(peer, bytes):
         return peer[:2] + b"\0\0" + peer[4:]
+    assert isinstance(peer, tuple)
     (host, _, *more), ancillary = peer
     return (host, 0, *more), ancillary
 
@@ -152,9 +154,9 @@ def test_a_peer_has_an_address(server: Server) -> None:
 def test_an_answer_leaves_from_the_address_that_was_asked(server: Server) -> None:
     clients = [server.client(asked) for asked in server.binding.asked]
     peers = [server.peer(client) for client in clients]
-    assert server.io.send([(asked.encode(), peer) for asked, peer in zip(server.binding.asked, peers)]) == len(
-        clients
-    )
+    assert server.io.send(
+        [(asked.encode(), peer) for asked, peer in zip(server.binding.asked, peers, strict=True)]
+    ) == len(clients)
     assert [client.recv(100).decode() for client in clients] == list(server.binding.asked)
 
 
@@ -229,7 +231,7 @@ class FailingSocket(socket.socket):
 
     calls = 0
 
-    def recvmsg_into(self, *arguments: Any) -> Any:
+    def recvmsg_into(self, *arguments: Any) -> Any:  # noqa: ANN401 (the types are typeshed's, not Python's)
         """Fail at the third call."""
         self.calls += 1
         if self.calls == 3:

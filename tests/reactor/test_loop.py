@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
+from support.looping import FakeClock, run_until, turn, waiting_turn
+
 from netechod.reactor.loop import Loop
 from netechod.reactor.selectors import SELECTORS, SelectorName
-from support.looping import FakeClock, run_until, turn, waiting_turn
 
 Pair = tuple[socket.socket, socket.socket]
 

@@ -6,6 +6,7 @@ import sys
 from contextlib import ExitStack
 
 import pytest
+
 from netechod.reactor.datagram_io import BATCH, PlainDatagramIO
 from netechod.reactor.mmsg import BatchMemory, MmsgDatagramIO, datagram_io
 from netechod.services.api import Datagram

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
 from netechod.reactor.selectors import READABLE, SELECTORS, WRITABLE, Selector, SelectorName
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
+from support.looping import run_until, turn
+
 from netechod.reactor.loop import Loop
 from netechod.reactor.signals import SignalSource
-from support.looping import run_until, turn
 
 SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
 STORM = 2000

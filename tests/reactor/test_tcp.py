@@ -4,20 +4,16 @@ import errno
 import logging
 import os
 import re
-import select
 import socket
 import struct
 from typing import Any
 
 import pytest
-from netechod.reactor.loop import Loop
-from netechod.reactor.tcp import BUFFER, HIGH_WATER, TcpConnection, TcpLimits, TcpServer, source_of
-from netechod.services.api import Chunk
-from netechod.services.echo import EchoSession, TutorialEchoSession
 from support.looping import (
-    PATIENCE,
+    SMALL,
     FakeClock,
     TcpBench,
+    owed,
     push,
     receive,
     receive_exactly,
@@ -27,37 +23,16 @@ from support.looping import (
     until_readable,
 )
 
-SMALL = 8192  # bytes of a kernel buffer that is full soon
-
-
-def only(server: TcpServer) -> TcpConnection:
-    """The one connection that `server` has."""
-    [connection] = server.connections
-    return connection
-
-
-def owed(connection: TcpConnection) -> int:
-    """Bytes that an echo has yet to deliver."""
-    return connection.bytes_in - connection.bytes_out
+from netechod.reactor.loop import Loop
+from netechod.reactor.tcp import BUFFER, HIGH_WATER, TcpServer, source_of
+from netechod.services.api import Chunk
+from netechod.services.echo import EchoSession, TutorialEchoSession
 
 
 def reset(sock: socket.socket) -> None:
     """Close `sock` with an RST instead of a FIN (socket(7), SO_LINGER)."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
-
-
-def make_it_owe(loop: Loop, server: TcpServer, client: socket.socket) -> TcpConnection:
-    """Have the only connection owe the client more than the high-water mark."""
-    connection = only(server)
-
-    def send() -> None:
-        client.send(bytes(65536))
-
-    loop.watch(client.fileno(), None, send)
-    run_until(loop, lambda: owed(connection) > HIGH_WATER)
-    loop.unwatch(client.fileno())
-    return connection
 
 
 @pytest.fixture
@@ -121,7 +96,7 @@ def test_a_peer_that_never_reads_costs_a_bounded_amount_of_memory(
     loop: Loop, server: TcpServer, tcp: TcpBench
 ) -> None:
     client = tcp.connected(server, buffers=SMALL)
-    connection = make_it_owe(loop, server, client)
+    connection = tcp.make_it_owe(server, client)
     loop.watch(client.fileno(), None, lambda: client.send(bytes(65536)))
     turn(loop, 100)
     loop.unwatch(client.fileno())
@@ -131,7 +106,7 @@ def test_a_peer_that_never_reads_costs_a_bounded_amount_of_memory(
 
 def test_reading_goes_on_once_the_peer_has_read(loop: Loop, server: TcpServer, tcp: TcpBench) -> None:
     client = tcp.connected(server, buffers=SMALL)
-    connection = make_it_owe(loop, server, client)
+    connection = tcp.make_it_owe(server, client)
     while owed(connection):
         receive(loop, client)
         turn(loop)
@@ -142,7 +117,7 @@ def test_reading_goes_on_once_the_peer_has_read(loop: Loop, server: TcpServer, t
 
 def test_a_slow_reader_costs_nobody_else_anything(loop: Loop, server: TcpServer, tcp: TcpBench) -> None:
     slow = tcp.connected(server, buffers=SMALL)
-    make_it_owe(loop, server, slow)
+    tcp.make_it_owe(server, slow)
     other = tcp.connected(server)
     other.send(b"hello")
     assert receive(loop, other) == b"hello"
@@ -209,7 +184,7 @@ def test_the_log_tells_who_came_and_how_they_went(
     loop: Loop, clock: FakeClock, server: TcpServer, tcp: TcpBench, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = tcp.connected(server)
-    name = "127.0.0.1--{}".format(client.getsockname()[1])
+    name = f"127.0.0.1--{client.getsockname()[1]}"
     client.send(b"hello")
     receive(loop, client)
     clock.advance(2.5)
@@ -241,7 +216,7 @@ def test_a_reset_by_a_peer_that_is_owed_something_is_met_by_the_writer(
     loop: Loop, server: TcpServer, tcp: TcpBench, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = tcp.connected(server, buffers=SMALL)
-    make_it_owe(loop, server, client)
+    tcp.make_it_owe(server, client)
     reset(client)
     run_until(loop, lambda: server.counters.closed)
     assert reason(caplog) == "reset"
@@ -250,7 +225,7 @@ def test_a_reset_by_a_peer_that_is_owed_something_is_met_by_the_writer(
 class FailingSocket(socket.socket):
     """A connection whose network goes away."""
 
-    def recv_into(self, *arguments: Any) -> int:
+    def recv_into(self, *arguments: object, **options: object) -> int:
         """Fail as tcp(7) says that it can."""
         raise OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
 
@@ -274,83 +249,6 @@ def test_any_other_failure_closes_the_connection_as_an_error(
     assert reason(caplog) == "error"
 
 
-def test_the_silent_are_closed_after_the_idle_timeout_and_the_others_are_not(
-    loop: Loop, clock: FakeClock, tcp: TcpBench, caplog: pytest.LogCaptureFixture
-) -> None:
-    server = tcp.serve(TcpLimits(idle_timeout=60.0))
-    silent, talking = tcp.connected(server), tcp.connected(server)
-    clock.advance(40.0)
-    talking.send(b"hello")
-    assert receive(loop, talking) == b"hello"
-    clock.advance(19.0)
-    turn(loop)
-    assert len(server.connections) == 2
-    clock.advance(1.0)
-    turn(loop)
-    assert receive(loop, silent) == b""
-    assert reason(caplog) == "idle"
-    clock.advance(39.0)
-    turn(loop)
-    assert len(server.connections) == 1
-    clock.advance(1.0)
-    turn(loop)
-    assert not server.connections
-
-
-def test_the_idle_timeout_counts_for_those_who_come_after_all_others_have_gone(
-    loop: Loop, clock: FakeClock, tcp: TcpBench
-) -> None:
-    server = tcp.serve(TcpLimits(idle_timeout=60.0))
-    for _ in range(2):
-        client = tcp.connected(server)
-        clock.advance(60.0)
-        turn(loop)
-        assert receive(loop, client) == b""
-
-
-def test_a_peer_that_is_owed_something_but_never_takes_it_is_idle_too(
-    loop: Loop, clock: FakeClock, tcp: TcpBench, caplog: pytest.LogCaptureFixture
-) -> None:
-    tcp.listener = tcp.listen(SMALL)
-    server = tcp.serve(TcpLimits(idle_timeout=60.0))
-    connection = make_it_owe(loop, server, tcp.connected(server, buffers=SMALL))
-    assert connection.owes
-    for _ in range(20):  # the kernel may take a little more before it is full for good
-        clock.advance(60.0)
-        turn(loop)
-    assert not server.connections
-    assert reason(caplog) == "idle"
-
-
-def test_without_a_timeout_nobody_is_ever_idle(
-    loop: Loop, clock: FakeClock, server: TcpServer, tcp: TcpBench
-) -> None:
-    tcp.connected(server)
-    clock.advance(10.0**6)
-    turn(loop, 3)
-    assert len(server.connections) == 1
-
-
-def test_whoever_speaks_at_the_last_moment_is_served_and_stays(
-    loop: Loop, clock: FakeClock, tcp: TcpBench, caplog: pytest.LogCaptureFixture
-) -> None:
-    server = tcp.serve()
-    client = tcp.connected(server)
-    clock.advance(100.0)
-    turn(loop)
-    client.send(b"hello")
-    wait_for_arrival(caplog)
-    server.configure(TcpLimits(idle_timeout=60.0))
-    assert len(server.connections) == 1
-    assert receive(loop, client) == b"hello"
-
-
-def wait_for_arrival(caplog: pytest.LogCaptureFixture) -> None:
-    """Wait, without the loop, until the connection accepted last has something to read."""
-    [*_, accept] = [line for line in caplog.messages if line.startswith("accept ")]
-    assert select.select([int(accept.rpartition("fd=")[2])], [], [], PATIENCE)[0]
-
-
 def test_closing_closes_everything_at_once(
     loop: Loop, server: TcpServer, tcp: TcpBench, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -364,15 +262,6 @@ def test_closing_closes_everything_at_once(
     with socket.socket() as late, pytest.raises(ConnectionRefusedError):
         late.connect(address)
     assert reason(caplog) == "drain"
-
-
-def test_closing_cancels_the_idle_timeout(loop: Loop, clock: FakeClock, tcp: TcpBench) -> None:
-    server = tcp.serve(TcpLimits(idle_timeout=60.0))
-    tcp.connected(server)
-    server.close()
-    clock.advance(60.0)
-    turn(loop, 2)
-    assert server.counters.closed == 1
 
 
 @pytest.mark.parametrize(

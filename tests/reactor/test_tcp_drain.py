@@ -1,15 +1,23 @@
 """The orderly end of a TCP server: everything owed is delivered, and then it is over, once."""
 
 import logging
-import select
 import socket
 
 import pytest
+from support.looping import (
+    SMALL,
+    FakeClock,
+    TcpBench,
+    owed,
+    receive,
+    receive_rest,
+    run_until,
+    settle,
+    turn,
+)
+
 from netechod.reactor.loop import Loop
 from netechod.reactor.tcp import DRAIN_QUIET, HIGH_WATER, TcpLimits, TcpServer
-from support.looping import PATIENCE, FakeClock, TcpBench, receive, receive_rest, run_until, turn
-
-SMALL = 8192  # bytes of a kernel buffer that is full soon
 
 
 class Drain:
@@ -54,15 +62,18 @@ def test_the_silent_are_closed_at_once(
     assert all(ends(loop, client) for client in clients)
     turn(loop, 5)
     assert drain.calls == 1
-    assert {line.rpartition("reason=")[2] for line in caplog.messages if line.startswith("close")} == {"drain"}
+    assert {line.rpartition("reason=")[2] for line in caplog.messages if line.startswith("close")} == {
+        "drain"
+    }
 
 
 def test_nobody_new_can_connect(loop: Loop, tcp: TcpBench) -> None:
     server = tcp.serve()
     tcp.connected(server)
+    address = tcp.listener.getsockname()
     Drain(server)
-    with pytest.raises(ConnectionRefusedError):
-        tcp.connect()
+    with socket.socket() as late, pytest.raises(ConnectionRefusedError):
+        late.connect(address)
 
 
 def test_who_is_still_talking_is_served_until_quiet(loop: Loop, clock: FakeClock, tcp: TcpBench) -> None:
@@ -83,14 +94,14 @@ def test_who_is_still_talking_is_served_until_quiet(loop: Loop, clock: FakeClock
 
 
 def test_what_has_arrived_but_was_not_read_yet_is_answered_before_the_end(
-    loop: Loop, clock: FakeClock, tcp: TcpBench, caplog: pytest.LogCaptureFixture
+    loop: Loop, clock: FakeClock, tcp: TcpBench
 ) -> None:
     server = tcp.serve()
     client = tcp.connected(server)
     clock.advance(600.0)
     turn(loop)
     client.send(b"hello")
-    assert select.select([int(caplog.messages[-1].rpartition("fd=")[2])], [], [], PATIENCE)[0]
+    settle()
     Drain(server)
     assert receive(loop, client) == b"hello"
     clock.advance(DRAIN_QUIET)
@@ -106,7 +117,7 @@ def test_a_client_that_leaves_during_the_last_look_is_no_trouble(
     clock.advance(600.0)
     turn(loop)
     client.close()
-    assert select.select([int(caplog.messages[-1].rpartition("fd=")[2])], [], [], PATIENCE)[0]
+    settle()
     drain = Drain(server)
     turn(loop, 3)
     assert drain.calls == 1
@@ -127,7 +138,7 @@ def test_who_is_owed_something_gets_it_all_however_slowly(
         sent.extend(data[: client.send(data)])
 
     loop.watch(client.fileno(), None, send)
-    run_until(loop, lambda: connection.bytes_in - connection.bytes_out > HIGH_WATER)
+    run_until(loop, lambda: owed(connection) > HIGH_WATER)
     loop.unwatch(client.fileno())
     drain = Drain(server)
     heard = bytearray()
@@ -147,11 +158,7 @@ def test_who_never_takes_what_it_is_owed_is_left_to_the_end_of_the_patience(
 ) -> None:
     tcp.listener = tcp.listen(SMALL)
     server = tcp.serve(TcpLimits(idle_timeout=60.0))
-    client = tcp.connected(server, buffers=SMALL)
-    [connection] = server.connections
-    loop.watch(client.fileno(), None, lambda: client.send(bytes(4096)))
-    run_until(loop, lambda: connection.bytes_in - connection.bytes_out > HIGH_WATER)
-    loop.unwatch(client.fileno())
+    tcp.make_it_owe(server, tcp.connected(server, buffers=SMALL))
     drain = Drain(server)
     for _ in range(20):
         clock.advance(DRAIN_QUIET)
@@ -163,9 +170,7 @@ def test_who_never_takes_what_it_is_owed_is_left_to_the_end_of_the_patience(
 
 
 @pytest.mark.parametrize("count", [3, 100], ids=["a few", "more than one turn takes"])
-def test_who_waits_in_the_backlog_is_served(
-    loop: Loop, clock: FakeClock, tcp: TcpBench, count: int
-) -> None:
+def test_who_waits_in_the_backlog_is_served(loop: Loop, clock: FakeClock, tcp: TcpBench, count: int) -> None:
     server = tcp.serve()
     clients = [tcp.connect() for _ in range(count)]
     for number, client in enumerate(clients):

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from support.looping import FakeClock, TcpBench, receive, run_until, turn, until_readable
+
 from netechod.reactor.loop import Loop
 from netechod.reactor.tcp import COMPLAINT_INTERVAL, TcpLimits, TcpServer
-from support.looping import FakeClock, TcpBench, receive, run_until, turn, until_readable
 
 LIMIT = 32  # connections; a sixteenth of them, two, must be free before the next is accepted
 FULL = f"connections at the limit of {LIMIT}, new ones wait"

@@ -7,6 +7,7 @@ from unicodedata import normalize
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.cutting import cut_at
 from support.recorder import Recorder
 
 from netechod.errors import DictionaryError
@@ -37,12 +38,6 @@ def parse(blocks: Sequence[bytes], *, strict: bool = False) -> Dictionary:
 def edition(text: str) -> Dictionary:
     """The edition of a file with this text."""
     return parse([text.encode()])
-
-
-def cut_at(data: bytes, places: Sequence[int]) -> list[bytes]:
-    """`data` in the blocks that reading might make of it."""
-    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
 
 
 def words(dictionary: Dictionary) -> dict[str, str]:
@@ -267,7 +262,9 @@ def test_a_word_is_found_whatever_its_case_and_composition(
 
 def test_each_answer_goes_to_the_peer_that_asked(service: DictionaryService) -> None:
     out = Recorder()
-    service.datagrams_received([(b"apple", "ann"), (b"pear", "bob"), (b"", "cat"), (b"BANANA", "ann")], 0.0, out)
+    service.datagrams_received(
+        [(b"apple", "ann"), (b"pear", "bob"), (b"", "cat"), (b"BANANA", "ann")], 0.0, out
+    )
     assert out == [
         ("send", "苹果".encode(), "ann"),
         ("send", b"unknown", "bob"),
@@ -406,7 +403,9 @@ def test_junk_of_every_size_is_unknown(service: DictionaryService, size: int, by
 @given(
     st.lists(
         st.one_of(
-            st.binary(max_size=40), st.text().map(str.encode), st.sampled_from([b"apple", b"CAFE\xcc\x81", b"\0"])
+            st.binary(max_size=40),
+            st.text().map(str.encode),
+            st.sampled_from([b"apple", b"CAFE\xcc\x81", b"\0"]),
         ),
         max_size=8,
     )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.cutting import cut_at
 from support.recorder import Recorder
 
 from netechod.services.echo import EchoService, EchoSession, TutorialEchoSession, echo_session
@@ -18,12 +19,6 @@ def talk(session: EchoSession, chunks: Sequence[bytes]) -> bytes:
     """All that the session answers to a stream that arrives as `chunks` and then ends."""
     answers = [bytes(session.data_received(memoryview(chunk))) for chunk in chunks]
     return b"".join([*answers, session.eof_received()])
-
-
-def cut_at(data: bytes, places: Sequence[int]) -> list[bytes]:
-    """`data` in the pieces that the network might make of it."""
-    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
 
 
 def test_every_datagram_goes_back_to_its_sender_in_order() -> None:

@@ -23,7 +23,7 @@ def test_the_examples_in_the_docstrings_hold() -> None:
 
 
 def test_the_texts_that_clients_know_are_exact() -> None:
-    assert wire.NOT_ONLINE == "你还没有上线,请先上线,运行: online".encode()
+    assert wire.NOT_ONLINE.decode() == "你还没有上线,请先上线,运行: online"
     assert len(wire.NOT_ONLINE) == 46
     assert (wire.ONLINE, wire.OFFLINE) == (b"online", b"offline")
     assert (wire.MISS, wire.REFUSED) == ("unknown", "message refused: ")

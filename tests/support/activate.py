@@ -15,6 +15,8 @@ def main() -> None:
     """Move the descriptors out of the way, then into place, and become the program."""
     passed = [item.split("=") for item in sys.argv[1].split(",") if item]
     moved = [(name, fcntl.fcntl(int(fd), fcntl.F_DUPFD_CLOEXEC, 100)) for name, fd in passed]
+    for _, fd in passed:
+        os.close(int(fd))  # a second copy in the program would keep its sockets open when it closes them
     for target, (_, fd) in enumerate(moved, 3):
         os.dup2(fd, target, inheritable=True)
     os.environ.update(

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from netechod.reactor.loop import Loop
-from netechod.reactor.tcp import TcpLimits, TcpServer
+from netechod.reactor.tcp import HIGH_WATER, TcpConnection, TcpLimits, TcpServer
 from netechod.services.api import StreamSession
 from netechod.services.echo import EchoSession
 
 PATIENCE = 10.0  # seconds after which what a test waits for is taken to be missing
+SMALL = 8192  # bytes of a kernel buffer that is soon full
 
 
 class FakeClock:
@@ -106,6 +107,20 @@ def push(loop: Loop, sock: socket.socket, data: bytes) -> None:
         loop.unwatch(sock.fileno())
 
 
+def settle() -> None:
+    """Wait until what was sent has arrived: loopback delivers in order, so one more letter tells."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(PATIENCE)
+        sock.bind(("127.0.0.1", 0))
+        sock.sendto(b"", sock.getsockname())
+        sock.recv(1)
+
+
+def owed(connection: TcpConnection) -> int:
+    """Bytes that an echo has yet to deliver."""
+    return connection.bytes_in - connection.bytes_out
+
+
 class TcpBench:
     """TCP servers on loopback and their clients, all on one loop."""
 
@@ -143,6 +158,7 @@ class TcpBench:
         sock.bind((source, 0))
         sock.connect((to or self.listener).getsockname())
         sock.setblocking(False)
+        settle()
         return sock
 
     def connected(self, server: TcpServer, source: str = "127.0.0.1", buffers: int = 0) -> socket.socket:
@@ -151,6 +167,14 @@ class TcpBench:
         client = self.connect(source=source, buffers=buffers)
         run_until(self.loop, lambda: server.counters.accepted > accepted)
         return client
+
+    def make_it_owe(self, server: TcpServer, client: socket.socket) -> TcpConnection:
+        """Have the only connection of an echo owe `client`, which reads nothing, more than the high water."""
+        [connection] = server.connections
+        self.loop.watch(client.fileno(), None, lambda: client.send(bytes(65536)))
+        run_until(self.loop, lambda: owed(connection) > HIGH_WATER)
+        self.loop.unwatch(client.fileno())
+        return connection
 
 
 def _set_buffers(sock: socket.socket, size: int) -> None:

@@ -56,8 +56,8 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="override one key of the configuration, e.g. chat.idle_timeout=30; may be repeated",
     )
+    parser.add_argument("-f", "--foreground", action="store_true", help="stay; show the log on stderr too")
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("-f", "--foreground", action="store_true", help="stay; show the log on stderr too")
     mode.add_argument(
         "-t", "--check", action="store_true", help="check configuration and dictionary, then exit"
     )

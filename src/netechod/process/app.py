@@ -178,8 +178,8 @@ class App:
                     section.file, max_size=section.max_size, strict=section.strict
                 )
         except ConfigError as error:
-            self._trouble = f"configuration: {error}"
-            log.error("configuration reload failed, nothing changes: %s", error)
+            self._trouble = f"configuration: {error.summary()}"
+            log.error("configuration reload failed, nothing changes: %s", error.summary())
         except DictionaryError as error:
             self._trouble = f"dictionary: {error}"
             entries = len(self.dictionary.dictionary)

@@ -116,7 +116,10 @@ class EchoTcp(Section):
         Literal["select", "iterative", "fork", "thread", "pool"],
         available("select"),
     ] = "select"
-    """How connections are served side by side: multiplexed, one by one, or by processes or threads."""
+    """How connections are served side by side: multiplexed, one by one, by processes, by threads.
+
+    This version has `select` alone.
+    """
     pool_size: Annotated[int, Field(ge=1, le=1024)] = 3
     """Processes that serve under the model `pool`; more clients wait."""
     max_connections: Live[Count] = 10_000
@@ -146,7 +149,7 @@ class EchoUdp(Section):
     """Whether the service is on."""
     listen: Listen = addresses("[::]:8080")
     """UDP addresses to listen on; `[::]` takes IPv4 too."""
-    public: bool = False
+    public: Live[bool] = False
     """Answer everybody, not `access.trusted` alone. A UDP echo can be slowed but never made free of loops."""
 
 
@@ -211,7 +214,7 @@ class AllowedCommand(Section):
 
 
 class Command(Section):
-    """Named commands, signed requests. Off by default."""
+    """Named commands, signed requests. Not available in this version."""
 
     enabled: Annotated[bool, available(False)] = False
     """Whether the service is on."""
@@ -232,7 +235,7 @@ class Command(Section):
 
 
 class Bus(Section):
-    """The chat rooms of other nodes."""
+    """The chat rooms of other nodes. Not available in this version."""
 
     url: Annotated[str, available("")] = ""
     """Where the bus is; empty: this node's room is alone."""
@@ -241,7 +244,7 @@ class Bus(Section):
 
 
 class Metrics(Section):
-    """Counters for a monitoring system."""
+    """Counters for a monitoring system. Not available in this version."""
 
     listen: Annotated[Addresses, available(())] = ()
     """TCP addresses on which OpenMetrics are served over HTTP; empty: off."""

@@ -92,9 +92,10 @@ class _Draft:
             self._problems.append(Problem(place, "", "must be KEY=VALUE in UTF-8", hint))
             return
         table = self._values
-        for name in path[:-1]:
+        for depth, name in enumerate(path[:-1], 1):
             if not isinstance(table.get(name), dict):
                 table[name] = {}
+                self._places.replace(path[:depth], place)
             table = table[name]
         table[path[-1]] = parse_value(text)
         self._places.replace(path, place)

@@ -70,8 +70,8 @@ class Problem:
 
     def __str__(self) -> str:
         first = ": ".join(filter(None, ["error", str(self.place), self.key, self.message]))
-        hint = [f"  = hint: {self.hint}"] if self.hint else []
-        return "\n".join([harmless(first), *_picture(self.place), *map(harmless, hint)])
+        hint = [f"{_gutter(self.place)} = hint: {harmless(self.hint)}"] if self.hint else []
+        return "\n".join([harmless(first), *_picture(self.place), *hint])
 
 
 def report(source: str, problems: Sequence[Problem]) -> str:
@@ -83,11 +83,16 @@ def report(source: str, problems: Sequence[Problem]) -> str:
     return "\n\n".join([*map(str, inside + outside), last])
 
 
+def _gutter(place: Place) -> str:
+    """As wide as the line's number, so that everything below it lines up."""
+    return " " * len(str(place.line))
+
+
 def _picture(place: Place) -> list[str]:
     """The line as it stands in the file, with carets below the spot."""
     if not place.line:
         return []
-    gutter = " " * len(str(place.line))
+    gutter = _gutter(place)
     before, marked = place.text[: place.column - 1], place.text[place.column - 1 :][: place.width]
     return [
         f"{gutter}--> {harmless(str(place))}:{place.column}",
@@ -123,7 +128,7 @@ def _message(details: ErrorDetails) -> str:
     if kind in _WRONG_VALUE:
         return f"{_WRONG_VALUE[kind].format(**context)} (got {_value(value)})"
     if kind == "unavailable":
-        return f"{_value(value)} {details['msg']}"
+        return details["msg"] if isinstance(value, list) else f"{_value(value)} {details['msg']}"
     return _PLAIN.get(kind) or details["msg"]
 
 

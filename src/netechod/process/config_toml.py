@@ -94,7 +94,8 @@ def _syntax_error(sentence: str, text: str, source: str) -> NotTomlError:
     """What `tomllib` says. The place is a part of its sentence; before Python 3.14, it is nowhere else."""
     found = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", sentence, re.DOTALL)
     if found is None:
-        return NotTomlError(Place(source), f"not valid TOML: {sentence}")
+        # int()'s own limit (sys.set_int_max_str_digits) is the one error that tells no place.
+        return NotTomlError(Place(source), "not valid TOML: a number has too many digits")
     lines = text.removesuffix("\n").split("\n")
     number = int(found[2] or len(lines))
     line = lines[number - 1] if number <= len(lines) else ""

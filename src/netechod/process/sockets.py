@@ -54,9 +54,11 @@ def open_sockets(config: Config, adopted: Mapping[str, Sequence[int]]) -> Socket
         if name in adopted:
             opened[name] = [_adopt(fd, name) for fd in adopted[name]]
         elif isinstance(section, EchoTcp):
-            opened[name] = [_listen(address, section) for address in section.listen]
+            opened[name] = [_listen(address, section) for address in _uncovered(section.listen)]
         else:
-            opened[name] = [_open_udp(address) for address in section.listen]
+            opened[name] = [_open_udp(address) for address in _uncovered(section.listen)]
+    places = [f"{name} {address_text(sock)}" for name, socks in opened.items() for sock in socks]
+    log.info("listening: %s", ", ".join(places) or "nowhere, every service is off")
     return Sockets(opened)
 
 
@@ -64,6 +66,21 @@ def address_text(sock: socket.socket) -> str:
     """The address that the socket is really bound to, as the configuration would write it."""
     host, port = sock.getsockname()[:2]
     return str(Address(host, port))
+
+
+def _uncovered(addresses: Sequence[Address]) -> list[Address]:
+    """The addresses that no wildcard beside them covers: those could not be bound, and need not be."""
+    kept = []
+    for address in addresses:
+        wildcards = {Address("::", address.port)} if address.host != "::" else set()
+        if "." in address.host and address.host != "0.0.0.0":  # noqa: S104 (a comparison, not a bind)
+            wildcards.add(Address("0.0.0.0", address.port))  # noqa: S104
+        covering = wildcards.intersection(addresses) if address.port else ()
+        if covering:
+            log.info("%s needs no socket of its own: %s covers it", address, *covering)
+        else:
+            kept.append(address)
+    return kept
 
 
 def _adopt(fd: int, name: str) -> socket.socket:

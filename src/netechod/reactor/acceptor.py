@@ -9,6 +9,7 @@ from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Loop, Timer
 
 ACCEPTS_PER_TURN = 64  # connections taken from one listener per turn; the rest wait one turn
+BACKLOG = 4096  # connections that can wait to be taken when we stop (listen(2), somaxconn)
 PAUSE = 0.2  # seconds without accepting when the system has no descriptor or memory left
 COMPLAINT_INTERVAL = 10.0  # seconds between two log lines about the same shortage
 
@@ -43,14 +44,15 @@ class Acceptor:
             self._loop.watch(self._sock.fileno(), self._on_readable)
 
     def pause(self) -> None:
-        """Leave newcomers in the backlog."""
-        self._open = False
-        self._loop.unwatch(self._sock.fileno())
+        """Leave newcomers in the backlog. Harmless once it is closed."""
+        if self._open:
+            self._open = False
+            self._loop.unwatch(self._sock.fileno())
 
     def drain(self) -> None:
         """Take who has connected already, then close."""
         if self._shortage is None:
-            self._on_readable()
+            self._take(BACKLOG)
         self.close()
 
     def close(self) -> None:
@@ -61,7 +63,11 @@ class Acceptor:
         self._sock.close()
 
     def _on_readable(self) -> None:
-        for _ in range(ACCEPTS_PER_TURN):
+        self._take(ACCEPTS_PER_TURN)
+
+    def _take(self, limit: int) -> None:
+        """Hand on up to `limit` connections."""
+        for _ in range(limit):
             if not self._open:
                 break
             try:

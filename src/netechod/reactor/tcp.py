@@ -192,6 +192,7 @@ class TcpServer:
         """Close everything now."""
         for acceptor in self._acceptors:
             acceptor.close()
+        self._acceptors.clear()  # or the first connection to close would make room, and they would resume
         for connection in tuple(self.connections):
             connection.close("drain")
         if self._sweep_timer is not None:

@@ -48,17 +48,21 @@ class ChatRoom:
         return [name for _, name in self._members.values()]
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
-        """Handle every datagram that has a text."""
+        """Handle every datagram that has a text, and is not an error text of a room such as this.
+
+        Two forged datagrams make two rooms members of each other: they must not pass on each other's
+        refusals for ever.
+        """
         for payload, peer in batch:
             text = text_of(payload)
-            if not text:
+            if not text or text == NOT_ONLINE or text.startswith(REFUSED.encode()):
                 continue
             if peer in self._members:
                 self._member_said(text, peer, now, out)
             elif text == ONLINE:
                 self._join(peer, now, out)
             else:
-                self._prompt(text, peer, now, out)
+                self._prompt(peer, now, out)
 
     def _member_said(self, text: bytes, peer: Peer, now: float, out: Outbox) -> None:
         """Leave, stay or talk; whatever it is, it renews the lease."""
@@ -87,7 +91,6 @@ class ChatRoom:
             return
         name = self._name_of(peer)
         self._members[peer] = (now, name)
-        self._prompted.pop(peer, None)
         out.broadcast(chat_line(name, ONLINE), tuple(self._members))
         self._on_online(name)
 
@@ -98,11 +101,9 @@ class ChatRoom:
         del self._members[peer]
         self._on_offline(name, reason)
 
-    def _prompt(self, text: bytes, peer: Peer, now: float, out: Outbox) -> None:
-        """Tell a stranger what to do first, but never answer an error text, nor the same stranger at once."""
+    def _prompt(self, peer: Peer, now: float, out: Outbox) -> None:
+        """Tell a stranger what to do first, but not the same stranger again and again."""
         self.strangers += 1
-        if text == NOT_ONLINE or text.startswith(REFUSED.encode()):
-            return
         prompted = self._prompted.get(peer)
         if prompted is not None and now - prompted < PROMPT_INTERVAL:
             return

@@ -16,7 +16,7 @@ MAX_LINE = 128 * 1024  # characters of an unfinished line; more is no dictionary
 
 def fold(word: str) -> str:
     """The form in which spellings that differ only in case or composition are equal (Unicode 3.13, D145)."""
-    return word.lower() if word.isascii() else normalize("NFC", normalize("NFC", word).casefold())
+    return word.lower() if word.isascii() else normalize("NFC", normalize("NFD", word).casefold())
 
 
 class Dictionary:

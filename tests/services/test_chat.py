@@ -1,0 +1,493 @@
+"""The chat room as a dialogue: who says what when, and who hears it."""
+
+from typing import cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from support.recorder import Recorder
+
+from netechod.services.api import Datagram, Peer
+from netechod.services.chat import MAX_PROMPTED, ChatRoom, Departure
+from netechod.services.wire import display_name
+
+ANN = ("192.0.2.1", 40001)
+BOB = ("2001:db8::2", 40002)
+CAT = ("::ffff:198.51.100.3", 40003)
+DAN = ("fe80::4%eth0", 40004)
+PEOPLE = (ANN, BOB, CAT, DAN)  # in the order in which the recorder lists them
+
+PROMPT = "你还没有上线,请先上线,运行: online".encode()
+FULL = b"message refused: the room is full"
+
+
+def name_of(peer: Peer) -> str:
+    """The name that the daemon gives to a peer."""
+    address, port = cast(tuple[str, int], peer)
+    return display_name(address, port)
+
+
+def line(peer: Peer, text: bytes) -> bytes:
+    """What the members hear when `peer` says `text`."""
+    return name_of(peer).encode() + b"#" + text
+
+
+class Journal(list[tuple[str, ...]]):
+    """The operator's log: who came, who went and why."""
+
+    def came(self, name: str) -> None:
+        self.append(("online", name))
+
+    def went(self, name: str, reason: Departure) -> None:
+        self.append(("offline", name, reason))
+
+
+def make_room(journal: Journal) -> ChatRoom:
+    return ChatRoom(name_of=name_of, on_online=journal.came, on_offline=journal.went)
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal()
+
+
+@pytest.fixture
+def room(journal: Journal) -> ChatRoom:
+    return make_room(journal)
+
+
+@pytest.fixture
+def out() -> Recorder:
+    return Recorder()
+
+
+def say(room: ChatRoom, *batch: Datagram, now: float = 0.0) -> list[tuple[str, bytes, object]]:
+    """What the room sends in answer to one batch."""
+    out = Recorder()
+    room.datagrams_received(batch, now, out)
+    return out.take()
+
+
+def come_online(room: ChatRoom, *peers: Peer, now: float = 0.0) -> None:
+    """Let these peers join; what they hear of it is told in other tests."""
+    say(room, *((b"online", peer) for peer in peers), now=now)
+
+
+# Coming, going, talking.
+
+
+def test_everybody_online_hears_who_comes(room: ChatRoom, journal: Journal) -> None:
+    assert say(room, (b"online", ANN)) == [("broadcast", b"192.0.2.1--40001#online", (ANN,))]
+    assert say(room, (b"online", BOB)) == [("broadcast", b"2001:db8::2--40002#online", (ANN, BOB))]
+    assert say(room, (b"online", CAT)) == [("broadcast", b"198.51.100.3--40003#online", (ANN, BOB, CAT))]
+    assert room.members == ["192.0.2.1--40001", "2001:db8::2--40002", "198.51.100.3--40003"]
+    assert journal == [("online", name) for name in room.members]
+
+
+def test_a_message_reaches_every_member_and_the_sender_once(room: ChatRoom) -> None:
+    come_online(room, ANN, BOB)
+    assert say(room, (b"hi", ANN)) == [("broadcast", b"192.0.2.1--40001#hi", (ANN, BOB))]
+    assert say(room, ("你好".encode(), BOB)) == [
+        ("broadcast", "2001:db8::2--40002#你好".encode(), (ANN, BOB))
+    ]
+    assert room.messages == 2
+
+
+def test_everybody_and_the_leaver_hear_who_goes(room: ChatRoom, journal: Journal) -> None:
+    come_online(room, ANN, BOB)
+    assert say(room, (b"offline", ANN)) == [("broadcast", b"192.0.2.1--40001#offline", (ANN, BOB))]
+    assert say(room, (b"hi", BOB)) == [("broadcast", b"2001:db8::2--40002#hi", (BOB,))]
+    assert say(room, (b"offline", BOB)) == [("broadcast", b"2001:db8::2--40002#offline", (BOB,))]
+    assert room.members == []
+    assert journal[2:] == [("offline", "192.0.2.1--40001", "said"), ("offline", "2001:db8::2--40002", "said")]
+
+
+def test_a_leaver_is_a_stranger_again_and_may_come_back(room: ChatRoom) -> None:
+    come_online(room, ANN)
+    say(room, (b"offline", ANN))
+    assert say(room, (b"offline", ANN)) == [("send", PROMPT, ANN)]
+    assert say(room, (b"online", ANN)) == [("broadcast", b"192.0.2.1--40001#online", (ANN,))]
+
+
+def test_coming_online_again_announces_nothing(room: ChatRoom, journal: Journal) -> None:
+    come_online(room, ANN)
+    assert say(room, (b"online", ANN), (b"online\n", ANN), now=5.0) == []
+    assert len(room.members) == len(journal) == 1
+
+
+def test_one_batch_may_hold_a_whole_life(room: ChatRoom) -> None:
+    come_online(room, BOB)
+    assert say(room, (b"online", ANN), (b"hi", ANN), (b"", ANN), (b"offline", ANN), (b"hi", ANN)) == [
+        ("broadcast", b"192.0.2.1--40001#online", (ANN, BOB)),
+        ("broadcast", b"192.0.2.1--40001#hi", (ANN, BOB)),
+        ("broadcast", b"192.0.2.1--40001#offline", (ANN, BOB)),
+        ("send", PROMPT, ANN),
+    ]
+
+
+@pytest.mark.parametrize(
+    "payload", [b"online", b"online ", b"online\r\n", b"online\0\xff#\x7f".ljust(32, b"\0")]
+)
+def test_the_word_online_may_end_as_clients_end_it(room: ChatRoom, payload: bytes) -> None:
+    assert say(room, (payload, ANN)) == [("broadcast", b"192.0.2.1--40001#online", (ANN,))]
+    assert say(room, (payload.replace(b"online", b"offline"), ANN)) == [
+        ("broadcast", b"192.0.2.1--40001#offline", (ANN,))
+    ]
+
+
+@pytest.mark.parametrize("text", [b"Online", b"ONLINE", b" online", b"online!", b"online now", b"offline"])
+def test_nothing_else_means_online(room: ChatRoom, text: bytes) -> None:
+    assert say(room, (text, ANN)) == [("send", PROMPT, ANN)]
+    assert room.members == []
+
+
+@pytest.mark.parametrize("text", [b"Offline", b" offline", b"offline?", b"Online"])
+def test_nothing_else_means_offline(room: ChatRoom, text: bytes) -> None:
+    come_online(room, ANN)
+    assert say(room, (text, ANN)) == [("broadcast", line(ANN, text), (ANN,))]
+    assert len(room.members) == 1
+
+
+def test_the_stack_of_a_tutorial_client_is_not_passed_on(room: ChatRoom) -> None:
+    come_online(room, ANN)
+    assert say(room, (b"hi\0\x1b[2J\xff".ljust(32, b"x"), ANN)) == [
+        ("broadcast", b"192.0.2.1--40001#hi", (ANN,))
+    ]
+
+
+@pytest.mark.parametrize("payload", [b"", b"\n", b"\r\n", b"  ", b"\0online"])
+def test_an_empty_text_gets_no_answer_from_anybody(room: ChatRoom, payload: bytes) -> None:
+    come_online(room, ANN)
+    assert say(room, (payload, ANN), (payload, BOB), now=1.0) == []
+    assert room.next_deadline() == 120.0
+
+
+# Refusals.
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"x" * 1025, b"longer than 1024 bytes"),
+        ("苹".encode() * 342, b"longer than 1024 bytes"),
+        (b"\xff" * 1025, b"longer than 1024 bytes"),
+        (b"\xff", b"not UTF-8"),
+        ("苹果".encode("gbk"), b"not UTF-8"),
+        (b"two\nlines", b"control character U+000A"),
+        (b"a\tb", b"control character U+0009"),
+        (b"\x1b[2J", b"control character U+001B"),
+        (b"\x7f", b"control character U+007F"),
+        (b"\xc2\x9b2J", b"control character U+009B"),
+        ("\u202egnp.exe".encode(), b"control character U+202E"),
+        ("\u2067".encode(), b"control character U+2067"),
+    ],
+)
+def test_what_others_must_not_see_is_refused_to_its_sender_only(
+    room: ChatRoom, text: bytes, reason: bytes
+) -> None:
+    come_online(room, ANN, BOB)
+    assert say(room, (text, ANN)) == [("send", b"message refused: " + reason, ANN)]
+    assert (room.refused, room.messages) == (1, 0)
+
+
+def test_the_longest_message_is_passed_on(room: ChatRoom) -> None:
+    come_online(room, ANN)
+    assert say(room, (b"x" * 1024 + b"\r\n", ANN)) == [("broadcast", line(ANN, b"x" * 1024), (ANN,))]
+
+
+def test_a_full_room_refuses_newcomers_and_no_member(room: ChatRoom, journal: Journal) -> None:
+    room.configure(idle_timeout=120.0, max_members=1, max_message=1024)
+    come_online(room, ANN)
+    assert say(room, (b"online", BOB), (b"online", ANN), (b"hi", ANN)) == [
+        ("send", FULL, BOB),
+        ("broadcast", b"192.0.2.1--40001#hi", (ANN,)),
+    ]
+    assert (room.refused, journal) == (1, [("online", "192.0.2.1--40001")])
+    say(room, (b"offline", ANN))
+    assert say(room, (b"online", BOB)) == [("broadcast", b"2001:db8::2--40002#online", (BOB,))]
+
+
+def test_new_limits_hold_at_once_and_put_nobody_out(room: ChatRoom) -> None:
+    come_online(room, ANN, BOB)
+    room.configure(idle_timeout=30.0, max_members=1, max_message=2)
+    assert len(room.members) == 2
+    assert room.next_deadline() == 30.0
+    assert say(room, (b"abc", ANN), (b"ab", ANN), (b"online", CAT)) == [
+        ("send", b"message refused: longer than 2 bytes", ANN),
+        ("broadcast", line(ANN, b"ab"), (ANN, BOB)),
+        ("send", FULL, CAT),
+    ]
+
+
+# Strangers.
+
+
+def test_a_stranger_is_told_to_come_online_first(room: ChatRoom) -> None:
+    come_online(room, ANN)
+    assert len(PROMPT) == 46
+    assert say(room, (b"hi", BOB)) == [("send", PROMPT, BOB)]
+    assert (room.strangers, room.messages) == (1, 0)
+
+
+def test_a_stranger_is_told_once_in_five_seconds(room: ChatRoom) -> None:
+    prompt_ann, prompt_bob = ("send", PROMPT, ANN), ("send", PROMPT, BOB)
+    assert say(room, (b"hi", ANN), (b"hi", ANN), (b"hi", BOB), now=10.0) == [prompt_ann, prompt_bob]
+    assert say(room, (b"hi", ANN), now=14.9) == []
+    assert say(room, (b"hi", ANN), now=15.0) == [prompt_ann]
+    assert say(room, (b"hi", ANN), (b"hi", BOB), now=16.0) == [prompt_bob]
+    assert room.strangers == 7
+
+
+def test_a_visit_in_between_brings_no_second_prompt(room: ChatRoom) -> None:
+    assert say(room, (b"hi", ANN), now=0.0) == [("send", PROMPT, ANN)]
+    say(room, (b"online", ANN), (b"offline", ANN), now=1.0)
+    assert say(room, (b"hi", ANN), now=2.0) == []
+    assert say(room, (b"hi", ANN), now=5.0) == [("send", PROMPT, ANN)]
+
+
+def test_two_rooms_that_are_members_of_each_other_fall_silent() -> None:
+    rooms = {
+        number: ChatRoom(
+            name_of=lambda peer: f"192.0.2.1--900{peer}",
+            on_online=lambda name: None,
+            on_offline=lambda name, reason: None,
+        )
+        for number in (1, 2)
+    }
+    network = [(1, b"online", 2), (2, b"online", 1)]  # two forged datagrams: to, text, from
+    for turn in range(1000):
+        to, text, sender = network.pop(0)
+        out = Recorder()
+        rooms[to].datagrams_received([(text, sender)], turn * 0.001, out)
+        for verb, payload, peers in out:
+            heard_by = (peers,) if verb == "send" else peers
+            assert isinstance(heard_by, tuple)
+            network += [(peer, payload, to) for peer in heard_by]
+        if not network:
+            return
+    pytest.fail(f"they still talk: {network}")
+
+
+@pytest.mark.parametrize("text", [PROMPT, FULL, b"message refused: not UTF-8", b"message refused: x\n\0y"])
+def test_another_rooms_error_texts_get_no_prompt(room: ChatRoom, text: bytes) -> None:
+    assert say(room, (text, ANN)) == []
+    assert say(room, (b"hi", ANN)) == [("send", PROMPT, ANN)]
+
+
+def test_only_so_many_strangers_are_remembered_and_the_earliest_prompted_is_forgotten(room: ChatRoom) -> None:
+    crowd = [("192.0.2.99", port) for port in range(MAX_PROMPTED)]
+    assert len(say(room, *((b"hi", peer) for peer in crowd), now=0.0)) == MAX_PROMPTED
+    assert say(room, *((b"hi", peer) for peer in crowd), now=1.0) == []
+    assert say(room, (b"hi", crowd[1]), now=5.0) == [("send", PROMPT, crowd[1])]
+    assert say(room, (b"hi", ANN), now=5.0) == [("send", PROMPT, ANN)]
+    assert say(room, (b"hi", BOB), now=5.0) == [("send", PROMPT, BOB)]
+    assert say(room, (b"hi", crowd[1]), (b"hi", ANN), (b"hi", BOB), now=6.0) == []
+
+
+def test_a_forgotten_stranger_is_told_anew(room: ChatRoom) -> None:
+    crowd = [("192.0.2.99", port) for port in range(MAX_PROMPTED + 1)]
+    assert len(say(room, *((b"hi", peer) for peer in crowd))) == MAX_PROMPTED + 1
+    assert say(room, (b"hi", crowd[1]), (b"hi", crowd[-1])) == []
+    assert say(room, (b"hi", crowd[0])) == [("send", PROMPT, crowd[0])]
+
+
+# Silence.
+
+
+def test_a_silent_member_is_dropped_after_the_idle_limit(
+    room: ChatRoom, journal: Journal, out: Recorder
+) -> None:
+    come_online(room, ANN, now=1.0)
+    assert room.next_deadline() == 121.0
+    room.deadline_reached(120.9, out)
+    assert out == []
+    room.deadline_reached(121.0, out)
+    assert out == [("broadcast", b"192.0.2.1--40001#offline", (ANN,))]
+    assert journal == [("online", "192.0.2.1--40001"), ("offline", "192.0.2.1--40001", "idle")]
+    assert room.next_deadline() is None
+
+
+@pytest.mark.parametrize("sign_of_life", [b"hi", b"online", b"\xff", b"x" * 2000])
+def test_whatever_a_member_says_renews_its_lease(room: ChatRoom, sign_of_life: bytes) -> None:
+    come_online(room, ANN, now=0.0)
+    say(room, (sign_of_life, ANN), now=100.0)
+    assert room.next_deadline() == 220.0
+
+
+def test_a_member_that_speaks_up_before_a_late_timer_stays(
+    room: ChatRoom, journal: Journal, out: Recorder
+) -> None:
+    come_online(room, ANN, now=0.0)
+    assert say(room, (b"hi", ANN), now=120.5) == [("broadcast", line(ANN, b"hi"), (ANN,))]
+    room.deadline_reached(120.5, out)
+    assert (out, room.next_deadline(), len(journal)) == ([], 240.5, 1)
+
+
+def test_members_expire_in_the_order_of_their_silence(
+    room: ChatRoom, journal: Journal, out: Recorder
+) -> None:
+    come_online(room, ANN, BOB, CAT, now=0.0)
+    say(room, (b"hi", ANN), now=10.0)
+    say(room, (b"online", BOB), now=20.0)
+    assert room.members == [name_of(peer) for peer in (CAT, ANN, BOB)]
+    room.deadline_reached(130.0, out)
+    assert out == [
+        ("broadcast", line(CAT, b"offline"), (ANN, BOB, CAT)),
+        ("broadcast", line(ANN, b"offline"), (ANN, BOB)),
+    ]
+    assert journal[3:] == [("offline", name_of(CAT), "idle"), ("offline", name_of(ANN), "idle")]
+    assert (room.members, room.next_deadline()) == ([name_of(BOB)], 140.0)
+
+
+def test_an_empty_room_waits_for_nothing(room: ChatRoom, out: Recorder) -> None:
+    assert room.next_deadline() is None
+    room.deadline_reached(1e9, out)
+    assert out == []
+
+
+def test_with_an_idle_limit_of_0_nobody_ever_expires(room: ChatRoom, out: Recorder) -> None:
+    room.configure(idle_timeout=0.0, max_members=10, max_message=1024)
+    come_online(room, ANN)
+    room.deadline_reached(1e9, out)
+    assert (room.next_deadline(), out, len(room.members)) == (None, [], 1)
+
+
+# Any interleaving.
+
+texts = st.sampled_from(
+    [b"online", b"offline", b"hi", b"online\n", b"Online", b"\xff", b"a\x1bb", b"", b"\0x", PROMPT, FULL]
+)
+lives = st.lists(st.tuples(texts | st.binary(max_size=40), st.sampled_from(PEOPLE)), max_size=30)
+
+
+@settings(deadline=None)
+@given(lives)
+def test_a_batch_is_heard_as_its_datagrams_one_by_one(batch: list[Datagram]) -> None:
+    journals = Journal(), Journal()
+    rooms = make_room(journals[0]), make_room(journals[1])
+    at_once = say(rooms[0], *batch)
+    assert at_once == [heard for datagram in batch for heard in say(rooms[1], datagram)]
+    assert journals[0] == journals[1]
+    assert rooms[0].members == rooms[1].members
+
+
+class AnyEvening(RuleBasedStateMachine):
+    """People come, talk, fall silent and go in any order; a model of the room predicts what each hears."""
+
+    IDLE, ROOM_FOR = 60.0, 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1000.0
+        self.journal = Journal()
+        self.expected_journal = Journal()
+        self.room = make_room(self.journal)
+        self.heard: dict[Peer, float] = {}  # when each member was last heard; the most silent come first
+        self.prompted: dict[Peer, float] = {}
+
+    @initialize()
+    def open(self) -> None:
+        self.room.configure(idle_timeout=self.IDLE, max_members=self.ROOM_FOR, max_message=8)
+
+    def hears(self, text: bytes, peer: Peer) -> list[tuple[str, bytes, object]]:
+        return say(self.room, (text, peer), now=self.now)
+
+    def renews(self, peer: Peer) -> None:
+        """Note a sign of life."""
+        self.heard.pop(peer, None)
+        self.heard[peer] = self.now
+
+    def announcement(self, peer: Peer, text: bytes) -> tuple[str, bytes, object]:
+        """The one line that each member of this moment hears once."""
+        return ("broadcast", line(peer, text), tuple(person for person in PEOPLE if person in self.heard))
+
+    def prompts(self, peer: Peer) -> list[tuple[str, bytes, object]]:
+        """What a stranger hears: the prompt, or nothing for five seconds after one."""
+        if self.now - self.prompted.get(peer, 0.0) < 5.0:
+            return []
+        self.prompted[peer] = self.now
+        return [("send", PROMPT, peer)]
+
+    @rule(peer=st.sampled_from(PEOPLE))
+    def comes_online(self, peer: Peer) -> None:
+        expected: list[tuple[str, bytes, object]] = []
+        if peer in self.heard:
+            self.renews(peer)
+        elif len(self.heard) == self.ROOM_FOR:
+            expected = [("send", FULL, peer)]
+        else:
+            self.renews(peer)
+            self.expected_journal.came(name_of(peer))
+            expected = [self.announcement(peer, b"online")]
+        assert self.hears(b"online", peer) == expected
+
+    @rule(peer=st.sampled_from(PEOPLE))
+    def goes_offline(self, peer: Peer) -> None:
+        if peer in self.heard:
+            expected = [self.announcement(peer, b"offline")]
+            self.expected_journal.went(name_of(peer), "said")
+            del self.heard[peer]
+        else:
+            expected = self.prompts(peer)
+        assert self.hears(b"offline", peer) == expected
+
+    @rule(
+        peer=st.sampled_from(PEOPLE), text=st.sampled_from([b"hi", "你好".encode(), b"Online", b"offline!"])
+    )
+    def talks(self, peer: Peer, text: bytes) -> None:
+        if peer in self.heard:
+            self.renews(peer)
+            expected = [self.announcement(peer, text)]
+        else:
+            expected = self.prompts(peer)
+        assert self.hears(text, peer) == expected
+
+    @rule(
+        peer=st.sampled_from(PEOPLE),
+        bad=st.sampled_from(
+            [
+                (b"123456789", b"longer than 8 bytes"),
+                (b"\xff", b"not UTF-8"),
+                (b"\x1b", b"control character U+001B"),
+            ]
+        ),
+    )
+    def says_what_is_refused(self, peer: Peer, bad: tuple[bytes, bytes]) -> None:
+        text, reason = bad
+        if peer in self.heard:
+            self.renews(peer)
+            expected: list[tuple[str, bytes, object]] = [("send", b"message refused: " + reason, peer)]
+        else:
+            expected = self.prompts(peer)
+        assert self.hears(text, peer) == expected
+
+    @rule(seconds=st.sampled_from([0.5, 2.5, 5.0, 25.0, 59.5, 60.0, 90.0]))
+    def silence(self, seconds: float) -> None:
+        self.now += seconds
+        expected = []
+        for peer, heard in list(self.heard.items()):
+            if heard + self.IDLE <= self.now:
+                expected.append(self.announcement(peer, b"offline"))
+                self.expected_journal.went(name_of(peer), "idle")
+                del self.heard[peer]
+        out = Recorder()
+        self.room.deadline_reached(self.now, out)
+        assert out == expected
+
+    @invariant()
+    def membership_is_the_models(self) -> None:
+        assert sorted(self.room.members) == sorted(map(name_of, self.heard))
+
+    @invariant()
+    def the_next_deadline_is_that_of_the_most_silent(self) -> None:
+        deadlines = [heard + self.IDLE for heard in self.heard.values()]
+        assert self.room.next_deadline() == min(deadlines, default=None)
+
+    @invariant()
+    def every_coming_and_going_is_logged_once(self) -> None:
+        assert self.journal == self.expected_journal
+
+
+TestAnyEvening = AnyEvening.TestCase
+TestAnyEvening.settings = settings(deadline=None, stateful_step_count=40)
