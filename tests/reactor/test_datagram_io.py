@@ -4,6 +4,7 @@ import errno
 import os
 import select
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -158,6 +159,25 @@ def test_an_answer_leaves_from_the_address_that_was_asked(server: Server) -> Non
         [(asked.encode(), peer) for asked, peer in zip(server.binding.asked, peers, strict=True)]
     ) == len(clients)
     assert [client.recv(100).decode() for client in clients] == list(server.binding.asked)
+
+
+def test_a_peer_does_not_remember_the_interface_that_it_came_in_on(server: Server) -> None:
+    """An answer is routed like every other packet, for the way back may lead through another one."""
+    peer = server.peer(server.client())
+    if server.binding.address in ("0.0.0.0", "::"):
+        [index] = struct.unpack_from(
+            "@I", packet_info(peer), 0 if server.binding.address == "0.0.0.0" else 16
+        )
+        assert index == 0
+
+
+def packet_info(peer: Peer) -> bytes:
+    """The struct in_pktinfo or in6_pktinfo in a wildcard socket's peer (ip(7), ipv6(7))."""
+    if isinstance(peer, bytes):  # behind the socket address and the control message's header
+        return peer[32:44] if len(peer) == 48 else peer[48:68]
+    assert isinstance(peer, tuple)
+    _, [(_, _, data)] = peer
+    return bytes(data)
 
 
 def test_a_spurious_wake_up_is_an_empty_batch(server: Server) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import time
 
 import pytest
 from support.looping import (
@@ -14,6 +15,7 @@ from support.looping import (
     run_until,
     settle,
     turn,
+    waiting_turn,
 )
 
 from netechod.reactor.loop import Loop
@@ -151,6 +153,22 @@ def test_who_is_owed_something_gets_it_all_however_slowly(
     assert receive_rest(loop, client) == b""
     turn(loop, 5)
     assert drain.calls == 1
+
+
+def test_waiting_for_who_is_owed_something_is_no_spin(loop: Loop, clock: FakeClock, tcp: TcpBench) -> None:
+    tcp.listener = tcp.listen(SMALL)
+    server = tcp.serve()
+    tcp.make_it_owe(server, tcp.connected(server, buffers=SMALL))
+    Drain(server)
+    clock.advance(DRAIN_QUIET)
+    turn(loop)
+
+    def seconds_asleep() -> float:
+        began = time.monotonic()
+        waiting_turn(loop)
+        return time.monotonic() - began
+
+    assert any(seconds_asleep() >= 0.9 * DRAIN_QUIET for _ in range(20))
 
 
 def test_who_never_takes_what_it_is_owed_is_left_to_the_end_of_the_patience(

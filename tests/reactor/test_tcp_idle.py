@@ -3,10 +3,12 @@
 import logging
 
 import pytest
-from support.looping import SMALL, FakeClock, TcpBench, receive, settle, turn
+from support.looping import SMALL, FakeClock, TcpBench, receive, run_until, settle, turn
 
 from netechod.reactor.loop import Loop
 from netechod.reactor.tcp import TcpLimits
+from netechod.services.api import Chunk
+from netechod.services.echo import EchoSession
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +67,27 @@ def test_a_peer_that_is_owed_something_but_never_takes_it_is_idle_too(
         turn(loop)
     assert not server.connections
     assert reason(caplog) == "idle"
+
+
+class SilentSession(EchoSession):
+    """A session that only listens."""
+
+    def data_received(self, data: memoryview) -> Chunk:
+        """Answer nothing."""
+        return b""
+
+
+def test_who_talks_is_not_idle_although_nothing_is_answered(
+    loop: Loop, clock: FakeClock, tcp: TcpBench
+) -> None:
+    server = tcp.serve(TcpLimits(idle_timeout=60.0), SilentSession)
+    client = tcp.connected(server)
+    [connection] = server.connections
+    for received in range(1, 4):
+        clock.advance(40.0)
+        client.send(b"x")
+        run_until(loop, lambda received=received: connection.bytes_in == received)  # type: ignore[misc]
+    assert server.connections
 
 
 def test_without_a_timeout_nobody_is_ever_idle(loop: Loop, clock: FakeClock, tcp: TcpBench) -> None:

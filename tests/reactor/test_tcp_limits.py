@@ -56,6 +56,7 @@ def test_a_source_that_has_gone_is_forgotten(loop: Loop, tcp: TcpBench) -> None:
         assert answers(loop, client)
         close(loop, server, client)
     assert server.counters.refused == 0
+    assert not server._sources  # nothing else would show that the whole world is remembered
 
 
 def test_an_address_that_is_not_admitted_is_refused(loop: Loop, tcp: TcpBench) -> None:
