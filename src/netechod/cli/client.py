@@ -5,27 +5,16 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
 
-from netechod import __version__
+from netechod.cli.parsing import Parser, check_command
 from netechod.client import chat, dictionary, echo
 from netechod.client.net import ANY_FAMILY, IPV4, IPV6, ClientError, Target, split_address
 from netechod.client.screen import OutputClosed, complain
 from netechod.services.wire import MAX_DATAGRAM, MISS, text_of
 
-USAGE_STATUS = 64  # EX_USAGE, sysexits.h
 INTERRUPTED_STATUS = 130  # what a shell reports of a program that SIGINT ended: 128 + 2
 
 DEFAULT_PORTS = {"echo": 8080, "dict": 8081, "chat": 8082}
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, with the status and the form of error that the other programs have."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong with the command line, and end."""
-        complain(message, f"see {self.prog} --help")
-        raise SystemExit(USAGE_STATUS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,24 +42,14 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if argv and argv[0] in commands:
         # Intermixed, so that `dict HOST --json WORD` works as well as `dict --json HOST WORD`.
         return commands[argv[0]].parse_intermixed_args(argv[1:])
-    if argv and not argv[0].startswith("-"):
-        complain(f"unknown command {argv[0]!r}", _suggestion(argv[0], list(commands)))
-        raise SystemExit(USAGE_STATUS)
+    check_command("netecho", argv, list(commands))
     return parser.parse_args(argv)
-
-
-def _suggestion(word: str, commands: list[str]) -> str:
-    """What to type instead of `word`."""
-    import difflib  # on demand: a correct command needs none of it
-
-    close = difflib.get_close_matches(word, commands, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"the commands are {', '.join(commands)}"
 
 
 def _parsers() -> tuple[Parser, dict[str, Parser]]:
     """The parser of `netecho` and those of its commands."""
-    parser = Parser(prog="netecho", description="Talk to the services of netechod.", allow_abbrev=False)
-    parser.add_argument("-V", "--version", action="version", version=f"%(prog)s {__version__}")
+    parser = Parser(prog="netecho", description="Talk to the services of netechod.")
+    parser.add_version()
     choices = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     commands: dict[str, Parser] = {}
     for name, summary, define in (
@@ -78,7 +57,7 @@ def _parsers() -> tuple[Parser, dict[str, Parser]]:
         ("dict", "look words up", _define_dict),
         ("chat", "come online, talk, go offline", _define_chat),
     ):
-        commands[name] = choices.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        commands[name] = choices.add_parser(name, help=summary, description=summary)
         _define_common(commands[name], name)
         define(commands[name])
     return parser, commands

@@ -4,9 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from netechod import __version__
+from netechod.cli.parsing import Parser
 from netechod.errors import ConfigError, NetechodError
 
 DEFAULT_CONFIG = Path("/etc/netechod/netechod.toml")
@@ -30,22 +29,13 @@ examples:
 """
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose usage errors exit with EX_USAGE: argparse's own status 2 means a socket here."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and how to find out more."""
-        self.exit(64, f"{self.prog}: error: {message}\nhint: {self.prog} --help\n")
-
-
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command line of `netechod`."""
     parser = Parser(
         prog="netechod",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("-c", "--config", type=Path, metavar="FILE", help=f"default: {DEFAULT_CONFIG}")
     parser.add_argument(
@@ -62,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
         "-t", "--check", action="store_true", help="check configuration and dictionary, then exit"
     )
     mode.add_argument("-T", "--dump-config", action="store_true", help="print the configuration in effect")
-    parser.add_argument("-V", "--version", action="version", version=f"netechod {__version__}")
+    parser.add_version()
     return parser
 
 

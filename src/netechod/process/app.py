@@ -2,13 +2,14 @@
 
 import gc
 import logging
+import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 
-from netechod.errors import ConfigError, DictionaryError
+from netechod import __version__
 from netechod.process.building import (
     AddressOf,
     UdpService,
@@ -17,14 +18,16 @@ from netechod.process.building import (
     build_limits,
     build_rules,
 )
+from netechod.process.commands import commands
 from netechod.process.config import Config
 from netechod.process.config_file import Loaded, changed, needs_restart
-from netechod.process.dictionary_file import load_dictionary, log_loaded
+from netechod.process.control import ControlServer
+from netechod.process.dictionary_file import log_loaded
 from netechod.process.logs import Logs
 from netechod.process.notify import Notifier
-from netechod.process.reloading import Reloader
-from netechod.process.sockets import Sockets
-from netechod.process.status import Status
+from netechod.process.reloading import Fresh, Outcome, Reloader, ReloadError, read_again
+from netechod.process.sockets import Sockets, remove_control
+from netechod.process.status import DictionaryStatus, Presence, Status, wall_clock
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.mmsg import BatchMemory
 from netechod.reactor.selectors import SELECTORS
@@ -46,12 +49,13 @@ class App:
         config = loaded.config
         self.loop = Loop(SELECTORS[config.daemon.selector]())
         self._started = time.monotonic()
-        self._edition = 1
+        self._generation = 1
+        self._loaded_at = wall_clock()
         self.udp: dict[str, UdpService] = {}
         self.echo_tcp: TcpServer | None = None
         self.chat: ChatRoom | None = None
         self.dictionary = DictionaryService(dictionary)
-        self._trouble = ""  # why the last reload failed, empty when it did not
+        self._last_reload: Outcome | None = None
         self._loaded = loaded
         self._at_start = config
         self._sockets = sockets
@@ -59,6 +63,11 @@ class App:
         self._notifier = notifier
         self._reloader = Reloader(self.loop, self._reload_steps)
         self._stopping = ""
+        self._control = (
+            ControlServer(self.loop, sockets.control, commands(self), {0, os.geteuid()})
+            if sockets.control is not None
+            else None
+        )
         self._build(config, sockets)
         self._apply(config)
 
@@ -98,7 +107,7 @@ class App:
         """Serve until told to stop. `announce` is given the first status, when everything serves."""
         handlers: dict[signal.Signals, Callback] = {
             signal.SIGHUP: self.reload,
-            signal.SIGUSR1: self._logs.reopen,
+            signal.SIGUSR1: self.reopen_logs,
             signal.SIGUSR2: self.report,
             signal.SIGTERM: partial(self.stop, "SIGTERM"),
             signal.SIGINT: partial(self.stop_now, "SIGINT"),
@@ -114,9 +123,17 @@ class App:
             self.echo_tcp.close()
         for service in self.udp.values():
             service.close()
+        if self._control is not None:
+            remove_control(self._at_start.daemon.control)
+            self._control.close()
         signals.close()
         self.loop.close()
         log.info("stopped reason=%s", self._stopping)
+
+    @property
+    def edition(self) -> Dictionary:
+        """The dictionary in use."""
+        return self.dictionary.dictionary
 
     def status(self) -> Status:
         """What is going on right now."""
@@ -124,18 +141,45 @@ class App:
         if self.echo_tcp is not None:
             counters["echo-tcp"] = asdict(self.echo_tcp.counters)
         return Status(
+            version=__version__,
+            pid=os.getpid(),
             uptime=time.monotonic() - self._started,
-            connections=None if self.echo_tcp is None else len(self.echo_tcp.connections),
-            words=len(self.dictionary.dictionary) if "dictionary" in self.udp else None,
-            edition=self._edition,
-            members=None if self.chat is None else len(self.chat.members),
-            trouble=self._trouble,
+            config=str(self._loaded.path or ""),
+            listeners=self._sockets.addresses(),
             counters=counters,
+            connections=None if self.echo_tcp is None else len(self.echo_tcp.connections),
+            dictionary=self._dictionary_status() if "dictionary" in self.udp else None,
+            members=None if self.chat is None else len(self.chat.members),
+            log_lost=self._logs.lost,
+            last_reload=self._last_reload,
         )
 
-    def reload(self) -> None:
+    def _dictionary_status(self) -> DictionaryStatus:
+        return DictionaryStatus(
+            file=str(self._loaded.config.dictionary.file),
+            entries=len(self.edition),
+            skipped=self.edition.skipped,
+            sha256=self.edition.sha256,
+            generation=self._generation,
+            loaded=self._loaded_at,
+        )
+
+    def members(self) -> Sequence[Presence]:
+        """Who is online in the chat."""
+        now, members = self.loop.now, self.chat.members if self.chat is not None else ()
+        return [Presence(name, now - since, now - heard) for name, since, heard in members]
+
+    def reload(self, done: Callable[[Outcome], None] = lambda outcome: None) -> None:
         """Read configuration and dictionary again; what is wrong with them leaves everything as it was."""
-        self._reloader.request()
+        self._reloader.request(done)
+
+    def reopen_logs(self) -> None:
+        """Open the log files anew, after a rotation."""
+        self._logs.reopen()
+
+    def set_log_level(self, level: str) -> None:
+        """Write from this level on, until the next reload."""
+        self._logs.level = level
 
     def report(self) -> None:
         """Write the status to the log."""
@@ -149,6 +193,7 @@ class App:
             return
         self._stopping = reason
         self._notifier.stopping(f"stopping: {reason}")
+        self._reloader.cancel()
         for service in self.udp.values():
             service.drain()
         timeout = self._loaded.config.daemon.drain_timeout
@@ -165,41 +210,37 @@ class App:
         self._notifier.stopping(f"stopping: {reason}")
         self.loop.stop()
 
-    def _reload_steps(self) -> Iterator[None]:
+    def _reload_steps(self) -> Generator[None, None, Outcome]:
         """One reload: build everything beside what is in use, then swap, or keep it and say why."""
         self._notifier.reloading()
         begun = time.monotonic()
         try:
-            loaded = self._loaded.reread()
-            dictionary = self.dictionary.dictionary
-            if loaded.config.dictionary.enabled:
-                section = loaded.config.dictionary
-                dictionary = yield from load_dictionary(
-                    section.file, max_size=section.max_size, strict=section.strict
-                )
-        except ConfigError as error:
-            self._trouble = f"configuration: {error.summary()}"
-            log.error("configuration reload failed, nothing changes: %s", error.summary())
-        except DictionaryError as error:
-            self._trouble = f"dictionary: {error}"
-            entries = len(self.dictionary.dictionary)
-            log.error("dictionary reload failed, %d entries stay in use: %s", entries, error)
+            fresh = yield from read_again(self._loaded, self.edition)
+        except ReloadError as error:
+            log.error("%s", error)
+            outcome = Outcome(error=error.reason)
         else:
-            self._trouble = ""
-            self._adopt(loaded, dictionary)
-            log_loaded(dictionary, time.monotonic() - begun)
+            keys, waiting = self._adopt(fresh)
+            outcome = Outcome(dictionary=fresh.changes, keys=keys, waiting=waiting)
+            log_loaded(fresh.edition, time.monotonic() - begun)
+        self._last_reload = replace(outcome, when=wall_clock(), seconds=time.monotonic() - begun)
         self._logs.reopen()
         self._notifier.ready(self.status().line())
+        return self._last_reload
 
-    def _adopt(self, loaded: Loaded, dictionary: Dictionary) -> None:
-        """Swap in what a reload has read; name what only a restart can change."""
-        waiting = [key for key in changed(self._at_start, loaded.config) if needs_restart(key)]
+    def _adopt(self, fresh: Fresh) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Swap in what a reload has read; returns the keys that changed, and those that need a restart."""
+        loaded = fresh.loaded
+        waiting = tuple(key for key in changed(self._at_start, loaded.config) if needs_restart(key))
+        keys = tuple(key for key in changed(self._loaded.config, loaded.config) if not needs_restart(key))
         if waiting:
             log.warning("configuration changes that need a restart: %s", ", ".join(waiting))
         self._loaded = loaded
         self._apply(loaded.config)
-        self.dictionary.replace(dictionary)
-        self._edition += 1
+        self.dictionary.replace(fresh.edition)
+        self._generation += 1
+        self._loaded_at = wall_clock()
+        return keys, waiting
 
     def _feed_watchdog(self, interval: float) -> None:
         """Tell the service manager that the loop turns, and come back."""

@@ -3,12 +3,16 @@
 import grp
 import os
 import pwd
+from contextlib import suppress
+from pathlib import Path
 
 from netechod.errors import PermissionRefusedError
 
 
-def drop_privileges(user: str, group: str) -> None:
+def drop_privileges(user: str, group: str, *owned: Path) -> None:
     """Become `user` and `group`; empty names stay as they are, an empty group with a user is the user's own.
+
+    The files `owned` go along, those that exist.
 
     Raises PermissionRefusedError when there is no such name, or we are not allowed to.
     """
@@ -21,6 +25,9 @@ def drop_privileges(user: str, group: str) -> None:
     if (os.geteuid(), os.getegid()) == (uid, gid):
         return
     try:
+        for path in owned:
+            with suppress(FileNotFoundError):
+                os.chown(path, uid, gid)
         if entry and os.geteuid() == 0:
             os.initgroups(entry.pw_name, gid)
         os.setgid(gid)

@@ -2,13 +2,15 @@
 
 import errno
 import logging
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from netechod.errors import SocketError
-from netechod.process.config import Chat, Config, Dictionary, EchoTcp, EchoUdp
+from netechod.process.config import Chat, Config, Daemon, Dictionary, EchoTcp, EchoUdp
 from netechod.process.config_values import Address
 
 UDP_RECEIVE_BUFFER = (
@@ -24,14 +26,20 @@ class Sockets:
     """What the daemon listens on, by service: `echo-tcp`, `echo-udp`, `dictionary`, `chat`."""
 
     by_service: Mapping[str, Sequence[socket.socket]] = field(default_factory=dict)
+    control: socket.socket | None = None  # where netechoctl asks
 
     def of(self, service: str) -> Sequence[socket.socket]:
         """The sockets of one service, none when it is off."""
         return self.by_service.get(service, ())
 
+    def addresses(self) -> list[tuple[str, str]]:
+        """Each service with the address that each of its sockets is really bound to."""
+        return [(service, address_text(sock)) for service, socks in self.by_service.items() for sock in socks]
+
     def filenos(self) -> list[int]:
         """Every descriptor, for whoever closes the others."""
-        return [sock.fileno() for socks in self.by_service.values() for sock in socks]
+        control = [self.control] if self.control is not None else []
+        return [sock.fileno() for socks in (*self.by_service.values(), control) for sock in socks]
 
 
 def open_sockets(config: Config, adopted: Mapping[str, Sequence[int]]) -> Sockets:
@@ -57,15 +65,56 @@ def open_sockets(config: Config, adopted: Mapping[str, Sequence[int]]) -> Socket
             opened[name] = [_listen(address, section) for address in _uncovered(section.listen)]
         else:
             opened[name] = [_open_udp(address) for address in _uncovered(section.listen)]
-    places = [f"{name} {address_text(sock)}" for name, socks in opened.items() for sock in socks]
+    sockets = Sockets(opened, _open_control(config.daemon))
+    places = [" ".join(place) for place in sockets.addresses()]
     log.info("listening: %s", ", ".join(places) or "nowhere, every service is off")
-    return Sockets(opened)
+    return sockets
 
 
 def address_text(sock: socket.socket) -> str:
     """The address that the socket is really bound to, as the configuration would write it."""
     host, port = sock.getsockname()[:2]
     return str(Address(host, port))
+
+
+def _open_control(settings: Daemon) -> socket.socket | None:
+    """The control socket. A daemon without it serves all the same: the operator loses netechoctl alone."""
+    path = settings.control
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_stale(path)
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        before = os.umask(0o117)  # born 0660: whoever may open it may look, SO_PEERCRED tells who may change
+        try:
+            sock.bind(str(path))
+        finally:
+            os.umask(before)
+        sock.listen()
+    except OSError as error:
+        sock.close()
+        log.warning("netechoctl cannot reach this daemon: %s: %s", path, error.strerror or error)
+        return None
+    sock.setblocking(False)
+    return sock
+
+
+def remove_control(path: Path) -> None:
+    """Remove the name, while we still answer there and nobody else can have taken it."""
+    with suppress(OSError):  # the directory is not ours any more: the next start finds nobody and removes it
+        path.unlink()
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove a socket that nobody answers on; one that somebody does is left alone."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+        except FileNotFoundError:
+            return
+        else:
+            raise OSError(errno.EADDRINUSE, "another instance answers there")
 
 
 def _uncovered(addresses: Sequence[Address]) -> list[Address]:

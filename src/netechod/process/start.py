@@ -111,7 +111,8 @@ class _Start:
             self._pidfile.__enter__()
         else:
             self._readiness = detach(sockets.filenos(), self._pidfile)
-        drop_privileges(self._config.daemon.user, self._config.daemon.group)
+        settings = self._config.daemon
+        drop_privileges(settings.user, settings.group, settings.control)
 
     def announce(self, status: str) -> None:
         """Tell everybody who waits for it that the daemon serves."""

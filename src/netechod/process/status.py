@@ -1,32 +1,66 @@
 """What the daemon is doing, as a value, and in words."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from netechod.process.reloading import Outcome
+
+
+def wall_clock() -> float:
+    """Seconds since the epoch: to tell people when something was, never to measure."""
+    return datetime.now(UTC).timestamp()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DictionaryStatus:
+    """The edition in use."""
+
+    file: str
+    entries: int
+    skipped: int
+    sha256: str
+    generation: int  # how many editions there have been since the start
+    loaded: float  # when, in seconds since the epoch
+
+
+@dataclass(frozen=True)
+class Presence:
+    """A member of the chat: seconds since it came online, and since it was heard."""
+
+    name: str
+    online: float
+    silent: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
     """One moment of the daemon; what is None belongs to a service that is off."""
 
+    version: str
+    pid: int
     uptime: float  # seconds
-    connections: int | None = None
-    words: int | None = None
-    edition: int = 1  # how many dictionaries there have been
-    members: int | None = None
-    trouble: str = ""  # why the last reload failed, empty when it did not
-    counters: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # by service
+    config: str  # the file, empty for the defaults
+    listeners: Sequence[tuple[str, str]]  # service and address
+    counters: Mapping[str, Mapping[str, int]]  # by service
+    connections: int | None
+    dictionary: DictionaryStatus | None
+    members: int | None
+    log_lost: int  # lines that no log file has
+    last_reload: Outcome | None
 
     def line(self) -> str:
         """One telling line: `systemctl status` shows it."""
         parts = []
         if self.connections is not None:
             parts.append(f"echo {self.connections} connections")
-        if self.words is not None:
-            parts.append(f"dictionary {self.words} words (edition {self.edition})")
+        if self.dictionary is not None:
+            entries, generation = self.dictionary.entries, self.dictionary.generation
+            parts.append(f"dictionary {entries} words (generation {generation})")
         if self.members is not None:
             parts.append(f"chat {self.members} online")
-        failure = f"last reload FAILED, {self.trouble}" if self.trouble else ""
-        return "; ".join(filter(None, (", ".join(parts), failure)))
+        error = self.last_reload.error if self.last_reload else ""
+        return "; ".join(filter(None, (", ".join(parts), error and f"last reload FAILED: {error}")))
 
     def report(self) -> Iterator[str]:
         """The same with every counter, a line a service."""

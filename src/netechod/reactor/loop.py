@@ -102,7 +102,7 @@ class Loop:
         self._flushes.append(flush)
 
     def call_soon(self, callback: Callback) -> None:
-        """Call `callback` in the next turn, which comes at once: between two, everybody else has had one."""
+        """Call `callback` after the handlers of this turn; asked for from there, after those of the next."""
         self._soon.append(callback)
 
     def call_soon_threadsafe(self, callback: Callback) -> None:

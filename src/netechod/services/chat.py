@@ -1,7 +1,7 @@
 """Chat: come online, talk to everybody online, go offline. UDP has no connection, so presence is a lease."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from netechod.services.api import Datagram, Outbox, Peer
 from netechod.services.wire import NOT_ONLINE, OFFLINE, ONLINE, REFUSED, chat_line, flaw_of, text_of
@@ -10,6 +10,14 @@ PROMPT_INTERVAL = 5.0  # seconds between two prompts to the same stranger: an er
 MAX_PROMPTED = 4096  # strangers remembered for that; beyond it the longest-prompted is forgotten
 
 Departure: TypeAlias = Literal["said", "idle", "unreachable"]
+
+
+class Member(NamedTuple):
+    """Somebody online; times are the loop's clock, in seconds."""
+
+    name: str
+    since: float
+    heard: float
 
 
 class ChatRoom:
@@ -29,7 +37,7 @@ class ChatRoom:
         self._name_of = name_of
         self._on_online = on_online
         self._on_offline = on_offline
-        self._members: dict[Peer, tuple[float, str]] = {}  # last heard, name; the most silent come first
+        self._members: dict[Peer, Member] = {}  # the most silent come first
         self._prompted: dict[Peer, float] = {}  # when; the earliest come first
         self.configure(idle_timeout=120.0, max_members=4096, max_message=1024)
         self.messages = 0
@@ -43,9 +51,9 @@ class ChatRoom:
         self._max_message = max_message
 
     @property
-    def members(self) -> Sequence[str]:
-        """The names of everybody online."""
-        return [name for _, name in self._members.values()]
+    def members(self) -> Sequence[Member]:
+        """Everybody online, the most silent first."""
+        return tuple(self._members.values())
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
         """Handle every datagram that has a text, and is not an error text of a room such as this.
@@ -66,12 +74,14 @@ class ChatRoom:
 
     def _member_said(self, text: bytes, peer: Peer, now: float, out: Outbox) -> None:
         """Leave, stay or talk; whatever it is, it renews the lease."""
-        _, name = self._members.pop(peer)
-        self._members[peer] = (now, name)  # put back last: the dict stays in order of silence
+        member = self._members.pop(peer)
+        self._members[peer] = Member(
+            member.name, member.since, now
+        )  # put back last: the dict stays in order of silence
         if text == OFFLINE:
             self._leave(peer, "said", out)
         elif text != ONLINE:
-            self._talk(text, peer, name, out)
+            self._talk(text, peer, member.name, out)
 
     def _talk(self, text: bytes, peer: Peer, name: str, out: Outbox) -> None:
         """One copy to every member; the sender's own is the receipt."""
@@ -90,13 +100,13 @@ class ChatRoom:
             out.send((REFUSED + "the room is full").encode(), peer)
             return
         name = self._name_of(peer)
-        self._members[peer] = (now, name)
+        self._members[peer] = Member(name, now, now)
         out.broadcast(chat_line(name, ONLINE), tuple(self._members))
         self._on_online(name)
 
     def _leave(self, peer: Peer, reason: Departure, out: Outbox) -> None:
         """Go offline and tell everybody, the leaver included."""
-        name = self._members[peer][1]
+        name = self._members[peer].name
         out.broadcast(chat_line(name, OFFLINE), tuple(self._members))
         del self._members[peer]
         self._on_offline(name, reason)
@@ -117,8 +127,7 @@ class ChatRoom:
         """When the most silent member's lease ends."""
         if not (self._idle_timeout and self._members):
             return None
-        heard, _ = next(iter(self._members.values()))
-        return heard + self._idle_timeout
+        return next(iter(self._members.values())).heard + self._idle_timeout
 
     def deadline_reached(self, now: float, out: Outbox) -> None:
         """Put everybody offline whose lease has ended."""
