@@ -16,7 +16,7 @@ from scripts.benching.trials import TRIALS, Effort, Stage, Trial, install_uvloop
 
 ENGINES = ("asyncio", "uvloop")
 FULL = Effort(seconds=0.3, pairs=7, connections=5000)
-QUICK = Effort(seconds=0.15, pairs=3, connections=2000)
+QUICK = Effort(seconds=0.1, pairs=3, connections=2000)
 SPARE = 200  # descriptors that are not connections
 
 

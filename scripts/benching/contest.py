@@ -80,11 +80,9 @@ class Racer:
             tally = self._load.run(self._seconds)
             server, generator = self._server.cpu_seconds() - server, time.process_time() - generator
         except OSError as error:
-            raise ServerError(f"{error.strerror or error}; {self._server.complaint()}") from error
+            raise self._server.failure(error) from error
         if not tally.done:
-            raise ServerError(
-                f"no answer, {tally.lost} lost, {tally.wrong} wrong; {self._server.complaint()}"
-            )
+            raise self._server.failure(f"no answer, {tally.lost} lost, {tally.wrong} wrong")
         units = tally.done * self._size
         return Sample(
             value=units / tally.seconds,

@@ -8,9 +8,10 @@ from pathlib import Path
 from statistics import median
 
 from scripts.benching.contest import HOME, Quartiles, Row
+from scripts.benching.single_shots import BASE
 from scripts.benching.trials import Effort, Trial
 
-HEADING = "  {:<16} {:>14}  {:<22} {:>9}  {:<22} {:>9} {:>5} {:>5}"
+HEADING = "  {:<17} {:>13}  {:<22} {:>9}  {:<22} {:>9} {:>5} {:>5}"
 
 
 def table(trial: Trial, rows: Sequence[Row]) -> str:
@@ -27,7 +28,8 @@ def table(trial: Trial, rows: Sequence[Row]) -> str:
 
 def _line(row: Row) -> str:
     if not row.samples:
-        return f"  {row.name:<16} failed: {row.trouble}"
+        why = f"failed: {row.trouble}" if row.trouble else "not measured, there is nothing to compare with"
+        return f"  {row.name:<17} {why}"
     value = f"{median(sample.value for sample in row.samples):,.0f}"
     spent = [sample.cpu * 1e6 for sample in row.samples if sample.cpu is not None]
     text = HEADING.format(
@@ -58,14 +60,13 @@ def _busy(row: Row) -> str:
 
 def legend(effort: Effort) -> str:
     """How to read the tables, in a few sentences."""
-    return (
-        "Ratios are netechod over the peer, of neighbouring windows: median (first-third quartile) of "
-        f"{effort.pairs} pairs of {effort.seconds:g} s.\nAbove 1 a rate is better, CPU per unit, memory and "
-        "time are worse. busy: share of the window that server and\ngenerator had a CPU; where the generator "
-        "is the busier one, it is the limit, the rates understate the\nfaster server, and the CPU column is "
-        "the figure to read. memory: PSS growth from 200 to "
-        f"{effort.connections} connections, once."
-    )
+    return f"""\
+Ratios are netechod's figure over the peer's, of neighbouring windows: median (first-third quartile) of
+{effort.pairs} x {effort.seconds:g} s. Above 1 a rate is better; CPU per unit, memory and time are worse.
+busy s/g: share of a window that server and generator ran. Both far below 100%: others had the machine, or
+the client waits by design (lookup-1). Both near it: they limit each other, the rates understate the faster
+server, and the CPU column is the figure to read. memory: growth of anonymous PSS from {BASE} to
+{effort.connections} connections, measured once a peer."""
 
 
 def machine(cpus: tuple[int, int] | None) -> str:

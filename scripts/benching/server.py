@@ -86,15 +86,24 @@ class Server:
         return time.clock_gettime(self._clock)
 
     def memory(self) -> int:
-        """Its bytes of memory, shared pages counted in proportion (PSS, proc(5))."""
+        """Bytes of memory that it has made itself: anonymous PSS, proc_pid_smaps_rollup(5).
+
+        The whole PSS would not do: the pages of python and its libraries count the less in it the more
+        processes run them, and so it changes when somebody else starts or ends one.
+        """
         assert self._process is not None  # noqa: S101 (for the type checker)
         rollup = Path(f"/proc/{self._process.pid}/smaps_rollup").read_text(encoding="ascii")
-        return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) * 1024
+        kibibytes = next(line.split()[1] for line in rollup.splitlines() if line.startswith("Pss_Anon:"))
+        return int(kibibytes) * 1024
 
-    def complaint(self) -> str:
-        """The last line that it has written on stderr."""
+    def failure(self, what: object) -> ServerError:
+        """What happened to a client of it, together with the last line that it has written on stderr."""
         lines = self._errors.read_text(encoding="utf-8", errors="replace").splitlines()
-        return lines[-1] if lines else "it has said nothing"
+        if isinstance(what, BlockingIOError):  # how the kernel says that a time limit is over (socket(7))
+            what = f"no answer within {PATIENCE:g} seconds"
+        elif isinstance(what, OSError):
+            what = what.strerror or what
+        return ServerError(f"{what}; its last words: {lines[-1] if lines else 'none'}")
 
     def _close_sockets(self) -> None:
         """The server alone holds them from now on: when it dies, its clients are told."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 
 from scripts.benching.contest import Sample
-from scripts.benching.server import PATIENCE, Address, Server, ServerError
+from scripts.benching.server import PATIENCE, Address, Server
 from scripts.benching.tcp_load import MESSAGE, SOURCES, ask, connect, messages
 
 BASE = 200  # connections that are there before counting begins, and pay for what is made only once
@@ -37,7 +37,7 @@ class MemoryHolder:
                     sock = stack.enter_context(connect(server.addresses["echo-tcp"], number % SOURCES))
                     wrong += not ask(sock, message)
                 except OSError as error:
-                    raise ServerError(f"connection {number}: {error.strerror or error}") from error
+                    raise server.failure(error) from error
             sizes.append(server.memory())
             return Sample((sizes[1] - sizes[0]) / (self._connections - BASE), lost, wrong)
 
@@ -74,7 +74,7 @@ class Starter:
                 answer = sock.recv(2048)
                 seconds = time.monotonic() - begun
         except OSError as error:
-            raise ServerError(f"{error.strerror or error}; {server.complaint()}") from error
+            raise server.failure(error) from error
         finally:
             server.stop()
         return Sample(seconds * 1000, wrong=int(answer != self._answer))

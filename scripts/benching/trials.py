@@ -17,7 +17,7 @@ from scripts.benching.tcp_load import MESSAGE, ConnectLoad, EchoLoad
 from scripts.benching.udp_load import SingleLoad, WindowLoad, echoes
 from scripts.benching.words import load_words
 
-DICTIONARY = Path("etc/dict.txt")
+DICTIONARY = Path(__file__).resolve().parents[2] / "etc/dict.txt"
 BULK = 65536  # bytes of a message of the bulk trial
 GREETING = bytes(range(MESSAGE))
 INSTALL_LIMIT = 60  # seconds that pip may take to fetch uvloop
@@ -61,7 +61,7 @@ class Stage:
             load = make(server.addresses[service])
         except OSError as error:
             server.stop()
-            raise ServerError(f"{error.strerror or error}; {server.complaint()}") from error
+            raise server.failure(error) from error
         return Racer(server, load, self.effort.seconds, size)
 
     def holder(self, name: str) -> Contestant:
@@ -196,7 +196,7 @@ def _netechod(home: Path) -> list[str]:
         "daemon.pidfile": home / "netechod.pid",
         "daemon.control": home / "control.sock",
         "log.directory": home / "log",
-        "dictionary.file": DICTIONARY.resolve(),
+        "dictionary.file": DICTIONARY,
         "echo.tcp.max_connections": NO_LIMIT,
         "echo.tcp.max_connections_per_source": NO_LIMIT,
     }

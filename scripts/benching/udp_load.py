@@ -1,11 +1,11 @@
 """Generators for the datagram services: many questions in flight, and one at a time."""
 
-import itertools
 import select
 import socket
 import struct
 import time
 from collections.abc import Mapping
+from itertools import cycle, islice
 
 from netechod.reactor.datagram_io import BATCH
 from netechod.reactor.mmsg import BatchMemory, datagram_io
@@ -32,11 +32,10 @@ class WindowLoad:
         self._poll = select.poll()
         self._poll.register(self._sock, select.POLLIN)
         peer = self._meet(address, next(iter(answers)))
-        questions = [(question, peer) for question in answers]
-        self._size = len(questions)
-        self._questions = questions + questions[:BATCH]  # so that no batch wraps around
-        meanings = list(answers.values())
-        self._answers = meanings + meanings[:BATCH]
+        self._size = len(answers)
+        around = self._size + BATCH  # some of them twice, so that no batch has to wrap around
+        self._questions = list(islice(cycle([(question, peer) for question in answers]), around))
+        self._answers = list(islice(cycle(answers.values()), around))
         self._next = 0
         self._awaited: list[bytes] = []  # answers, in the order of the questions in flight
         self._lost = self._wrong = 0
@@ -102,7 +101,7 @@ class SingleLoad:
         self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", int(PATIENCE), 0))
         self._sock.connect(address)
-        self._questions = itertools.cycle(answers.items())
+        self._questions = cycle(answers.items())
 
     def run(self, seconds: float) -> Tally:
         """See Load."""

@@ -80,7 +80,7 @@ def test_it_has_no_stray_descriptor(daemon: Daemon, proc: Path) -> None:
     held = [str(entry.readlink()) for entry in (proc / "fd").iterdir()]
     assert Counter(re.sub(r":\[\d+\]", "", name) for name in held) == {
         "/dev/null": 3,
-        "socket": len(SERVICES),
+        "socket": len(SERVICES) + 1,  # and the control socket
         "anon_inode:[eventpoll]": 1,
         "pipe": 2,
         str(daemon.pidfile): 1,
@@ -232,7 +232,7 @@ def test_a_bad_configuration_ends_the_start_with_78(tmp_path: Path) -> None:
 
 def test_a_wrong_command_line_ends_the_start_with_64(tmp_path: Path) -> None:
     with Daemon(tmp_path) as daemon:
-        unknown = "netechod: error: unrecognized arguments: --bogus\nhint: netechod --help\n"
+        unknown = "netechod: error: unrecognized arguments: --bogus\nhint: see netechod --help\n"
         assert failure(daemon, {}, "--bogus") == (64, unknown)
 
 

@@ -126,7 +126,7 @@ def test_the_watchdog_is_fed_twice_as_often_as_asked(
 def test_any_status_is_one_line(text: str) -> None:
     sent: list[str] = []
     os.environ["NOTIFY_SOCKET"] = "/nowhere"
-    Notifier(lambda _, message: sent.append(message)).status(text)
+    Notifier(lambda _, message, fds: sent.append(message)).status(text)
     assert sent[0].startswith("STATUS=")
     assert len(sent[0].splitlines()) == 1
 

@@ -4,18 +4,20 @@ import selectors
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 from support.daemon import PATIENCE, Daemon, client
 from support.looping import run_until, turn
 
-from netechod.process.reloading import Reloader
+from netechod.process.reloading import STEP, Changes, Outcome, Reloader, compared
 from netechod.reactor.loop import Loop
+from netechod.services.dictionary import Dictionary
 
-WORDS = 100_000
+WORDS = 120_000  # of which 6/7 are in every edition: more than 100,000 lines
 RELOADS = 20
 IN_FLIGHT = 8
 
@@ -34,12 +36,13 @@ class Steps:
         self.begun = self.ended = 0
         self.may_end = False
 
-    def __call__(self) -> Iterator[None]:
+    def __call__(self) -> Generator[None, None, Outcome]:
         self.begun += 1
         yield
         while not self.may_end:
             yield
         self.ended += 1
+        return Outcome(error=f"number {self.ended}")
 
 
 @pytest.fixture
@@ -53,10 +56,10 @@ def reloader(loop: Loop, steps: Steps) -> Reloader:
 
 
 def test_a_reload_leaves_the_loop_its_turns(loop: Loop, steps: Steps, reloader: Reloader) -> None:
-    turns = []
+    turns: list[int] = []
     reloader.request()
     for number in range(5):
-        loop.call_soon(lambda number=number: turns.append(number))  # type: ignore[misc]
+        loop.call_soon(partial(turns.append, number))
         turn(loop)
     assert turns == [0, 1, 2, 3, 4]
     assert (steps.begun, steps.ended) == (1, 0)
@@ -86,10 +89,52 @@ def test_however_many_ask_during_a_reload_one_more_follows(
 
 def test_a_reload_asked_for_later_runs_as_well(loop: Loop, steps: Steps, reloader: Reloader) -> None:
     steps.may_end = True
-    for number in (1, 2, 3):
-        reloader.request()
-        run_until(loop, lambda number=number: steps.ended == number)  # type: ignore[misc]
-    assert steps.begun == 3
+    reloader.request()
+    run_until(loop, lambda: steps.ended == 1)
+    turn(loop, 3)
+    reloader.request()
+    run_until(loop, lambda: steps.ended == 2)
+    assert steps.begun == 2
+
+
+def test_whoever_asks_is_told_what_came_of_the_reload_that_began_after_it(
+    loop: Loop, steps: Steps, reloader: Reloader
+) -> None:
+    told: list[tuple[str, str]] = []
+
+    def tell(name: str, outcome: Outcome) -> None:
+        told.append((name, outcome.error))
+
+    for name in ("ann", "bob", "cyd"):
+        reloader.request(partial(tell, name))
+        turn(loop)
+    steps.may_end = True
+    run_until(loop, lambda: len(told) == 3)
+    assert told == [("ann", "number 1"), ("bob", "number 2"), ("cyd", "number 2")]
+
+
+def test_a_cancelled_reload_ends_where_it_is(loop: Loop, steps: Steps, reloader: Reloader) -> None:
+    reloader.request()
+    turn(loop)
+    reloader.request()
+    reloader.cancel()
+    steps.may_end = True
+    turn(loop, 5)
+    assert (steps.begun, steps.ended) == (1, 0)
+    reloader.cancel()
+
+
+@pytest.mark.parametrize("size", [1, 10_000])
+def test_two_editions_are_compared_word_by_word(size: int) -> None:
+    old = {b"%d" % number: b"x" for number in range(size)} | {b"gone": b"x", b"other": b"x"}
+    new = {b"%d" % number: b"x" for number in range(size)} | {b"other": b"y", b"b": b"x", b"c": b"x"}
+    found: list[Changes] = []
+
+    def run() -> Iterator[None]:
+        found.append((yield from compared(Dictionary(old), Dictionary(new))))
+
+    assert sum(1 for _ in run()) == len(new) // STEP
+    assert found == [Changes(before=size + 2, after=size + 3, added=2, removed=1, changed=1)]
 
 
 def meaning(edition: int, number: int) -> str:

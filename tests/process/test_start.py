@@ -14,7 +14,7 @@ from support.daemon import NETECHOD, SERVICES, WORDS, Daemon, any_port, ask, cli
 
 pytestmark = pytest.mark.system
 
-STATUS = "echo 0 connections, dictionary 3 words (edition 1), chat 0 online"
+STATUS = "echo 0 connections, dictionary 3 words (generation 1), chat 0 online"
 
 
 def echoed(address: tuple[str, int]) -> bytes:
@@ -164,7 +164,7 @@ def test_relative_paths_mean_the_directory_that_it_was_started_in(tmp_path: Path
         daemon.bind()
         daemon.start("--config", daemon.config.name)
         daemon.dictionary.write_text("apple:apfel\n")
-        assert daemon.reload().startswith("echo 0 connections, dictionary 1 words (edition 2)")
+        assert daemon.reload().startswith("echo 0 connections, dictionary 1 words (generation 2)")
         assert ask(daemon.address("dictionary"), b"apple") == b"apfel"
         assert daemon.log()
         assert daemon.stop() == 0
@@ -206,7 +206,7 @@ def test_services_that_are_off_have_no_socket(tmp_path: Path) -> None:
         daemon.start(*any_port())
         [address] = daemon.bound()
         assert ask(address, b"apple").decode() == "苹果"
-        assert daemon.manager.messages == ["READY=1\nSTATUS=dictionary 3 words (edition 1)"]
+        assert daemon.manager.messages == ["READY=1\nSTATUS=dictionary 3 words (generation 1)"]
         assert daemon.stop() == 0
         assert daemon.log()[-1] == "stopped reason=SIGTERM"
 
@@ -254,7 +254,7 @@ def test_nobody_is_told_of_life_who_does_not_watch(served: Daemon) -> None:
 
 
 def test_a_defect_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:
-    broken = "import netechod.process.app as app; app.build_chat = None; import netechod.__main__"
+    broken = "import netechod.process.app as app; app.App.run = None; import netechod.__main__"
     with Daemon(tmp_path, program=[sys.executable, "-c", broken]) as daemon:
         daemon.spawn("--foreground", *any_port())
         assert daemon.wait() == 1

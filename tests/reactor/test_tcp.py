@@ -23,8 +23,9 @@ from support.looping import (
     until_readable,
 )
 
+from netechod.reactor.connection import HIGH_WATER
 from netechod.reactor.loop import Loop
-from netechod.reactor.tcp import BUFFER, HIGH_WATER, TcpServer, source_of
+from netechod.reactor.tcp import BUFFER, TcpServer, source_of
 from netechod.services.api import Chunk
 from netechod.services.echo import EchoSession, TutorialEchoSession
 

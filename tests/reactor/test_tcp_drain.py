@@ -18,8 +18,9 @@ from support.looping import (
     waiting_turn,
 )
 
+from netechod.reactor.connection import HIGH_WATER
 from netechod.reactor.loop import Loop
-from netechod.reactor.tcp import DRAIN_QUIET, HIGH_WATER, TcpLimits, TcpServer
+from netechod.reactor.tcp import DRAIN_QUIET, TcpLimits, TcpServer
 
 
 class Drain:

@@ -13,10 +13,10 @@ import sys
 
 def main() -> None:
     """Move the descriptors out of the way, then into place, and become the program."""
-    passed = [item.split("=") for item in sys.argv[1].split(",") if item]
-    moved = [(name, fcntl.fcntl(int(fd), fcntl.F_DUPFD_CLOEXEC, 100)) for name, fd in passed]
-    for _, fd in passed:
-        os.close(int(fd))  # a second copy in the program would keep its sockets open when it closes them
+    moved: list[tuple[str, int]] = []
+    for name, _, number in (item.partition("=") for item in sys.argv[1].split(",")):
+        moved.append((name, fcntl.fcntl(int(number), fcntl.F_DUPFD_CLOEXEC, 100)))
+        os.close(int(number))  # a second copy in the program would stay open when it closes its own
     for target, (_, fd) in enumerate(moved, 3):
         os.dup2(fd, target, inheritable=True)
     os.environ.update(

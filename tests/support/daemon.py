@@ -44,6 +44,7 @@ class Daemon:
         self.dictionary.write_text(words, encoding="utf-8")
         self.pidfile = directory / "netechod.pid"
         self.manager = NotifySocket(directory / "notify.sock")
+        Path(self.manager.address).chmod(0o777)  # as systemd's is, for daemons that become another user
         self.process: subprocess.Popen[bytes] | None = None
         self._program = program
         self._detached = 0  # the pid of a daemon that is not our child
@@ -88,17 +89,18 @@ class Daemon:
 
     def spawn(self, *options: str, **environment: str | None) -> subprocess.Popen[bytes]:
         """Start it with the sockets made so far, and wait for nothing. None takes a variable away."""
-        passed = ",".join(f"{name}={sock.fileno()}" for name, sock in self._sockets.items())
+        descriptors = [(name, sock.fileno()) for name, sock in self._sockets.items()] + self.manager.stored
+        passed = ",".join(f"{name}={descriptor}" for name, descriptor in descriptors)
         activate = [sys.executable, str(Path(__file__).with_name("activate.py")), passed]
         variables = os.environ | {"NOTIFY_SOCKET": self.manager.address} | environment
         self.process = subprocess.Popen(
             [*(activate if passed else []), *self._program, "--config", str(self.config), *options],
             env={name: value for name, value in variables.items() if value is not None},
             cwd=self.directory,
-            pass_fds=[sock.fileno() for sock in self._sockets.values()],
+            pass_fds=[descriptor for _, descriptor in descriptors],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=self._stderr,
+            stderr=self._stderr.fileno(),
         )
         return self.process
 
@@ -190,7 +192,7 @@ class Daemon:
 
 
 class Lines:
-    """A pipe, to be given as a file, and its lines as they come."""
+    """A pipe to write to, and its lines as they come."""
 
     def __init__(self) -> None:
         reader, self._writer = os.pipe()

@@ -8,8 +8,9 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+from netechod.reactor.connection import HIGH_WATER, TcpConnection
 from netechod.reactor.loop import Loop
-from netechod.reactor.tcp import HIGH_WATER, TcpConnection, TcpLimits, TcpServer
+from netechod.reactor.tcp import TcpLimits, TcpServer
 from netechod.services.api import StreamSession
 from netechod.services.echo import EchoSession
 

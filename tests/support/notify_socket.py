@@ -1,5 +1,6 @@
 """A service manager's end of $NOTIFY_SOCKET, so that a test can be one (sd_notify(3))."""
 
+import os
 import socket
 import threading
 from pathlib import Path
@@ -17,6 +18,7 @@ class NotifySocket:
         """`path` is a file to make, or `@name` in the abstract namespace of unix(7)."""
         self.address = str(path)
         self.messages: list[str] = []
+        self.stored: list[tuple[str, int]] = []  # the descriptors that we keep, by FDNAME=
         self._heard = 0  # messages that `wait_for` has gone past
         self._news = threading.Condition()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -34,6 +36,12 @@ class NotifySocket:
             self._heard = found + 1
             return self.messages[found]
 
+    def forget(self) -> None:
+        """Keep no descriptors any more: they have been passed on."""
+        for _, descriptor in self.stored:
+            os.close(descriptor)
+        self.stored.clear()
+
     def close(self) -> None:
         """Stop listening; whoever sends from now on finds nobody."""
         if not self._thread.is_alive():
@@ -41,6 +49,7 @@ class NotifySocket:
         self._socket.shutdown(socket.SHUT_RD)
         self._thread.join()
         self._socket.close()
+        self.forget()
         if not self.address.startswith("@"):
             Path(self.address).unlink(missing_ok=True)
 
@@ -62,7 +71,17 @@ class NotifySocket:
 
     def _collect(self) -> None:
         """Take messages until `close` shuts the socket down, which reads as an empty one."""
-        while message := self._socket.recv(65536):
+        while True:
+            data, descriptors, _, _ = socket.recv_fds(self._socket, 65536, 253)
+            if not data:
+                return
+            message = data.decode()
+            name = message.partition("FDNAME=")[2].partition("\n")[0]
+            for descriptor in descriptors:
+                if "FDSTORE=1" in message:
+                    self.stored.append((name, descriptor))
+                else:
+                    os.close(descriptor)  # a barrier: it waits for this
             with self._news:
-                self.messages.append(message.decode())
+                self.messages.append(message)
                 self._news.notify_all()

@@ -6,36 +6,25 @@ import os
 import signal
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 
 from netechod import __version__
-from netechod.process.building import (
-    AddressOf,
-    UdpService,
-    build_chat,
-    build_echo_tcp,
-    build_limits,
-    build_rules,
-)
 from netechod.process.commands import commands
-from netechod.process.config import Config
 from netechod.process.config_file import Loaded, changed, needs_restart
 from netechod.process.control import ControlServer
 from netechod.process.dictionary_file import log_loaded
+from netechod.process.handover import Estate, Legacy
+from netechod.process.house import House
 from netechod.process.logs import Logs
 from netechod.process.notify import Notifier
 from netechod.process.reloading import Fresh, Outcome, Reloader, ReloadError, read_again
 from netechod.process.sockets import Sockets, remove_control
 from netechod.process.status import DictionaryStatus, Presence, Status, wall_clock
 from netechod.reactor.loop import Callback, Loop
-from netechod.reactor.mmsg import BatchMemory
 from netechod.reactor.selectors import SELECTORS
 from netechod.reactor.signals import SignalSource
-from netechod.reactor.tcp import TcpServer
-from netechod.services.chat import ChatRoom
-from netechod.services.dictionary import Dictionary, DictionaryService
-from netechod.services.echo import EchoService
+from netechod.services.dictionary import Dictionary
 
 log = logging.getLogger(__name__)
 
@@ -51,57 +40,22 @@ class App:
         self._started = time.monotonic()
         self._generation = 1
         self._loaded_at = wall_clock()
-        self.udp: dict[str, UdpService] = {}
-        self.echo_tcp: TcpServer | None = None
-        self.chat: ChatRoom | None = None
-        self.dictionary = DictionaryService(dictionary)
+        self._house = House(self.loop, config, sockets, dictionary)
         self._last_reload: Outcome | None = None
         self._loaded = loaded
         self._at_start = config
         self._sockets = sockets
+        self._listeners = sockets.addresses()  # asked while they are open: the status is told until the end
         self._logs = logs
         self._notifier = notifier
         self._reloader = Reloader(self.loop, self._reload_steps)
         self._stopping = ""
+        self._estate = Estate() if notifier.keeps else None
         self._control = (
             ControlServer(self.loop, sockets.control, commands(self), {0, os.geteuid()})
             if sockets.control is not None
             else None
         )
-        self._build(config, sockets)
-        self._apply(config)
-
-    def _build(self, config: Config, sockets: Sockets) -> None:
-        """Wire every service that has sockets."""
-        memory = BatchMemory()
-        if listeners := sockets.of("echo-tcp"):
-            self.echo_tcp = build_echo_tcp(self.loop, listeners, config)
-        if socks := sockets.of("echo-udp"):
-            self.udp["echo-udp"] = UdpService(self.loop, memory, socks, lambda address_of: EchoService())
-        if socks := sockets.of("dictionary"):
-            self.udp["dictionary"] = UdpService(self.loop, memory, socks, lambda address_of: self.dictionary)
-        if socks := sockets.of("chat"):
-            self.udp["chat"] = UdpService(self.loop, memory, socks, self._build_chat)
-
-    def _build_chat(self, address_of: AddressOf) -> ChatRoom:
-        self.chat = build_chat(address_of)
-        return self.chat
-
-    def _apply(self, config: Config) -> None:
-        """Give the parts the settings that can change while they run."""
-        rules = build_rules(config, self._sockets)
-        self._logs.level, self._logs.format = config.log.level, config.log.format
-        for name, service in self.udp.items():
-            service.admit_by(rules, trusted_only=name == "echo-udp" and not config.echo.udp.public)
-        if self.echo_tcp is not None:
-            self.echo_tcp.configure(build_limits(config, rules))
-        answers = config.dictionary
-        self.dictionary.configure(unknown=answers.unknown, match=answers.match, max_reply=answers.max_reply)
-        if self.chat is not None:
-            chat = config.chat
-            self.chat.configure(
-                idle_timeout=chat.idle_timeout, max_members=chat.max_members, max_message=chat.max_message
-            )
 
     def run(self, signals: SignalSource, announce: Callable[[str], None]) -> None:
         """Serve until told to stop. `announce` is given the first status, when everything serves."""
@@ -119,37 +73,43 @@ class App:
         gc.freeze()  # what start-up made stays for good: the collector need never look at it again
         announce(self.status().line())
         self.loop.run()
-        if self.echo_tcp is not None:
-            self.echo_tcp.close()
-        for service in self.udp.values():
-            service.close()
-        if self._control is not None:
-            remove_control(self._at_start.daemon.control)
-            self._control.close()
+        self._leave()
         signals.close()
         self.loop.close()
         log.info("stopped reason=%s", self._stopping)
 
+    def inherit(self, legacy: Legacy) -> None:
+        """Go on where the process before us has stopped."""
+        self._house.inherit(legacy)
+
+    def _leave(self) -> None:
+        """Give everything back, or to the process after us."""
+        self._house.close()
+        if self._control is not None:
+            remove_control(self._at_start.daemon.control)
+            self._control.close()
+        if self._estate is not None:
+            self._house.leave_members(self._estate)
+            self._estate.leave(self._notifier)
+
     @property
     def edition(self) -> Dictionary:
         """The dictionary in use."""
-        return self.dictionary.dictionary
+        return self._house.dictionary.dictionary
 
     def status(self) -> Status:
         """What is going on right now."""
-        counters = {name: service.counters() for name, service in self.udp.items()}
-        if self.echo_tcp is not None:
-            counters["echo-tcp"] = asdict(self.echo_tcp.counters)
+        members = self._house.members()
         return Status(
             version=__version__,
             pid=os.getpid(),
             uptime=time.monotonic() - self._started,
             config=str(self._loaded.path or ""),
-            listeners=self._sockets.addresses(),
-            counters=counters,
-            connections=None if self.echo_tcp is None else len(self.echo_tcp.connections),
-            dictionary=self._dictionary_status() if "dictionary" in self.udp else None,
-            members=None if self.chat is None else len(self.chat.members),
+            listeners=self._listeners,
+            counters=self._house.counters(),
+            connections=self._house.connections,
+            dictionary=self._dictionary_status() if "dictionary" in self._house.udp else None,
+            members=None if members is None else len(members),
             log_lost=self._logs.lost,
             last_reload=self._last_reload,
         )
@@ -166,12 +126,14 @@ class App:
 
     def members(self) -> Sequence[Presence]:
         """Who is online in the chat."""
-        now, members = self.loop.now, self.chat.members if self.chat is not None else ()
-        return [Presence(name, now - since, now - heard) for name, since, heard in members]
+        return self._house.members() or ()
 
     def reload(self, done: Callable[[Outcome], None] = lambda outcome: None) -> None:
         """Read configuration and dictionary again; what is wrong with them leaves everything as it was."""
-        self._reloader.request(done)
+        if self._stopping:  # there is nothing left that could be given the settings
+            done(Outcome(error="the daemon is stopping"))
+        else:
+            self._reloader.request(done)
 
     def reopen_logs(self) -> None:
         """Open the log files anew, after a rotation."""
@@ -194,18 +156,14 @@ class App:
         self._stopping = reason
         self._notifier.stopping(f"stopping: {reason}")
         self._reloader.cancel()
-        for service in self.udp.values():
-            service.drain()
         timeout = self._loaded.config.daemon.drain_timeout
-        if self.echo_tcp is None:
-            self.loop.stop()
-        else:
-            log.info("stopping reason=%s connections=%d", reason, len(self.echo_tcp.connections))
-            self.loop.call_at(self.loop.now + timeout, self.loop.stop)
-            self.echo_tcp.drain(self.loop.stop)
+        log.info("stopping reason=%s connections=%d", reason, self._house.connections or 0)
+        self.loop.call_at(self.loop.now + timeout, self.loop.stop)
+        self._house.drain(self.loop.stop, self._estate)
 
     def stop_now(self, reason: str) -> None:
-        """Stop without waiting for anybody."""
+        """Stop without waiting for anybody; who asks for that wants nothing to go on after us."""
+        self._estate = self._estate if self._stopping else None
         self._stopping = self._stopping or reason
         self._notifier.stopping(f"stopping: {reason}")
         self.loop.stop()
@@ -236,8 +194,9 @@ class App:
         if waiting:
             log.warning("configuration changes that need a restart: %s", ", ".join(waiting))
         self._loaded = loaded
-        self._apply(loaded.config)
-        self.dictionary.replace(fresh.edition)
+        self._logs.level, self._logs.format = loaded.config.log.level, loaded.config.log.format
+        self._house.apply(loaded.config)
+        self._house.dictionary.replace(fresh.edition)
         self._generation += 1
         self._loaded_at = wall_clock()
         return keys, waiting

@@ -36,6 +36,7 @@ class UdpService:
         make: Callable[[AddressOf], DatagramService],
     ) -> None:
         ios = [datagram_io(sock, memory) for sock in socks]
+        self._peer_sizes = [io.peer_size for io in ios]
         board = Switchboard(ios)
         self._address_of: AddressOf = board.address_of if len(ios) > 1 else ios[0].address_of
         self.admission = Admission(make(self._address_of))
@@ -48,6 +49,19 @@ class UdpService:
         """Judge its peers by `rules` from now on."""
         objection = partial(rules.objection, trusted_only=trusted_only)
         self.admission.configure(lambda peer: objection(*self._address_of(peer)))
+
+    def written(self, peer: Peer) -> str:
+        """The peer as a text that `read` understands, in this process or in the next one."""
+        line, inner = peer if isinstance(peer, tuple) else (0, peer)
+        return f"{line}:{inner.hex()}" if isinstance(inner, bytes) else ""
+
+    def read(self, text: str) -> Peer | None:
+        """The peer that was written; None when it fits none of the sockets that we have."""
+        line, _, inner = text.partition(":")
+        number, peer = int(line or -1), bytes.fromhex(inner)
+        if not 0 <= number < len(self._peer_sizes) or len(peer) != self._peer_sizes[number]:
+            return None
+        return (number, peer) if len(self._peer_sizes) > 1 else peer
 
     def counters(self) -> dict[str, int]:
         """What happened on all its sockets, and what admission dropped, by reason."""
@@ -62,10 +76,10 @@ class UdpService:
         for endpoint in self.endpoints:
             endpoint.drain()
 
-    def close(self) -> None:
-        """Close the sockets."""
+    def keep_time(self) -> None:
+        """Ask the service anew when it wants to be called."""
         for endpoint in self.endpoints:
-            endpoint.close()
+            endpoint.set_timer()
 
 
 def build_rules(config: Config, sockets: Sockets) -> Rules:

@@ -5,22 +5,26 @@ unit of Type=notify is killed for its silence. So the few lines that are needed 
 """
 
 import os
+import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeAlias
 
 from netechod.errors import SocketError
 from netechod.services.wire import harmless
 
+FDS_PER_MESSAGE = 200  # the kernel passes at most 253 at once (SCM_MAX_FD, unix(7))
+BARRIER_TIMEOUT = 5.0  # seconds to wait for a manager that does not read; sd_notify_barrier(3) has the same
+
 LISTEN_FDS_START = 3
 """The first of the descriptors that are passed (sd_listen_fds(3))."""
 
 _LISTEN_VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
 
-Sender: TypeAlias = Callable[[str, str], None]
-"""Sends a message to the address that $NOTIFY_SOCKET had; may raise OSError."""
+Sender: TypeAlias = Callable[[str, str, Sequence[int]], None]
+"""Sends a message, and descriptors with it, to the address that $NOTIFY_SOCKET had; may raise OSError."""
 
 Lister: TypeAlias = Callable[[], dict[int, str]]
 """Makes the passed descriptors close-on-exec and names them; raises OSError or ValueError for nonsense."""
@@ -38,6 +42,7 @@ class Notifier:
         self._watchdog_interval = _watchdog_interval(
             os.environ.pop("WATCHDOG_USEC", ""), os.environ.pop("WATCHDOG_PID", "")
         )
+        self.keeps = _number(os.environ.pop("FDSTORE", ""))  # descriptors that it stores for us, 0 for none
         if self._address:
             self._send = sender or _libsystemd_sender() or send_datagram
 
@@ -70,18 +75,36 @@ class Notifier:
         """Ask for `seconds` from now for the start, reload or stop that is under way."""
         self._tell(f"EXTEND_TIMEOUT_USEC={round(seconds * 1_000_000)}")
 
-    def _tell(self, message: str) -> None:
+    def store(self, name: str, fds: Sequence[int]) -> None:
+        """Have the manager keep descriptors for the process after us, which gets them passed as `name`."""
+        for start in range(0, len(fds), FDS_PER_MESSAGE):
+            self._tell(f"FDSTORE=1\nFDNAME={name}", fds[start : start + FDS_PER_MESSAGE])
+
+    def barrier(self) -> None:
+        """Wait until the manager has read all that was sent: it does not know senders that have gone."""
+        reader, writer = os.pipe()
+        self._tell("BARRIER=1", [writer])
+        os.close(writer)
+        poll = select.poll()
+        poll.register(reader, 0)  # POLLHUP, when the manager closes its end too, needs no asking for
+        poll.poll(BARRIER_TIMEOUT * 1000)
+        os.close(reader)
+
+    def _tell(self, message: str, fds: Sequence[int] = ()) -> None:
         """Send, if there is somebody to hear it; a manager that went away is no reason to stop serving."""
         if self._address:
             with suppress(OSError):
-                self._send(self._address, message)
+                self._send(self._address, message, fds)
 
 
-def send_datagram(address: str, message: str) -> None:
+def send_datagram(address: str, message: str, fds: Sequence[int] = ()) -> None:
     """Send one message as sd_notify(3) does; a leading `@` is the abstract namespace of unix(7)."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.connect("\0" + address[1:] if address.startswith("@") else address)
-        sock.sendall(message.encode())
+        if fds:
+            socket.send_fds(sock, [message.encode()], list(fds))
+        else:
+            sock.sendall(message.encode())
 
 
 def listen_fds(lister: Lister | None = None) -> dict[str, list[int]]:
@@ -123,11 +146,11 @@ def _libsystemd_sender() -> Sender | None:
     except ImportError:
         return None
 
-    def send(address: str, message: str) -> None:
+    def send(address: str, message: str, fds: Sequence[int] = ()) -> None:
         # The library takes the address from the environment only, and removes it there again (getenv(3)'s
         # table, of which os.environ is a copy that must not know of it).
         os.putenv("NOTIFY_SOCKET", address)
-        daemon.notify(message, unset_environment=True)
+        daemon.notify(message, unset_environment=True, fds=list(fds))
 
     return send
 
@@ -144,9 +167,14 @@ def _libsystemd_lister() -> Lister | None:
 
 def _watchdog_interval(allowed: str, pid: str) -> float | None:
     """Half of the microseconds `allowed`, in seconds, if it is `pid`, or anybody, who is watched: us."""
-    if pid not in ("", str(os.getpid())) or not allowed.isdecimal() or int(allowed) == 0:
+    if pid not in ("", str(os.getpid())) or not _number(allowed):
         return None
-    return int(allowed) / 2 / 1_000_000
+    return _number(allowed) / 2 / 1_000_000
+
+
+def _number(text: str) -> int:
+    """A number out of the environment; 0 where there is none."""
+    return int(text) if text.isdecimal() else 0
 
 
 def _status(text: str) -> str:

@@ -14,6 +14,7 @@ from netechod.process.app import App
 from netechod.process.config_file import Loaded, load
 from netechod.process.detach import Readiness, detach, ensure_stdio, settle_in
 from netechod.process.dictionary_file import load_dictionary, log_loaded
+from netechod.process.handover import inherit
 from netechod.process.logs import Logs, journal_wanted
 from netechod.process.notify import Notifier, listen_fds
 from netechod.process.pidfile import Pidfile
@@ -43,27 +44,17 @@ def run(wishes: Wishes) -> None:
     """
     ensure_stdio()
     loaded = load(wishes.config, wishes.overrides)
-    config = loaded.config
     signals = SignalSource(SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT)  # before anybody knows whom to signal
-    notifier = Notifier()
     adopted = listen_fds()  # before any fork: they are passed to this process id
-    logs = Logs(
-        directory=config.log.directory,
-        level=config.log.level,
-        format=config.log.format,
-        copy_to=2 if wishes.foreground else None,
-        journal=journal_wanted(config.log.journal),
-    )
-    pidfile = Pidfile(config.daemon.pidfile)
-    pidfile.lock()  # before binding: a second instance must not get as far as to disturb the first
-    start = _Start(loaded, logs, pidfile, notifier)
+    legacy = inherit(adopted)
+    start = _Start(loaded, foreground=wishes.foreground)
     try:
-        log.info("netechod %s starts, configuration %s", __version__, loaded.path or "built in")
-        sockets = open_sockets(config, adopted)
+        sockets = open_sockets(loaded.config, adopted)
         dictionary = start.load_dictionary()
-        start.settle(sockets, foreground=wishes.foreground)
-        logs.open()
-        app = App(loaded, sockets, dictionary, logs, notifier)
+        start.settle(sockets)
+        start.logs.open()
+        app = App(loaded, sockets, dictionary, start.logs, start.notifier)
+        app.inherit(legacy)
         app.run(signals, start.announce)
     except NetechodError as error:
         start.fail(error)
@@ -72,19 +63,28 @@ def run(wishes: Wishes) -> None:
         log.critical("internal error, stopping", exc_info=True)
         raise
     finally:
-        pidfile.remove()
-        logs.close()
+        start.close()
 
 
 class _Start:
     """What the steps of a start have in common."""
 
-    def __init__(self, loaded: Loaded, logs: Logs, pidfile: Pidfile, notifier: Notifier) -> None:
-        self._config = loaded.config
-        self._logs = logs
-        self._pidfile = pidfile
-        self._notifier = notifier
+    def __init__(self, loaded: Loaded, *, foreground: bool) -> None:
+        config = loaded.config
+        self._config = config
+        self._foreground = foreground
         self._readiness = Readiness()
+        self.notifier = Notifier()
+        self.logs = Logs(
+            directory=config.log.directory,
+            level=config.log.level,
+            format=config.log.format,
+            copy_to=2 if foreground else None,
+            journal=journal_wanted(config.log.journal),
+        )
+        log.info("netechod %s starts, configuration %s", __version__, loaded.path or "built in")
+        self._pidfile = Pidfile(config.daemon.pidfile)
+        self._pidfile.lock()  # before binding: a second instance must not get as far as to disturb the first
 
     def load_dictionary(self) -> Dictionary:
         """Load it, all steps at once: start-up is the first reload, only a failure is fatal here."""
@@ -102,11 +102,11 @@ class _Start:
                 return dictionary
             if time.monotonic() - asked > PATIENCE:
                 asked = time.monotonic()
-                self._notifier.extend_timeout(2 * PATIENCE)
+                self.notifier.extend_timeout(2 * PATIENCE)
 
-    def settle(self, sockets: Sockets, *, foreground: bool) -> None:
+    def settle(self, sockets: Sockets) -> None:
         """Become the process that stays, as the user that it stays."""
-        if foreground:
+        if self._foreground:
             settle_in()
             self._pidfile.__enter__()
         else:
@@ -117,7 +117,7 @@ class _Start:
     def announce(self, status: str) -> None:
         """Tell everybody who waits for it that the daemon serves."""
         log.info("ready: %s", status)
-        self._notifier.ready(status)
+        self.notifier.ready(status)
         self._readiness.ready()
 
     def fail(self, error: NetechodError) -> None:
@@ -126,5 +126,10 @@ class _Start:
         if not isinstance(error, PermissionRefusedError):
             with suppress(PermissionRefusedError):  # then the sentence on stderr has to do
                 drop_privileges(self._config.daemon.user, self._config.daemon.group)
-                self._logs.open(copies=False)
+                self.logs.open(copies=False)
         self._readiness.failed(error.exit_code, str(error))
+
+    def close(self) -> None:
+        """The last lines are written, the name of the pidfile is gone."""
+        self._pidfile.remove()
+        self.logs.close()

@@ -102,6 +102,7 @@ class MmsgDatagramIO:
         else:
             layout = layout._replace(control=0, size=layout.control_at)
         self._layout = layout
+        self.peer_size = layout.size
         self._in = _Messages(layout)
         self._in.set_payloads(_address(memory.received), _STRIDE)
         self._fresh = bytes(self._in.headers)  # the lengths that the kernel overwrites at each call

@@ -72,7 +72,7 @@ class UdpEndpoint:
         if batch:
             self.counters.received += len(batch)
             self._service.datagrams_received(batch, self._loop.now, self)
-            self._set_timer()
+            self.set_timer()
         return len(batch)
 
     def _ask_for_flush(self) -> None:
@@ -121,7 +121,7 @@ class UdpEndpoint:
             self.counters.overflowed += excess
             del self._queue[:excess]
 
-    def _set_timer(self) -> None:
+    def set_timer(self) -> None:
         """Be there at the service's next deadline; a timer that comes too soon sets itself again."""
         deadline = self._service.next_deadline()
         if deadline is None or (self._timer is not None and self._timer.when <= deadline):
@@ -133,4 +133,4 @@ class UdpEndpoint:
     def _on_deadline(self) -> None:
         self._timer = None
         self._service.deadline_reached(self._loop.now, self)
-        self._set_timer()
+        self.set_timer()

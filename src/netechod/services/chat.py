@@ -1,6 +1,6 @@
 """Chat: come online, talk to everybody online, go offline. UDP has no connection, so presence is a lease."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from netechod.services.api import Datagram, Outbox, Peer
@@ -51,9 +51,13 @@ class ChatRoom:
         self._max_message = max_message
 
     @property
-    def members(self) -> Sequence[Member]:
-        """Everybody online, the most silent first."""
-        return tuple(self._members.values())
+    def presence(self) -> Mapping[Peer, Member]:
+        """Who is online, by peer, the most silent first."""
+        return self._members
+
+    def restore(self, peer: Peer, since: float, heard: float) -> None:
+        """Have a member back that was online before a restart: nobody is told, for nobody has missed it."""
+        self._members[peer] = Member(self._name_of(peer), since, heard)
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
         """Handle every datagram that has a text, and is not an error text of a room such as this.

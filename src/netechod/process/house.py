@@ -1,0 +1,127 @@
+"""The services, each wired to its sockets, its rules and its limits."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+from netechod.process.building import (
+    AddressOf,
+    UdpService,
+    build_chat,
+    build_echo_tcp,
+    build_limits,
+    build_rules,
+)
+from netechod.process.config import Config
+from netechod.process.handover import Estate, Legacy
+from netechod.process.sockets import Sockets
+from netechod.process.status import Presence
+from netechod.reactor.loop import Loop
+from netechod.reactor.mmsg import BatchMemory
+from netechod.reactor.tcp import TcpServer
+from netechod.services.chat import ChatRoom
+from netechod.services.dictionary import Dictionary, DictionaryService
+from netechod.services.echo import EchoService
+
+
+class House:
+    """What the daemon serves. A service that is off has no sockets, and is None or missing here."""
+
+    def __init__(self, loop: Loop, config: Config, sockets: Sockets, dictionary: Dictionary) -> None:
+        self._loop = loop
+        self._sockets = sockets
+        self.dictionary = DictionaryService(dictionary)
+        self.chat: ChatRoom | None = None
+        self.echo_tcp: TcpServer | None = None
+        self.udp: dict[str, UdpService] = {}
+        memory = BatchMemory()
+        if listeners := sockets.of("echo-tcp"):
+            self.echo_tcp = build_echo_tcp(loop, listeners, config)
+        if socks := sockets.of("echo-udp"):
+            self.udp["echo-udp"] = UdpService(loop, memory, socks, lambda address_of: EchoService())
+        if socks := sockets.of("dictionary"):
+            self.udp["dictionary"] = UdpService(loop, memory, socks, lambda address_of: self.dictionary)
+        if socks := sockets.of("chat"):
+            self.udp["chat"] = UdpService(loop, memory, socks, self._build_chat)
+        self.apply(config)
+
+    def _build_chat(self, address_of: AddressOf) -> ChatRoom:
+        self.chat = build_chat(address_of)
+        return self.chat
+
+    def apply(self, config: Config) -> None:
+        """Give the services the settings that can change while they run."""
+        rules = build_rules(config, self._sockets)
+        for name, service in self.udp.items():
+            service.admit_by(rules, trusted_only=name == "echo-udp" and not config.echo.udp.public)
+        if self.echo_tcp is not None:
+            self.echo_tcp.configure(build_limits(config, rules))
+        answers = config.dictionary
+        self.dictionary.configure(unknown=answers.unknown, match=answers.match, max_reply=answers.max_reply)
+        if self.chat is not None:
+            chat = config.chat
+            self.chat.configure(
+                idle_timeout=chat.idle_timeout, max_members=chat.max_members, max_message=chat.max_message
+            )
+
+    @property
+    def connections(self) -> int | None:
+        """How many TCP connections there are."""
+        return None if self.echo_tcp is None else len(self.echo_tcp.connections)
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """What happened, by service."""
+        counters = {name: service.counters() for name, service in self.udp.items()}
+        if self.echo_tcp is not None:
+            counters["echo-tcp"] = asdict(self.echo_tcp.counters)
+        return counters
+
+    def members(self) -> Sequence[Presence] | None:
+        """Who is online in the chat."""
+        if self.chat is None:
+            return None
+        now = self._loop.now
+        return [
+            Presence(name, now - since, now - heard) for name, since, heard in self.chat.presence.values()
+        ]
+
+    def inherit(self, legacy: Legacy) -> None:
+        """Go on where the process before us has stopped."""
+        for sock, owed in legacy.connections:
+            if self.echo_tcp is None:
+                sock.close()
+            else:
+                self.echo_tcp.adopt(sock, owed)
+        if self.chat is None:
+            return
+        now, room = self._loop.now, self.udp["chat"]
+        for text, online, silent in legacy.members:
+            peer = room.read(text)
+            if peer is not None:
+                self.chat.restore(peer, now - online, now - silent)
+        room.keep_time()
+
+    def drain(self, drained: Callable[[], object], estate: Estate | None) -> None:
+        """Take nobody new; hand every connection over, or serve it until it is silent; then call `drained`.
+
+        UDP goes on until the end: a look-up waits no longer than the restart takes.
+        """
+        if self.echo_tcp is None:
+            drained()
+        elif estate is not None:
+            self.echo_tcp.hand_over(estate.keep, drained)
+        else:
+            self.echo_tcp.drain(drained)
+
+    def leave_members(self, estate: Estate) -> None:
+        """Leave to the process after us who is online."""
+        if self.chat is not None:
+            now, written = self._loop.now, self.udp["chat"].written
+            for peer, (_, since, heard) in self.chat.presence.items():
+                estate.members.append((written(peer), now - since, now - heard))
+
+    def close(self) -> None:
+        """Close everything: connections at once, UDP when what has arrived is answered."""
+        if self.echo_tcp is not None:
+            self.echo_tcp.close()
+        for service in self.udp.values():
+            service.drain()

@@ -1,0 +1,67 @@
+"""The check: it accepts and refuses what a start would, and touches nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from netechod.errors import ConfigError
+from netechod.process.check import check
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration whose dictionary lies beside it."""
+    (tmp_path / "dict.txt").write_text("apple:苹果\nbanana:香蕉\n", encoding="utf-8")
+    path = tmp_path / "netechod.toml"
+    path.write_text(f'dictionary.file = "{tmp_path}/dict.txt"\nlog.directory = "{tmp_path}/log"\n')
+    return path
+
+
+def refusal(path: Path | None, *overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        check(path, overrides)
+    assert caught.value.exit_code == 78
+    return str(caught.value)
+
+
+def test_good_files_are_ok(config: Path) -> None:
+    words = config.with_name("dict.txt")
+    assert check(config, []) == [f"{config}: ok", f"{words}: ok, 2 words, 0 lines skipped"]
+    assert sorted(file.name for file in config.parent.iterdir()) == ["dict.txt", "netechod.toml"]
+
+
+def test_without_a_file_the_defaults_are_checked(config: Path) -> None:
+    lines = check(None, [f"dictionary.file={config.with_name('dict.txt')}"])
+    assert lines[0] == "built-in configuration: ok"
+
+
+def test_a_dictionary_that_is_off_is_not_looked_at(config: Path) -> None:
+    config.with_name("dict.txt").unlink()
+    assert check(config, ["dictionary.enabled=false"]) == [f"{config}: ok"]
+
+
+def test_skipped_lines_are_listed(config: Path) -> None:
+    words = config.with_name("dict.txt")
+    words.write_text("apple:x\npear\n")
+    assert check(config, [])[1:] == [
+        f"{words}:2: no ':'; write it as key:value; the line is skipped",
+        f"{words}: ok, 1 words, 1 lines skipped",
+    ]
+
+
+def test_a_bad_dictionary_is_a_bad_configuration(config: Path) -> None:
+    words = config.with_name("dict.txt")
+    words.write_text("apple:x\npear\n")
+    assert refusal(config, "dictionary.strict=true") == f"error: {words}:2: no ':'; write it as key:value"
+    words.unlink()
+    assert refusal(config) == f"error: {words}: No such file or directory"
+
+
+def test_every_problem_of_the_configuration_is_told_at_once(config: Path) -> None:
+    config.write_text("[chat]\nidle_timeot = 3\nmax_members = 'many'\n")
+    told = refusal(config, "log.level=LOUD")
+    assert f"error: {config}:2: chat.idle_timeot: unknown key" in told
+    assert "did you mean 'idle_timeout'?" in told
+    assert f"error: {config}:3: chat.max_members: must be an integer" in told
+    assert "log.level: must be one of" in told
+    assert "3 errors" in told

@@ -1,0 +1,190 @@
+"""The control socket: whoever can open it may look, root and the daemon's user may change things."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.daemon import Daemon
+from support.looping import run_until
+
+from netechod.process.control import MAX_CONNECTIONS, MAX_QUESTION, PATIENCE, Command, ControlServer
+from netechod.reactor.loop import Loop
+
+LONG = [f"line {number}" for number in range(100_000)]
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    loop = Loop()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "control.sock"
+
+
+@pytest.fixture
+def server(loop: Loop, path: Path) -> Iterator[ControlServer]:
+    yield from serving(loop, path, {os.geteuid()})
+
+
+@pytest.fixture
+def strict_server(loop: Loop, path: Path) -> Iterator[ControlServer]:
+    """One that lets nobody change anything."""
+    yield from serving(loop, path, set())
+
+
+def serving(loop: Loop, path: Path, allowed: set[int]) -> Iterator[ControlServer]:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.bind(str(path))
+    sock.listen()
+    sock.setblocking(False)
+    done: list[str] = []
+    commands = {
+        "look": Command(lambda asked, words: asked.answer(words)),
+        "dump": Command(lambda asked, words: asked.answer(len(LONG), LONG)),
+        "change": Command(lambda asked, words: asked.answer("changed"), changes=True),
+        "last": Command(lambda asked, words: asked.answer(then=lambda: done.append("after the answer"))),
+        "done": Command(lambda asked, words: asked.answer(done)),
+    }
+    server = ControlServer(loop, sock, commands, allowed)
+    yield server
+    server.close()
+
+
+def asking(path: Path, question: bytes) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.connect(str(path))
+    sock.setblocking(False)
+    sock.send(question)
+    return sock
+
+
+def answer(loop: Loop, path: Path, question: bytes) -> bytes:
+    """Everything that comes back, until the server hangs up."""
+    received = bytearray()
+    ended = False
+
+    def read() -> None:
+        nonlocal ended
+        try:
+            data = sock.recv(65536)
+        except ConnectionResetError:
+            data = b""
+        received.extend(data)
+        ended = not data
+
+    with asking(path, question) as sock:
+        loop.watch(sock.fileno(), read)
+        run_until(loop, lambda: ended)
+        loop.unwatch(sock.fileno())
+    return bytes(received)
+
+
+def test_a_question_is_answered(loop: Loop, path: Path, server: ControlServer) -> None:
+    assert json.loads(answer(loop, path, b'["look", "here", "\\u82f9\\u679c"]\n')) == {
+        "ok": True,
+        "result": ["here", "苹果"],
+    }
+    assert not server.connections
+
+
+def test_a_long_answer_comes_whole(loop: Loop, path: Path, server: ControlServer) -> None:
+    head, *lines = answer(loop, path, b'["dump"]\n').decode().splitlines()
+    assert json.loads(head)["result"] == len(LONG)
+    assert lines == LONG
+
+
+def test_what_follows_an_answer_happens_when_it_is_sent(
+    loop: Loop, path: Path, server: ControlServer
+) -> None:
+    assert json.loads(answer(loop, path, b'["last"]\n')) == {"ok": True, "result": None}
+    assert json.loads(answer(loop, path, b'["done"]\n'))["result"] == ["after the answer"]
+
+
+@pytest.mark.parametrize(
+    ("question", "error"),
+    [
+        (b"status\n", "not a JSON array"),
+        (b"{}\n", "not a JSON array"),
+        (b"[]\n", "not a JSON array"),
+        (b'["look", 1]\n', "not a JSON array"),
+        (b"\xff\xfe\n", "not a JSON array"),
+        (b'["lok"]\n', "unknown command 'lok'"),
+    ],
+)
+def test_nonsense_is_refused(
+    loop: Loop, path: Path, server: ControlServer, question: bytes, error: str
+) -> None:
+    refusal = json.loads(answer(loop, path, question))
+    assert not refusal["ok"]
+    assert error in refusal["error"]
+
+
+def test_a_question_without_end_is_not_kept(loop: Loop, path: Path, server: ControlServer) -> None:
+    assert answer(loop, path, b"x" * (MAX_QUESTION + 1)) == b""
+    assert not server.connections
+
+
+def test_only_the_allowed_change_anything(loop: Loop, path: Path, strict_server: ControlServer) -> None:
+    refusal = json.loads(answer(loop, path, b'["change"]\n'))
+    assert refusal == {
+        "ok": False,
+        "error": "not permitted: only root and the user of the service may change anything",
+    }
+    assert json.loads(answer(loop, path, b'["look"]\n'))["ok"]
+
+
+def test_the_allowed_change_things(loop: Loop, path: Path, server: ControlServer) -> None:
+    assert json.loads(answer(loop, path, b'["change"]\n')) == {"ok": True, "result": "changed"}
+
+
+def test_only_so_many_ask_at_once(loop: Loop, path: Path, server: ControlServer) -> None:
+    waiting = [asking(path, b"") for _ in range(MAX_CONNECTIONS)]
+    run_until(loop, lambda: len(server.connections) == MAX_CONNECTIONS)
+    assert answer(loop, path, b'["look"]\n') == b""
+    for sock in waiting:
+        sock.close()
+    run_until(loop, lambda: not server.connections)
+
+
+def test_who_asks_nothing_is_not_waited_for_for_ever(loop: Loop, path: Path, tmp_path: Path) -> None:
+    clock_now = loop.now
+    patient = Loop(clock=lambda: clock_now)
+    servers = serving(patient, path, set())
+    server = next(servers)
+    with asking(path, b'["lo'):
+        run_until(patient, lambda: server.connections)
+        clock_now += PATIENCE
+        run_until(patient, lambda: not server.connections)
+    assert next(servers, None) is None
+    patient.close()
+
+
+@pytest.mark.system
+def test_another_instance_answers_on_its_own_socket(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    with Daemon(tmp_path / "one") as one, Daemon(tmp_path / "two") as two:
+        one.start()
+        two.start("--set", f"daemon.control={one.directory / 'control.sock'}")
+        assert any("another instance answers there" in line for line in two.log())
+        assert two.stop() == 0
+        assert (one.directory / "control.sock").is_socket(), "the second took the first one's name away"
+
+
+@pytest.mark.system
+def test_a_stale_socket_is_taken_over(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        stale = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        stale.bind(str(tmp_path / "control.sock"))
+        stale.close()
+        daemon.start()
+        assert (tmp_path / "control.sock").stat().st_mode & 0o777 == 0o660
+        assert daemon.stop() == 0
+        assert not (tmp_path / "control.sock").exists()

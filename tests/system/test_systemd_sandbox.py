@@ -1,0 +1,124 @@
+"""What the service is kept from: as systemd scores it, and as the kernel really does."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from socket import SOCK_STREAM
+
+import pytest
+from support.machine import CHAT, DICTIONARY, ECHO, SOCKETS, Machine
+from support.traffic import receive
+
+pytestmark = [pytest.mark.machine, pytest.mark.timeout(300)]
+
+DROP_IN = "/etc/systemd/system/netechod.service.d/private-network.conf"
+UNITS = ("netechod.service", *SOCKETS, "netechod-dictionary.path", "netechod-reload.service")
+
+
+@pytest.fixture
+def serving(machine: Machine) -> Machine:
+    """The shared machine, serving."""
+    machine.run("systemctl", "start", "netechod")
+    return machine
+
+
+@pytest.fixture
+def cut_off(serving: Machine) -> Iterator[Machine]:
+    """The shared machine, with the service in a network of its own: the drop-in that the package brings."""
+    shipped = next(
+        name
+        for name in serving.run("dpkg", "--listfiles", "netechod").split()
+        if name.endswith("/private-network.conf")
+    )
+    serving.run("mkdir", "-p", str(Path(DROP_IN).parent))
+    serving.run("ln", "-s", shipped, DROP_IN)
+    serving.run("systemctl", "daemon-reload")
+    serving.run("systemctl", "restart", "netechod")
+    yield serving
+    serving.run("rm", DROP_IN)
+    serving.run("systemctl", "daemon-reload")
+    serving.run("systemctl", "restart", "netechod")
+
+
+def exposure(machine: Machine) -> float:
+    """The score of systemd-analyze(1): 0 is best, 10 is worst."""
+    table = machine.run("systemd-analyze", "security", "--no-pager", "netechod.service")
+    score = re.search(r"Overall exposure level for netechod.service: (\d+\.\d+)", table)
+    assert score, table
+    return float(score[1])
+
+
+def status_of(machine: Machine) -> dict[str, str]:
+    """What the kernel says about the process (proc_pid_status(5))."""
+    lines = machine.run("cat", f"/proc/{machine.show('MainPID')}/status").splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def serves_everything(machine: Machine) -> None:
+    assert machine.ask("apple", DICTIONARY) == "苹果"
+    assert machine.ask("hello", ECHO) == "hello"
+    assert machine.ask("online", CHAT).endswith("#online")
+    with machine.connect(ECHO, SOCK_STREAM) as sock:
+        sock.sendall(b"hello")
+        assert receive(sock, 5) == b"hello"
+
+
+def test_the_units_have_no_mistake(serving: Machine) -> None:
+    done = serving.attempt("systemd-analyze", "verify", "--man=no", *UNITS)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_its_exposure_is_low(serving: Machine) -> None:
+    assert exposure(serving) <= 1.1
+
+
+def test_without_a_network_its_exposure_is_lower_and_it_serves_everything(cut_off: Machine) -> None:
+    assert exposure(cut_off) <= 0.4
+    serves_everything(cut_off)
+    pid = cut_off.show("MainPID")
+    networks = [cut_off.run("readlink", f"/proc/{process}/ns/net") for process in ("1", pid)]
+    assert networks[0] != networks[1]
+    cut_off.run("systemctl", "reload", "netechod")
+    cut_off.run("systemctl", "restart", "netechod")
+    serves_everything(cut_off)
+
+
+def test_it_runs_as_its_user_without_any_privilege(serving: Machine) -> None:
+    status = status_of(serving)
+    user = serving.run("id", "--user", "netechod").strip()
+    assert set(status["Uid"].split()) == {user}
+    assert {status[f"Cap{kind}"] for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {"0" * 16}
+    assert status["NoNewPrivs"] == "1"
+    assert status["Seccomp"] == "2"
+
+
+def test_it_sees_a_world_where_nothing_but_its_logs_can_be_written(serving: Machine) -> None:
+    pid = serving.show("MainPID")
+
+    def touch(name: str) -> str:
+        return serving.attempt("nsenter", "--target", pid, "--mount", "touch", name).stderr
+
+    assert touch("/var/log/netechod/probe") == ""
+    assert touch("/run/netechod/probe") == ""
+    serving.run("rm", "/var/log/netechod/probe", "/run/netechod/probe")
+    for name in ("/etc/probe", "/usr/bin/probe", "/var/lib/probe", "/etc/netechod/dict.txt", "/root/probe"):
+        assert "Read-only file system" in touch(name) or "Permission denied" in touch(name), name
+    assert touch("/tmp/probe") == ""
+    assert not serving.path("/tmp/probe").exists(), "its /tmp is everybody's"
+
+
+def test_its_limits_are_those_of_the_unit(serving: Machine, remark: Callable[[str], None]) -> None:
+    limits = serving.run("cat", f"/proc/{serving.show('MainPID')}/limits")
+    assert re.search(rf"Max open files +{serving.show('LimitNOFILE')} ", limits)
+    assert re.search(r"Max core file size +0 ", limits)
+    group = serving.path("/sys/fs/cgroup" + serving.show("ControlGroup"))
+    for name, directive in (("memory.max", "MemoryMax"), ("pids.max", "TasksMax")):
+        wanted = serving.show(directive)
+        if (group / name).exists():
+            assert (group / name).read_text().strip() == wanted
+        else:
+            remark(
+                f"{directive}={wanted} is not applied here: the host's control group controller for it is not "
+                "in the unified hierarchy, so the kernel gives the machine none. The unit asks for it."
+            )
+            assert wanted.isdigit()
