@@ -447,3 +447,14 @@ def test_udp_answers_what_has_arrived_before_the_term(daemon: Daemon) -> None:
         daemon.signal(signal.SIGCONT)
         assert {sock.recv(64).decode() for _ in range(100)} == {"苹果"}
     assert_clean_end(daemon, "SIGTERM")
+
+
+def test_members_expire_by_the_new_timeout_from_the_reload_on(daemon: Daemon) -> None:
+    daemon.start()
+    with client(daemon.address("chat")) as ann:
+        ann.send(b"online")
+        assert ann.recv(2048).endswith(b"#online")
+        daemon.configure({"chat.idle_timeout": 0.2})
+        daemon.reload()
+        assert ann.recv(2048).endswith(b"#offline")
+        assert daemon.said("chat offline ").endswith(" reason=idle\n")

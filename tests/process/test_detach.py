@@ -172,6 +172,7 @@ def failure(daemon: Daemon, settings: Mapping[str, object], *options: str) -> tu
     for pid in left_over(daemon.directory):
         wait_for_end(pid)
     assert not daemon.pidfile.exists()
+    assert not (daemon.directory / "control.sock").exists()
     return status, said
 
 

@@ -39,14 +39,14 @@ def build_package(suite: str, directory: Path) -> Path:
 @pytest.fixture(scope="session")
 def materials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Materials]]:
     """Root file systems and packages. Two packages are not built at a time: apt lets only one in."""
-    assert os.geteuid() == 0, "machines can be booted by root only: run this as root, or with -m 'not machine'"
+    assert os.geteuid() == 0, (
+        "machines can be booted by root only: run this as root, or with -m 'not machine'"
+    )
     subprocess.run([BENCH, "tools"], check=True)
     output = tmp_path_factory.mktemp("packages")
     with ThreadPoolExecutor(1) as packager, ThreadPoolExecutor(len(SUITES)) as builder:
         yield {
-            suite: Materials(
-                builder.submit(build_root, suite), packager.submit(build_package, suite, output)
-            )
+            suite: Materials(builder.submit(build_root, suite), packager.submit(build_package, suite, output))
             for suite in SUITES
         }
 

@@ -87,9 +87,9 @@ def test_the_journal_knows_how_grave_it_is(serving: Machine) -> None:
 
 def test_the_journal_says_everything_once(serving: Machine) -> None:
     entries = serving.journal("--unit=netechod", f"_PID={serving.show('MainPID')}")
-    assert set(Counter(entry["MESSAGE"] for entry in entries if "adopt" not in entry["MESSAGE"]).values()) == {
-        1
-    }
+    assert set(
+        Counter(entry["MESSAGE"] for entry in entries if "adopt" not in entry["MESSAGE"]).values()
+    ) == {1}
 
 
 def test_the_group_adm_reads_the_logs_and_nobody_else_does(serving: Machine) -> None:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from netechod.cli.parsing import Parser
+from netechod.cli.parsing import Parser, say, show
 from netechod.errors import ConfigError, NetechodError
 
 DEFAULT_CONFIG = Path("/etc/netechod/netechod.toml")
@@ -66,21 +66,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.check:
             from netechod.process.check import check
 
-            print("\n".join(check(path, arguments.overrides)))
-        elif arguments.dump_config:
+            return show("\n".join(check(path, arguments.overrides)) + "\n")
+        if arguments.dump_config:
             from netechod.process.config_dump import dump
             from netechod.process.config_file import load
 
-            print(dump(load(path, arguments.overrides)), end="")
-        else:
-            from netechod.process.start import Wishes, run
+            return show(dump(load(path, arguments.overrides)))
+        from netechod.process.start import Wishes, run
 
-            run(Wishes(path, arguments.overrides, arguments.foreground))
+        run(Wishes(path, arguments.overrides, arguments.foreground))
     except ConfigError as error:
-        sys.stderr.write(f"{error}\n")  # a report in a form of its own
+        say(f"{error}\n")  # a report in a form of its own
         return error.exit_code
     except NetechodError as error:
-        sys.stderr.write(f"netechod: error: {error}\n")
+        say(f"netechod: error: {error}\n")
         return error.exit_code
     return 0
 

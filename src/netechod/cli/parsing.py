@@ -1,6 +1,7 @@
 """What the command lines have in common: how a mistake is answered."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -28,8 +29,26 @@ class Parser(argparse.ArgumentParser):
 
 def fail(program: str, message: str, hint: str) -> NoReturn:
     """End with a usage error and the next thing to try."""
-    sys.stderr.write(f"{program.split()[0]}: error: {message}\nhint: {hint}\n")
+    say(f"{program.split()[0]}: error: {message}\nhint: {hint}\n")
     raise SystemExit(USAGE_STATUS)
+
+
+def say(text: str) -> None:
+    """Write to stderr, if there is one: a program that was started without must not fail at that."""
+    if sys.stderr is not None:
+        sys.stderr.write(text)
+
+
+def show(text: str) -> int:
+    """Write a result to stdout; returns the exit status: 1 when it cannot be written."""
+    try:
+        print(text, end="", flush=True)
+    except OSError as error:
+        # What stays in the buffer would fail again when the interpreter flushes it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        say(f"netechod: error: cannot write the output: {error.strerror}\n")
+        return 1
+    return 0
 
 
 def check_command(program: str, argv: Sequence[str], commands: Sequence[str]) -> None:

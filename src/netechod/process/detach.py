@@ -38,7 +38,7 @@ class Readiness:
         if self._fd is None:
             return False
         with suppress(BrokenPipeError):  # the starter was ended: nobody asks any more
-            os.write(self._fd, bytes([exit_code]) + text.encode()[:PIPE_BUF])
+            os.write(self._fd, bytes([exit_code]) + text.encode(errors="backslashreplace")[:PIPE_BUF])
         os.close(self._fd)
         self._fd = None
         return True

@@ -62,6 +62,7 @@ class House:
             self.chat.configure(
                 idle_timeout=chat.idle_timeout, max_members=chat.max_members, max_message=chat.max_message
             )
+            self.udp["chat"].keep_time()
 
     @property
     def connections(self) -> int | None:
@@ -70,10 +71,8 @@ class House:
 
     def counters(self) -> dict[str, dict[str, int]]:
         """What happened, by service."""
-        counters = {name: service.counters() for name, service in self.udp.items()}
-        if self.echo_tcp is not None:
-            counters["echo-tcp"] = asdict(self.echo_tcp.counters)
-        return counters
+        tcp = {} if self.echo_tcp is None else {"echo-tcp": asdict(self.echo_tcp.counters)}
+        return tcp | {name: service.counters() for name, service in self.udp.items()}
 
     def members(self) -> Sequence[Presence] | None:
         """Who is online in the chat."""

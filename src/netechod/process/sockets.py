@@ -55,6 +55,8 @@ def open_sockets(config: Config, adopted: Mapping[str, Sequence[int]]) -> Socket
     }
     for name in adopted.keys() - {name for name, section in wanted.items() if section.enabled}:
         log.warning("socket passed as %s is not used: no such service is on", name)
+        for fd in adopted[name]:
+            os.close(fd)
     opened: dict[str, list[socket.socket]] = {}
     for name, section in wanted.items():
         if not section.enabled:
@@ -190,7 +192,7 @@ def _create(address: Address, kind: socket.SocketKind) -> tuple[socket.socket, A
     try:
         sock = socket.socket(family, kind)
     except OSError as error:
-        if address.host == "::":
+        if address.host == "::" and error.errno == errno.EAFNOSUPPORT:
             fallback = Address("0.0.0.0", address.port)  # noqa: S104 (every address is what was asked for)
             log.warning("no IPv6 on this machine (%s): %s instead of %s", error.strerror, fallback, address)
             return _create(fallback, kind)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from netechod.process.logs import Logs, journal_wanted
 from netechod.process.notify import Notifier, listen_fds
 from netechod.process.pidfile import Pidfile
 from netechod.process.privileges import drop_privileges
-from netechod.process.sockets import Sockets, open_sockets
+from netechod.process.sockets import Sockets, open_sockets, remove_control
 from netechod.reactor.signals import SignalSource
 from netechod.services.dictionary import Dictionary
 
@@ -49,7 +49,7 @@ def run(wishes: Wishes) -> None:
     legacy = inherit(adopted)
     start = _Start(loaded, foreground=wishes.foreground)
     try:
-        sockets = open_sockets(loaded.config, adopted)
+        sockets = start.open_sockets(adopted)
         dictionary = start.load_dictionary()
         start.settle(sockets)
         start.logs.open()
@@ -73,6 +73,7 @@ class _Start:
         config = loaded.config
         self._config = config
         self._foreground = foreground
+        self._sockets = Sockets()
         self._readiness = Readiness()
         self.notifier = Notifier()
         self.logs = Logs(
@@ -85,6 +86,11 @@ class _Start:
         log.info("netechod %s starts, configuration %s", __version__, loaded.path or "built in")
         self._pidfile = Pidfile(config.daemon.pidfile)
         self._pidfile.lock()  # before binding: a second instance must not get as far as to disturb the first
+
+    def open_sockets(self, adopted: Mapping[str, Sequence[int]]) -> Sockets:
+        """Adopt what was passed and bind the rest."""
+        self._sockets = open_sockets(self._config, adopted)
+        return self._sockets
 
     def load_dictionary(self) -> Dictionary:
         """Load it, all steps at once: start-up is the first reload, only a failure is fatal here."""
@@ -123,6 +129,8 @@ class _Start:
     def fail(self, error: NetechodError) -> None:
         """Say why, where the operator looks: the starter's stderr, and the logs, which are not open yet."""
         log.critical("start failed: %s", str(error).partition("\n")[0])
+        if self._sockets.control is not None:
+            remove_control(self._config.daemon.control)
         if not isinstance(error, PermissionRefusedError):
             with suppress(PermissionRefusedError):  # then the sentence on stderr has to do
                 drop_privileges(self._config.daemon.user, self._config.daemon.group)

@@ -1,11 +1,13 @@
 """A TCP connection on the loop: bytes to its session, and the answers back as fast as the peer takes them."""
 
 import socket
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection
+from sys import intern
 from typing import Protocol
 
 from netechod.reactor.loop import Loop
 from netechod.services.api import Chunk, StreamSession
+from netechod.services.wire import display_name
 
 HIGH_WATER = 64 * 1024  # bytes owed to one connection; above it we stop reading from it
 
@@ -40,21 +42,26 @@ class TcpConnection:
 
     __slots__ = (
         "_eof", "_opened", "_owed", "_server", "_session", "_sock",
-        "bytes_in", "bytes_out", "heard", "name", "source",
+        "address", "bytes_in", "bytes_out", "heard", "port",
     )  # fmt: skip
 
-    def __init__(self, server: Server, sock: socket.socket, name: str, source: Hashable) -> None:
+    def __init__(self, server: Server, sock: socket.socket, address: str, port: int) -> None:
         self._server = server
         self._sock = sock
         self._session = server.new_session()
         self._owed: bytearray | None = None  # what the peer has yet to take
         self._eof = False
         self._opened = self.heard = server.loop.now
-        self.name = name
-        self.source = source
+        self.address = intern(address)  # one string for all connections of a source
+        self.port = port
         self.bytes_in = 0
         self.bytes_out = 0
         self.settle()
+
+    @property
+    def name(self) -> str:
+        """The peer as the log names it; made when it is needed, for there may be very many idle ones."""
+        return display_name(self.address, self.port)
 
     @property
     def owes(self) -> bool:

@@ -22,11 +22,6 @@ IP_PKTINFO = 8 if sys.platform == "linux" else 0
 class DatagramIO(Protocol):
     """Moves batches between the kernel and memory. Both calls return at once."""
 
-    @property
-    def peer_size(self) -> int:
-        """Bytes of a peer, for who keeps peers over a restart; 0 when they are no bytes."""
-        ...
-
     def receive(self) -> Sequence[Datagram]:
         """Up to BATCH datagrams. Raises OSError; a spurious wake-up is an empty batch."""
         ...
@@ -66,7 +61,7 @@ class PlainDatagramIO:
     A peer is (socket address, ancillary data for the way back).
     """
 
-    peer_size = 0
+    peer_size = 0  # bytes of a peer, for who keeps peers over a restart: these are no bytes
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock

@@ -11,7 +11,6 @@ from netechod.reactor.connection_log import ConnectionLog
 from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Loop, Timer
 from netechod.services.api import StreamSession
-from netechod.services.wire import display_name
 
 BUFFER = 256 * 1024  # bytes read at once, into one buffer for all connections
 DRAIN_QUIET = 0.5  # seconds of silence after which a connection counts as served, once we stop
@@ -112,9 +111,10 @@ class TcpServer:
     def forget(self, connection: TcpConnection, summary: str) -> None:
         """Called by a connection that has closed or been handed over."""
         self.connections.discard(connection)
-        self._sources[connection.source] -= 1
-        if not self._sources[connection.source]:
-            del self._sources[connection.source]
+        source = source_of(connection.address)
+        self._sources[source] -= 1
+        if not self._sources[source]:
+            del self._sources[source]
         self.counters.closed += 1
         self.counters.bytes_in += connection.bytes_in
         self.counters.bytes_out += connection.bytes_out
@@ -139,7 +139,7 @@ class TcpServer:
         """Begin to serve an accepted connection."""
         sock.setblocking(False)
         source = source_of(address)
-        connection = TcpConnection(self, sock, display_name(address, port), source)
+        connection = TcpConnection(self, sock, address, port)
         self._sources[source] = self._sources.get(source, 0) + 1
         self.connections.add(connection)
         if self._sweep_timer is None and self._limits.idle_timeout:
