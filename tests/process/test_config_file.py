@@ -138,7 +138,6 @@ BAD_FILES: Sequence[tuple[str | bytes, Sequence[str]]] = [
     ("[echo.tcp]\nmodel = 'fork'", ["echo.tcp.model: 'fork' is not available in this version of netechod"]),
     ("[command]\nenabled = true", ["command.enabled: true is not available in this version of netechod"]),
     ("[bus]\nurl = 'redis://x'", ["bus.url: 'redis://x' is not available in this version of netechod"]),
-    ("[metrics]\nlisten = ['[::]:1']", ["metrics.listen: is not available in this version of netechod"]),
     # contradictions
     (
         "[chat]\nlisten = '[::]:8081'",
@@ -210,7 +209,6 @@ BAD_OVERRIDES = [
         "echo.tcp.model=pool",
         "'pool' is not available in this version of netechod\n  = hint: leave it at 'select'",
     ),
-    ("metrics.listen=[::]:9862", "metrics.listen: '[::]:9862' is not available in this version of netechod"),
     (
         "chat.listen=[::]:8081",
         "--set chat.listen=[::]:8081: chat.listen: UDP [::]:8081 also stands in dictionary",

@@ -98,6 +98,9 @@ def _define(commands: "argparse._SubParsersAction[Parser]") -> None:
     command(
         "reopen", "open the log files anew, after a rotation", lambda path, it: operator.tell(path, "reopen")
     )
+    command(
+        "metrics", "show every counter as OpenMetrics text", lambda path, it: operator.show(path, "metrics")
+    )
     command("stop", "stop the daemon and wait until it has gone", lambda path, it: operator.stop(path))
     made = command(
         "log-level",
@@ -113,7 +116,7 @@ def _define(commands: "argparse._SubParsersAction[Parser]") -> None:
 def _define_dict(parser: Parser) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     made = actions.add_parser("dump", help="show every entry as key#value")
-    made.set_defaults(run=lambda path, it: operator.dict_dump(path))
+    made.set_defaults(run=lambda path, it: operator.show(path, "dict-dump"))
     made = actions.add_parser("lookup", help="show the whole value of words")
     made.add_argument("words", metavar="WORD", nargs="+")
     made.set_defaults(run=lambda path, it: operator.dict_lookup(path, it.words))

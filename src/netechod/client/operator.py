@@ -90,9 +90,9 @@ def stop(path: Path) -> int:
     return 0
 
 
-def dict_dump(path: Path) -> int:
-    """Show every entry as `key#value`."""
-    for line in dump(path, "dict-dump"):
+def show(path: Path, *words: str) -> int:
+    """Show a long text as it comes: `dict-dump` has an entry a line, `key#value`, `metrics` OpenMetrics."""
+    for line in dump(path, *words):
         put_bytes(line)
     return 0
 

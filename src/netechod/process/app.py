@@ -17,6 +17,7 @@ from netechod.process.dictionary_file import log_loaded
 from netechod.process.handover import Estate, Legacy
 from netechod.process.house import House
 from netechod.process.logs import Logs
+from netechod.process.metrics import serve
 from netechod.process.notify import Notifier
 from netechod.process.reloading import Fresh, Outcome, Reloader, ReloadError, read_again
 from netechod.process.sockets import Sockets, remove_control
@@ -69,6 +70,8 @@ class App:
         signals.deliver_to(self.loop, handlers)
         if self._notifier.watchdog_interval is not None:
             self._feed_watchdog(self._notifier.watchdog_interval)
+        if addresses := self._at_start.metrics.listen:
+            serve(addresses, self.loop, self.status)
         gc.collect()
         gc.freeze()  # what start-up made stays for good: the collector need never look at it again
         announce(self.status().line())

@@ -5,8 +5,10 @@ from dataclasses import asdict
 from functools import partial
 from typing import Protocol
 
+from netechod.errors import ConfigError
 from netechod.process.control import Command, ControlConnection
 from netechod.process.log_format import LEVELS
+from netechod.process.metrics import MISSING, text_of
 from netechod.process.reloading import Outcome
 from netechod.process.status import Presence, Status
 from netechod.services.dictionary import Dictionary
@@ -54,6 +56,7 @@ def commands(daemon: Operated) -> Mapping[str, Command]:
         ),
         "dict-lookup": Command(lambda asked, words: asked.answer(_looked_up(daemon.edition, words))),
         "dict-dump": Command(lambda asked, _: asked.answer(len(daemon.edition), _dumped(daemon.edition))),
+        "metrics": Command(lambda asked, _: _metrics(asked, daemon.status())),
         "reload": Command(
             lambda asked, _: daemon.reload(lambda outcome: _report(asked, outcome)), changes=True
         ),
@@ -67,6 +70,13 @@ def _done(asked: ControlConnection, action: Callable[[], object]) -> None:
     """Do it and say so."""
     action()
     asked.answer()
+
+
+def _metrics(asked: ControlConnection, status: Status) -> None:
+    try:
+        asked.answer(body=text_of(status))
+    except ConfigError:
+        asked.refuse(MISSING)
 
 
 def _report(asked: ControlConnection, outcome: Outcome) -> None:

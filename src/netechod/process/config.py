@@ -246,7 +246,7 @@ class Bus(Section):
 class Metrics(Section):
     """Counters for a monitoring system. Not available in this version."""
 
-    listen: Annotated[Addresses, available(())] = ()
+    listen: Addresses = ()
     """TCP addresses on which OpenMetrics are served over HTTP; empty: off."""
 
 

@@ -52,7 +52,7 @@ def run(wishes: Wishes) -> None:
         sockets = start.open_sockets(adopted)
         dictionary = start.load_dictionary()
         start.settle(sockets)
-        start.logs.open()
+        start.open_logs()
         app = App(loaded, sockets, dictionary, start.logs, start.notifier)
         app.inherit(legacy)
         app.run(signals, start.announce)
@@ -74,6 +74,7 @@ class _Start:
         self._config = config
         self._foreground = foreground
         self._sockets = Sockets()
+        self._logs_open = False
         self._readiness = Readiness()
         self.notifier = Notifier()
         self.logs = Logs(
@@ -120,6 +121,11 @@ class _Start:
         settings = self._config.daemon
         drop_privileges(settings.user, settings.group, settings.control)
 
+    def open_logs(self) -> None:
+        """From here on lines are written, those until now first."""
+        self.logs.open()
+        self._logs_open = True
+
     def announce(self, status: str) -> None:
         """Tell everybody who waits for it that the daemon serves."""
         log.info("ready: %s", status)
@@ -127,11 +133,11 @@ class _Start:
         self._readiness.ready()
 
     def fail(self, error: NetechodError) -> None:
-        """Say why, where the operator looks: the starter's stderr, and the logs, which are not open yet."""
+        """Say why, where the operator looks: the starter's stderr, and the logs."""
         log.critical("start failed: %s", str(error).partition("\n")[0])
         if self._sockets.control is not None:
             remove_control(self._config.daemon.control)
-        if not isinstance(error, PermissionRefusedError):
+        if not self._logs_open and not isinstance(error, PermissionRefusedError):
             with suppress(PermissionRefusedError):  # then the sentence on stderr has to do
                 drop_privileges(self._config.daemon.user, self._config.daemon.group)
                 self.logs.open(copies=False)
