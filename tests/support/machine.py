@@ -1,7 +1,7 @@
 """A throw-away machine with a real systemd as PID 1: boot it, run commands in it, talk to it.
 
-`boot-machine`, beside this module, makes root file systems and sets the machine up. What a machine needs that is
-missing is a failure with a sentence, never a skipped test.
+`boot-machine`, beside this module, makes root file systems and sets the machine up. Where none can be booted,
+the tests fail with a sentence; they are never skipped.
 """
 
 import ctypes
@@ -10,7 +10,8 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ BENCH = Path(__file__).with_name("boot-machine")
 ECHO, DICTIONARY, CHAT = 8080, 8081, 8082  # ports of the package
 SOCKETS = tuple(f"netechod-{name}.socket" for name in ("echo-tcp", "echo-udp", "dictionary", "chat"))
 BOOT = 60.0  # seconds; it takes half a second
+ENDED = "ENDED=1"  # what we tell ourselves in the words of sd_notify(3)
 COMMAND = 60.0  # seconds; the longest installs a package
 POWER_OFF = SIGRTMIN + 4  # starts poweroff.target (systemd(1))
 CLONE_NEWNET = 0x40000000  # sched.h; os.setns() came with Python 3.12
@@ -42,7 +44,8 @@ REAPER = (
 NO_SYSTEMD = ("/usr/bin/python3", "-c", f"while True: exec({REAPER!r})")
 
 ENVIRONMENT = (
-    "HOME=/root", "USER=root", "LANG=C.UTF-8", "TERM=dumb", "SYSTEMD_PAGER=cat", "DEBIAN_FRONTEND=noninteractive",
+    "HOME=/root", "USER=root", "LANG=C.UTF-8", "TERM=dumb",
+    "SYSTEMD_PAGER=cat", "DEBIAN_FRONTEND=noninteractive",
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 )  # fmt: skip
 
@@ -73,12 +76,14 @@ class Machine:
                 stdout=console,
                 stderr=subprocess.STDOUT,
             )
+        threading.Thread(target=self._tell_the_end, name="end of the machine", daemon=True).start()
         try:
-            self._notify.wait_for("READY=1", BOOT)
+            word = self._notify.wait_for("READY=1", BOOT)
+            assert not word.endswith(ENDED), "it has ended"
         except AssertionError as error:
             self._clean_up()
-            console_text = (directory / "console").read_text()
-            raise AssertionError(f"the machine does not boot: {error}; it says: {console_text}") from None
+            text = (directory / "console").read_text()
+            raise AssertionError(f"no machine can be booted here: {error}; {BENCH} says: {text}") from None
         (self._pid,) = _children(self._parent.pid)  # PID 1, as this machine numbers it
         self._maker = ThreadPoolExecutor(1, "sockets", _enter_network_of, (self._pid,))
 
@@ -193,7 +198,7 @@ class Machine:
             cursor,
         )
         shell = ("sh", "-c", 'echo "$0" && exec "$@"', "listening")
-        with subprocess.Popen(self.enter(*shell, *command), stdout=lines) as follower:
+        with subprocess.Popen(self.enter(*shell, *command), stdout=lines.fileno()) as follower:
             try:
                 lines.wait_for("listening")
                 yield lines
@@ -202,6 +207,12 @@ class Machine:
                     os.kill(child, SIGKILL)
                 follower.wait(PATIENCE)
                 lines.rest()
+
+    def _tell_the_end(self) -> None:
+        """Nobody need wait for the boot of a machine that has ended."""
+        self._parent.wait()
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.sendto(f"READY=1\n{ENDED}".encode(), self._notify.address)
 
     def _clean_up(self) -> None:
         """End the machine whatever state it is in; nothing of it stays."""
@@ -229,3 +240,8 @@ def _enter_network_of(pid: int) -> None:
             raise OSError(ctypes.get_errno(), "the network of the machine cannot be entered")
     finally:
         os.close(namespace)
+
+
+Boot = Callable[
+    ..., Machine
+]  # a fixture that boots a machine, with systemd or with the PID 1 that it is given

@@ -1,4 +1,4 @@
-"""Requests without a pause, of every kind, while something is done to the daemon that must not cost any of them."""
+"""Requests of every kind, without a pause, while something is done to the daemon that must not cost any."""
 
 import random
 import threading

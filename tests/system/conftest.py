@@ -1,4 +1,4 @@
-"""Machines for the tests: what they are made of is prepared once in a run, for every suite at the same time."""
+"""Machines for the tests: what they are made of is prepared once in a run, for all suites at once."""
 
 import os
 import subprocess
@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.machine import BENCH, Machine, build_root
+from support.machine import BENCH, Boot, Machine, build_root
 
 SUITES = ("bookworm", "trixie")
 BUILD_DEB = Path(__file__).parents[2] / "scripts" / "build-deb"
 REMARKS = pytest.StashKey[list[str]]()
 
-Boot = Callable[..., Machine]
 Remark = Callable[[str], None]
 
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from socket import SHUT_WR, SOCK_STREAM
 
 import pytest
+from support.daemon import PATIENCE
 from support.machine import CHAT, DICTIONARY, ECHO, SOCKETS, Machine
 from support.traffic import Traffic, receive, timed
 
@@ -77,8 +78,9 @@ def test_what_a_connection_is_owed_is_delivered_after_the_restart(serving: Machi
         with suppress(BlockingIOError):
             while True:  # until nobody, from here to the daemon and back, takes any more
                 size += sock.send(sent[size : size + 65536])
-        serving.run("systemctl", "restart", "netechod")
-        sock.settimeout(20.0)
+        took = timed(lambda: serving.run("systemctl", "restart", "netechod"))
+        assert took < 5.0, "a peer that does not read holds the restart up"
+        sock.settimeout(PATIENCE)
         sock.shutdown(SHUT_WR)
         assert receive(sock, size + 1) == sent[:size]
 
@@ -108,7 +110,7 @@ def test_members_of_the_chat_stay_online_over_a_restart(serving: Machine) -> Non
         ann.send("还在".encode())
         name = "{}--{}".format(*ann.getsockname())
         assert ann.recv(2048).decode() == bob.recv(2048).decode() == f"{name}#还在"
-        assert "2 online" in serving.show("StatusText") or name in serving.run("netechoctl", "members")
+        assert name in serving.run("netechoctl", "members")
 
 
 def test_a_stop_forgets_what_a_restart_keeps(serving: Machine) -> None:

@@ -1,41 +1,83 @@
 """`netechoctl`: the operator's command line."""
 
 import argparse
+import math
 import os
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
-from netechod.cli.parsing import Parser, check_command
+from netechod.cli.parsing import Parser, check_command, say
 from netechod.client import operator
+from netechod.client.control import Target
 from netechod.client.net import ClientError
 from netechod.client.screen import OutputClosed
+from netechod.services.wire import harmless
 
 CONFIG = Path("/etc/netechod/netechod.toml")
 SOCKET = Path("/run/netechod/control.sock")
 LEVELS = ("DEBUG", "NORMAL", "WARNING", "ERROR", "FATAL")
+INTERRUPTED_STATUS = 130  # what a shell reports of a program that SIGINT ended: 128 + 2
 
 EPILOG = """\
 Looking is for whoever may open the control socket, changing for root and the user of the daemon.
 
-exit status: 0 done, 1 failed or refused, 3 not running (status), 64 usage.
+exit status: 0 done, 1 failed or refused, a word is missing, dictionaries differ, 3 not running (status),
+64 usage.
 """
+
+Run: TypeAlias = Callable[[Target, argparse.Namespace], int]
+
+COMMANDS: tuple[tuple[str, str, Run], ...] = (
+    ("status", "show what the daemon is doing", lambda daemon, it: operator.status(daemon, it.json)),
+    ("watch", "show the status again and again", lambda daemon, it: operator.watch(daemon, it.interval)),
+    ("members", "show who is online", lambda daemon, it: operator.members(daemon, it.json)),
+    (
+        "metrics",
+        "show every counter as OpenMetrics text",
+        lambda daemon, it: operator.show(daemon, "metrics"),
+    ),
+    ("reload", "reload, wait, show what changed", lambda daemon, it: operator.reload(daemon, it.json)),
+    (
+        "reopen",
+        "open the log files anew, after a rotation",
+        lambda daemon, it: operator.tell(daemon, "reopen"),
+    ),
+    (
+        "log-level",
+        "write from this level on, until the next reload",
+        lambda daemon, it: operator.tell(daemon, "log-level", it.level),
+    ),
+    ("stop", "stop the daemon and wait until it has gone", lambda daemon, it: operator.stop(daemon)),
+)
+DICT_ACTIONS: tuple[tuple[str, str, Run], ...] = (
+    ("dump", "show every entry as key#value", lambda daemon, it: operator.show(daemon, "dict-dump")),
+    ("lookup", "show the whole value of words", lambda daemon, it: operator.dict_lookup(daemon, it.words)),
+    (
+        "diff",
+        "show what a reload from a file would change",
+        lambda daemon, it: operator.dict_diff(daemon, it.file),
+    ),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that `argv` names, and turn every ending into a status."""
     arguments = parse(sys.argv[1:] if argv is None else argv)
-    run: Callable[[Path, argparse.Namespace], int] = arguments.run
+    run: Run = arguments.run
     try:
-        return run(arguments.socket or default_socket(CONFIG), arguments)
+        if sys.stdout is None:
+            raise ClientError("standard output must be open", "redirect it: >/dev/null")
+        return run(Target(arguments.socket or default_socket(CONFIG), arguments.timeout), arguments)
     except ClientError as error:
-        sys.stderr.write(f"netechoctl: error: {error}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        say(f"netechoctl: error: {harmless(str(error))}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
         return error.exit_code
     except OutputClosed:
-        return 0
+        return 0  # as with `netechoctl dict dump | head`: whoever reads decides how much
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED_STATUS
 
 
 def default_socket(config: Path) -> Path:
@@ -44,85 +86,97 @@ def default_socket(config: Path) -> Path:
         return Path(path)
     try:
         with config.open("rb") as file:
-            return Path(tomllib.load(file)["daemon"]["control"])
+            return Path(config.parent, tomllib.load(file)["daemon"]["control"])
     except (OSError, ValueError, KeyError, TypeError):
         return SOCKET
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The arguments, of which `run` is what to do with them."""
+    common = _common()
     parser = Parser(
         prog="netechoctl",
+        parents=[common],
         description="Ask a running netechod, and steer it.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_version()
-    parser.add_argument(
+    commands = _define_commands(parser, common)
+    actions = _define_dict(commands["dict"], common)
+    _, words = common.parse_known_args(argv)
+    check_command("netechoctl", words, list(commands))
+    if words[:1] == ["dict"]:
+        check_command("netechoctl dict", words[1:], list(actions))
+    return parser.parse_args(argv, argparse.Namespace(socket=None, timeout=None))
+
+
+def _common() -> Parser:
+    """The options that may stand before the command and behind it.
+
+    Without a default of their own: that of the command's parser would undo what stands before it.
+    """
+    made = Parser(prog="netechoctl", add_help=False, argument_default=argparse.SUPPRESS)
+    made.add_argument(
         "-s",
         "--socket",
         type=Path,
         metavar="PATH",
         help=f"control socket (default: $NETECHOD_CONTROL, then daemon.control in {CONFIG}, then {SOCKET})",
     )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _define(commands)
-    check_command("netechoctl", _words(argv), list(commands.choices))
-    return parser.parse_args(argv)
-
-
-def _words(argv: Sequence[str]) -> Sequence[str]:
-    """The command line from the command on."""
-    return argv[2:] if argv[:1] in (["-s"], ["--socket"]) else argv
-
-
-def _define(commands: "argparse._SubParsersAction[Parser]") -> None:
-    def command(name: str, summary: str, run: Callable[[Path, argparse.Namespace], int]) -> Parser:
-        made = commands.add_parser(name, help=summary, description=summary)
-        made.set_defaults(run=run)
-        return made
-
-    looks = [
-        command("status", "show what the daemon is doing", lambda path, it: operator.status(path, it.json)),
-        command("members", "show who is online", lambda path, it: operator.members(path, it.json)),
-        command("reload", "reload, wait, show what changed", lambda path, it: operator.reload(path, it.json)),
-    ]
-    for made in looks:
-        made.add_argument("--json", action="store_true", help="for programs")
-    made = command(
-        "watch", "show the status again and again", lambda path, it: operator.watch(path, it.interval)
-    )
     made.add_argument(
-        "-n", "--interval", type=float, default=1.0, metavar="S", help="seconds between two (1)"
+        "--timeout",
+        type=seconds,
+        metavar="S",
+        help="seconds to wait for the daemon (default: 10, for a reload 600, for its end 120)",
     )
-    command(
-        "reopen", "open the log files anew, after a rotation", lambda path, it: operator.tell(path, "reopen")
-    )
-    command(
-        "metrics", "show every counter as OpenMetrics text", lambda path, it: operator.show(path, "metrics")
-    )
-    command("stop", "stop the daemon and wait until it has gone", lambda path, it: operator.stop(path))
-    made = command(
-        "log-level",
-        "write from this level on, until the next reload",
-        lambda path, it: operator.tell(path, "log-level", it.level),
-    )
-    made.add_argument("level", metavar="LEVEL", type=str.upper, choices=LEVELS, help=", ".join(LEVELS))
-    _define_dict(
-        commands.add_parser("dict", help="the dictionary in use", description="The dictionary in use.")
-    )
+    return made
 
 
-def _define_dict(parser: Parser) -> None:
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    made = actions.add_parser("dump", help="show every entry as key#value")
-    made.set_defaults(run=lambda path, it: operator.show(path, "dict-dump"))
-    made = actions.add_parser("lookup", help="show the whole value of words")
-    made.add_argument("words", metavar="WORD", nargs="+")
-    made.set_defaults(run=lambda path, it: operator.dict_lookup(path, it.words))
-    made = actions.add_parser("diff", help="show what a reload from a file would change")
-    made.add_argument("file", metavar="FILE", type=Path)
-    made.set_defaults(run=lambda path, it: operator.dict_diff(path, it.file))
+def _define_commands(parser: Parser, common: Parser) -> dict[str, Parser]:
+    """The parsers of the commands, by name."""
+    choices = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = _made(choices, COMMANDS, common)
+    commands["dict"] = choices.add_parser(
+        "dict", parents=[common], help="see the dictionary in use", description="see the dictionary in use"
+    )
+    for name in ("status", "members", "reload"):
+        commands[name].add_argument("--json", action="store_true", help="for programs")
+    commands["watch"].add_argument(
+        "-n", "--interval", type=seconds, default=1.0, metavar="S", help="seconds between two (default: 1)"
+    )
+    commands["log-level"].add_argument(
+        "level", metavar="LEVEL", type=str.upper, choices=LEVELS, help=", ".join(LEVELS)
+    )
+    return commands
+
+
+def _define_dict(parser: Parser, common: Parser) -> dict[str, Parser]:
+    """The parsers of what `dict` can do, by name."""
+    choices = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    actions = _made(choices, DICT_ACTIONS, common)
+    actions["lookup"].add_argument("words", metavar="WORD", nargs="+")
+    actions["diff"].add_argument("file", metavar="FILE", type=Path)
+    return actions
+
+
+def _made(
+    choices: "argparse._SubParsersAction[Parser]", table: Sequence[tuple[str, str, Run]], common: Parser
+) -> dict[str, Parser]:
+    """A parser for each row of the table, which sets what to run."""
+    parsers = {}
+    for name, summary, run in table:
+        parsers[name] = choices.add_parser(name, parents=[common], help=summary, description=summary)
+        parsers[name].set_defaults(run=run)
+    return parsers
+
+
+def seconds(text: str) -> float:
+    """A time to wait; argparse shows this name: "invalid seconds value: 'x'"."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise ValueError
+    return value
 
 
 if __name__ == "__main__":

@@ -3,11 +3,14 @@
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from netechod.client.net import ClientError
+
+TIMEOUT = 10.0  # seconds that an answer, and each further part of it, may take
+BLOCK = 64 * 1024  # bytes of lines that are read at once
 
 
 class NotRunningError(ClientError):
@@ -18,47 +21,92 @@ class RefusedError(ClientError):
     """The daemon has said no, and why."""
 
 
-def ask(path: Path, *words: str, timeout: float = 10.0) -> Any:  # noqa: ANN401 (whatever JSON can say)
+class Target(NamedTuple):
+    """The daemon as the command line names it, and the patience with which it is asked."""
+
+    path: Path
+    timeout: float | None = None  # seconds; None: as long as each question usually takes
+
+    def ask(self, *words: str, usual: float = TIMEOUT) -> Any:  # noqa: ANN401 (whatever JSON can say)
+        """Ask, and return the result. Raises ClientError."""
+        return ask(self.path, *words, timeout=self.patience(usual))
+
+    def dump(self, *words: str) -> Iterator[bytes]:
+        """Ask for something long, and return blocks of whole lines as they come."""
+        return dump(self.path, *words, timeout=self.patience(TIMEOUT))
+
+    def patience(self, usual: float) -> float:
+        """Seconds to wait for what usually takes no longer than `usual`."""
+        return usual if self.timeout is None else self.timeout
+
+
+def ask(path: Path, *words: str, timeout: float = TIMEOUT) -> Any:  # noqa: ANN401 (whatever JSON can say)
     """Ask, and return the result. Raises ClientError."""
-    result, body = _asked(path, words, timeout)
-    body.close()
-    return result
+    with _asking(path, words, timeout) as (result, _):
+        return result
 
 
-def dump(path: Path, *words: str, timeout: float = 10.0) -> Iterator[bytes]:
-    """Ask for something long, and return its lines as they come."""
-    _, body = _asked(path, words, timeout)
-    with closing(body):
-        yield from body
+def dump(path: Path, *words: str, timeout: float = TIMEOUT) -> Iterator[bytes]:
+    """Ask for something long, and return blocks of whole lines as they come.
+
+    The result, if there is one, is the number of lines: half an answer must not pass for a whole one.
+    """
+    received = 0
+    with _asking(path, words, timeout) as (expected, rest):
+        while lines := rest.readlines(BLOCK):
+            received += len(lines)
+            yield b"".join(lines)
+    if expected is not None and received != expected:
+        raise _hung_up(path)
 
 
-def _asked(path: Path, words: tuple[str, ...], timeout: float) -> tuple[Any, BinaryIO]:
-    """The result, and the rest of the answer behind it."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(timeout)
-        try:
+@contextmanager
+def _asking(path: Path, words: tuple[str, ...], timeout: float) -> Iterator[tuple[Any, BinaryIO]]:
+    """The result, and the rest of the answer behind it; what fails with either is a sentence."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(timeout)
             sock.connect(str(path))
             sock.sendall(json.dumps(words).encode() + b"\n")
-            answer = sock.makefile("rb")
-            line = answer.readline()
-        except (FileNotFoundError, ConnectionRefusedError):
-            raise NotRunningError(
+            with sock.makefile("rb") as answer:
+                yield _result(path, answer.readline()), answer
+    except OSError as error:
+        raise _sentence(path, error) from None
+
+
+def _result(path: Path, line: bytes) -> Any:  # noqa: ANN401 (whatever JSON can say)
+    """What the first line of an answer says, unless that is no."""
+    if not line.endswith(b"\n"):
+        raise _hung_up(path)
+    try:
+        head = json.loads(line)
+        if head["ok"]:
+            return head["result"]
+        refusal = RefusedError(head["error"])
+    except (ValueError, TypeError, KeyError):
+        raise ClientError(f"what answers at {path} is no netechod", "another path: --socket") from None
+    raise refusal
+
+
+def _hung_up(path: Path) -> ClientError:
+    return ClientError(f"the daemon at {path} hung up", "is it stopping, or do too many ask at once?")
+
+
+def _sentence(path: Path, error: OSError) -> ClientError:
+    """Why a question cannot be asked or is not answered, for the operator."""
+    match error:
+        case FileNotFoundError() | ConnectionRefusedError():
+            return NotRunningError(
                 f"no daemon answers at {path}", "is netechod running? another path: --socket"
-            ) from None
-        except PermissionError:
-            raise ClientError(
+            )
+        case ConnectionError():
+            return _hung_up(path)
+        case PermissionError():
+            return ClientError(
                 f"cannot open {path}: permission denied", "ask as root, or as a member of the daemon's group"
-            ) from None
-        except TimeoutError:
-            raise ClientError(
-                f"the daemon at {path} does not answer", "is it stopped, or overloaded?"
-            ) from None
-        except OSError as error:
-            raise ClientError(f"{path}: {error.strerror}") from None
-    if not line:
-        raise ClientError(f"the daemon at {path} hung up")
-    head = json.loads(line)
-    if not head["ok"]:
-        answer.close()
-        raise RefusedError(head["error"])
-    return head["result"], answer
+            )
+        case TimeoutError() | BlockingIOError():  # the latter: its backlog is full (connect(2), EAGAIN)
+            return ClientError(
+                f"the daemon at {path} does not answer", "is it stopped, or overloaded? be patient: --timeout"
+            )
+    return ClientError(f"{path}: {error.strerror or error}")

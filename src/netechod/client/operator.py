@@ -3,18 +3,14 @@
 import os
 import select
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from netechod.client.control import NotRunningError, ask, dump
+from netechod.client.control import NotRunningError, Target
 from netechod.client.net import ClientError
-from netechod.client.operator_screens import (
-    diff_lines,
-    member_lines,
-    reload_lines,
-    status_lines,
-)
+from netechod.client.operator_screens import diff_lines, member_lines, reload_lines, status_lines
 from netechod.client.screen import put, put_bytes, put_json
 from netechod.errors import DictionaryError
 from netechod.services.dictionary import DictionaryParser
@@ -23,107 +19,113 @@ from netechod.services.wire import harmless
 RELOAD_TIMEOUT = 600.0  # seconds: three million words take a few
 STOP_TIMEOUT = 120.0  # seconds; the daemon's own drain timeout ends earlier
 NOT_RUNNING = 3  # what init scripts exit with for "program is not running" (LSB 5.0, 22.2)
+CLEAR = "\x1b[H\x1b[2J"  # cursor home, erase the screen (ECMA-48, 8.3.21 and 8.3.39)
 
 
-def status(path: Path, as_json: bool) -> int:
+def status(daemon: Target, as_json: bool) -> int:
     """Show what the daemon is doing; the exit status says whether it runs."""
     try:
-        answer = ask(path, "status")
+        answer = daemon.ask("status")
     except NotRunningError as error:
-        put(f"netechod is not running: {error}\n")
-        return NOT_RUNNING
+        error.exit_code = NOT_RUNNING
+        raise
     if as_json:
         put_json(answer)
     else:
-        _show(status_lines(answer))
+        put(_screen(status_lines(answer)))
     return 0
 
 
-def watch(path: Path, interval: float) -> int:
+def watch(daemon: Target, interval: float) -> int:
     """Show the status again and again, until interrupted."""
     with suppress(KeyboardInterrupt):
         while True:
-            screen = "\n".join(status_lines(ask(path, "status")))
-            put(f"\x1b[H\x1b[2J{screen}\n" if sys.stdout.isatty() else f"{screen}\n\n")
+            screen = _screen(status_lines(daemon.ask("status")))
+            put(f"{CLEAR}{screen}" if sys.stdout.isatty() else f"{screen}\n")
             select.select((), (), (), interval)
     return 0
 
 
-def reload(path: Path, as_json: bool) -> int:
+def reload(daemon: Target, as_json: bool) -> int:
     """Reload, wait for it, and show what has changed. A reload that failed raises."""
-    outcome = ask(path, "reload", timeout=RELOAD_TIMEOUT)
+    outcome = daemon.ask("reload", usual=RELOAD_TIMEOUT)
     if as_json:
         put_json(outcome)
     else:
-        _show(reload_lines(outcome))
+        put(_screen(reload_lines(outcome)))
     return 0
 
 
-def members(path: Path, as_json: bool) -> int:
+def members(daemon: Target, as_json: bool) -> int:
     """Show who is online in the chat."""
-    answer = ask(path, "members")
+    answer: Sequence[Mapping[str, Any]] = daemon.ask("members")
     if as_json:
         for member in answer:
             put_json(member)
     else:
-        _show(member_lines(answer))
+        put(_screen(member_lines(answer)))
     return 0
 
 
-def tell(path: Path, *words: str) -> int:
+def tell(daemon: Target, *words: str) -> int:
     """Have something done of which there is nothing to show."""
-    ask(path, *words)
+    daemon.ask(*words)
     return 0
 
 
-def stop(path: Path) -> int:
+def stop(daemon: Target) -> int:
     """Stop the daemon and wait until it has gone."""
-    pid = ask(path, "status")["pid"]
-    descriptor = os.pidfd_open(pid)
+    pid = daemon.ask("status")["pid"]
+    patience = daemon.patience(STOP_TIMEOUT)
     try:
-        ask(path, "stop")
-        ended, _, _ = select.select([descriptor], (), (), STOP_TIMEOUT)
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise ClientError(
+            f"no process {pid} to wait for", "is the daemon in a container? ask there"
+        ) from None
+    try:
+        daemon.ask("stop")
+        ended, _, _ = select.select([descriptor], (), (), patience)
     finally:
         os.close(descriptor)
     if not ended:
-        raise ClientError(f"netechod (pid {pid}) still runs after {STOP_TIMEOUT:g} s", f"kill -INT {pid}")
+        raise ClientError(f"netechod (pid {pid}) still runs after {patience:g} s", f"kill -INT {pid}")
     return 0
 
 
-def show(path: Path, *words: str) -> int:
+def show(daemon: Target, *words: str) -> int:
     """Show a long text as it comes: `dict-dump` has an entry a line, `key#value`, `metrics` OpenMetrics."""
-    for line in dump(path, *words):
-        put_bytes(line)
+    for block in daemon.dump(*words):
+        put_bytes(block)
     return 0
 
 
-def dict_lookup(path: Path, words: Sequence[str]) -> int:
+def dict_lookup(daemon: Target, words: Sequence[str]) -> int:
     """Show the whole value of each word, without the limits of the wire; 1 when one is missing."""
-    found = ask(path, "dict-lookup", *words)
-    for word, value in found.items():
+    missing = 0
+    for word in words:  # a question each, for the daemon reads no endless ones
+        value = daemon.ask("dict-lookup", word)[word]
         if value is not None:
-            put(f"{word}\t{harmless(value)}\n")
+            put(f"{harmless(word)}\t{harmless(value)}\n")
         else:
+            missing += 1
             print(f"netechoctl: {word!r} is not in the dictionary", file=sys.stderr)
-    return int(None in found.values())
+    return int(missing > 0)
 
 
-def dict_diff(path: Path, file: Path) -> int:
+def dict_diff(daemon: Target, file: Path) -> int:
     """Show what a reload from `file` would change, as diff(1) does: 1 when anything would."""
-    used = dict(_entries(dump(path, "dict-dump")))
-    changes = list(diff_lines(used, _parsed(file)))
-    _show(changes)
+    used = b"".join(daemon.dump("dict-dump")).decode().split("\n")[:-1]
+    changes = list(diff_lines(used, _dumped(file)))
+    put(_screen(changes))
     return int(bool(changes))
 
 
-def _entries(lines: Iterator[bytes]) -> Iterator[tuple[str, str]]:
-    for line in lines:
-        word, _, meaning = line.decode().removesuffix("\n").partition("#")
-        yield word, meaning
+def _dumped(file: Path) -> list[str]:
+    """The entries of a dictionary file as the daemon would dump them, had it loaded it.
 
-
-def _parsed(file: Path) -> dict[str, str]:
-    """The entries of a dictionary file, as the daemon would load them."""
+    Only dumps can be compared: `c##音名` is what becomes of `c#` and `音名`, and cannot be taken apart again.
+    """
     parser = DictionaryParser(str(file))
     try:
         parser.feed(file.read_bytes())
@@ -132,9 +134,9 @@ def _parsed(file: Path) -> dict[str, str]:
         raise ClientError(f"{file}: {error.strerror}") from None
     except DictionaryError as error:
         raise ClientError(str(error)) from None
-    return {word.decode(): meaning.decode() for word, meaning in edition.entries.items()}
+    return [f"{word.decode()}#{meaning.decode()}" for word, meaning in edition.entries.items()]
 
 
-def _show(lines: Sequence[str] | Iterator[str]) -> None:
-    for line in lines:
-        put(f"{harmless(line)}\n")
+def _screen(lines: Iterable[str]) -> str:
+    """Lines as a terminal may have them."""
+    return "".join(f"{harmless(line)}\n" for line in lines)

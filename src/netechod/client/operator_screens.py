@@ -74,14 +74,10 @@ def member_lines(members: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield from table(rows)
 
 
-def diff_lines(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
-    """The entries that one has and the other has not, in the manner of diff(1)."""
-    for word, meaning in old.items():
-        if new.get(word) != meaning:
-            yield f"-{word}:{meaning}"
-    for word, meaning in new.items():
-        if old.get(word) != meaning:
-            yield f"+{word}:{meaning}"
+def diff_lines(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
+    """The lines that one has and the other has not, in the manner of diff(1); their order means nothing."""
+    for sign, lines, others in (("-", old, frozenset(new)), ("+", new, frozenset(old))):
+        yield from (f"{sign}{line}" for line in lines if line not in others)
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

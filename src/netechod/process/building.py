@@ -1,11 +1,11 @@
 """How services are wired to their sockets, and rules and limits to the configuration."""
 
 import logging
+import secrets
 import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from functools import partial
+from dataclasses import asdict, dataclass, field
 
 from netechod.process.config import Config
 from netechod.process.sockets import Sockets
@@ -14,15 +14,24 @@ from netechod.reactor.mmsg import BatchMemory, datagram_io
 from netechod.reactor.switchboard import Line, Switchboard
 from netechod.reactor.tcp import TcpLimits, TcpServer
 from netechod.reactor.udp import UdpEndpoint
-from netechod.services.admission import Admission, Rules
+from netechod.services.admission import AddressOf, Admission, Rules
 from netechod.services.api import DatagramService, Peer
-from netechod.services.chat import ChatRoom, Departure
+from netechod.services.chat import ChatRoom, Departure, Terms
 from netechod.services.echo import echo_session
-from netechod.services.wire import display_name
+from netechod.services.sources import Buckets
 
 log = logging.getLogger(__name__)
 
-AddressOf = Callable[[Peer], tuple[str, int]]
+
+@dataclass(frozen=True)
+class Shared:
+    """What all datagram services have in common."""
+
+    loop: Loop
+    memory: BatchMemory = field(default_factory=BatchMemory)
+    buckets: Buckets = field(
+        default_factory=Buckets
+    )  # a flood of one service slows the others' answers to it
 
 
 class UdpService:
@@ -30,25 +39,24 @@ class UdpService:
 
     def __init__(
         self,
-        loop: Loop,
-        memory: BatchMemory,
+        shared: Shared,
+        name: str,
         socks: Sequence[socket.socket],
         make: Callable[[AddressOf], DatagramService],
     ) -> None:
-        ios = [datagram_io(sock, memory) for sock in socks]
+        def on_drop(address: str, reason: str) -> None:
+            fields = {"event": "drop", "service": name, "peer": address}
+            log.warning("%s drops datagrams from %s: %s", name, address, reason, extra=fields)
+
+        ios = [datagram_io(sock, shared.memory) for sock in socks]
         self._peer_sizes = [io.peer_size for io in ios]
         board = Switchboard(ios)
-        self._address_of: AddressOf = board.address_of if len(ios) > 1 else ios[0].address_of
-        self.admission = Admission(make(self._address_of))
+        address_of: AddressOf = board.address_of if len(ios) > 1 else ios[0].address_of
+        self.admission = Admission(make(address_of), address_of, buckets=shared.buckets, on_drop=on_drop)
         for number, (sock, io) in enumerate(zip(socks, ios, strict=True)):
             line = Line(board, number, self.admission) if len(ios) > 1 else self.admission
-            board.endpoints.append(UdpEndpoint(loop, sock, io, line))
+            board.endpoints.append(UdpEndpoint(shared.loop, sock, io, line))
         self.endpoints: Sequence[UdpEndpoint] = board.endpoints
-
-    def admit_by(self, rules: Rules, *, trusted_only: bool = False) -> None:
-        """Judge its peers by `rules` from now on."""
-        objection = partial(rules.objection, trusted_only=trusted_only)
-        self.admission.configure(lambda peer: objection(*self._address_of(peer)))
 
     def written(self, peer: Peer) -> str:
         """The peer as a text that `read` understands, in this process or in the next one."""
@@ -98,6 +106,7 @@ def build_rules(config: Config, sockets: Sockets) -> Rules:
         min_source_port=access.min_source_port,
         refused_source_ports=frozenset(access.refused_source_ports),
         own_ports=frozenset(own_ports),
+        bounce_limit=access.bounce_limit,
     )
 
 
@@ -129,5 +138,18 @@ def build_chat(address_of: AddressOf) -> ChatRoom:
         log.info("chat offline %s reason=%s", name, reason, extra=fields)
 
     return ChatRoom(
-        name_of=lambda peer: display_name(*address_of(peer)), on_online=online, on_offline=offline
+        address_of=address_of, on_online=online, on_offline=offline, secret=secrets.token_bytes(32)
+    )
+
+
+def build_terms(config: Config, rules: Rules) -> Terms:
+    """What the chat grants, as configured."""
+    chat = config.chat
+    return Terms(
+        join=chat.join,
+        trusts=rules.trusts,
+        idle_timeout=chat.idle_timeout,
+        max_members=chat.max_members,
+        max_members_per_source=chat.max_members_per_source,
+        max_message=chat.max_message,
     )

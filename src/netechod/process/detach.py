@@ -13,7 +13,9 @@ from contextlib import suppress
 from typing import NoReturn
 
 from daemon import DaemonContext
+from daemon.daemon import DaemonError
 
+from netechod.errors import PermissionRefusedError
 from netechod.process.pidfile import Pidfile
 
 UMASK = 0o027
@@ -72,14 +74,20 @@ def detach(keep: Iterable[int], pidfile: Pidfile) -> Readiness:
         os.close(writer)
         _wait_for(reader)
     os.close(reader)
-    DaemonContext(
+    context = DaemonContext(
         detach_process=True,  # the default asks whether init started us, and guesses wrong in containers
         files_preserve=[*keep, pidfile.fileno(), writer],
         working_directory="/",
         umask=UMASK,
         signal_map={},  # its default ends the process with status 1 wherever a SIGTERM meets it
         pidfile=pidfile,
-    ).open()
+    )
+    try:
+        context.open()
+    except DaemonError as error:  # it always sets its own user and limits, which a sandbox may forbid
+        reason = f"cannot detach: {error}\n  hint: under a service manager, use --foreground"
+        Readiness(writer).failed(PermissionRefusedError.exit_code, reason)
+        os._exit(PermissionRefusedError.exit_code)
     return Readiness(writer)
 
 

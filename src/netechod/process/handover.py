@@ -26,10 +26,12 @@ class Legacy:
 
     connections: Sequence[tuple[socket.socket, bytes]] = ()  # with what each is owed
     members: Sequence[tuple[str, float, float]] = ()  # peer, seconds online, seconds silent
+    names: Sequence[str] = ()  # under which the service manager has kept it, and still does
 
 
 def inherit(adopted: dict[str, list[int]]) -> Legacy:
     """Take what is ours to inherit out of the descriptors that were passed."""
+    names = [name for name in NAMES if name in adopted]
     socks = [socket.socket(fileno=fd) for fd in adopted.pop(CONNECTION, [])]
     document = {}
     for fd in adopted.pop(STATE, []):
@@ -40,6 +42,7 @@ def inherit(adopted: dict[str, list[int]]) -> Legacy:
     return Legacy(
         [(sock, b64decode(owed.get(_key(sock), ""))) for sock in socks],
         [(peer, online, silent) for peer, online, silent in document.get("members", [])],
+        names,
     )
 
 

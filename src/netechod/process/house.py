@@ -4,20 +4,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from netechod.process.building import (
-    AddressOf,
+    Shared,
     UdpService,
     build_chat,
     build_echo_tcp,
     build_limits,
     build_rules,
+    build_terms,
 )
 from netechod.process.config import Config
 from netechod.process.handover import Estate, Legacy
 from netechod.process.sockets import Sockets
 from netechod.process.status import Presence
 from netechod.reactor.loop import Loop
-from netechod.reactor.mmsg import BatchMemory
 from netechod.reactor.tcp import TcpServer
+from netechod.services.admission import AddressOf
 from netechod.services.chat import ChatRoom
 from netechod.services.dictionary import Dictionary, DictionaryService
 from netechod.services.echo import EchoService
@@ -33,15 +34,19 @@ class House:
         self.chat: ChatRoom | None = None
         self.echo_tcp: TcpServer | None = None
         self.udp: dict[str, UdpService] = {}
-        memory = BatchMemory()
+        self._shared = Shared(loop)
         if listeners := sockets.of("echo-tcp"):
             self.echo_tcp = build_echo_tcp(loop, listeners, config)
         if socks := sockets.of("echo-udp"):
-            self.udp["echo-udp"] = UdpService(loop, memory, socks, lambda address_of: EchoService())
+            self.udp["echo-udp"] = UdpService(
+                self._shared, "echo-udp", socks, lambda address_of: EchoService()
+            )
         if socks := sockets.of("dictionary"):
-            self.udp["dictionary"] = UdpService(loop, memory, socks, lambda address_of: self.dictionary)
+            self.udp["dictionary"] = UdpService(
+                self._shared, "dictionary", socks, lambda address_of: self.dictionary
+            )
         if socks := sockets.of("chat"):
-            self.udp["chat"] = UdpService(loop, memory, socks, self._build_chat)
+            self.udp["chat"] = UdpService(self._shared, "chat", socks, self._build_chat)
         self.apply(config)
 
     def _build_chat(self, address_of: AddressOf) -> ChatRoom:
@@ -52,16 +57,15 @@ class House:
         """Give the services the settings that can change while they run."""
         rules = build_rules(config, self._sockets)
         for name, service in self.udp.items():
-            service.admit_by(rules, trusted_only=name == "echo-udp" and not config.echo.udp.public)
+            private = name == "echo-udp" and not config.echo.udp.public
+            service.admission.configure(rules, trusted_only=private)
+        self._shared.buckets.configure(rate=config.access.rate, burst=config.access.burst)
         if self.echo_tcp is not None:
             self.echo_tcp.configure(build_limits(config, rules))
         answers = config.dictionary
         self.dictionary.configure(unknown=answers.unknown, match=answers.match, max_reply=answers.max_reply)
         if self.chat is not None:
-            chat = config.chat
-            self.chat.configure(
-                idle_timeout=chat.idle_timeout, max_members=chat.max_members, max_message=chat.max_message
-            )
+            self.chat.configure(build_terms(config, rules))
             self.udp["chat"].keep_time()
 
     @property

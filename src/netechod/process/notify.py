@@ -80,6 +80,10 @@ class Notifier:
         for start in range(0, len(fds), FDS_PER_MESSAGE):
             self._tell(f"FDSTORE=1\nFDNAME={name}", fds[start : start + FDS_PER_MESSAGE])
 
+    def take_back(self, name: str) -> None:
+        """Have the manager keep them no longer: what we have inherited is ours to close."""
+        self._tell(f"FDSTOREREMOVE=1\nFDNAME={name}")
+
     def barrier(self) -> None:
         """Wait until the manager has read all that was sent: it does not know senders that have gone."""
         reader, writer = os.pipe()

@@ -1,5 +1,6 @@
 """One start, from the command line's wishes to the last log line: the list to read top to bottom."""
 
+import faulthandler
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -43,6 +44,7 @@ def run(wishes: Wishes) -> None:
     A start that detaches returns, or raises, in the daemon only: the starter's process ends in `detach`.
     """
     ensure_stdio()
+    faulthandler.enable(2)  # a watchdog's SIGABRT then shows, in the journal, where the loop hangs
     loaded = load(wishes.config, wishes.overrides)
     signals = SignalSource(SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT)  # before anybody knows whom to signal
     adopted = listen_fds()  # before any fork: they are passed to this process id
@@ -55,6 +57,8 @@ def run(wishes: Wishes) -> None:
         start.open_logs()
         app = App(loaded, sockets, dictionary, start.logs, start.notifier)
         app.inherit(legacy)
+        for name in legacy.names:
+            start.notifier.take_back(name)
         app.run(signals, start.announce)
     except NetechodError as error:
         start.fail(error)

@@ -11,6 +11,7 @@ from netechod.reactor.connection_log import ConnectionLog
 from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Loop, Timer
 from netechod.services.api import StreamSession
+from netechod.services.sources import source_of
 
 BUFFER = 256 * 1024  # bytes read at once, into one buffer for all connections
 DRAIN_QUIET = 0.5  # seconds of silence after which a connection counts as served, once we stop
@@ -27,13 +28,6 @@ class TcpLimits:
     connections_per_source: int = 256
     idle_timeout: float = 0.0  # seconds without a byte either way; 0 for never
     admits: Callable[[str], bool] = lambda address: True  # whether an address may connect at all
-
-
-def source_of(address: str) -> Hashable:
-    """What counts as one source: an IPv4 address, or the /64 of an IPv6 one, which is one customer's."""
-    if "." in address:
-        return address.removeprefix("::ffff:")
-    return socket.inet_pton(socket.AF_INET6, address.partition("%")[0])[:8]
 
 
 class TcpServer:

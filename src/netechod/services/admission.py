@@ -1,28 +1,27 @@
 """Admission: who may be answered. Wraps any datagram service and drops the rest without a word.
 
 A daemon that answers everybody is a weapon: two services that answer each other's errors circulate one
-forged datagram for ever (CVE-2024-2169). These rules look at the source alone: a peer is judged once.
+forged datagram for ever (CVE-2024-2169), and answers that are larger than their questions reach whoever the
+forger names. What can be said of a source is found once and remembered; what depends on its behaviour costs
+trusted peers one comparison a datagram.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from netechod.services.api import Datagram, DatagramService, Outbox, Peer
+from netechod.services.sources import Buckets, Network, plain, source_of, within
+from netechod.services.wire import cut
 
-VERDICTS = 65536  # peers whose verdict is remembered; beyond it all are judged anew
+MAX_PEERS = 65536  # remembered; beyond it all are judged anew
+WARNING_INTERVAL = 60.0  # seconds between two warnings about the same source
+MAX_WARNINGS = 60  # sources warned of in that time: the log must not be what a flood fills
+AMPLIFICATION = 3  # times the bytes that came from an unproven address may go to it (RFC 9000, 8.1)
+IPV4_OVERHEAD, IPV6_OVERHEAD = 28, 48  # bytes of the IP and UDP headers around a payload
 
-Network: TypeAlias = IPv4Network | IPv6Network
-
-
-def within(address: str, networks: Collection[Network]) -> bool:
-    """Whether `address` is in one of `networks`; a v4-mapped address counts as IPv4 (RFC 4291, 2.5.5.2)."""
-    ip = ip_address(address.partition("%")[0])
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
-    return any(ip in network for network in networks)
+AddressOf = Callable[[Peer], tuple[str, int]]
 
 
 @dataclass(frozen=True)
@@ -35,65 +34,164 @@ class Rules:
     min_source_port: int = 1024
     refused_source_ports: Collection[int] = ()
     own_ports: Collection[int] = ()
+    bounce_limit: int = 10_000
 
     def admits(self, address: str) -> bool:
         """Whether anything is answered to `address`: not denied, and allowed where that is a list."""
         return not within(address, self.deny) and (not self.allow or within(address, self.allow))
 
-    def objection(self, address: str, port: int, *, trusted_only: bool = False) -> str | None:
-        """Why a datagram from there is dropped, as the name of a counter; None when it is not."""
+    def trusts(self, address: str) -> bool:
+        """Whether `address` is exempt from rate and three-times rule, and may use what is not public."""
+        return within(address, self.trusted)
+
+    def objection(self, address: str, port: int) -> str | None:
+        """Why nothing from there is ever answered, as the name of a counter; None when something may be."""
         if port in self.own_ports:
             return "own-port"
         if port == 0 or port < self.min_source_port or port in self.refused_source_ports:
             return "source-port"
-        ip = ip_address(address.partition("%")[0])
-        plain = ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip
-        if plain.is_multicast or plain.is_unspecified or str(plain) == "255.255.255.255":
+        ip = plain(address)
+        if ip.is_multicast or ip.is_unspecified or str(ip) == "255.255.255.255":
             return "source-address"
-        if not self.admits(address):
-            return "network"
-        if trusted_only and not within(address, self.trusted):
-            return "untrusted"
-        return None
+        return None if self.admits(address) else "network"
+
+
+class Unproven(NamedTuple):
+    """A peer whose address anybody may have forged."""
+
+    source: Hashable
+    overhead: int
+
+
+Standing: TypeAlias = "str | Unproven | None"
+"""What is known of a peer: the reason to drop all of it, that it is unproven, or nothing against it."""
 
 
 class Admission:
-    """Passes on what admitted peers sent; what it drops is counted in `dropped`, by reason."""
+    """Passes on what admitted peers sent; what it drops is counted in `dropped`, by reason.
+
+    `on_drop(address, reason)` is told once a source and minute. `buckets` may be shared by several services.
+    """
 
     def __init__(
-        self, service: DatagramService, objection_to: Callable[[Peer], str | None] = lambda peer: None
+        self,
+        service: DatagramService,
+        address_of: AddressOf,
+        *,
+        buckets: Buckets | None = None,
+        on_drop: Callable[[str, str], object] = lambda address, reason: None,
     ) -> None:
         self._service = service
-        self._objection_to = objection_to
-        self._verdicts: dict[Peer, str | None] = {}
+        self._address_of = address_of
+        self._buckets = buckets or Buckets()
+        self._on_drop = on_drop
+        self._standings: dict[Peer, Standing] = {}
+        self._last: dict[Peer, int] = {}  # a hash of the last payload of each peer
+        self._repeats: Counter[Peer] = Counter()  # how often it came in succession
+        self._warned: dict[Hashable, float] = {}  # when
         self.dropped: Counter[str] = Counter()
         self.next_deadline = service.next_deadline
         self.deadline_reached = service.deadline_reached
+        self.configure(Rules())
 
-    def configure(self, objection_to: Callable[[Peer], str | None]) -> None:
-        """Judge by other rules from now on; `objection_to` names the reason to drop a peer's datagrams."""
-        self._objection_to = objection_to
-        self._verdicts.clear()
+    def configure(self, rules: Rules, *, trusted_only: bool = False) -> None:
+        """Judge by other rules from now on."""
+        self._rules = rules
+        self._trusted_only = trusted_only
+        self._standings.clear()
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
         """Hand over the admitted part of the batch."""
-        verdicts = self._verdicts
+        standings = self._standings
+        bounced = self._bounced(batch)
         try:
-            if not any([verdicts[peer] for _, peer in batch]):
+            if not bounced and not any([standings[peer] for _, peer in batch]):
                 self._service.datagrams_received(batch, now, out)
                 return
         except KeyError:
             pass  # somebody new
-        admitted = [datagram for datagram in batch if self._admits(datagram[1])]
-        self._service.datagrams_received(admitted, now, out)
+        for index, datagram in enumerate(batch):
+            if index in bounced:
+                self._drop(datagram[1], "bounce", now)
+            else:
+                self._admit(datagram, now, out)
 
-    def _admits(self, peer: Peer) -> bool:
-        """Judge the peer, or remember the verdict on it; count the datagram if it is to be dropped."""
-        if peer not in self._verdicts:
-            if len(self._verdicts) >= VERDICTS:
-                self._verdicts.clear()
-            self._verdicts[peer] = self._objection_to(peer)
-        objection = self._verdicts[peer]
+    def _admit(self, datagram: Datagram, now: float, out: Outbox) -> None:
+        """Judge one datagram, and pass it on with what limits its answer."""
+        payload, peer = datagram
+        standing = self._standing(peer)
+        if standing is None:
+            self._service.datagrams_received((datagram,), now, out)
+        elif isinstance(standing, str):
+            self._drop(peer, standing, now)
+        elif not self._buckets.admits(standing.source, now):
+            self._drop(peer, "rate", now)
+        else:
+            limit = AMPLIFICATION * (len(payload) + standing.overhead) - standing.overhead
+            self._service.datagrams_received((datagram,), now, Ration(out, limit))
+
+    def _standing(self, peer: Peer) -> Standing:
+        """What is known of the peer, found out now if it is new."""
+        if peer not in self._standings:
+            if len(self._standings) >= MAX_PEERS:
+                self._standings.clear()
+            self._standings[peer] = self._judge(*self._address_of(peer))
+        return self._standings[peer]
+
+    def _judge(self, address: str, port: int) -> Standing:
+        objection = self._rules.objection(address, port)
         if objection is not None:
-            self.dropped[objection] += 1
-        return objection is None
+            return objection
+        if self._rules.trusts(address):
+            return None
+        if self._trusted_only:
+            return "untrusted"
+        return Unproven(source_of(address), IPV4_OVERHEAD if "." in address else IPV6_OVERHEAD)
+
+    def _bounced(self, batch: Sequence[Datagram]) -> Collection[int]:
+        """Which of the batch to drop because they come and come again, as places in it.
+
+        A loop between two services is one datagram in flight: a single drop ends it for good.
+        """
+        last = self._last
+        if len(last) >= MAX_PEERS:
+            last.clear()
+            self._repeats.clear()
+        bounced = []
+        for index, (payload, peer) in enumerate(batch):
+            mark = hash(payload) if len(payload) <= 128 else hash((payload[:64], payload[-64:], len(payload)))
+            if last.get(peer) != mark:
+                last[peer] = mark
+                self._repeats.pop(peer, None)
+            else:
+                self._repeats[peer] += 1
+                if self._repeats[peer] + 1 >= self._rules.bounce_limit:
+                    del last[peer], self._repeats[peer]
+                    bounced.append(index)
+        return bounced
+
+    def _drop(self, peer: Peer, reason: str, now: float) -> None:
+        """Count it, and warn of its source if that was not done just now."""
+        self.dropped[reason] += 1
+        address, _ = self._address_of(peer)
+        source = source_of(address)
+        if now - self._warned.get(source, -WARNING_INTERVAL) < WARNING_INTERVAL:
+            return
+        while self._warned and now - next(iter(self._warned.values())) >= WARNING_INTERVAL:
+            del self._warned[next(iter(self._warned))]
+        if len(self._warned) < MAX_WARNINGS:
+            self._warned[source] = now
+            self._on_drop(address, reason)
+
+
+class Ration:
+    """The outbox for the answer to one datagram of an unproven peer: so many bytes and no more."""
+
+    def __init__(self, out: Outbox, limit: int) -> None:
+        self._out = out
+        self._limit = limit
+        self.broadcast = out.broadcast  # goes to members, who have proved their addresses when they joined
+
+    def send(self, payload: bytes, peer: Peer) -> None:
+        """See Outbox. What is too long is cut at a character."""
+        self._out.send(cut(payload, self._limit), peer)

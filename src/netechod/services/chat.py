@@ -1,13 +1,29 @@
 """Chat: come online, talk to everybody online, go offline. UDP has no connection, so presence is a lease."""
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from netechod.services.api import Datagram, Outbox, Peer
-from netechod.services.wire import NOT_ONLINE, OFFLINE, ONLINE, REFUSED, chat_line, flaw_of, text_of
+from netechod.services.cookie import LENGTH, CookieJar
+from netechod.services.sources import source_of
+from netechod.services.wire import (
+    NOT_ONLINE,
+    OFFLINE,
+    ONLINE,
+    REFUSED,
+    chat_line,
+    display_name,
+    flaw_of,
+    text_of,
+)
 
 PROMPT_INTERVAL = 5.0  # seconds between two prompts to the same stranger: an error text must not feed a loop
 MAX_PROMPTED = 4096  # strangers remembered for that; beyond it the longest-prompted is forgotten
+
+_JOINING = re.compile(rb"online(?: [0-9a-f]{%d})?" % LENGTH)
 
 Departure: TypeAlias = Literal["said", "idle", "unreachable"]
 
@@ -20,35 +36,48 @@ class Member(NamedTuple):
     heard: float
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What the operator grants. `trusts` tells whether an address may join without a cookie (`auto`)."""
+
+    join: Literal["auto", "open", "cookie"] = "open"
+    trusts: Callable[[str], bool] = lambda address: True
+    idle_timeout: float = 120.0  # seconds of silence after which a member is offline; 0 for never
+    max_members: int = 4096
+    max_members_per_source: int = 4096
+    max_message: int = 1024  # bytes
+
+
 class ChatRoom:
     """Who is online, until when, and under what name.
 
-    `name_of` gives a peer's name, `ip--port`; `on_online(name)` and `on_offline(name, reason)` tell the
-    operator's log. A member that says nothing for `idle_timeout` seconds is offline (0: never).
+    `address_of` gives a peer's address and port; `on_online(name)` and `on_offline(name, reason)` tell the
+    operator's log. `secret` makes the cookies of those who have to prove their address before they join.
     """
 
     def __init__(
         self,
         *,
-        name_of: Callable[[Peer], str],
+        address_of: Callable[[Peer], tuple[str, int]],
         on_online: Callable[[str], None],
         on_offline: Callable[[str, Departure], None],
+        secret: bytes,
     ) -> None:
-        self._name_of = name_of
+        self._address_of = address_of
+        self._cookies = CookieJar(secret)
+        self._sources: Counter[Hashable] = Counter()  # members by source
         self._on_online = on_online
         self._on_offline = on_offline
         self._members: dict[Peer, Member] = {}  # the most silent come first
         self._prompted: dict[Peer, float] = {}  # when; the earliest come first
-        self.configure(idle_timeout=120.0, max_members=4096, max_message=1024)
+        self.configure(Terms())
         self.messages = 0
         self.refused = 0
         self.strangers = 0
 
-    def configure(self, *, idle_timeout: float, max_members: int, max_message: int) -> None:
-        """Change the limits: seconds of silence, members, and bytes of one message."""
-        self._idle_timeout = idle_timeout
-        self._max_members = max_members
-        self._max_message = max_message
+    def configure(self, terms: Terms) -> None:
+        """Change the terms; who is online stays so."""
+        self._terms = terms
 
     @property
     def presence(self) -> Mapping[Peer, Member]:
@@ -57,7 +86,9 @@ class ChatRoom:
 
     def restore(self, peer: Peer, since: float, heard: float) -> None:
         """Have a member back that was online before a restart: nobody is told, for nobody has missed it."""
-        self._members[peer] = Member(self._name_of(peer), since, heard)
+        address, port = self._address_of(peer)
+        self._sources[source_of(address)] += 1
+        self._members[peer] = Member(display_name(address, port), since, heard)
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
         """Handle every datagram that has a text, and is not an error text of a room such as this.
@@ -71,48 +102,66 @@ class ChatRoom:
                 continue
             if peer in self._members:
                 self._member_said(text, peer, now, out)
-            elif text == ONLINE:
-                self._join(peer, now, out)
+            elif _JOINING.fullmatch(text):
+                self._ask_to_join(text, peer, now, out)
             else:
                 self._prompt(peer, now, out)
 
     def _member_said(self, text: bytes, peer: Peer, now: float, out: Outbox) -> None:
         """Leave, stay or talk; whatever it is, it renews the lease."""
         member = self._members.pop(peer)
-        self._members[peer] = Member(
-            member.name, member.since, now
-        )  # put back last: the dict stays in order of silence
+        # Put back last: the dict stays in order of silence.
+        self._members[peer] = Member(member.name, member.since, now)
         if text == OFFLINE:
             self._leave(peer, "said", out)
-        elif text != ONLINE:
+        elif text != ONLINE and not self._proves(text, member.name, now):
             self._talk(text, peer, member.name, out)
 
     def _talk(self, text: bytes, peer: Peer, name: str, out: Outbox) -> None:
         """One copy to every member; the sender's own is the receipt."""
-        flaw = f"longer than {self._max_message} bytes" if len(text) > self._max_message else flaw_of(text)
+        limit = self._terms.max_message
+        flaw = f"longer than {limit} bytes" if len(text) > limit else flaw_of(text)
         if flaw is None:
             self.messages += 1
             out.broadcast(chat_line(name, text), tuple(self._members))
         else:
-            self.refused += 1
-            out.send((REFUSED + flaw).encode(), peer)
+            self._refuse(flaw, peer, out)
 
-    def _join(self, peer: Peer, now: float, out: Outbox) -> None:
-        """Come online and tell everybody, the newcomer included."""
-        if len(self._members) >= self._max_members:
-            self.refused += 1
-            out.send((REFUSED + "the room is full").encode(), peer)
-            return
-        name = self._name_of(peer)
-        self._members[peer] = Member(name, now, now)
-        out.broadcast(chat_line(name, ONLINE), tuple(self._members))
-        self._on_online(name)
+    def _ask_to_join(self, text: bytes, peer: Peer, now: float, out: Outbox) -> None:
+        """Let in who is trusted or has the cookie; the others get one, if they can receive it."""
+        address, port = self._address_of(peer)
+        name = display_name(address, port)
+        terms = self._terms
+        at_once = terms.join == "open" or (terms.join == "auto" and terms.trusts(address))
+        if not at_once and not self._proves(text, name, now):
+            out.send(f"challenge {self._cookies.cookie_for(name, now)}".encode(), peer)
+        elif len(self._members) >= terms.max_members:
+            self._refuse("the room is full", peer, out)
+        elif self._sources[source_of(address)] >= terms.max_members_per_source:
+            self._refuse("too many members from your address", peer, out)
+        else:
+            self._sources[source_of(address)] += 1
+            self._members[peer] = Member(name, now, now)
+            out.broadcast(chat_line(name, ONLINE), tuple(self._members))
+            self._on_online(name)
+
+    def _proves(self, text: bytes, name: str, now: float) -> bool:
+        """Whether `text` is a join with a cookie that is good for `name`."""
+        return text != ONLINE and self._cookies.proves(text.removeprefix(ONLINE + b" "), name, now)
+
+    def _refuse(self, why: str, peer: Peer, out: Outbox) -> None:
+        self.refused += 1
+        out.send((REFUSED + why).encode(), peer)
 
     def _leave(self, peer: Peer, reason: Departure, out: Outbox) -> None:
         """Go offline and tell everybody, the leaver included."""
         name = self._members[peer].name
         out.broadcast(chat_line(name, OFFLINE), tuple(self._members))
         del self._members[peer]
+        source = source_of(self._address_of(peer)[0])
+        self._sources[source] -= 1
+        if not self._sources[source]:
+            del self._sources[source]
         self._on_offline(name, reason)
 
     def _prompt(self, peer: Peer, now: float, out: Outbox) -> None:
@@ -129,9 +178,9 @@ class ChatRoom:
 
     def next_deadline(self) -> float | None:
         """When the most silent member's lease ends."""
-        if not (self._idle_timeout and self._members):
+        if not (self._terms.idle_timeout and self._members):
             return None
-        return next(iter(self._members.values())).heard + self._idle_timeout
+        return next(iter(self._members.values())).heard + self._terms.idle_timeout
 
     def deadline_reached(self, now: float, out: Outbox) -> None:
         """Put everybody offline whose lease has ended."""
