@@ -36,8 +36,12 @@ def programs() -> Iterator[tuple[str, Callable[..., int]]]:
 def parser_of(program: Callable[..., int]) -> argparse.ArgumentParser:
     """The parser that a program makes for itself: the one that answers to --help."""
     asked: list[argparse.ArgumentParser] = []
+
+    def note(parser: argparse.ArgumentParser, file: object = None) -> None:
+        asked.append(parser)
+
     usual = Parser.print_help
-    Parser.print_help = lambda parser, file=None: asked.append(parser)  # type: ignore[method-assign]
+    Parser.print_help = note  # type: ignore[method-assign, assignment]
     try:
         with suppress(SystemExit):
             program(["--help"])

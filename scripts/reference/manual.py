@@ -31,8 +31,6 @@ SCALARS: dict[object, str] = {
 }
 LISTS: dict[object, str] = {Address: "addresses", int: "integers", str: "texts"}
 
-DEFAULTS = dict[str, str]
-
 
 def page() -> str:
     """The frame with all sections in it."""
@@ -65,13 +63,15 @@ def _is_model(annotation: type) -> bool:
 
 def key(section: str, name: str, field: FieldInfo) -> Iterator[str]:
     """One key: its name and kind, what it means, and its default."""
-    live = section.startswith("command.allow.") or needs_restart(f"{section}.{name}")
-    yield f".It Cm {name} Pq {kind(field)}, {'restart' if live else 'live'}"
+    dotted = f"{section}.{name}"
+    waits = section.startswith("command.allow.") or needs_restart(dotted)
+    yield f".It Cm {name} Pq {kind(field)}, {'restart' if waits else 'live'}"
     yield from text(field.description or "")
-    default = DEFAULT_VALUES.get(f"{section}.{name}")
-    if default is not None:
+    if field.is_required():
+        yield "Required."
+    elif dotted in DEFAULTS:
         yield "Default:"
-        yield quoted(default, ".")
+        yield quoted(DEFAULTS[dotted], ".")
 
 
 def kind(field: FieldInfo) -> str:
@@ -125,7 +125,7 @@ def text(prose: str) -> Iterator[str]:
     for number, paragraph in enumerate(prose.strip().split("\n\n")):
         if number:
             yield ".Pp"
-        for sentence in re.split(r"(?<=[.;]) ", " ".join(paragraph.split())):
+        for sentence in re.split(r"(?<=\.) ", " ".join(paragraph.split())):
             yield from _marked(sentence)
 
 
@@ -146,7 +146,7 @@ def _marked(sentence: str) -> Iterator[str]:
 def quoted(literal: str, after: str = "") -> str:
     """A literal text as one argument of a macro, and punctuation behind it."""
     marks = "".join(f" {mark}" for mark in after)
-    inner = escaped(literal).replace('"', '\\(dq')
+    inner = escaped(literal).replace('"', "\\(dq")
     return f'.Ql "{inner}"{marks}'
 
 
@@ -156,7 +156,7 @@ def escaped(line: str) -> str:
     return f"\\&{line}" if line.startswith((".", "'")) else line
 
 
-def defaults() -> DEFAULTS:
+def defaults() -> dict[str, str]:
     """Every key's default as TOML, by its dotted name."""
     section, found = "", {}
     for line in dump(Loaded(Config())).splitlines():
@@ -168,7 +168,7 @@ def defaults() -> DEFAULTS:
     return found
 
 
-DEFAULT_VALUES = defaults()
+DEFAULTS = defaults()
 
 
 def main() -> int:

@@ -104,17 +104,17 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_version()
     commands = _define_commands(parser, common)
     actions = _define_dict(commands["dict"], common)
-    _, words = common.parse_known_args(argv)
+    given, words = common.parse_known_args(argv, argparse.Namespace(socket=None, timeout=None))
     check_command("netechoctl", words, list(commands))
     if words[:1] == ["dict"]:
         check_command("netechoctl dict", words[1:], list(actions))
-    return parser.parse_args(argv, argparse.Namespace(socket=None, timeout=None))
+    return parser.parse_args(words, given)
 
 
 def _common() -> Parser:
-    """The options that may stand before the command and behind it.
+    """The options that may stand anywhere: they are taken out first, and named in everybody's help.
 
-    Without a default of their own: that of the command's parser would undo what stands before it.
+    They have no default of their own: that of the command's parser would undo what was taken.
     """
     made = Parser(prog="netechoctl", add_help=False, argument_default=argparse.SUPPRESS)
     made.add_argument(

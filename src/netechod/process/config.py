@@ -244,7 +244,7 @@ class Bus(Section):
 
 
 class Metrics(Section):
-    """Counters for a monitoring system. Not available in this version."""
+    """Counters for a monitoring system, through the library prometheus-client."""
 
     listen: Addresses = ()
     """TCP addresses on which OpenMetrics are served over HTTP; empty: off."""

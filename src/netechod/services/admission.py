@@ -9,6 +9,7 @@ trusted peers one comparison a datagram.
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from typing import NamedTuple, TypeAlias
 
 from netechod.services.api import Datagram, DatagramService, Outbox, Peer
@@ -105,11 +106,12 @@ class Admission:
         standings = self._standings
         bounced = self._bounced(batch)
         try:
-            if not bounced and not any([standings[peer] for _, peer in batch]):
-                self._service.datagrams_received(batch, now, out)
-                return
+            clean = not bounced and not any([standings[peer] for _, peer in batch])
         except KeyError:
-            pass  # somebody new
+            clean = False  # somebody new
+        if clean:
+            self._service.datagrams_received(batch, now, out)
+            return
         for index, datagram in enumerate(batch):
             if index in bounced:
                 self._drop(datagram[1], "bounce", now)
@@ -146,7 +148,8 @@ class Admission:
             return None
         if self._trusted_only:
             return "untrusted"
-        return Unproven(source_of(address), IPV4_OVERHEAD if "." in address else IPV6_OVERHEAD)
+        overhead = IPV4_OVERHEAD if isinstance(plain(address), IPv4Address) else IPV6_OVERHEAD
+        return Unproven(source_of(address), overhead)
 
     def _bounced(self, batch: Sequence[Datagram]) -> Collection[int]:
         """Which of the batch to drop because they come and come again, as places in it.

@@ -23,7 +23,7 @@ from netechod.services.wire import (
 PROMPT_INTERVAL = 5.0  # seconds between two prompts to the same stranger: an error text must not feed a loop
 MAX_PROMPTED = 4096  # strangers remembered for that; beyond it the longest-prompted is forgotten
 
-_JOINING = re.compile(rb"online(?: [0-9a-f]{%d})?" % LENGTH)
+_JOINING = re.compile(rb"online(?: ([0-9a-f]{%d}))?" % LENGTH)
 
 Departure: TypeAlias = Literal["said", "idle", "unreachable"]
 
@@ -147,7 +147,8 @@ class ChatRoom:
 
     def _proves(self, text: bytes, name: str, now: float) -> bool:
         """Whether `text` is a join with a cookie that is good for `name`."""
-        return text != ONLINE and self._cookies.proves(text.removeprefix(ONLINE + b" "), name, now)
+        joining = _JOINING.fullmatch(text)
+        return joining is not None and bool(joining[1]) and self._cookies.proves(joining[1], name, now)
 
     def _refuse(self, why: str, peer: Peer, out: Outbox) -> None:
         self.refused += 1

@@ -12,9 +12,10 @@ Network: TypeAlias = IPv4Network | IPv6Network
 
 def source_of(address: str) -> Hashable:
     """What counts as one source: an IPv4 address, or the /64 of an IPv6 one, which is one customer's."""
+    address, _, _ = address.partition("%")  # a zone may have a dot, as eth0.5 has
     if "." in address:
         return address.removeprefix("::ffff:")
-    return ip_address(address.partition("%")[0]).packed[:8]
+    return ip_address(address).packed[:8]
 
 
 def within(address: str, networks: Collection[Network]) -> bool:
