@@ -115,6 +115,7 @@ def test_what_follows_an_answer_happens_when_it_is_sent(
         (b"[]\n", "not a JSON array"),
         (b'["look", 1]\n', "not a JSON array"),
         (b"\xff\xfe\n", "not a JSON array"),
+        (b"[" * (MAX_QUESTION - 1) + b"\n", "not a JSON array"),
         (b'["lok"]\n', "unknown command 'lok'"),
     ],
 )

@@ -26,7 +26,7 @@ def samples(text: str) -> dict[tuple[str, ...], float]:
     """Every sample by its name and its labels' values; the text has to be valid OpenMetrics."""
     return {
         (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(text)
+        for family in text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
         for sample in family.samples
     }
 

@@ -25,7 +25,7 @@ from support.looping import (
 
 from netechod.reactor.connection import HIGH_WATER
 from netechod.reactor.loop import Loop
-from netechod.reactor.tcp import BUFFER, TcpServer, source_of
+from netechod.reactor.tcp import BUFFER, TcpServer
 from netechod.services.api import Chunk
 from netechod.services.echo import EchoSession, TutorialEchoSession
 
@@ -263,18 +263,3 @@ def test_closing_closes_everything_at_once(
     with socket.socket() as late, pytest.raises(ConnectionRefusedError):
         late.connect(address)
     assert reason(caplog) == "drain"
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("192.0.2.1", "192.0.2.1", True),
-        ("192.0.2.1", "192.0.2.2", False),
-        ("192.0.2.1", "::ffff:192.0.2.1", True),
-        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", True),
-        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
-        ("fe80::1%lo", "fe80::2", True),
-    ],
-)
-def test_a_source_is_an_ipv4_address_or_an_ipv6_network_of_64_bits(one: str, other: str, same: bool) -> None:
-    assert (source_of(one) == source_of(other)) is same

@@ -207,13 +207,20 @@ def test_who_has_said_everything_is_closed_instead_of_handed_over(
     server = tcp.serve()
     client = tcp.connected(server, buffers=SMALL)
     [connection] = server.connections
-    tcp.loop.watch(client.fileno(), None, lambda: client.send(bytes(4096)))
+    sent = 0
+
+    def send() -> None:
+        nonlocal sent
+        sent += client.send(bytes(4096))
+
+    loop.watch(client.fileno(), None, send)
     run_until(loop, lambda: connection.owes)
-    tcp.loop.unwatch(client.fileno())
+    loop.unwatch(client.fileno())
     client.shutdown(socket.SHUT_WR)
-    turn(loop, 50)  # it reads on to the end, for what it owes is less than the high water
+    run_until(loop, lambda: connection.bytes_in == sent)
+    turn(loop)  # now it knows that there is no more to come
     heir.inherit_from(server)
-    receive_rest(loop, client)
+    assert receive_rest(loop, client) == bytes(sent)
     turn(loop, 5)
     assert (heir.drained, heir.connections) == (1, [])
     assert caplog.messages[-1].endswith("reason=eof")

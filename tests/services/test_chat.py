@@ -1,5 +1,6 @@
 """The chat room as a dialogue: who says what when, and who hears it."""
 
+import re
 from typing import cast
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from support.recorder import Recorder
 
 from netechod.services.api import Datagram, Peer
-from netechod.services.chat import MAX_PROMPTED, ChatRoom, Departure
+from netechod.services.chat import MAX_PROMPTED, ChatRoom, Departure, Member, Terms
+from netechod.services.cookie import CookieJar
 from netechod.services.wire import display_name
 
 ANN = ("192.0.2.1", 40001)
@@ -20,12 +22,28 @@ PEOPLE = (ANN, BOB, CAT, DAN)  # in the order in which the recorder lists them
 
 PROMPT = "你还没有上线,请先上线,运行: online".encode()
 FULL = b"message refused: the room is full"
+CROWDED = b"message refused: too many members from your address"
+SECRET = b"secret"
+
+
+def address_of(peer: Peer) -> tuple[str, int]:
+    """Peers are addresses here."""
+    return cast(tuple[str, int], peer)
 
 
 def name_of(peer: Peer) -> str:
     """The name that the daemon gives to a peer."""
-    address, port = cast(tuple[str, int], peer)
-    return display_name(address, port)
+    return display_name(*address_of(peer))
+
+
+def cookie_of(peer: Peer, now: float) -> bytes:
+    """What the room gives to `peer` to prove its address with."""
+    return CookieJar(SECRET).cookie_for(name_of(peer), now).encode()
+
+
+def challenge(peer: Peer, now: float = 0.0) -> tuple[str, bytes, object]:
+    """What a newcomer hears that has to prove its address."""
+    return ("send", b"challenge " + cookie_of(peer, now), peer)
 
 
 def line(peer: Peer, text: bytes) -> bytes:
@@ -44,7 +62,7 @@ class Journal(list[tuple[str, ...]]):
 
 
 def make_room(journal: Journal) -> ChatRoom:
-    return ChatRoom(name_of=name_of, on_online=journal.came, on_offline=journal.went)
+    return ChatRoom(address_of=address_of, on_online=journal.came, on_offline=journal.went, secret=SECRET)
 
 
 @pytest.fixture
@@ -141,7 +159,22 @@ def test_the_word_online_may_end_as_clients_end_it(room: ChatRoom, payload: byte
     ]
 
 
-@pytest.mark.parametrize("text", [b"Online", b"ONLINE", b" online", b"online!", b"online now", b"offline"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"Online",
+        b"ONLINE",
+        b" online",
+        b"online!",
+        b"online now",
+        b"offline",
+        b"online 0123456789abcde",
+        b"online 0123456789ABCDEF",
+        b"online  0123456789abcdef",
+        b"online 0123456789abcdef0",
+        b"0123456789abcdef",
+    ],
+)
 def test_nothing_else_means_online(room: ChatRoom, text: bytes) -> None:
     assert say(room, (text, ANN)) == [("send", PROMPT, ANN)]
     assert online(room) == []
@@ -202,7 +235,7 @@ def test_the_longest_message_is_passed_on(room: ChatRoom) -> None:
 
 
 def test_a_full_room_refuses_newcomers_and_no_member(room: ChatRoom, journal: Journal) -> None:
-    room.configure(idle_timeout=120.0, max_members=1, max_message=1024)
+    room.configure(Terms(max_members=1))
     come_online(room, ANN)
     assert say(room, (b"online", BOB), (b"online", ANN), (b"hi", ANN)) == [
         ("send", FULL, BOB),
@@ -215,7 +248,7 @@ def test_a_full_room_refuses_newcomers_and_no_member(room: ChatRoom, journal: Jo
 
 def test_new_limits_hold_at_once_and_put_nobody_out(room: ChatRoom) -> None:
     come_online(room, ANN, BOB)
-    room.configure(idle_timeout=30.0, max_members=1, max_message=2)
+    room.configure(Terms(idle_timeout=30.0, max_members=1, max_message=2))
     assert len(online(room)) == 2
     assert room.next_deadline() == 30.0
     assert say(room, (b"abc", ANN), (b"ab", ANN), (b"online", CAT)) == [
@@ -223,6 +256,167 @@ def test_new_limits_hold_at_once_and_put_nobody_out(room: ChatRoom) -> None:
         ("broadcast", line(ANN, b"ab"), (ANN, BOB)),
         ("send", FULL, CAT),
     ]
+
+
+# Proving an address.
+
+
+def trusting_ann(address: str) -> bool:
+    return address.removeprefix("::ffff:") == ANN[0]
+
+
+@pytest.fixture
+def careful(room: ChatRoom) -> ChatRoom:
+    """A room that asks everybody but Ann for a cookie."""
+    room.configure(Terms(join="auto", trusts=trusting_ann))
+    return room
+
+
+def test_a_challenge_is_the_word_and_16_hexadecimal_digits(careful: ChatRoom) -> None:
+    [(verb, text, peer)] = say(careful, (b"online", BOB))
+    assert (verb, peer) == ("send", BOB)
+    assert re.fullmatch(b"challenge [0-9a-f]{16}", text)
+
+
+def test_with_auto_the_trusted_join_at_once_and_the_others_with_their_cookie(
+    careful: ChatRoom, journal: Journal
+) -> None:
+    assert say(careful, (b"online", ANN)) == [("broadcast", line(ANN, b"online"), (ANN,))]
+    assert say(careful, (b"online", BOB)) == [challenge(BOB)]
+    assert (online(careful), journal) == ([name_of(ANN)], [("online", name_of(ANN))])
+    assert say(careful, (b"online " + cookie_of(BOB, 0.0) + b"\r\n", BOB), now=1.0) == [
+        ("broadcast", line(BOB, b"online"), (ANN, BOB))
+    ]
+    assert journal[1:] == [("online", name_of(BOB))]
+    assert careful.refused == 0
+
+
+def test_with_cookie_the_trusted_prove_their_address_as_well(room: ChatRoom) -> None:
+    room.configure(Terms(join="cookie"))
+    assert say(room, (b"online", ANN), (b"online " + cookie_of(ANN, 0.0), ANN)) == [
+        challenge(ANN),
+        ("broadcast", line(ANN, b"online"), (ANN,)),
+    ]
+
+
+def test_an_open_room_asks_nobody_and_takes_any_cookie(room: ChatRoom) -> None:
+    room.configure(Terms(join="open", trusts=lambda address: False))
+    assert say(room, (b"online", ANN), (b"online 0123456789abcdef", BOB)) == [
+        ("broadcast", line(ANN, b"online"), (ANN,)),
+        ("broadcast", line(BOB, b"online"), (ANN, BOB)),
+    ]
+
+
+def test_whom_to_trust_is_asked_by_address(room: ChatRoom) -> None:
+    asked: list[str] = []
+
+    def trusts(address: str) -> bool:
+        asked.append(address)
+        return False
+
+    room.configure(Terms(join="auto", trusts=trusts))
+    assert say(room, (b"online", ANN), (b"online", CAT)) == [challenge(ANN), challenge(CAT)]
+    assert asked == [ANN[0], CAT[0]]
+
+
+def test_a_wrong_cookie_is_answered_with_the_right_one(careful: ChatRoom, journal: Journal) -> None:
+    neighbour = (BOB[0], BOB[1] + 1)
+    moved = ("2001:db8::3", BOB[1])
+    for wrong in (b"0" * 16, cookie_of(ANN, 0.0), cookie_of(neighbour, 0.0), cookie_of(moved, 0.0)):
+        assert say(careful, (b"online " + wrong, BOB)) == [challenge(BOB)]
+    assert journal == []
+
+
+@pytest.mark.parametrize(
+    ("given_at", "said_at", "good"),
+    [(0.0, 59.9, True), (0.0, 119.9, True), (0.0, 120.0, False), (59.9, 119.9, True), (59.9, 120.0, False)],
+)
+def test_a_cookie_is_good_for_60_to_120_seconds(
+    careful: ChatRoom, given_at: float, said_at: float, good: bool
+) -> None:
+    [(_, text, _)] = say(careful, (b"online", BOB), now=given_at)
+    heard = say(careful, (text.replace(b"challenge", b"online"), BOB), now=said_at)
+    assert heard == [("broadcast", line(BOB, b"online"), (BOB,)) if good else challenge(BOB, said_at)]
+
+
+def test_a_member_that_repeats_its_cookie_is_refreshed_and_says_nothing(
+    careful: ChatRoom, journal: Journal
+) -> None:
+    joining = b"online " + cookie_of(BOB, 0.0)
+    come_online(careful, ANN)
+    say(careful, (joining, BOB))
+    assert say(careful, (joining, BOB), (joining + b"\n", BOB), (b"online", BOB), now=100.0) == []
+    assert (careful.presence[BOB].heard, careful.messages, len(journal)) == (100.0, 0, 2)
+
+
+def test_what_merely_looks_like_a_cookie_is_a_message(careful: ChatRoom) -> None:
+    say(careful, (b"online " + cookie_of(BOB, 0.0), BOB))
+    for text in (b"online " + cookie_of(ANN, 0.0), cookie_of(BOB, 0.0), b"online now"):
+        assert say(careful, (text, BOB)) == [("broadcast", line(BOB, text), (BOB,))]
+
+
+def test_a_stranger_is_prompted_and_not_challenged(careful: ChatRoom) -> None:
+    assert say(careful, (b"hi", BOB), (b"online now", BOB)) == [("send", PROMPT, BOB)]
+    assert say(careful, (b"offline", CAT)) == [("send", PROMPT, CAT)]
+
+
+def test_a_leaver_proves_its_address_again(careful: ChatRoom) -> None:
+    say(careful, (b"online " + cookie_of(BOB, 0.0), BOB), (b"offline", BOB))
+    assert say(careful, (b"online", BOB)) == [challenge(BOB)]
+
+
+def test_a_full_room_is_no_secret_to_who_has_a_cookie_only(careful: ChatRoom) -> None:
+    careful.configure(Terms(join="cookie", max_members=0))
+    assert say(careful, (b"online", BOB), (b"online " + cookie_of(BOB, 0.0), BOB)) == [
+        challenge(BOB),
+        ("send", FULL, BOB),
+    ]
+
+
+# Many from one address.
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "third", "elsewhere"),
+    [
+        (("192.0.2.1", 1), ("192.0.2.1", 2), ("::ffff:192.0.2.1", 3), ("192.0.2.2", 3)),
+        (("2001:db8::1", 1), ("2001:db8::2", 1), ("2001:db8::ffff:0:0:3", 1), ("2001:db8:0:1::1", 1)),
+    ],
+)
+def test_an_ipv4_address_or_an_ipv6_network_of_64_bits_has_so_many_members(
+    room: ChatRoom, journal: Journal, first: Peer, second: Peer, third: Peer, elsewhere: Peer
+) -> None:
+    room.configure(Terms(max_members_per_source=2))
+    come_online(room, first, second)
+    assert say(room, (b"online", third)) == [("send", CROWDED, third)]
+    assert (room.refused, len(journal)) == (1, 2)
+    assert say(room, (b"online", first), (b"online", elsewhere)) == [
+        ("broadcast", line(elsewhere, b"online"), tuple(sorted((first, second, elsewhere), key=str)))
+    ]
+    say(room, (b"offline", second))
+    come_online(room, third)
+    assert name_of(third) in online(room)
+    assert say(room, (b"online", second)) == [("send", CROWDED, second)]
+
+
+def test_whose_lease_has_ended_makes_room_for_another_of_its_address(room: ChatRoom, out: Recorder) -> None:
+    room.configure(Terms(max_members_per_source=1))
+    neighbour = (ANN[0], ANN[1] + 1)
+    come_online(room, ANN)
+    assert say(room, (b"online", neighbour), now=119.0) == [("send", CROWDED, neighbour)]
+    room.deadline_reached(120.0, out)
+    come_online(room, neighbour, now=120.0)
+    assert online(room) == [name_of(neighbour)]
+
+
+def test_who_is_back_after_a_restart_counts_for_its_address(room: ChatRoom) -> None:
+    room.configure(Terms(max_members_per_source=1))
+    neighbour = (ANN[0], ANN[1] + 1)
+    room.restore(ANN, 0.0, 0.0)
+    assert say(room, (b"online", neighbour)) == [("send", CROWDED, neighbour)]
+    say(room, (b"offline", ANN))
+    come_online(room, neighbour)
+    assert online(room) == [name_of(neighbour)]
 
 
 # Strangers.
@@ -254,9 +448,10 @@ def test_a_visit_in_between_brings_no_second_prompt(room: ChatRoom) -> None:
 def test_two_rooms_that_are_members_of_each_other_fall_silent() -> None:
     rooms = {
         number: ChatRoom(
-            name_of=lambda peer: f"192.0.2.1--900{peer}",
+            address_of=lambda peer: ("192.0.2.1", 9000 + cast(int, peer)),
             on_online=lambda name: None,
             on_offline=lambda name, reason: None,
+            secret=SECRET,
         )
         for number in (1, 2)
     }
@@ -352,16 +547,67 @@ def test_an_empty_room_waits_for_nothing(room: ChatRoom, out: Recorder) -> None:
 
 
 def test_with_an_idle_limit_of_0_nobody_ever_expires(room: ChatRoom, out: Recorder) -> None:
-    room.configure(idle_timeout=0.0, max_members=10, max_message=1024)
+    room.configure(Terms(idle_timeout=0.0))
     come_online(room, ANN)
     room.deadline_reached(1e9, out)
     assert (room.next_deadline(), out, len(online(room))) == (None, [], 1)
+
+
+# Over a restart.
+
+
+def test_a_member_that_is_restored_is_online_and_nobody_is_told(room: ChatRoom, journal: Journal) -> None:
+    room.restore(BOB, -500.0, -20.0)
+    assert dict(room.presence) == {BOB: Member("2001:db8::2--40002", -500.0, -20.0)}
+    assert journal == []
+    assert say(room, (b"online", BOB), (b"hi", BOB)) == [("broadcast", line(BOB, b"hi"), (BOB,))]
+    assert room.presence[BOB] == Member("2001:db8::2--40002", -500.0, 0.0)
+
+
+def test_a_restored_members_lease_goes_on(room: ChatRoom, journal: Journal, out: Recorder) -> None:
+    room.restore(BOB, -500.0, -20.0)
+    assert room.next_deadline() == 100.0
+    room.deadline_reached(100.0, out)
+    assert out == [("broadcast", line(BOB, b"offline"), (BOB,))]
+    assert journal == [("offline", "2001:db8::2--40002", "idle")]
+
+
+def test_a_lease_that_has_ended_during_the_restart_ends_now(room: ChatRoom, out: Recorder) -> None:
+    room.restore(ANN, -500.0, -130.0)
+    room.restore(BOB, -500.0, -20.0)
+    assert room.next_deadline() == -10.0
+    room.deadline_reached(0.0, out)
+    assert out == [("broadcast", line(ANN, b"offline"), (ANN, BOB))]
+    assert online(room) == ["2001:db8::2--40002"]
+
+
+def test_members_restored_in_the_order_of_their_silence_stay_in_it(room: ChatRoom) -> None:
+    before = make_room(Journal())
+    come_online(before, CAT, ANN, BOB)
+    say(before, (b"hi", CAT), now=10.0)
+    say(before, (b"hi", ANN), now=20.0)
+    for peer, (_, since, heard) in before.presence.items():
+        room.restore(peer, since, heard)
+    assert list(room.presence.items()) == list(before.presence.items())
+    assert online(room) == [name_of(peer) for peer in (BOB, CAT, ANN)]
+    assert room.next_deadline() == before.next_deadline() == 120.0
+    say(room, (b"hi", BOB), now=30.0)
+    assert room.next_deadline() == 130.0
+
+
+def test_who_was_restored_hears_everybody_and_may_leave(room: ChatRoom, journal: Journal) -> None:
+    room.restore(BOB, -500.0, -20.0)
+    assert say(room, (b"online", ANN)) == [("broadcast", line(ANN, b"online"), (ANN, BOB))]
+    assert say(room, (b"offline", BOB)) == [("broadcast", line(BOB, b"offline"), (ANN, BOB))]
+    assert online(room) == ["192.0.2.1--40001"]
+    assert journal == [("online", "192.0.2.1--40001"), ("offline", "2001:db8::2--40002", "said")]
 
 
 # Any interleaving.
 
 texts = st.sampled_from(
     [b"online", b"offline", b"hi", b"online\n", b"Online", b"\xff", b"a\x1bb", b"", b"\0x", PROMPT, FULL]
+    + [b"online " + cookie_of(peer, 0.0) for peer in (BOB, CAT)]
 )
 lives = st.lists(st.tuples(texts | st.binary(max_size=40), st.sampled_from(PEOPLE)), max_size=30)
 
@@ -371,16 +617,24 @@ lives = st.lists(st.tuples(texts | st.binary(max_size=40), st.sampled_from(PEOPL
 def test_a_batch_is_heard_as_its_datagrams_one_by_one(batch: list[Datagram]) -> None:
     journals = Journal(), Journal()
     rooms = make_room(journals[0]), make_room(journals[1])
+    for room in rooms:
+        room.configure(Terms(join="auto", trusts=trusting_ann, max_members=3))
     at_once = say(rooms[0], *batch)
     assert at_once == [heard for datagram in batch for heard in say(rooms[1], datagram)]
     assert journals[0] == journals[1]
     assert online(rooms[0]) == online(rooms[1])
 
 
+ANNA = ("::ffff:192.0.2.1", 40005)
+BILL, BETH = ("2001:db8::b:6", 40006), ("2001:db8::b:7", 40007)
+CROWD = tuple(sorted((*PEOPLE, ANNA, BILL, BETH), key=str))
+SOURCES: dict[Peer, str] = {ANN: "a", ANNA: "a", BOB: "b", BILL: "b", BETH: "b", CAT: "c", DAN: "d"}
+
+
 class AnyEvening(RuleBasedStateMachine):
     """People come, talk, fall silent and go in any order; a model of the room predicts what each hears."""
 
-    IDLE, ROOM_FOR = 60.0, 3
+    IDLE, ROOM_FOR, SOURCE_FOR = 60.0, 4, 2
 
     def __init__(self) -> None:
         super().__init__()
@@ -393,7 +647,15 @@ class AnyEvening(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        self.room.configure(idle_timeout=self.IDLE, max_members=self.ROOM_FOR, max_message=8)
+        terms = Terms(
+            join="auto",
+            trusts=trusting_ann,
+            idle_timeout=self.IDLE,
+            max_members=self.ROOM_FOR,
+            max_members_per_source=self.SOURCE_FOR,
+            max_message=8,
+        )
+        self.room.configure(terms)
 
     def hears(self, text: bytes, peer: Peer) -> list[tuple[str, bytes, object]]:
         return say(self.room, (text, peer), now=self.now)
@@ -405,7 +667,7 @@ class AnyEvening(RuleBasedStateMachine):
 
     def announcement(self, peer: Peer, text: bytes) -> tuple[str, bytes, object]:
         """The one line that each member of this moment hears once."""
-        return ("broadcast", line(peer, text), tuple(person for person in PEOPLE if person in self.heard))
+        return ("broadcast", line(peer, text), tuple(person for person in CROWD if person in self.heard))
 
     def prompts(self, peer: Peer) -> list[tuple[str, bytes, object]]:
         """What a stranger hears: the prompt, or nothing for five seconds after one."""
@@ -414,20 +676,44 @@ class AnyEvening(RuleBasedStateMachine):
         self.prompted[peer] = self.now
         return [("send", PROMPT, peer)]
 
-    @rule(peer=st.sampled_from(PEOPLE))
+    def joins(self, peer: Peer) -> list[tuple[str, bytes, object]]:
+        """What a newcomer brings about whose address is beyond doubt."""
+        if len(self.heard) == self.ROOM_FOR:
+            return [("send", FULL, peer)]
+        if sum(SOURCES[person] == SOURCES[peer] for person in self.heard) == self.SOURCE_FOR:
+            return [("send", CROWDED, peer)]
+        self.renews(peer)
+        self.expected_journal.came(name_of(peer))
+        return [self.announcement(peer, b"online")]
+
+    @rule(peer=st.sampled_from(CROWD))
     def comes_online(self, peer: Peer) -> None:
         expected: list[tuple[str, bytes, object]] = []
         if peer in self.heard:
             self.renews(peer)
-        elif len(self.heard) == self.ROOM_FOR:
-            expected = [("send", FULL, peer)]
+        elif peer in (ANN, ANNA):
+            expected = self.joins(peer)
         else:
-            self.renews(peer)
-            self.expected_journal.came(name_of(peer))
-            expected = [self.announcement(peer, b"online")]
+            expected = [challenge(peer, self.now)]
         assert self.hears(b"online", peer) == expected
 
-    @rule(peer=st.sampled_from(PEOPLE))
+    @rule(peer=st.sampled_from(CROWD), age=st.sampled_from([0.0, 59.0, 130.0]))
+    def proves_its_address(self, peer: Peer, age: float) -> None:
+        given = self.now - age
+        good = self.now // 60 - given // 60 <= 1
+        joining = b"online " + cookie_of(peer, given)
+        expected: list[tuple[str, bytes, object]] = []
+        if peer in self.heard:
+            self.renews(peer)
+            if not good:  # a message, and one that is longer than allowed
+                expected = [("send", b"message refused: longer than 8 bytes", peer)]
+        elif good or peer in (ANN, ANNA):
+            expected = self.joins(peer)
+        else:
+            expected = [challenge(peer, self.now)]
+        assert self.hears(joining, peer) == expected
+
+    @rule(peer=st.sampled_from(CROWD))
     def goes_offline(self, peer: Peer) -> None:
         if peer in self.heard:
             expected = [self.announcement(peer, b"offline")]
@@ -437,9 +723,7 @@ class AnyEvening(RuleBasedStateMachine):
             expected = self.prompts(peer)
         assert self.hears(b"offline", peer) == expected
 
-    @rule(
-        peer=st.sampled_from(PEOPLE), text=st.sampled_from([b"hi", "你好".encode(), b"Online", b"offline!"])
-    )
+    @rule(peer=st.sampled_from(CROWD), text=st.sampled_from([b"hi", "你好".encode(), b"Online", b"offline!"]))
     def talks(self, peer: Peer, text: bytes) -> None:
         if peer in self.heard:
             self.renews(peer)
@@ -449,7 +733,7 @@ class AnyEvening(RuleBasedStateMachine):
         assert self.hears(text, peer) == expected
 
     @rule(
-        peer=st.sampled_from(PEOPLE),
+        peer=st.sampled_from(CROWD),
         bad=st.sampled_from(
             [
                 (b"123456789", b"longer than 8 bytes"),

@@ -13,6 +13,9 @@ pytestmark = [pytest.mark.machine, pytest.mark.timeout(300)]
 
 DROP_IN = "/etc/systemd/system/netechod.service.d/private-network.conf"
 WRITABLE = ("/run/netechod", "/tmp", "/var/log/netechod", "/var/tmp")
+NO_CONTROLLER = (
+    "this host keeps the controller for it out of the unified control groups, so a machine has none"
+)
 UNITS = ("netechod.service", *SOCKETS, "netechod-dictionary.path", "netechod-reload.service")
 
 
@@ -124,8 +127,5 @@ def test_its_limits_are_those_of_the_unit(serving: Machine, remark: Callable[[st
         if (group / name).exists():
             assert (group / name).read_text().strip() == wanted
         else:
-            remark(
-                f"{directive}={wanted} is not applied here: this host keeps the controller for it out of the unified "
-                "control groups, so the machine has none. That the unit asks for it is checked."
-            )
+            remark(f"{directive}={wanted} is in the unit and not applied here: {NO_CONTROLLER}")
             assert wanted.isdigit()

@@ -1,12 +1,11 @@
 """`netecho`: the client's command line, for people and scripts."""
 
 import argparse
-import math
 import os
 import sys
 from collections.abc import Callable, Sequence
 
-from netechod.cli.parsing import Parser, check_command
+from netechod.cli.parsing import Parser, check_command, seconds
 from netechod.client import chat, dictionary, echo
 from netechod.client.net import ANY_FAMILY, IPV4, IPV6, ClientError, Target, split_address
 from netechod.client.screen import OutputClosed, complain
@@ -127,14 +126,6 @@ def _target(arguments: argparse.Namespace) -> Target:
 
 
 # argparse shows the names of these: "invalid seconds value: 'x'".
-
-
-def seconds(text: str) -> float:
-    """A time to wait."""
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise ValueError
-    return value
 
 
 def count(text: str) -> int:

@@ -1,7 +1,6 @@
 """`netechoctl`: the operator's command line."""
 
 import argparse
-import math
 import os
 import sys
 import tomllib
@@ -9,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from netechod.cli.parsing import Parser, check_command, say
+from netechod.cli.parsing import Parser, check_command, say, seconds
 from netechod.client import operator
 from netechod.client.control import Target
 from netechod.client.net import ClientError
@@ -169,14 +168,6 @@ def _made(
         parsers[name] = choices.add_parser(name, parents=[common], help=summary, description=summary)
         parsers[name].set_defaults(run=run)
     return parsers
-
-
-def seconds(text: str) -> float:
-    """A time to wait; argparse shows this name: "invalid seconds value: 'x'"."""
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise ValueError
-    return value
 
 
 if __name__ == "__main__":

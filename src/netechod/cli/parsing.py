@@ -1,6 +1,7 @@
 """What the command lines have in common: how a mistake is answered."""
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,14 @@ class Parser(argparse.ArgumentParser):
     def add_version(self) -> None:
         """The option that all programs have."""
         self.add_argument("-V", "--version", action="version", version=f"%(prog)s {__version__}")
+
+
+def seconds(text: str) -> float:
+    """A time to wait; argparse shows this name: "invalid seconds value: 'x'"."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise ValueError
+    return value
 
 
 def fail(program: str, message: str, hint: str) -> NoReturn:

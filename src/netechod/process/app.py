@@ -27,6 +27,8 @@ from netechod.reactor.selectors import SELECTORS
 from netechod.reactor.signals import SignalSource
 from netechod.services.dictionary import Dictionary
 
+HAND_OVER_PATIENCE = 1.0  # seconds: who has not taken what it is owed by then gets it from our successor
+
 log = logging.getLogger(__name__)
 
 
@@ -160,6 +162,8 @@ class App:
         self._notifier.stopping(f"stopping: {reason}")
         self._reloader.cancel()
         timeout = self._loaded.config.daemon.drain_timeout
+        if self._estate is not None:
+            timeout = min(timeout, HAND_OVER_PATIENCE)
         log.info("stopping reason=%s connections=%d", reason, self._house.connections or 0)
         self.loop.call_at(self.loop.now + timeout, self.loop.stop)
         self._house.drain(self.loop.stop, self._estate)
@@ -178,7 +182,7 @@ class App:
         try:
             fresh = yield from read_again(self._loaded, self.edition)
         except ReloadError as error:
-            log.error("%s", error)
+            log.error("%s", error, extra={"event": "reload-failed", "service": error.service})
             outcome = Outcome(error=error.reason)
         else:
             keys, waiting = self._adopt(fresh)

@@ -98,7 +98,7 @@ def _looked_up(edition: Dictionary, words: list[str]) -> dict[str, str | None]:
     """Each word's value as the file has it, without the limits of the wire; None for a miss."""
     found = {}
     for word in words:
-        text = word.encode()
+        text = word.encode(errors="surrogatepass")  # no entry is like that, and JSON may be
         value = edition.entries.get(text) or edition.lookup_folded(text)
         found[word] = None if value is None else value.decode()
     return found

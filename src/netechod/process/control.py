@@ -125,7 +125,7 @@ class ControlConnection:
     def _dispatch(self, line: bytes) -> None:
         try:
             words = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter: a thousand brackets are enough
             words = None
         if not (isinstance(words, list) and words and all(isinstance(word, str) for word in words)):
             self.refuse("the question is not a JSON array of strings")
@@ -141,7 +141,7 @@ class ControlConnection:
     def _send(self, head: Mapping[str, Any], body: Iterable[str]) -> None:
         if self not in self._server.connections:
             return  # whoever asked did not wait for the answer
-        self._rest = json.dumps(head, ensure_ascii=False).encode() + b"\n"
+        self._rest = json.dumps(head).encode() + b"\n"  # escapes: file names need not be UTF-8
         self._answer = (line.encode() + b"\n" for line in body)
         self._watch(None, self._on_writable)
 

@@ -58,12 +58,14 @@ def _blocks(fd: int, path: Path) -> Iterator[bytes]:
 
 def log_loaded(dictionary: Dictionary, seconds: float) -> None:
     """Tell the operator what is in use now, and which lines are not."""
+    fields = {"event": "loaded", "service": "dictionary"}
     for warning in dictionary.warnings:
-        log.warning("%s", warning)
+        log.warning("%s", warning, extra=fields)
     log.info(
         "dictionary loaded entries=%d skipped=%d sha256=%s seconds=%.3f",
         len(dictionary),
         dictionary.skipped,
         dictionary.sha256[:12],
         seconds,
+        extra=fields,
     )

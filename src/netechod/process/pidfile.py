@@ -39,6 +39,7 @@ class Pidfile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.made_directory: Path | None = None  # to be given to whom the daemon becomes
         self._fd = -1
         self._owner = (
             0  # the process that locked it or, after a fork, wrote its pid; only that one removes it
@@ -97,6 +98,7 @@ class Pidfile:
         with suppress(FileExistsError):
             self._path.parent.mkdir(parents=True)
             self._path.parent.chmod(0o755)
+            self.made_directory = self._path.parent
 
     def _try_lock(self) -> bool:
         """Lock the file that the path names; False when it went away meanwhile and there is a new one.

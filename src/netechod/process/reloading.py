@@ -38,11 +38,12 @@ class Outcome:
 
 
 class ReloadError(NetechodError):
-    """A reload that changed nothing: a sentence for the log, and the reason alone."""
+    """A reload that changed nothing: a sentence for the log, the reason alone, and the service concerned."""
 
-    def __init__(self, sentence: str, reason: str) -> None:
+    def __init__(self, sentence: str, reason: str, service: str) -> None:
         super().__init__(sentence)
         self.reason = reason
+        self.service = service
 
 
 def compared(old: Dictionary, new: Dictionary) -> Generator[None, None, Changes]:
@@ -76,7 +77,8 @@ def read_again(loaded: Loaded, old: Dictionary) -> Generator[None, None, Fresh]:
         fresh = loaded.reread()
     except ConfigError as error:
         summary = error.summary()
-        raise ReloadError(f"configuration reload failed, nothing changes: {summary}", summary) from None
+        sentence = f"configuration reload failed, nothing changes: {summary}"
+        raise ReloadError(sentence, summary, "daemon") from None
     section = fresh.config.dictionary
     if not section.enabled:
         return Fresh(fresh, old, Changes())
@@ -84,7 +86,7 @@ def read_again(loaded: Loaded, old: Dictionary) -> Generator[None, None, Fresh]:
         edition = yield from load_dictionary(section.file, max_size=section.max_size, strict=section.strict)
     except DictionaryError as error:
         sentence = f"dictionary reload failed, {len(old)} entries stay in use: {error}"
-        raise ReloadError(sentence, str(error)) from None
+        raise ReloadError(sentence, str(error), "dictionary") from None
     changes = yield from compared(old, edition)
     return Fresh(fresh, edition, changes)
 

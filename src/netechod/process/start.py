@@ -123,7 +123,8 @@ class _Start:
         else:
             self._readiness = detach(sockets.filenos(), self._pidfile)
         settings = self._config.daemon
-        drop_privileges(settings.user, settings.group, settings.control)
+        made = self._pidfile.made_directory
+        drop_privileges(settings.user, settings.group, settings.control, *([made] if made else []))
 
     def open_logs(self) -> None:
         """From here on lines are written, those until now first."""

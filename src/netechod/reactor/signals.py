@@ -31,10 +31,12 @@ class SignalSource:
         loop.call_soon(self._deliver)
 
     def close(self) -> None:
-        """Put back the handlers that were there before."""
-        signal.set_wakeup_fd(-1)
+        """Put back the handlers that were there before. Harmless when that is done."""
+        if self._before:
+            signal.set_wakeup_fd(-1)
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        self._before.clear()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         """Keep the number, once, in the order of arrival. Runs between any two bytecodes: no logging here."""

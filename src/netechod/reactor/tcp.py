@@ -87,7 +87,9 @@ class TcpServer:
         except OSError:
             sock.close()  # it ended while nobody was there
             return
+        self.counters.accepted += 1
         self._serve(sock, address, port).adopt(owed)
+        self._check_room()
 
     def close(self) -> None:
         """Close everything now; what is being handed over goes there, with what is owed."""

@@ -162,7 +162,7 @@ class Admission:
             self._repeats.clear()
         bounced = []
         for index, (payload, peer) in enumerate(batch):
-            mark = hash(payload) if len(payload) <= 128 else hash((payload[:64], payload[-64:], len(payload)))
+            mark = hash(payload)
             if last.get(peer) != mark:
                 last[peer] = mark
                 self._repeats.pop(peer, None)

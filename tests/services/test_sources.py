@@ -1,0 +1,163 @@
+"""Sources: what an address tells of who sends, and how much each may."""
+
+from collections import defaultdict
+from collections.abc import Hashable
+from ipaddress import IPv4Address, IPv6Address, ip_network
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netechod.services.sources import LEAK, MAX_SOURCES, Buckets, Network, plain, source_of, within
+
+
+def networks(*texts: str) -> list[Network]:
+    return [ip_network(text) for text in texts]
+
+
+# Addresses.
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("fe80::1%lo", "fe80::2", True),
+        ("fe80::1%eth0.5", "fe80::2%eth0.5", True),
+    ],
+)
+def test_a_source_is_an_ipv4_address_or_an_ipv6_network_of_64_bits(one: str, other: str, same: bool) -> None:
+    assert (source_of(one) == source_of(other)) is same
+
+
+@settings(deadline=None)
+@given(st.ip_addresses(v=4), st.ip_addresses(v=4))
+def test_two_ipv4_addresses_are_one_source_only_if_equal(one: IPv4Address, other: IPv4Address) -> None:
+    assert (source_of(f"::ffff:{one}") == source_of(str(other))) is (one == other)
+
+
+@settings(deadline=None)
+@given(st.ip_addresses(v=6, network="2000::/3"), st.integers(0, 127))
+def test_one_other_bit_makes_another_source_in_the_first_half_of_an_ipv6_address(
+    address: IPv6Address, bit: int
+) -> None:
+    other = IPv6Address(int(address) ^ 1 << bit)
+    assert (source_of(str(address)) == source_of(str(other))) is (bit < 64)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("10.1.2.3", True),
+        ("11.1.2.3", False),
+        ("::ffff:10.1.2.3", True),
+        ("::ffff:11.1.2.3", False),
+        ("2001:db8::1", True),
+        ("2001:db9::1", False),
+        ("fe80::1%eth0", True),
+        ("fe80::1%eth0.5", True),
+        ("::a01:203", False),
+    ],
+)
+def test_a_mapped_address_is_within_the_networks_of_ipv4(address: str, expected: bool) -> None:
+    assert within(address, networks("10.0.0.0/8", "2001:db8::/32", "fe80::/10")) is expected
+
+
+def test_nobody_is_within_no_networks() -> None:
+    assert not within("127.0.0.1", [])
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+    ],
+)
+def test_the_plain_address_has_neither_zone_nor_mapping(address: str, expected: str) -> None:
+    assert str(plain(address)) == expected
+
+
+# Buckets.
+
+
+def answered(buckets: Buckets, source: Hashable, times: int, now: float) -> int:
+    """How many of so many datagrams at once are admitted."""
+    return sum(buckets.admits(source, now) for _ in range(times))
+
+
+def test_a_burst_is_admitted_and_then_exactly_one_in_four() -> None:
+    buckets = Buckets(rate=50.0, burst=10)
+    assert answered(buckets, "ann", 10, 0.0) == 10
+    assert [buckets.admits("ann", 0.0) for _ in range(12)] == [False, False, False, True] * 3
+    assert LEAK == 4
+
+
+def test_fifty_a_second_and_a_hundred_at_once_unless_configured() -> None:
+    buckets = Buckets()
+    assert answered(buckets, "ann", 103, 0.0) == 100
+    assert answered(buckets, "ann", 50, 1.0) == 50
+    assert answered(buckets, "ann", 1, 1.0) == 1  # the fourth over the rate
+    assert answered(buckets, "ann", 3, 1.0) == 0
+
+
+def test_a_bucket_fills_with_time_to_the_brim_and_not_beyond() -> None:
+    buckets = Buckets(rate=2.0, burst=4)
+    assert answered(buckets, "ann", 4, 0.0) == 4
+    assert [buckets.admits("ann", now) for now in (0.25, 0.5, 0.75, 1.0)] == [False, True, False, True]
+    assert answered(buckets, "ann", 4, 1000.0) == 4
+    assert answered(buckets, "ann", 2, 1000.0) == 1  # the leak, fourth after three refusals
+    assert answered(buckets, "ann", 3, 1000.0) == 0
+
+
+def test_one_source_does_not_use_up_what_another_may() -> None:
+    buckets = Buckets(rate=1.0, burst=2)
+    assert answered(buckets, "ann", 5, 0.0) == 2
+    assert answered(buckets, "bob", 2, 0.0) == 2
+
+
+def test_another_measure_holds_at_once_for_all() -> None:
+    buckets = Buckets(rate=1.0, burst=100)
+    assert answered(buckets, "ann", 10, 0.0) == 10
+    buckets.configure(rate=3.0, burst=5)
+    assert answered(buckets, "ann", 8, 0.0) == 5
+    assert answered(buckets, "ann", 3, 1.0) == 3
+
+
+def test_only_so_many_sources_are_remembered_and_the_idlest_starts_anew() -> None:
+    buckets = Buckets(rate=0.001, burst=1)
+    assert all(buckets.admits(source, 0.0) for source in range(MAX_SOURCES))
+    assert not buckets.admits(0, 1.0)  # heard again: 1 is the idlest now
+    assert buckets.admits("one more", 1.0)
+    assert not buckets.admits(0, 1.0)
+    assert not buckets.admits(2, 1.0)
+    assert buckets.admits(1, 1.0)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["ann", "bob"]), st.integers(0, 8)), max_size=80),
+    st.sampled_from([0.5, 1.0, 4.0]),
+    st.integers(1, 8),
+)
+def test_no_history_beats_the_measure_by_more_than_the_leak(
+    history: list[tuple[str, int]], rate: float, burst: int
+) -> None:
+    buckets = Buckets(rate=rate, burst=burst)
+    now = 0.0
+    admitted: dict[str, int] = defaultdict(int)
+    refused: dict[str, int] = defaultdict(int)
+    for source, eighths in history:
+        now += eighths / 8
+        (admitted if buckets.admits(source, now) else refused)[source] += 1
+    for source in ("ann", "bob"):
+        # Of all that is over the rate, one in LEAK is admitted: never a whole LEAK of refusals without one.
+        assert admitted[source] <= burst + rate * now + (admitted[source] + refused[source]) // LEAK
+        assert refused[source] <= (admitted[source] + refused[source]) * (LEAK - 1) / LEAK + LEAK - 1
