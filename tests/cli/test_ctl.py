@@ -26,6 +26,15 @@ from netechod.process.status import DictionaryStatus, Status
 CTL = [sys.executable, "-m", "netechod.cli.ctl"]
 CLEAR = "\x1b[H\x1b[2J"
 NOBODY = pwd.getpwnam("nobody")
+AS_ANOTHER = """
+import os, sys
+from netechod.cli.ctl import main  # while we may read it: the checkout can lie in a home directory
+user, group = map(int, sys.argv[1:3])
+os.setgroups([])
+os.setgid(group)
+os.setuid(user)
+sys.exit(main(sys.argv[3:]))
+"""
 COMMANDS = ("status", "watch", "members", "metrics", "reload", "reopen", "log-level", "stop", "dict")
 ACTIONS = ("dump", "lookup", "diff")
 
@@ -156,14 +165,12 @@ def control(daemon: Daemon) -> Path:
 
 def ctl(daemon: Daemon, *arguments: str, user: int | None = None) -> Run:
     """Ask the daemon, as another user if need be, who then has that user's group alone."""
+    program = CTL if user is None else [sys.executable, "-c", AS_ANOTHER, str(user), str(NOBODY.pw_gid)]
     return subprocess.run(
-        [*CTL, *arguments],
+        [*program, *arguments],
         capture_output=True,
         text=True,
         env=environment(NETECHOD_CONTROL=str(control(daemon))),
-        user=user,
-        group=None if user is None else NOBODY.pw_gid,
-        extra_groups=None if user is None else [],
         timeout=PATIENCE,
     )
 

@@ -62,7 +62,7 @@ def send(*numbers: signal.Signals) -> None:
 def test_a_signal_from_another_process_ends_the_wait_without_any_traffic(
     loop: Loop, heard: list[str]
 ) -> None:
-    with subprocess.Popen(["kill", "-HUP", str(os.getpid())]):
+    with subprocess.Popen(["sh", "-c", f"kill -HUP {os.getpid()}"]):
         run_until(loop, lambda: heard)
     assert heard == ["SIGHUP"]
 

@@ -109,7 +109,7 @@ class App:
             version=__version__,
             pid=os.getpid(),
             uptime=time.monotonic() - self._started,
-            config=str(self._loaded.path or ""),
+            config=str(self._loaded.base / self._loaded.path) if self._loaded.path else "",
             listeners=self._listeners,
             counters=self._house.counters(),
             connections=self._house.connections,
@@ -209,6 +209,7 @@ class App:
         return keys, waiting
 
     def _feed_watchdog(self, interval: float) -> None:
-        """Tell the service manager that the loop turns, and come back."""
+        """Tell the service manager that the loop turns, and what it does, and come back."""
         self._notifier.feed_watchdog()
+        self._notifier.status(self.status().line())
         self.loop.call_at(self.loop.now + interval, partial(self._feed_watchdog, interval))
