@@ -25,7 +25,7 @@ MAX_PROMPTED = 4096  # strangers remembered for that; beyond it the longest-prom
 
 _JOINING = re.compile(rb"online(?: ([0-9a-f]{%d}))?" % LENGTH)
 
-Departure: TypeAlias = Literal["said", "idle", "unreachable"]
+Departure: TypeAlias = Literal["said", "idle"]
 
 
 class Member(NamedTuple):
