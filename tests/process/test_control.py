@@ -189,3 +189,14 @@ def test_a_stale_socket_is_taken_over(tmp_path: Path) -> None:
         assert (tmp_path / "control.sock").stat().st_mode & 0o777 == 0o660
         assert daemon.stop() == 0
         assert not (tmp_path / "control.sock").exists()
+
+
+@pytest.mark.system
+def test_no_other_file_is_removed_to_make_room(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        precious = tmp_path / "control.sock"
+        precious.write_text("precious")
+        daemon.start()
+        assert any("is no socket" in line for line in daemon.log())
+        assert daemon.stop() == 0
+        assert precious.read_text() == "precious"

@@ -12,7 +12,8 @@ import pytest
 
 from netechod.errors import SocketError
 from netechod.process.config_file import load
-from netechod.process.sockets import Sockets, address_text, open_sockets
+from netechod.process.config_values import addresses
+from netechod.process.sockets import Sockets, address_text, open_sockets, uncovered
 
 SECTIONS = {"echo-tcp": "echo.tcp", "echo-udp": "echo.udp", "dictionary": "dictionary", "chat": "chat"}
 
@@ -250,3 +251,18 @@ def test_a_port_on_which_a_rival_listens_first_is_code_4() -> None:
         logging.getLogger("netechod").removeHandler(rival)
         rival.close()
     assert (code, sentence) == (4, f"cannot listen on TCP 127.0.0.1:{rival.port}: Address already in use")
+
+
+@pytest.mark.parametrize(
+    ("listed", "needed"),
+    [
+        (["[::]:8080", "192.0.2.1:8080", "[::1]:8080"], ["[::]:8080"]),
+        (["192.0.2.1:8080", "[::]:8080"], ["[::]:8080"]),
+        (["0.0.0.0:8080", "192.0.2.1:8080", "[::1]:8080"], ["0.0.0.0:8080", "[::1]:8080"]),
+        (["[::]:8080", "0.0.0.0:8080", "192.0.2.1:8080"], ["[::]:8080"]),
+        (["[::]:8080", "192.0.2.1:8081"], ["[::]:8080", "192.0.2.1:8081"]),
+        (["[::]:0", "127.0.0.1:0"], ["[::]:0", "127.0.0.1:0"]),
+    ],
+)
+def test_what_a_wildcard_covers_needs_no_socket_of_its_own(listed: list[str], needed: list[str]) -> None:
+    assert uncovered(addresses(*listed)) == list(addresses(*needed))

@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import socket
+import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -64,9 +65,9 @@ def open_sockets(config: Config, adopted: Mapping[str, Sequence[int]]) -> Socket
         if name in adopted:
             opened[name] = [_adopt(fd, name) for fd in adopted[name]]
         elif isinstance(section, EchoTcp):
-            opened[name] = [_listen(address, section) for address in _uncovered(section.listen)]
+            opened[name] = [_listen(address, section) for address in uncovered(section.listen)]
         else:
-            opened[name] = [_open_udp(address) for address in _uncovered(section.listen)]
+            opened[name] = [_open_udp(address) for address in uncovered(section.listen)]
     sockets = Sockets(opened, _open_control(config.daemon))
     places = [" ".join(place) for place in sockets.addresses()]
     log.info("listening: %s", ", ".join(places) or "nowhere, every service is off")
@@ -107,19 +108,22 @@ def remove_control(path: Path) -> None:
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove a socket that nobody answers on; one that somebody does is left alone."""
+    """Remove a socket that nobody answers on; one that somebody does, and any other file, is left alone."""
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise OSError(errno.EEXIST, "the file is there, and is no socket")
+    except FileNotFoundError:
+        return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
             path.unlink()
-        except FileNotFoundError:
-            return
         else:
             raise OSError(errno.EADDRINUSE, "another instance answers there")
 
 
-def _uncovered(addresses: Sequence[Address]) -> list[Address]:
+def uncovered(addresses: Sequence[Address]) -> list[Address]:
     """The addresses that no wildcard beside them covers: those could not be bound, and need not be."""
     kept = []
     for address in addresses:
@@ -128,7 +132,7 @@ def _uncovered(addresses: Sequence[Address]) -> list[Address]:
             wildcards.add(Address("0.0.0.0", address.port))  # noqa: S104
         covering = wildcards.intersection(addresses) if address.port else ()
         if covering:
-            log.info("%s needs no socket of its own: %s covers it", address, *covering)
+            log.info("%s needs no socket of its own: %s covers it", address, min(covering, key=str))
         else:
             kept.append(address)
     return kept
