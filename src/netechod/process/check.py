@@ -5,7 +5,7 @@ from pathlib import Path
 
 from netechod.errors import ConfigError, DictionaryError
 from netechod.process.config_file import load
-from netechod.process.dictionary_file import load_dictionary
+from netechod.process.dictionary_file import completed, load_dictionary
 
 
 def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
@@ -19,12 +19,9 @@ def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
     if section.enabled:
         loading = load_dictionary(section.file, max_size=section.max_size, strict=section.strict)
         try:
-            while True:
-                next(loading)
-        except StopIteration as done:
-            dictionary = done.value
-            lines += dictionary.warnings
-            lines.append(f"{section.file}: ok, {len(dictionary)} words, {dictionary.skipped} lines skipped")
+            dictionary = completed(loading)
         except DictionaryError as error:
             raise ConfigError(f"error: {error}") from None
+        lines += dictionary.warnings
+        lines.append(f"{section.file}: ok, {len(dictionary)} words, {dictionary.skipped} lines skipped")
     return lines

@@ -3,7 +3,7 @@
 import logging
 import os
 import stat
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 from netechod.errors import DictionaryError
@@ -54,6 +54,17 @@ def _blocks(fd: int, path: Path) -> Iterator[bytes]:
         if not block:
             return
         yield block
+
+
+def completed(loading: Loading, between: Callable[[], object] = lambda: None) -> Dictionary:
+    """Take all the steps at once, with a call of `between` after each, and return the dictionary."""
+    while True:
+        try:
+            next(loading)
+        except StopIteration as done:
+            dictionary: Dictionary = done.value
+            return dictionary
+        between()
 
 
 def log_loaded(dictionary: Dictionary, seconds: float) -> None:

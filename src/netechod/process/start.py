@@ -14,7 +14,7 @@ from netechod.errors import NetechodError, PermissionRefusedError
 from netechod.process.app import App
 from netechod.process.config_file import Loaded, load
 from netechod.process.detach import Readiness, detach, ensure_stdio, settle_in
-from netechod.process.dictionary_file import load_dictionary, log_loaded
+from netechod.process.dictionary_file import completed, load_dictionary, log_loaded
 from netechod.process.handover import inherit
 from netechod.process.logs import Logs, journal_wanted
 from netechod.process.notify import Notifier, listen_fds
@@ -103,17 +103,17 @@ class _Start:
         if not section.enabled:
             return Dictionary()
         begun = asked = time.monotonic()
-        loading = load_dictionary(section.file, max_size=section.max_size, strict=section.strict)
-        while True:
-            try:
-                next(loading)
-            except StopIteration as done:
-                dictionary: Dictionary = done.value
-                log_loaded(dictionary, time.monotonic() - begun)
-                return dictionary
+
+        def ask_for_patience() -> None:
+            nonlocal asked
             if time.monotonic() - asked > PATIENCE:
                 asked = time.monotonic()
                 self.notifier.extend_timeout(2 * PATIENCE)
+
+        loading = load_dictionary(section.file, max_size=section.max_size, strict=section.strict)
+        dictionary = completed(loading, ask_for_patience)
+        log_loaded(dictionary, time.monotonic() - begun)
+        return dictionary
 
     def settle(self, sockets: Sockets) -> None:
         """Become the process that stays, as the user that it stays."""
