@@ -5,6 +5,7 @@ answers; it never waits, never fails on a peer's account, and can be tested as a
 """
 
 from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 Peer: TypeAlias = Hashable
@@ -55,3 +56,24 @@ class StreamSession(Protocol):
     def eof_received(self) -> Chunk:
         """Answer the peer's end of stream; the connection closes when this too is delivered."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A program to run, how long, and how much of it: argv as the program gets it, never a shell's line."""
+
+    argv: Sequence[str]
+    timeout: float  # seconds; then it is killed with all that it started
+    max_output: int = 65536  # bytes of stdout and stderr that are kept; the rest is read away
+    nice: int = 0  # how far it steps back behind others (nice(1))
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What became of a job: its exit status as a shell tells it, 128 and the number of the signal for one."""
+
+    status: int
+    output: bytes  # stdout and stderr, as they came
+    seconds: float
+    truncated: bool = False  # there was more output
+    timed_out: bool = False

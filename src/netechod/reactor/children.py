@@ -1,0 +1,197 @@
+"""Child processes on the loop: their output by a pipe, their end by a pidfd, their time by a timer.
+
+A child leads a session and process group of its own, and takes the group along when it ends: nothing that a
+job has started outlives it, unless it has left the group. Nothing here ever waits, neither for a process to
+die nor for the end of a pipe, which a stray grandchild can hold open for ever.
+"""
+
+import errno
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeAlias
+
+from netechod.reactor.loop import Loop
+from netechod.services.api import Ending, Job
+
+NOT_FOUND, NOT_EXECUTABLE = 127, 126  # exit statuses of shells (POSIX, Shell Command Language, 2.8.2)
+SIGNALLED = 128  # and the number of the signal, likewise
+PIECE = 65536  # bytes of output read at once: all that a pipe holds (pipe(7))
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+
+Done: TypeAlias = Callable[[Ending], object]
+
+
+def has_pidfd() -> bool:
+    """Whether the system has descriptors that stand for processes; else somebody calls `reap` at SIGCHLD."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):  # no Linux; an old one, or a sandbox that does not know the call
+        return False
+    return True
+
+
+class Children:
+    """Starts jobs and tells what became of them."""
+
+    def __init__(self, loop: Loop, *, use_pidfd: bool | None = None) -> None:
+        self.loop = loop
+        self.running: dict[int, Child] = {}  # by process id, until they are reaped
+        self._use_pidfd = has_pidfd() if use_pidfd is None else use_pidfd
+
+    def spawn(self, job: Job, done: Done) -> None:
+        """Start `job`; `done` is called once, in a later turn, also when it could not be started.
+
+        It runs with /dev/null as its input, in `/`, with ENVIRONMENT and no descriptor of ours.
+        """
+        try:
+            child = self._started(job, done)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
+            failure = _not_started(job, error)
+            self.loop.call_soon(lambda: done(failure))
+        else:
+            self.running[child.pid] = child
+
+    def reap(self) -> None:
+        """See who has ended: for SIGCHLD, where there are no pidfds."""
+        for child in tuple(self.running.values()):
+            child.look()
+
+    def kill_all(self) -> None:
+        """End every job at once and tell it, now."""
+        for child in tuple(self.running.values()):
+            child.kill()
+
+    def _started(self, job: Job, done: Done) -> "Child":
+        reader, writer = os.pipe()
+        try:
+            process = self._process(job, writer)
+        except BaseException:
+            os.close(reader)
+            raise
+        finally:
+            os.close(writer)
+        try:
+            pidfd = os.pidfd_open(process.pid) if self._use_pidfd else -1  # not above the number of `writer`
+        except OSError:  # a job whose end nobody would see must not run
+            os.close(reader)
+            process.kill()
+            process.wait()  # not long: it has only begun to load its program
+            raise
+        return Child(self, process, (reader, pidfd), job, done)
+
+    def _process(self, job: Job, output: int) -> "subprocess.Popen[bytes]":
+        limit = self.loop.descriptor_limit
+        if limit is not None and output >= limit:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        process = subprocess.Popen(  # noqa: S603 (no shell; who may run what is decided above)
+            job.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            env=ENVIRONMENT,
+            start_new_session=True,
+        )
+        if job.nice:
+            with suppress(OSError):  # it has ended, or a sandbox forbids it: it runs all the same
+                os.setpriority(os.PRIO_PROCESS, process.pid, job.nice)
+        return process
+
+
+class Child:
+    """One running job. For whoever asked, a killed one has ended at once; for the kernel, a bit later."""
+
+    def __init__(
+        self,
+        children: Children,
+        process: "subprocess.Popen[bytes]",
+        descriptors: tuple[int, int],
+        job: Job,
+        done: Done,
+    ) -> None:
+        loop = children.loop
+        self.pid = process.pid
+        self._children = children
+        self._process = process
+        self._reader, self._pidfd = descriptors
+        self._max_output = job.max_output
+        self._done: Done | None = done
+        self._output = bytearray()
+        self._truncated = False
+        self._begun = loop.now
+        os.set_blocking(self._reader, False)
+        loop.watch(self._reader, self._on_output)
+        if self._pidfd >= 0:
+            loop.watch(self._pidfd, self.look)
+        self._timer = loop.call_at(self._begun + job.timeout, self._on_deadline)
+
+    def look(self) -> None:
+        """Take note of its end, if it has ended."""
+        if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            return
+        self._kill_group()  # before it is reaped: until then nobody else can get its number
+        status = self._process.wait()
+        self._finish(status if status >= 0 else SIGNALLED - status)
+        del self._children.running[self.pid]
+        if self._pidfd >= 0:
+            self._children.loop.unwatch(self._pidfd)
+            os.close(self._pidfd)
+
+    def kill(self, *, timed_out: bool = False) -> None:
+        """End it now, with its group."""
+        self._kill_group()
+        self._finish(SIGNALLED + signal.SIGKILL, timed_out=timed_out)
+
+    def _on_deadline(self) -> None:
+        self.kill(timed_out=True)
+
+    def _kill_group(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):  # gone; or what is left of it is another user's
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def _on_output(self) -> None:
+        """Take a piece of output. The end of the pipe says nothing about the end of the job."""
+        if self._read() == b"":
+            self._children.loop.unwatch(self._reader)
+
+    def _read(self) -> bytes | None:
+        """Read a piece and keep what there is room for; b"" at the end, None when the pipe is empty."""
+        try:
+            piece = os.read(self._reader, PIECE)
+        except BlockingIOError:
+            return None
+        room = self._max_output - len(self._output)
+        self._output += piece[:room]
+        self._truncated = self._truncated or len(piece) > room
+        return piece
+
+    def _finish(self, status: int, *, timed_out: bool = False) -> None:
+        """Tell what became of it, once."""
+        if self._done is None:
+            return
+        loop = self._children.loop
+        while not self._truncated and self._read():
+            pass  # what it has left in the pipe, within the limit: a stray grandchild could go on for ever
+        loop.unwatch(self._reader)
+        os.close(self._reader)
+        self._timer.cancel()
+        done, self._done = self._done, None
+        done(
+            Ending(
+                status,
+                bytes(self._output),
+                loop.now - self._begun,
+                truncated=self._truncated,
+                timed_out=timed_out,
+            )
+        )
+
+
+def _not_started(job: Job, error: Exception) -> Ending:
+    """A job that never ran, told in the way of shells."""
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+    return Ending(status, f"{job.argv[0]}: {reason}\n".encode(errors="backslashreplace"), 0.0)
