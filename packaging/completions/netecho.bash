@@ -7,15 +7,18 @@
 
 _shtab_netecho_subparsers=(echo dict chat)
 
-_shtab_netecho_echo_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries -u --udp)
-_shtab_netecho_dict_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --json --miss)
-_shtab_netecho_chat_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --json)
+_shtab_netecho_echo_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color -u --udp)
+_shtab_netecho_dict_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --json --miss)
+_shtab_netecho_chat_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --json)
 _shtab_netecho_option_strings=(-h --help -V --version)
 
 _shtab_netecho_echo_pos_0_COMPGEN=_netecho_hosts
 _shtab_netecho_dict_pos_0_COMPGEN=_netecho_hosts
 _shtab_netecho_chat_pos_0_COMPGEN=_netecho_hosts
 
+_shtab_netecho_echo___color_choices=(auto always never)
+_shtab_netecho_dict___color_choices=(auto always never)
+_shtab_netecho_chat___color_choices=(auto always never)
 _shtab_netecho_pos_0_choices=(echo dict chat)
 
 _shtab_netecho_echo__h_nargs=0

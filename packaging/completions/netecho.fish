@@ -51,7 +51,7 @@ function _shtab_netecho_using
 end
 
 set -g _shtab_netecho_commands echo dict chat
-set -g _shtab_netecho_opts_with_value --miss --retries --timeout
+set -g _shtab_netecho_opts_with_value --color --miss --retries --timeout
 
 complete -c netecho -e
 complete -c netecho -f
@@ -64,6 +64,7 @@ complete -c netecho -n '_shtab_netecho_using echo' -s 4 -l ipv4 -d 'IPv4 only'
 complete -c netecho -n '_shtab_netecho_using echo' -s 6 -l ipv6 -d 'IPv6 only'
 complete -c netecho -n '_shtab_netecho_using echo' -l timeout -x -d 'seconds to wait for each answer (default: 2)'
 complete -c netecho -n '_shtab_netecho_using echo' -l retries -x -d 'further tries of a lost datagram (default: 2)'
+complete -c netecho -n '_shtab_netecho_using echo' -l color -xka "auto always never" -d 'paint: on a terminal unless NO_COLOR is set (auto), always, never'
 complete -c netecho -n '_shtab_netecho_using echo' -s u -l udp -d 'use UDP, one datagram a line, instead of TCP'
 complete -c netecho -n '_shtab_netecho_using echo; and test $_shtab_netecho_npos -eq 0' -ka "(__fish_print_hostnames)" -d 'a name, IPv4, ::1 or [::1]:8080; port 8080 if none'
 complete -c netecho -n '_shtab_netecho_using; and test $_shtab_netecho_npos -eq 0' -a dict -d 'look words up'
@@ -72,6 +73,7 @@ complete -c netecho -n '_shtab_netecho_using dict' -s 4 -l ipv4 -d 'IPv4 only'
 complete -c netecho -n '_shtab_netecho_using dict' -s 6 -l ipv6 -d 'IPv6 only'
 complete -c netecho -n '_shtab_netecho_using dict' -l timeout -x -d 'seconds to wait for each answer (default: 2)'
 complete -c netecho -n '_shtab_netecho_using dict' -l retries -x -d 'further tries of a lost datagram (default: 2)'
+complete -c netecho -n '_shtab_netecho_using dict' -l color -xka "auto always never" -d 'paint: on a terminal unless NO_COLOR is set (auto), always, never'
 complete -c netecho -n '_shtab_netecho_using dict' -l json -d 'one JSON object a word'
 complete -c netecho -n '_shtab_netecho_using dict' -l miss -x -d 'what the server answers for no such word (default: unknown)'
 complete -c netecho -n '_shtab_netecho_using dict; and test $_shtab_netecho_npos -eq 0' -ka "(__fish_print_hostnames)" -d 'a name, IPv4, ::1 or [::1]:8081; port 8081 if none'
@@ -81,5 +83,6 @@ complete -c netecho -n '_shtab_netecho_using chat' -s 4 -l ipv4 -d 'IPv4 only'
 complete -c netecho -n '_shtab_netecho_using chat' -s 6 -l ipv6 -d 'IPv6 only'
 complete -c netecho -n '_shtab_netecho_using chat' -l timeout -x -d 'seconds to wait for each answer (default: 2)'
 complete -c netecho -n '_shtab_netecho_using chat' -l retries -x -d 'further tries of a lost datagram (default: 2)'
+complete -c netecho -n '_shtab_netecho_using chat' -l color -xka "auto always never" -d 'paint: on a terminal unless NO_COLOR is set (auto), always, never'
 complete -c netecho -n '_shtab_netecho_using chat' -l json -d 'one JSON object a line heard'
 complete -c netecho -n '_shtab_netecho_using chat; and test $_shtab_netecho_npos -eq 0' -ka "(__fish_print_hostnames)" -d 'a name, IPv4, ::1 or [::1]:8082; port 8082 if none'

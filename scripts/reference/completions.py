@@ -1,6 +1,7 @@
 """The program behind scripts/make-completions: shtab turns the parsers of the programs into completions."""
 
 import argparse
+import os
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -68,6 +69,7 @@ def _complete(action: argparse.Action, kind: Any) -> None:  # noqa: ANN401 (shta
 
 def main() -> int:
     """Make the completions of every program for every shell."""
+    os.environ["NETECHO_LANG"] = "en"  # whatever the language of whoever makes them
     files = {}
     for name, program in programs():
         parser = parser_of(program)

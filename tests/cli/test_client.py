@@ -4,7 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from support.netecho import COMMAND, environment
+from support.fake_servers import FakeUdpServer
+from support.netecho import COMMAND, Terminal, environment, netecho
 
 from netechod import __version__
 from netechod.cli.client import main, parse
@@ -44,6 +45,7 @@ def test_options_are_taken_before_and_after_the_words() -> None:
         ["chat", "h", "--retries", "-1"],
         ["chat", "h", "--retries", "1.5"],
         ["chat", "h", "--tim", "1"],
+        ["dict", "h", "--color", "red"],
         ["--colour"],
         ["sing"],
     ],
@@ -89,10 +91,71 @@ def test_a_closed_stdin_is_told() -> None:
     assert run.stderr.startswith(b"netecho: error: standard input and output must be open")
 
 
-def test_nothing_that_starts_slowly_is_loaded() -> None:
-    script = (
-        "import sys; before = {*sys.modules}; import netechod.cli.client; loaded = {*sys.modules} - before;"
-        "print(*loaded & {'pydantic', 'daemon', 'systemd', 'dataclasses', 'json', 'asyncio'})"
+SLOW = {
+    *("asyncio", "daemon", "dataclasses", "difflib", "inspect", "json", "logging", "prompt_toolkit"),
+    *("pydantic", "readline", "subprocess", "systemd", "threading", "wcwidth"),
+}
+LOADED = """\
+import sys
+before = {*sys.modules}
+from netechod.cli.client import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    pass
+print(*sorted({*sys.modules} - before), file=sys.stderr)
+"""
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """What is imported for a command, from the start to the end."""
+    run = subprocess.run(
+        [sys.executable, "-c", LOADED, *arguments], capture_output=True, text=True, env=environment()
     )
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert run.stdout == "\n"
+    return set(run.stderr.split())
+
+
+def test_nothing_that_is_not_needed_is_loaded() -> None:
+    with FakeUdpServer(lambda _, address: [(b"pear", address)]) as fake:
+        lookup = loaded_by("dict", fake.address, "apple")
+    assert "netechod.client.dictionary" in lookup
+    others = {"netechod.client.chat", "netechod.client.echo", "netechod.client.chinese"}
+    for loaded in (lookup, loaded_by("--help"), loaded_by("dict", "--help")):
+        assert loaded & (SLOW | others) == set()
+        assert {name for name in loaded if name.startswith(("netechod.process", "netechod.reactor"))} == set()
+
+
+@pytest.mark.parametrize(
+    ("options", "changes", "painted"),
+    [
+        ((), {}, False),
+        (("--color", "always"), {}, True),
+        (("--color", "always"), {"NO_COLOR": "1"}, True),
+        (("--color", "never"), {}, False),
+    ],
+)
+def test_colours_for_a_pipe_are_a_wish(
+    options: tuple[str, ...], changes: dict[str, str], painted: bool
+) -> None:
+    run = netecho("dict", *options, "a..b", "word", stdin=b"", **changes)
+    assert (b"\x1b[" in run.stderr) is painted
+
+
+@pytest.mark.parametrize(
+    ("options", "changes", "painted"),
+    [
+        ((), {}, True),
+        (("--color", "never"), {}, False),
+        ((), {"NO_COLOR": "1"}, False),
+        ((), {"NO_COLOR": ""}, True),
+        ((), {"TERM": "dumb"}, False),
+        ((), {"TERM": ""}, False),
+        (("--color", "always"), {"TERM": "dumb"}, True),
+    ],
+)
+def test_a_terminal_that_can_shows_colours(
+    options: tuple[str, ...], changes: dict[str, str], painted: bool
+) -> None:
+    with Terminal("dict", *options, "a..b", "word", **({"TERM": "xterm"} | changes)) as terminal:
+        assert terminal.wait() == 1
+    assert ("\x1b[1;31merror:\x1b[m" in terminal.seen) is painted

@@ -18,7 +18,10 @@ def test_the_ends_of_lines_are_kept_where_there_are_lines() -> None:
     assert shown_lines("a\x1b\nb\r\n") == "a\\x1b\nb\\r\n"
 
 
-@pytest.mark.parametrize(("text", "width"), [("", 0), ("abc", 3), ("苹果", 4), ("e\u0301", 1), ("Ａ", 2)])
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [("", 0), ("abc", 3), ("苹果", 4), ("e\u0301", 1), ("Ａ", 2), ("❤\ufe0f", 1), ("a\u200b", 1)],
+)
 def test_wide_characters_take_two_columns(text: str, width: int) -> None:
     assert cells(text) == width
     assert cells(padded(text, 10)) == 10

@@ -16,14 +16,16 @@ COMMAND = [sys.executable, "-m", "netechod.cli.client"]
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Our environment in an English UTF-8 locale, and `changes`."""
+    """Our environment in an English UTF-8 locale, with nowhere to keep a history, and `changes`."""
     kept = {name: value for name, value in os.environ.items() if name not in ("NETECHO_LANG", "LC_MESSAGES")}
-    return kept | {"LC_ALL": "C.UTF-8"} | changes
+    return kept | {"LC_ALL": "C.UTF-8", "XDG_STATE_HOME": os.devnull} | changes
 
 
-def netecho(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def netecho(*arguments: str, stdin: bytes = b"", **changes: str) -> subprocess.CompletedProcess[bytes]:
     """Run it to its end with `stdin` in a pipe."""
-    return subprocess.run([*COMMAND, *arguments], input=stdin, capture_output=True, env=environment())
+    return subprocess.run(
+        [*COMMAND, *arguments], input=stdin, capture_output=True, env=environment(**changes)
+    )
 
 
 def outcome(run: subprocess.CompletedProcess[bytes]) -> tuple[int, str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from netechod.cli.parsing import Parser, check_command, say, seconds
+from netechod.cli.parsing import Parser, say, seconds
 from netechod.client import operator
 from netechod.client.control import Target
 from netechod.client.net import ClientError
@@ -104,9 +104,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     commands = _define_commands(parser, common)
     actions = _define_dict(commands["dict"], common)
     given, words = common.parse_known_args(argv, argparse.Namespace(socket=None, timeout=None))
-    check_command("netechoctl", words, list(commands))
+    parser.check_command(words, list(commands))
     if words[:1] == ["dict"]:
-        check_command("netechoctl dict", words[1:], list(actions))
+        commands["dict"].check_command(words[1:], list(actions))
     return parser.parse_args(words, given)
 
 

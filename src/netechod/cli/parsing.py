@@ -19,9 +19,32 @@ class Parser(argparse.ArgumentParser):
         options.setdefault("allow_abbrev", False)
         super().__init__(**options)  # type: ignore[arg-type]
 
+    def tr(self, text: str, /, **values: object) -> str:
+        """`text` for the person who reads it: English, with `{fields}` filled in."""
+        return text.format(**values)
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the command line, and end."""
-        fail(self.prog, message, f"see {self.prog} --help")
+        self.fail(message, self.tr("see {program} --help", program=self.prog))
+
+    def fail(self, message: str, hint: str) -> NoReturn:
+        """End with a usage error and the next thing to try."""
+        error, hint = self.tr("error:"), self.tr("hint: {hint}", hint=hint)
+        say(f"{self.prog.split()[0]}: {error} {message}\n{hint}\n")
+        raise SystemExit(USAGE_STATUS)
+
+    def check_command(self, argv: Sequence[str], commands: Sequence[str]) -> None:
+        """End with a suggestion when the first word is no command."""
+        if argv and not argv[0].startswith("-") and argv[0] not in commands:
+            import difflib  # on demand: a correct command needs none of it
+
+            close = difflib.get_close_matches(argv[0], commands, n=1)
+            hint = (
+                self.tr("did you mean {name!r}?", name=close[0])
+                if close
+                else self.tr("the commands are {names}", names=", ".join(commands))
+            )
+            self.fail(self.tr("unknown command {name!r}", name=argv[0]), hint)
 
     def add_version(self) -> None:
         """The option that all programs have."""
@@ -34,12 +57,6 @@ def seconds(text: str) -> float:
     if not 0 < value < math.inf:
         raise ValueError
     return value
-
-
-def fail(program: str, message: str, hint: str) -> NoReturn:
-    """End with a usage error and the next thing to try."""
-    say(f"{program.split()[0]}: error: {message}\nhint: {hint}\n")
-    raise SystemExit(USAGE_STATUS)
 
 
 def say(text: str) -> None:
@@ -58,13 +75,3 @@ def show(text: str) -> int:
         say(f"netechod: error: cannot write the output: {error.strerror}\n")
         return 1
     return 0
-
-
-def check_command(program: str, argv: Sequence[str], commands: Sequence[str]) -> None:
-    """End with a suggestion when the first word is no command."""
-    if argv and not argv[0].startswith("-") and argv[0] not in commands:
-        import difflib  # on demand: a correct command needs none of it
-
-        close = difflib.get_close_matches(argv[0], commands, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"the commands are {', '.join(commands)}"
-        fail(program, f"unknown command {argv[0]!r}", hint)

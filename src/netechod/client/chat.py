@@ -1,6 +1,5 @@
 """`netecho chat`: come online, say what is typed or piped, show what the others say, go offline."""
 
-import os
 import select
 import socket
 import sys
@@ -8,10 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from netechod.client.lines import Input
 from netechod.client.membership import Event, Kind, Member, State
 from netechod.client.net import RECEIVE_SIZE, ClientError, Server, Target
 from netechod.client.screen import cells, complain, interactive, put, put_json
-from netechod.client.words import words_for
+from netechod.client.words import tr
 from netechod.services.wire import OFFLINE, display_name, flaw_of, harmless
 
 MAX_MESSAGE = 1024  # bytes of one message; the room refuses more
@@ -22,7 +22,7 @@ _FORMS = {Kind.MESSAGE: "{0}: {1}", Kind.JOIN: "--> {0} {1}", Kind.LEAVE: "<-- {
 def run(target: Target, *, as_json: bool) -> int:
     """Chat until the end of input or Ctrl-C; 1 if not a person but a pipe spoke, and was not heard whole."""
     person = interactive() and not as_json
-    screen = Screen(words_for(os.environ).chat_prompt if person else "", as_json=as_json)
+    screen = Screen(tr("say> ") if person else "", as_json=as_json)
     source = Input(sys.stdin.fileno())
 
     def join(sock: socket.socket) -> Conversation:
@@ -36,33 +36,6 @@ def run(target: Target, *, as_json: bool) -> int:
     finally:
         conversation.close()
     return 1 if conversation.failures and not person else 0
-
-
-class Input:
-    """The lines of stdin, for a loop that must not block in reading them."""
-
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-        self.ended = False
-        self._unread = b""
-
-    def read(self) -> None:
-        """Take what is there, once select(2) has said that something is."""
-        data = os.read(self.descriptor, 4096)
-        self.ended = not data
-        self._unread += data
-
-    def next_line(self) -> bytes | None:
-        """The next line, without its end; None while there is none."""
-        if b"\n" not in self._unread and not (self.ended and self._unread):
-            return None
-        line, _, self._unread = self._unread.partition(b"\n")
-        return line
-
-    def give_up(self) -> None:
-        """Have no more lines."""
-        self.ended = True
-        self._unread = b""
 
 
 class Screen:
@@ -89,7 +62,10 @@ class Screen:
         if event.kind in (Kind.CHALLENGE, Kind.STRANGER):
             return
         if event.kind is Kind.LOST:
-            self.complain(f"no receipt, perhaps nobody read it: {event.text}", "is the server still there?")
+            self.complain(
+                tr("no receipt, perhaps nobody read it: {text}", text=event.text),
+                tr("is the server still there?"),
+            )
         elif event.kind not in _FORMS:
             self.complain(event.text)
         elif self._as_json:
@@ -164,10 +140,14 @@ class Conversation:
 
     def _say(self, text: bytes) -> None:
         """Say what the room will take; the rest the person hears about at once."""
-        flaw = f"{len(text)} bytes, at most {MAX_MESSAGE}" if len(text) > MAX_MESSAGE else flaw_of(text)
+        flaw = (
+            tr("{size} bytes, at most {most}", size=len(text), most=MAX_MESSAGE)
+            if len(text) > MAX_MESSAGE
+            else flaw_of(text)
+        )
         if flaw is not None:
             self.failures += 1
-            self._screen.complain(f"message not sent: {flaw}")
+            self._screen.complain(tr("message not sent: {why}", why=flaw))
         elif text:
             self._member.say(text, time.monotonic())
 

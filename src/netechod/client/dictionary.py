@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from netechod.client.net import ClientError, Server, Target
 from netechod.client.screen import cells, complain, decoded, interactive, lines, padded, put, put_json, shown
-from netechod.client.words import Words, words_for
+from netechod.client.words import tr
 from netechod.services.wire import MAX_DATAGRAM, MISS, harmless, text_of
 
 QUERY_SIZE = 400
@@ -50,7 +50,9 @@ class Dictionary:
 def query_of(word: bytes) -> bytes:
     """The datagram that asks for `word`."""
     if len(word) > MAX_DATAGRAM:
-        raise ClientError(f"a word of {len(word)} bytes: a datagram holds {MAX_DATAGRAM}")
+        raise ClientError(
+            tr("a word of {size} bytes: a datagram holds {most}", size=len(word), most=MAX_DATAGRAM)
+        )
     return word.ljust(QUERY_SIZE, b"\0")
 
 
@@ -58,7 +60,7 @@ def run(target: Target, words: Sequence[str], miss: str, *, as_json: bool) -> in
     """Look up `words`, or else those that a person types or a pipe holds; 1 if one was not found."""
     dictionary = Dictionary(target, miss)
     if not words and not as_json and interactive():
-        return _converse(dictionary, words_for(os.environ))
+        return _converse(dictionary)
     given = [os.fsencode(word) for word in words]
     report = _report_json if as_json else _report_text(given)
     misses = 0
@@ -85,15 +87,15 @@ def _report_text(words: Sequence[bytes]) -> Callable[[Result], None]:
     return lambda result: put(f"{harmless(result.word)}\t{result.answer}\n")
 
 
-def _converse(dictionary: Dictionary, words: Words) -> int:
+def _converse(dictionary: Dictionary) -> int:
     """Ask a person for words until the end of input; a word without answer does not end it."""
-    for word in _typed(words.dictionary_prompt):
+    for word in _typed(tr("word> ")):
         try:
             result = dictionary.look_up(word)
         except ClientError as error:
             complain(str(error), error.hint)
             continue
-        put(words.dictionary_answer.format(word=harmless(result.word), text=result.answer) + "\n")
+        put(tr("{word}: {text}", word=harmless(result.word), text=result.answer) + "\n")
     return 0
 
 

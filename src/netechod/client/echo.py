@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from netechod.client.net import ClientError, Server, Target
 from netechod.client.screen import complain, decoded, interactive, lines, put, put_bytes, shown, shown_lines
-from netechod.client.words import Words, words_for
+from netechod.client.words import tr
 from netechod.services.wire import MAX_DATAGRAM
 
 CHUNK = 64 * 1024  # bytes moved at a time: what a pipe holds (pipe(7))
@@ -23,7 +23,7 @@ def run_tcp(target: Target) -> int:
     with server.connect() as sock:
         try:
             if interactive():
-                _converse(sock, words_for(os.environ))
+                _converse(sock)
             else:
                 Stream(sock, sys.stdin.fileno(), _sink()).run(target.timeout)
         except OSError as error:
@@ -34,18 +34,24 @@ def run_tcp(target: Target) -> int:
 def run_udp(target: Target) -> int:
     """Echo over datagrams, one a line."""
     server = Server(target, socket.SOCK_DGRAM)
-    person, words = interactive(), words_for(os.environ)
+    person = interactive()
     show = _sink()
     status = 0
-    for line in lines(words.echo_prompt if person else ""):
+    for line in lines(tr("echo> ") if person else ""):
         payload = line.removesuffix(b"\n")
         if len(payload) > MAX_DATAGRAM:
-            complain(f"line not sent: {len(payload)} bytes, and a datagram holds {MAX_DATAGRAM}")
+            complain(
+                tr(
+                    "line not sent: {size} bytes, and a datagram holds {most}",
+                    size=len(payload),
+                    most=MAX_DATAGRAM,
+                )
+            )
             status = 1
             continue
         answer = server.ask(payload, payload.__eq__).payload
         if person:
-            put(words.echo_answer.format(text=shown(answer)) + "\n")
+            put(tr("{text}", text=shown(answer)) + "\n")
         else:
             show(answer + b"\n")
     return status
@@ -73,7 +79,10 @@ class Stream:
         while not self._closed:
             self._turn(timeout)
         if self._owed > 0 or not self._ended:
-            raise ClientError(f"the server closed the connection early, {max(self._owed, 0)} bytes short")
+            missing = max(self._owed, 0)
+            raise ClientError(
+                tr("the server closed the connection early, {missing} bytes short", missing=missing)
+            )
 
     def _turn(self, timeout: float) -> None:
         """Wait for one side or the other, and move one chunk each way."""
@@ -114,12 +123,12 @@ def _sink() -> Sink:
     return lambda data: put(shown_lines(decode(data, not data)))
 
 
-def _converse(sock: socket.socket, words: Words) -> None:
+def _converse(sock: socket.socket) -> None:
     """Echo the lines of a person, each answered before the next is asked for."""
-    for line in lines(words.echo_prompt):
+    for line in lines(tr("echo> ")):
         sock.sendall(line)
         answer = decoded(_receive(sock, len(line)))
-        put(words.echo_answer.format(text=shown_lines(answer.removesuffix("\n"))) + "\n")
+        put(tr("{text}", text=shown_lines(answer.removesuffix("\n"))) + "\n")
 
 
 def _receive(sock: socket.socket, size: int) -> bytes:
@@ -128,6 +137,6 @@ def _receive(sock: socket.socket, size: int) -> bytes:
     while len(answer) < size:
         data = sock.recv(CHUNK)
         if not data:
-            raise ClientError("the server closed the connection")
+            raise ClientError(tr("the server closed the connection"))
         answer += data
     return answer

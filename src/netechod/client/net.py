@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import NamedTuple, TypeVar
 
+from netechod.client.words import tr
 from netechod.errors import NetechodError
 
 ANY_FAMILY, IPV4, IPV6 = socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6
@@ -48,21 +49,21 @@ def split_address(text: str, default_port: int) -> tuple[str, int]:
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or rest[:1] not in ("", ":"):
-            raise ValueError(f"no HOST[:PORT]: {text!r}")
+            raise ValueError(tr("no HOST[:PORT]: {text!r}", text=text))
     elif text.count(":") > 1:
         host, rest = text, ""
     else:
         host, colon, port = text.partition(":")
         rest = colon + port
     if not host:
-        raise ValueError(f"no host in {text!r}")
+        raise ValueError(tr("no host in {text!r}", text=text))
     return host, _port_of(rest[1:]) if rest else default_port
 
 
 def _port_of(text: str) -> int:
     """The number that `text` spells, if it is one of a port."""
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536):
-        raise ValueError(f"no port between 1 and 65535: {text!r}")
+        raise ValueError(tr("no port between 1 and 65535: {text!r}", text=text))
     return int(text)
 
 
@@ -75,9 +76,10 @@ class Server:
         try:
             found = socket.getaddrinfo(target.host, target.port, target.family, kind)
         except (socket.gaierror, UnicodeError) as error:  # UnicodeError: no name at all, as in "a..b"
-            reason = error.strerror if isinstance(error, socket.gaierror) else "not a host name"
+            reason = error.strerror if isinstance(error, socket.gaierror) else tr("not a host name")
             raise ClientError(
-                f"cannot resolve {target.host!r}: {reason}", "check the spelling, and -4 or -6"
+                tr("cannot resolve {host!r}: {reason}", host=target.host, reason=reason),
+                tr("check the spelling, and -4 or -6"),
             ) from None
         self._addresses = [(family, address) for family, _, _, _, address in found]
 
@@ -127,14 +129,15 @@ class Server:
         where = f"{host}:{target.port}/{'tcp' if self._kind == socket.SOCK_STREAM else 'udp'}"
         if isinstance(error, ConnectionRefusedError):
             return ClientError(
-                f"connection refused by {where}", "is netechod running there, and on this port?"
+                tr("connection refused by {where}", where=where),
+                tr("is netechod running there, and on this port?"),
             )
         if isinstance(error, TimeoutError):
             return ClientError(
-                f"unanswered: {where} is silent",
-                "check the address and the firewall, or be more patient: --timeout 5 --retries 4",
+                tr("unanswered: {where} is silent", where=where),
+                tr("check the address and the firewall, or be more patient: --timeout 5 --retries 4"),
             )
-        return ClientError(f"{where}: {error.strerror or error}", "check the address and the network")
+        return ClientError(f"{where}: {error.strerror or error}", tr("check the address and the network"))
 
 
 def exchange(sock: socket.socket, query: bytes, is_answer: Callable[[bytes], bool], target: Target) -> Answer:

@@ -4,9 +4,16 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping
+from typing import TextIO
 
 from netechod.client.net import ClientError
+from netechod.client.words import tr
 from netechod.services.wire import harmless
+
+COLORS = {"error": "1;31", "strong": "1", "faint": "2", "good": "32"}
+"""Select Graphic Rendition (ECMA-48, 8.3.117) of what a text is; no colour says more than its text."""
+
+_color = "auto"  # what --color says: auto, always or never
 
 
 class OutputClosed(Exception):
@@ -31,6 +38,23 @@ def lines(prompt: str = "") -> Iterator[bytes]:
         put("\n")
 
 
+def choose_color(choice: str) -> None:
+    """Have texts painted `always`, `never`, or on terminals that can (`auto`)."""
+    global _color
+    _color = choice
+
+
+def is_smart(stream: TextIO) -> bool:
+    """Whether `stream` is a terminal that moves its cursor and clears lines when told so (ECMA-48)."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
+
+
+def painted(text: str, kind: str, stream: TextIO) -> str:
+    """`text` in the colour of its kind, if `stream` takes colours (no-color.org)."""
+    wanted = _color == "always" or (_color == "auto" and not os.environ.get("NO_COLOR") and is_smart(stream))
+    return f"\x1b[{COLORS[kind]}m{text}\x1b[m" if wanted else text
+
+
 def put(text: str) -> None:
     """Write text to stdout at once, in the encoding of the locale."""
     put_bytes(text.encode(sys.stdout.encoding, "backslashreplace"))
@@ -48,14 +72,17 @@ def put_bytes(data: bytes) -> None:
         os.close(null)
         if isinstance(error, BrokenPipeError):
             raise OutputClosed from None
-        raise ClientError(f"cannot write the output: {error.strerror}") from None
+        raise ClientError(tr("cannot write the output: {reason}", reason=error.strerror)) from None
 
 
 def complain(message: str, hint: str = "") -> None:
-    """Say on stderr what went wrong, and what to try."""
-    print(f"netecho: error: {harmless(message)}", file=sys.stderr)
-    if hint:
-        print(f"hint: {hint}", file=sys.stderr, flush=True)
+    """Say on stderr, if there is one, what went wrong, and what to try."""
+    if sys.stderr is None:
+        return
+    error = painted(tr("error:"), "error", sys.stderr)
+    text = f"netecho: {error} {harmless(message)}\n" + (tr("hint: {hint}", hint=hint) + "\n" if hint else "")
+    sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 def decoded(payload: bytes) -> str:
@@ -75,10 +102,13 @@ def shown_lines(text: str) -> str:
 
 def cells(text: str) -> int:
     """How many columns of a terminal `text` takes: wide characters take two (UAX #11), combining none."""
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
-        for char in text
-    )
+    return len(text) if text.isascii() else sum(map(_cells_of, text))
+
+
+def _cells_of(char: str) -> int:
+    if unicodedata.category(char) in ("Mn", "Me", "Cf"):  # marks, and what joins or directs others
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def padded(text: str, width: int) -> str:

@@ -1,0 +1,97 @@
+"""The Chinese of everything that `netecho` says to people; a test finds what is missing here, or left over.
+
+The prompts are those of the tutorials' clients, to the byte.
+"""
+
+TEXTS = {
+    # prompts and answers
+    "echo> ": "Please Enter#",
+    "{text}": "server 回显# {text}",
+    "word> ": "Please Enter#",
+    "{word}: {text}": "翻译的结果为:{text}",
+    "say> ": "Enter# ",
+    # trouble
+    "error:": "错误:",
+    "hint: {hint}": "提示：{hint}",
+    "cannot resolve {host!r}: {reason}": "无法解析主机名 {host!r}：{reason}",
+    "check the spelling, and -4 or -6": "请检查拼写，以及 -4 或 -6 选项",
+    "not a host name": "不是主机名",
+    "no HOST[:PORT]: {text!r}": "不是 HOST[:PORT] 的形式：{text!r}",
+    "no host in {text!r}": "{text!r} 中没有主机名",
+    "no port between 1 and 65535: {text!r}": "端口须在 1 到 65535 之间：{text!r}",
+    "connection refused by {where}": "{where} 拒绝连接",
+    "is netechod running there, and on this port?": "那边的 netechod 在运行吗？端口对吗？",
+    "unanswered: {where} is silent": "{where} 没有应答",
+    "check the address and the firewall, or be more patient: --timeout 5 --retries 4": (
+        "请检查地址和防火墙，或者多等一会儿：--timeout 5 --retries 4"
+    ),
+    "check the address and the network": "请检查地址和网络",
+    "cannot write the output: {reason}": "无法写出结果：{reason}",
+    "standard input and output must be open": "标准输入和标准输出必须打开",
+    "redirect them: </dev/null >/dev/null": "请重定向：</dev/null >/dev/null",
+    # echo
+    "line not sent: {size} bytes, and a datagram holds {most}": (
+        "这一行没有发送：共 {size} 字节，而一个数据报最多 {most} 字节"
+    ),
+    "the server closed the connection": "服务器关闭了连接",
+    "the server closed the connection early, {missing} bytes short": (
+        "服务器过早关闭了连接，还差 {missing} 字节"
+    ),
+    # dict
+    "a word of {size} bytes: a datagram holds {most}": "单词有 {size} 字节，而一个数据报最多 {most} 字节",
+    "a word has 1 to {most} bytes, this one {size}": "单词应为 1 到 {most} 字节，这个有 {size} 字节",
+    # chat
+    "{size} bytes, at most {most}": "共 {size} 字节，最多 {most} 字节",
+    "message not sent: {why}": "消息没有发送：{why}",
+    "no receipt, perhaps nobody read it: {text}": "没有回执，可能没人看到：{text}",
+    "is the server still there?": "服务器还在吗？",
+    # the command line
+    "Talk to the services of netechod.": "与 netechod 的各项服务通信。",
+    "exit status: 0 answered, 1 unanswered, refused, or a word is missing, 64 usage, 130 interrupted.": (
+        "退出状态：0 得到应答，1 无应答、被拒绝或查无此词，64 用法错误，130 被中断。"
+    ),
+    "examples:": "示例：",
+    "commands": "命令",
+    "look a word up": "查一个单词",
+    "options and examples of a command": "某个命令的选项和示例",
+    "the same in Chinese": "中文的帮助",
+    "send lines or a stream and show what comes back": "发送文本行或数据流，并显示返回的内容",
+    "look words up": "查单词",
+    "come online, talk, go offline": "上线，聊天，下线",
+    "a name, IPv4, ::1 or [::1]:{port}; port {port} if none": (
+        "主机名、IPv4 地址、::1 或 [::1]:{port}；默认端口 {port}"
+    ),
+    "IPv4 only": "只用 IPv4",
+    "IPv6 only": "只用 IPv6",
+    "seconds to wait for each answer (default: 2)": "每次等待应答的秒数（默认 2）",
+    "further tries of a lost datagram (default: 2)": "数据报丢失后再试的次数（默认 2）",
+    "paint: on a terminal unless NO_COLOR is set (auto), always, never": (
+        "着色：auto（在终端上，除非设置了 NO_COLOR）、always（总是）、never（从不）"
+    ),
+    "use UDP, one datagram a line, instead of TCP": "用 UDP 代替 TCP，一行一个数据报",
+    "default: those typed, one a line": "默认读取输入，一行一个",
+    "one JSON object a word": "每个单词输出一个 JSON 对象",
+    "what the server answers for no such word (default: {miss})": "服务器对查不到的词的回答（默认 {miss}）",
+    "one JSON object a line heard": "收到的每一行输出一个 JSON 对象",
+    "see {program} --help": "见 {program} --help",
+    "did you mean {name!r}?": "是不是 {name!r}？",
+    "the commands are {names}": "命令有：{names}",
+    "unknown command {name!r}": "没有命令 {name!r}",
+}
+
+ARGPARSE = {
+    "usage: ": "用法：    ",  # of 7 characters, which parse_intermixed_args takes away unseen
+    "positional arguments": "参数",
+    "options": "选项",
+    "show this help message and exit": "显示本帮助并退出",
+    "show program's version number and exit": "显示版本并退出",
+    "argument %(argument_name)s: %(message)s": "参数 %(argument_name)s：%(message)s",
+    "the following arguments are required: %s": "缺少参数：%s",
+    "unrecognized arguments: %s": "多余的参数：%s",
+    "not allowed with argument %s": "不能与 %s 同时使用",
+    "expected one argument": "需要一个值",
+    "invalid choice: %(value)r (choose from %(choices)s)": "没有这个选择：%(value)r（可选 %(choices)s）",
+    "invalid %(type)s value: %(value)r": "值无效：%(value)r",
+    "ignored explicit argument %r": "这个选项没有值：%r",
+}
+"""What argparse says, by its own texts for gettext."""
