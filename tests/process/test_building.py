@@ -249,6 +249,29 @@ def test_one_room_has_as_many_doors_as_there_are_addresses(daemon: Daemon) -> No
     assert [line.partition(" reason=")[2] for line in told[3:]] == ["said"] * 3
 
 
+@pytest.mark.parametrize("listen", [["[::]:0"], ["127.0.0.1:0", "127.0.0.2:0"]], ids=["one", "two"])
+def test_a_member_whose_port_is_closed_goes_offline_and_the_others_lose_nothing(
+    daemon: Daemon, listen: list[str]
+) -> None:
+    daemon.configure({"chat.listen": listen})
+    daemon.bind("echo-tcp", "echo-udp", "dictionary")
+    daemon.spawn("--foreground")
+    doors = [("127.0.0.1" if host == "::" else host, port) for host, port in daemon.bound()]
+    ann, bob, cyd = client(doors[0]), client(doors[-1]), client(doors[-1])
+    name = name_of(bob)
+    with ann, bob, cyd:
+        members = [ann, bob, cyd]
+        for number, member in enumerate(members):
+            member.send(b"online")
+            assert all(map(hears, members[: number + 1], repeat(f"{name_of(member)}#online")))
+        bob.close()
+        ann.send(b"anybody?")
+        assert all(map(hears, (ann, cyd), repeat(f"{name_of(ann)}#anybody?"), repeat(f"{name}#offline")))
+        ann.send(b"so it is")
+        assert all(map(hears, (ann, cyd), repeat(f"{name_of(ann)}#so it is")))
+    assert daemon.said(f"chat offline {name} reason=unreachable")
+
+
 def test_the_other_services_have_several_addresses_too(daemon: Daemon) -> None:
     two = ["127.0.0.1:0", "[::1]:0"]
     sections = ("echo.tcp", "echo.udp", "dictionary")

@@ -540,6 +540,38 @@ def test_members_expire_in_the_order_of_their_silence(
     assert (online(room), room.next_deadline()) == ([name_of(BOB)], 140.0)
 
 
+# Hosts that say that nobody is there.
+
+
+def test_whose_port_is_refused_goes_offline_and_the_others_hear_it(
+    room: ChatRoom, journal: Journal, out: Recorder
+) -> None:
+    come_online(room, ANN, BOB, CAT)
+    room.unreachable([("::ffff:198.51.100.3", 40003)], out)
+    assert out == [("broadcast", b"198.51.100.3--40003#offline", (ANN, BOB))]
+    assert journal[3:] == [("offline", "198.51.100.3--40003", "unreachable")]
+
+
+def test_of_many_that_are_gone_none_is_told_of_another(room: ChatRoom, out: Recorder) -> None:
+    come_online(room, *PEOPLE)
+    room.unreachable([address_of(ANN), address_of(CAT), address_of(BOB)], out)
+    assert out == [("broadcast", line(peer, b"offline"), (DAN,)) for peer in (ANN, BOB, CAT)]
+
+
+def test_a_refusal_concerns_members_alone(room: ChatRoom, journal: Journal, out: Recorder) -> None:
+    come_online(room, ANN)
+    room.unreachable([address_of(BOB), (ANN[0], ANN[1] + 1)], out)
+    assert (out, len(journal)) == ([], 1)
+
+
+def test_who_was_unreachable_may_come_back_and_makes_room_meanwhile(room: ChatRoom, out: Recorder) -> None:
+    room.configure(Terms(max_members=1, max_members_per_source=1))
+    come_online(room, ANN)
+    room.unreachable([address_of(ANN)], out)
+    assert room.next_deadline() is None
+    assert say(room, (b"online", ANN)) == [("broadcast", line(ANN, b"online"), (ANN,))]
+
+
 def test_an_empty_room_waits_for_nothing(room: ChatRoom, out: Recorder) -> None:
     assert room.next_deadline() is None
     room.deadline_reached(1e9, out)
@@ -750,6 +782,16 @@ class AnyEvening(RuleBasedStateMachine):
         else:
             expected = self.prompts(peer)
         assert self.hears(text, peer) == expected
+
+    @rule(peer=st.sampled_from(CROWD))
+    def is_unreachable(self, peer: Peer) -> None:
+        expected = []
+        if self.heard.pop(peer, None) is not None:
+            expected = [self.announcement(peer, b"offline")]
+            self.expected_journal.went(name_of(peer), "unreachable")
+        out = Recorder()
+        self.room.unreachable([address_of(peer)], out)
+        assert out == expected
 
     @rule(seconds=st.sampled_from([0.5, 2.5, 5.0, 25.0, 59.5, 60.0, 90.0]))
     def silence(self, seconds: float) -> None:

@@ -4,18 +4,19 @@ import logging
 import secrets
 import socket
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 
 from netechod.process.config import Config
 from netechod.process.sockets import Sockets
+from netechod.reactor.error_queue import Place, error_queue
 from netechod.reactor.loop import Loop
 from netechod.reactor.mmsg import BatchMemory, datagram_io
 from netechod.reactor.switchboard import Line, Switchboard
 from netechod.reactor.tcp import TcpLimits, TcpServer
 from netechod.reactor.udp import UdpEndpoint
 from netechod.services.admission import AddressOf, Admission, Rules
-from netechod.services.api import DatagramService, Peer
+from netechod.services.api import DatagramService, Outbox, Peer
 from netechod.services.chat import ChatRoom, Departure, Terms
 from netechod.services.echo import echo_session
 from netechod.services.sources import Buckets
@@ -35,7 +36,10 @@ class Shared:
 
 
 class UdpService:
-    """A datagram service as it runs: who is admitted to it, and the sockets that it answers on."""
+    """A datagram service as it runs: who is admitted to it, and the sockets that it answers on.
+
+    `refused`, if given, is told where nobody listens to its answers any more.
+    """
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class UdpService:
         name: str,
         socks: Sequence[socket.socket],
         make: Callable[[AddressOf], DatagramService],
+        refused: Callable[[Collection[Place], Outbox], object] | None = None,
     ) -> None:
         def on_drop(address: str, reason: str) -> None:
             fields = {"event": "drop", "service": name, "peer": address}
@@ -55,8 +60,12 @@ class UdpService:
         self.admission = Admission(make(address_of), address_of, buckets=shared.buckets, on_drop=on_drop)
         for number, (sock, io) in enumerate(zip(socks, ios, strict=True)):
             line = Line(board, number, self.admission) if len(ios) > 1 else self.admission
-            board.endpoints.append(UdpEndpoint(shared.loop, sock, io, line))
+            errors = None
+            if refused is not None:
+                errors = error_queue(shared.loop, sock, lambda places: refused(places, self._out))
+            board.endpoints.append(UdpEndpoint(shared.loop, sock, io, line, errors))
         self.endpoints: Sequence[UdpEndpoint] = board.endpoints
+        self._out: Outbox = board if len(ios) > 1 else board.endpoints[0]
 
     def written(self, peer: Peer) -> str:
         """The peer as a text that `read` understands, in this process or in the next one."""

@@ -1,6 +1,6 @@
 """The services, each wired to its sockets, its rules and its limits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 
 from netechod.process.building import (
@@ -16,9 +16,11 @@ from netechod.process.config import Config
 from netechod.process.handover import Estate, Legacy
 from netechod.process.sockets import Sockets
 from netechod.process.status import Presence
+from netechod.reactor.error_queue import Place
 from netechod.reactor.loop import Loop
 from netechod.reactor.tcp import TcpServer
 from netechod.services.admission import AddressOf
+from netechod.services.api import Outbox
 from netechod.services.chat import ChatRoom
 from netechod.services.dictionary import Dictionary, DictionaryService
 from netechod.services.echo import EchoService
@@ -46,12 +48,16 @@ class House:
                 self._shared, "dictionary", socks, lambda address_of: self.dictionary
             )
         if socks := sockets.of("chat"):
-            self.udp["chat"] = UdpService(self._shared, "chat", socks, self._build_chat)
+            self.udp["chat"] = UdpService(self._shared, "chat", socks, self._build_chat, self._chat_refused)
         self.apply(config)
 
     def _build_chat(self, address_of: AddressOf) -> ChatRoom:
         self.chat = build_chat(address_of)
         return self.chat
+
+    def _chat_refused(self, places: Collection[Place], out: Outbox) -> None:
+        if self.chat is not None:
+            self.chat.unreachable(places, out)
 
     def apply(self, config: Config) -> None:
         """Give the services the settings that can change while they run."""

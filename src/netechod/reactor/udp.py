@@ -6,6 +6,7 @@ from itertools import repeat
 
 from netechod.reactor.counters import UdpCounters
 from netechod.reactor.datagram_io import BATCH, DatagramIO
+from netechod.reactor.error_queue import ErrorQueue
 from netechod.reactor.loop import Loop, Timer
 from netechod.services.api import Datagram, DatagramService, Peer
 
@@ -18,14 +19,25 @@ class UdpEndpoint:
     """Takes batches from the socket to the service and its answers back. It is the service's outbox.
 
     While answers wait for the kernel no more questions are taken: they wait in the kernel's own queue.
+
+    With `errors`, what the network reports of our answers makes calls fail that concern somebody else: those
+    are repeated.
     """
 
-    def __init__(self, loop: Loop, sock: socket.socket, io: DatagramIO, service: DatagramService) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        sock: socket.socket,
+        io: DatagramIO,
+        service: DatagramService,
+        errors: ErrorQueue | None = None,
+    ) -> None:
         self._loop = loop
         self._sock = sock
         self._fd = sock.fileno()
         self._io = io
         self._service = service
+        self._errors = errors
         self._queue: list[Datagram] = []
         self._flush_asked = False
         self._timer: Timer | None = None
@@ -67,13 +79,21 @@ class UdpEndpoint:
         try:
             batch = self._io.receive()
         except OSError:  # a failed checksum, memory: this call's trouble alone
+            if self._is_of_another():
+                return self._receive()
             self.counters.receive_errors += 1
             return 0
         if batch:
             self.counters.received += len(batch)
             self._service.datagrams_received(batch, self._loop.now, self)
             self.set_timer()
+        elif self._errors is not None:
+            self._errors.drain()  # a send has met the error, and what is left of it keeps waking us
         return len(batch)
+
+    def _is_of_another(self) -> bool:
+        """Whether the error of a call may be about a datagram sent earlier, so that the call is repeated."""
+        return self._errors is not None and self._errors.drain()
 
     def _ask_for_flush(self) -> None:
         if not self._flush_asked:
@@ -105,9 +125,10 @@ class UdpEndpoint:
             except BlockingIOError:
                 break
             except OSError:
-                counters.send_errors += 1  # no route, a firewall, port 0: UDP allows it, the counter tells it
-                del queue[0]
                 limit -= 1
+                if not self._is_of_another():
+                    counters.send_errors += 1  # no route, a firewall, port 0: UDP allows it
+                    del queue[0]
             else:
                 counters.sent += sent
                 del queue[:sent]

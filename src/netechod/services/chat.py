@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -25,7 +25,7 @@ MAX_PROMPTED = 4096  # strangers remembered for that; beyond it the longest-prom
 
 _JOINING = re.compile(rb"online(?: ([0-9a-f]{%d}))?" % LENGTH)
 
-Departure: TypeAlias = Literal["said", "idle"]
+Departure: TypeAlias = Literal["said", "idle", "unreachable"]
 
 
 class Member(NamedTuple):
@@ -154,15 +154,33 @@ class ChatRoom:
         self.refused += 1
         out.send((REFUSED + why).encode(), peer)
 
+    def unreachable(self, places: Collection[tuple[str, int]], out: Outbox) -> None:
+        """Put offline whose host says that nobody listens there (address, port); the others are told.
+
+        All of them go first: nothing more is sent to any of them.
+        """
+        names = {display_name(address, port) for address, port in places}
+        gone = [(peer, member.name) for peer, member in self._members.items() if member.name in names]
+        for peer, _ in gone:
+            self._forget(peer)
+        for _, name in gone:
+            self._tell_offline(name, "unreachable", tuple(self._members), out)
+
     def _leave(self, peer: Peer, reason: Departure, out: Outbox) -> None:
         """Go offline and tell everybody, the leaver included."""
-        name = self._members[peer].name
-        out.broadcast(chat_line(name, OFFLINE), tuple(self._members))
-        del self._members[peer]
+        hearers = tuple(self._members)
+        self._tell_offline(self._forget(peer), reason, hearers, out)
+
+    def _forget(self, peer: Peer) -> str:
+        """Take a member out of the tables; returns the name."""
         source = source_of(self._address_of(peer)[0])
         self._sources[source] -= 1
         if not self._sources[source]:
             del self._sources[source]
+        return self._members.pop(peer).name
+
+    def _tell_offline(self, name: str, reason: Departure, hearers: Collection[Peer], out: Outbox) -> None:
+        out.broadcast(chat_line(name, OFFLINE), hearers)
         self._on_offline(name, reason)
 
     def _prompt(self, peer: Peer, now: float, out: Outbox) -> None:
