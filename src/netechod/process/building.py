@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 
 from netechod.process.config import Config
+from netechod.process.descriptors import room_for
 from netechod.process.sockets import Sockets
 from netechod.reactor.error_queue import Place, error_queue
 from netechod.reactor.loop import Loop
@@ -123,7 +124,7 @@ def build_limits(config: Config, rules: Rules) -> TcpLimits:
     """What TCP echo allows, as configured."""
     tcp = config.echo.tcp
     return TcpLimits(
-        connections=tcp.max_connections,
+        connections=room_for(tcp.max_connections),
         connections_per_source=tcp.max_connections_per_source,
         idle_timeout=tcp.idle_timeout,
         admits=rules.admits,

@@ -123,7 +123,7 @@ class EchoTcp(Section):
     pool_size: Annotated[int, Field(ge=1, le=1024)] = 3
     """Processes that serve under the model `pool`; more clients wait."""
     max_connections: Live[Count] = 10_000
-    """Connections at once; beyond it newcomers wait in the backlog."""
+    """Connections at once, descriptors permitting; beyond it newcomers wait in the backlog."""
     max_connections_per_source: Live[Count] = 256
     """Connections at once from one IPv4 address or IPv6 /64; beyond it they are closed at once."""
     idle_timeout: Live[Seconds] = 0.0

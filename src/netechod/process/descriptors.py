@@ -1,0 +1,32 @@
+"""Descriptors: as many as the configuration needs, or fewer connections than it wants."""
+
+import logging
+from contextlib import suppress
+from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
+
+RESERVE = 64  # kept from connections: for sockets, logs, netechoctl and a dictionary that is being read
+
+log = logging.getLogger(__name__)
+
+
+def room_for(connections: int) -> int:
+    """How many of so many `connections` there may be, with descriptors left for everything else.
+
+    Raises our own limit as far as is needed and allowed (getrlimit(2)). At the limit newcomers wait in the
+    backlog; without descriptors a reload and a new log file would fail as well.
+    """
+    wanted = connections + RESERVE
+    soft, hard = getrlimit(RLIMIT_NOFILE)
+    if soft != RLIM_INFINITY and soft < wanted:
+        with suppress(OSError):  # a sandbox may forbid even that
+            setrlimit(RLIMIT_NOFILE, (wanted if hard == RLIM_INFINITY else min(wanted, hard), hard))
+        soft, _ = getrlimit(RLIMIT_NOFILE)
+    if soft == RLIM_INFINITY or soft >= wanted:
+        return connections
+    room = max(1, soft - RESERVE)
+    log.warning(
+        "echo.tcp.max_connections is %d, and %d descriptors are allowed: %d connections at once "
+        "(raise LimitNOFILE= in the unit, or ulimit -n)",
+        connections, soft, room,
+    )  # fmt: skip
+    return room
