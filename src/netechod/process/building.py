@@ -11,6 +11,7 @@ from netechod.process.config import Config
 from netechod.process.descriptors import room_for
 from netechod.process.sockets import Sockets
 from netechod.reactor.error_queue import Place, error_queue
+from netechod.reactor.event_log import ChatLog
 from netechod.reactor.loop import Loop
 from netechod.reactor.mmsg import BatchMemory, datagram_io
 from netechod.reactor.switchboard import Line, Switchboard
@@ -18,7 +19,7 @@ from netechod.reactor.tcp import TcpLimits, TcpServer
 from netechod.reactor.udp import UdpEndpoint
 from netechod.services.admission import AddressOf, Admission, Rules
 from netechod.services.api import DatagramService, Outbox, Peer
-from netechod.services.chat import ChatRoom, Departure, Terms
+from netechod.services.chat import ChatRoom, Terms
 from netechod.services.echo import echo_session
 from netechod.services.sources import Buckets
 
@@ -137,18 +138,14 @@ def build_echo_tcp(loop: Loop, listeners: Sequence[socket.socket], config: Confi
     return TcpServer(loop, listeners, lambda: session)
 
 
-def build_chat(address_of: AddressOf) -> ChatRoom:
+def build_chat(loop: Loop, address_of: AddressOf) -> ChatRoom:
     """The chat room; who comes and goes is told in the log."""
-
-    def online(name: str) -> None:
-        log.info("chat online %s", name, extra={"event": "online", "service": "chat", "peer": name})
-
-    def offline(name: str, reason: Departure) -> None:
-        fields = {"event": "offline", "service": "chat", "peer": name}
-        log.info("chat offline %s reason=%s", name, reason, extra=fields)
-
+    told = ChatLog(loop, "chat")
     return ChatRoom(
-        address_of=address_of, on_online=online, on_offline=offline, secret=secrets.token_bytes(32)
+        address_of=address_of,
+        on_online=told.online,
+        on_offline=told.offline,
+        secret=secrets.token_bytes(32),
     )
 
 

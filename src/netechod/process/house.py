@@ -52,7 +52,7 @@ class House:
         self.apply(config)
 
     def _build_chat(self, address_of: AddressOf) -> ChatRoom:
-        self.chat = build_chat(address_of)
+        self.chat = build_chat(self._loop, address_of)
         return self.chat
 
     def _chat_refused(self, places: Collection[Place], out: Outbox) -> None:

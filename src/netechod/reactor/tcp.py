@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from netechod.reactor.acceptor import Acceptor
 from netechod.reactor.connection import Keep, TcpConnection
-from netechod.reactor.connection_log import ConnectionLog
 from netechod.reactor.counters import TcpCounters
+from netechod.reactor.event_log import ConnectionLog
 from netechod.reactor.loop import Loop, Timer
 from netechod.services.api import StreamSession
 from netechod.services.sources import source_of

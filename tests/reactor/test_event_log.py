@@ -1,11 +1,11 @@
-"""The lines for connections: every one of them, until there are too many in a second."""
+"""The lines for what comes and goes: every one of them, until there are too many in a second."""
 
 import logging
 
 import pytest
 from support.looping import FakeClock, turn
 
-from netechod.reactor.connection_log import BUSY, ConnectionLog
+from netechod.reactor.event_log import BUSY, ChatLog, ConnectionLog
 from netechod.reactor.loop import Loop
 
 SUMMARY = "busy: accepted {} and closed {} in one second"
@@ -13,7 +13,7 @@ SUMMARY = "busy: accepted {} and closed {} in one second"
 
 @pytest.fixture(autouse=True)
 def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, "netechod.reactor.connection_log")
+    caplog.set_level(logging.DEBUG, "netechod.reactor.event_log")
 
 
 @pytest.fixture
@@ -112,7 +112,22 @@ def test_every_busy_second_has_its_summary(
 def test_a_line_that_nobody_wants_is_not_made(
     connections: ConnectionLog, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.WARNING, "netechod.reactor.connection_log")
+    caplog.set_level(logging.WARNING, "netechod.reactor.event_log")
     connections.accepted("peer--1", 7)
     connections.closed("peer--1", "reason=eof")
     assert caplog.records == []
+
+
+def test_members_of_the_chat_are_told_of_in_the_same_way(
+    loop: Loop, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    members = ChatLog(loop, "chat")
+    for _ in range(BUSY + 5):
+        members.online("192.0.2.1--4711")
+    members.offline("192.0.2.1--4711", "said")
+    assert caplog.messages[0] == "chat online 192.0.2.1--4711"
+    assert caplog.messages[-1] == "chat offline 192.0.2.1--4711 reason=said"
+    assert caplog.records[0].__dict__["event"] == "online"
+    assert levels(caplog) == [logging.INFO] * BUSY + [logging.DEBUG] * 5 + [logging.INFO]
+    pass_time(loop, clock, 1.0)
+    assert caplog.messages[-1] == f"busy: online {BUSY + 5} and offline 1 in one second"
