@@ -120,10 +120,21 @@ def test_an_interrupt_leaves_nothing(daemon: Daemon) -> None:
     assert daemon.manager.stored == []
 
 
-def test_another_versions_state_is_not_read(daemon: Daemon) -> None:
+@pytest.mark.parametrize(
+    "document",
+    [
+        b'{"version": 0, "members": 7}',
+        b"[" * 100_000,
+        b'{"version": 1, "owed": ["YQ=="]}',
+        b'{"version": 1, "members": [["0:ab", "a minute"]]}',
+        b'{"version": 1, "members": [["0:apple", 1, 2], ["apple", 1, 2], ["", 1, 2]]}',
+    ],
+)
+def test_a_state_that_is_damaged_or_another_versions_harms_nobody(daemon: Daemon, document: bytes) -> None:
     assert daemon.stop() == 0
     [state] = [descriptor for name, descriptor in daemon.manager.stored if name == "state"]
     os.ftruncate(state, 0)
-    os.pwrite(state, b'{"version": 0, "members": 7}', 0)
+    os.pwrite(state, document, 0)
     restart_after_end(daemon)
     assert ask(daemon.address("dictionary"), b"apple") == "苹果".encode()
+    assert daemon.errors() == []

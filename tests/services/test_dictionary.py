@@ -181,6 +181,12 @@ def test_a_line_that_never_ends_is_refused_before_it_fills_the_memory() -> None:
         parser.feed(b"b")
 
 
+def test_a_line_is_no_shorter_for_ending_in_the_block_that_it_begins_in() -> None:
+    line = "a:" + "b" * (MAX_LINE - 1)
+    with pytest.raises(DictionaryError, match=rf"^dict\.txt:2: longer than {MAX_LINE} characters$"):
+        edition(f"苹:果\n{line}\nc:d\n")
+
+
 def test_the_longest_line_is_an_entry_like_any_other() -> None:
     line = "a:" + "苹" * (MAX_LINE - 2)
     assert len(edition(line).entries[b"a"]) == 3 * (MAX_LINE - 2)

@@ -1,20 +1,14 @@
 """The rules of the text datagrams, byte by byte."""
 
 import doctest
-from unicodedata import category
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.characters import EVERY_CHARACTER, HARMFUL
 
 from netechod.services import wire
 from netechod.services.wire import chat_line, cut, display_name, flaw_of, harmless, text_of
-
-BIDI_CONTROLS = {chr(c) for c in (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-"""The property Bidi_Control, whole (Unicode, PropList.txt)."""
-
-EVERY_CHARACTER = [chr(code) for code in range(0x110000)]
-HARMFUL = {c for c in EVERY_CHARACTER if category(c) in {"Cc", "Cs", "Zl", "Zp"}} | BIDI_CONTROLS
 
 
 def test_the_examples_in_the_docstrings_hold() -> None:

@@ -77,7 +77,10 @@ class UdpService:
     def read(self, text: str) -> Peer | None:
         """The peer that was written; None when it fits none of the sockets that we have."""
         line, _, inner = text.partition(":")
-        number, peer = int(line or -1), bytes.fromhex(inner)
+        try:
+            number, peer = int(line), bytes.fromhex(inner)
+        except ValueError:
+            return None
         if not 0 <= number < len(self._peer_sizes) or len(peer) != self._peer_sizes[number]:
             return None
         return (number, peer) if len(self._peer_sizes) > 1 else peer

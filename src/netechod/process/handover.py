@@ -7,17 +7,29 @@ online in the chat, is a JSON document in a memfd that is kept beside them.
 import json
 import os
 import socket
-from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Final, Literal
+
+from pydantic import Base64Bytes, BaseModel, Field, FiniteFloat, ValidationError
 
 from netechod.process.notify import Notifier
 
 CONNECTION = "open-echo-tcp"  # the names under which descriptors come back (FDNAME=)
 STATE = "state"
 NAMES = (CONNECTION, STATE)
-VERSION = 1  # of the document; another one is not read
+VERSION: Final = 1  # of the document; another one is not read
+
+Seconds = Annotated[FiniteFloat, Field(ge=0)]
+
+
+class _Document(BaseModel):
+    """What is written in the memfd."""
+
+    version: Literal[1] = VERSION
+    owed: Mapping[str, Base64Bytes] = {}
+    members: Sequence[tuple[str, Seconds, Seconds]] = ()
 
 
 @dataclass(frozen=True)
@@ -33,26 +45,20 @@ def inherit(adopted: dict[str, list[int]]) -> Legacy:
     """Take what is ours to inherit out of the descriptors that were passed."""
     names = [name for name in NAMES if name in adopted]
     socks = [socket.socket(fileno=fd) for fd in adopted.pop(CONNECTION, [])]
-    document = {}
+    document = _Document()
     for fd in adopted.pop(STATE, []):
         with os.fdopen(fd, "rb") as file:
             file.seek(0)
             document = _parsed(file.read())
-    owed = document.get("owed", {})
-    return Legacy(
-        [(sock, b64decode(owed.get(_key(sock), ""))) for sock in socks],
-        [(peer, online, silent) for peer, online, silent in document.get("members", [])],
-        names,
-    )
+    return Legacy([(sock, document.owed.get(_key(sock), b"")) for sock in socks], document.members, names)
 
 
-def _parsed(text: bytes) -> dict[str, Any]:
-    """The document, or an empty one for what another version of us has left."""
+def _parsed(text: bytes) -> _Document:
+    """The document, or an empty one for what is damaged or another version of us has left."""
     try:
-        document = json.loads(text)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) and document.get("version") == VERSION else {}
+        return _Document.model_validate_json(text)
+    except ValidationError:
+        return _Document()
 
 
 def _key(sock: socket.socket) -> str:

@@ -11,7 +11,7 @@ from netechod.services.api import Datagram, Outbox
 from netechod.services.wire import MISS, cut, text_of
 
 MAX_WARNINGS = 100  # bad lines described one by one; the rest are only counted
-MAX_LINE = 128 * 1024  # characters of an unfinished line; more is no dictionary, and no datagram holds it
+MAX_LINE = 128 * 1024  # characters of a line; more is no dictionary, and no datagram holds it
 
 
 def fold(word: str) -> str:
@@ -74,10 +74,11 @@ class DictionaryParser:
         self._hash.update(block)
         text = self._rest + self._decode(block, final=False)
         lines = text.split("\n")
+        if max(map(len, lines)) > MAX_LINE:
+            number = next(at for at, line in enumerate(lines, self._line + 1) if len(line) > MAX_LINE)
+            raise DictionaryError(f"{self._at(number)}: longer than {MAX_LINE} characters")
         self._rest = lines.pop()
         self._parse(lines)
-        if len(self._rest) > MAX_LINE:
-            raise DictionaryError(f"{self._at(self._line + 1)}: longer than {MAX_LINE} characters")
 
     def finish(self) -> Dictionary:
         """The edition. Raises DictionaryError when there is not one entry in it."""

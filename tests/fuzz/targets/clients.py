@@ -1,0 +1,93 @@
+"""The clients: what a server says to them, and the addresses that people type."""
+
+from ipaddress import ip_address
+
+from fuzz.feed import Feed
+from fuzz.target import target
+
+from netechod.client.dictionary import QUERY_SIZE, query_of
+from netechod.client.membership import Kind, Member, State, event_of
+from netechod.client.net import split_address
+from netechod.process.config_values import Address
+from netechod.services.wire import NOT_ONLINE, text_of
+
+ME = "192.0.2.1--5000"
+
+
+@target([b"[", b"]:", b"::1", b"192.0.2.1", b":", b"65535", b"0", "٧".encode(), b"%eth0", b"example.org"])
+def address(feed: Feed) -> None:
+    """HOST[:PORT] on a command line, ADDRESS:PORT in the configuration: taken apart, or refused."""
+    text = feed.text()
+    try:
+        host, port = split_address(text, 8080)
+    except ValueError as error:
+        assert str(error)
+    else:
+        assert host
+        assert 0 < port < 65536
+        if not {"[", "]"} & set(host):
+            bare = f"[{host}]" if ":" in host else host
+            assert split_address(f"{bare}:{port}", 1) == (host, port)
+    try:
+        listened = Address.parse(text)
+    except ValueError as error:
+        assert str(error).startswith("must ")
+    else:
+        assert Address.parse(str(listened)) == listened
+        assert str(ip_address(listened.host)) == listened.host
+        assert 0 <= listened.port < 65536
+
+
+@target(
+    [b"online", b"offline", b"#", ME.encode(), b"--7#", b"challenge 0123456789abcdef", b"message refused: "]
+)
+def heard(feed: Feed) -> None:
+    """What a datagram of the chat room says."""
+    payload = feed.rest()
+    event = event_of(payload)
+    text = text_of(payload)
+    assert (event.kind in (Kind.MESSAGE, Kind.JOIN, Kind.LEAVE)) == bool(event.sender)
+    if event.sender:
+        assert f"{event.sender}#{event.text}" == text.decode(errors="backslashreplace")
+    assert (event.kind is Kind.STRANGER) == (text == NOT_ONLINE)
+
+
+@target(
+    [b"online", ME.encode() + b"#", b"other--7#online", NOT_ONLINE, b"message refused: x", b"hi", b"offline"]
+)
+def member(feed: Feed) -> None:
+    """A member, whatever the room says and whenever: it sends little, always has a deadline, and can go."""
+    now, said = 0.0, {b"online", b"offline"}
+    member = Member(ME, timeout=2.0, retries=feed.number(2), now=now)
+    assert member.take_outgoing() == [b"online"]
+    while feed and member.state is not State.GONE:
+        deed = feed.pick(["say", "wait", "leave", "hear", "hear", "hear"])
+        if deed == "say" and member.state is State.READY:
+            said.add(text := feed.piece(20))
+            member.say(text, now)
+        elif deed == "wait":
+            now = max(now, member.deadline)
+            member.deadline_reached(now)
+        elif deed == "leave":
+            member.leave(now)
+        else:
+            payload = feed.piece(64)
+            if member.received(payload, now).kind is Kind.CHALLENGE:
+                said.add(b"online" + text_of(payload).removeprefix(b"challenge"))
+        outgoing = member.take_outgoing()
+        assert len(outgoing) <= 2
+        assert said.issuperset(outgoing)
+        assert member.deadline >= now
+    if member.state is not State.GONE:
+        member.leave(now)
+        member.deadline_reached(member.deadline)
+    assert member.state is State.GONE
+
+
+@target([b"apple", b"\0", b"\n"])
+def query(feed: Feed) -> None:
+    """A query is as long as earns the longest answer, and the text in it is what was asked for."""
+    word = text_of(feed.rest())
+    sent = query_of(word)
+    assert text_of(sent) == word
+    assert len(sent) == max(QUERY_SIZE, len(word))

@@ -1,0 +1,137 @@
+"""The dictionary: its file in blocks of any size, and its answers to any query."""
+
+import re
+from hashlib import sha256
+from itertools import accumulate, pairwise
+from unittest.mock import patch
+
+from fuzz.feed import Feed
+from fuzz.target import target
+from support.characters import is_harmless
+from support.recorder import Recorder
+
+from netechod.errors import DictionaryError
+from netechod.services import dictionary
+from netechod.services.dictionary import Dictionary, DictionaryParser, DictionaryService, fold
+from netechod.services.wire import text_of
+
+FILE_WORDS = (
+    b"a:b\n",
+    b"A:c\r\n",
+    b":",
+    b"#",
+    b"\n",
+    b"\xef\xbb\xbf",
+    b"\0",
+    b"\xff",
+    *map(str.encode, ("：", "苹果", "É", "e\u0301", "ß", "İ", "\u2028", "\u3000", "\x85")),
+)
+LINE_LIMIT = 24  # characters: the real one is longer than any input
+
+
+@target(FILE_WORDS, seeds=["apple:苹果\nApple:苹果\n# a comment\n\nno colon\nb : c : d\r\n".encode()])
+def dictionary_file(feed: Feed) -> None:
+    """A file means the same in whatever blocks it is read, and what the shortest parser says."""
+    strict = bool(feed.number(1))
+    sizes = [1 + feed.number(7) for _ in range(feed.number(15))]
+    data = feed.rest()
+    with patch.object(dictionary, "MAX_LINE", LINE_LIMIT):
+        outcomes = [
+            outcome(blocks, strict=strict)
+            for blocks in ([data], cut(data, sizes), [data[at : at + 1] for at in range(len(data))])
+        ]
+    assert outcomes[1:] == outcomes[:-1]
+    assert outcomes[0] == naive(data, strict=strict)
+
+
+Facts = tuple[dict[str, str], int]
+
+
+def outcome(blocks: list[bytes], *, strict: bool) -> Facts | None:
+    """The entries and the number of bad lines; None when the file is refused, with a sentence."""
+    parser = DictionaryParser("dict.txt", strict=strict)
+    try:
+        for block in blocks:
+            parser.feed(block)
+        edition = parser.finish()
+    except DictionaryError as error:
+        data = b"".join(blocks)
+        number = re.match(r"dict\.txt(?::(\d+))?: ", str(error))
+        assert number, error
+        assert 1 <= int(number[1] or 1) <= 1 + data.count(b"\n")
+        assert is_harmless(str(error))
+        return None
+    assert edition.sha256 == sha256(b"".join(blocks)).hexdigest()
+    assert {fold(word.decode()).encode() for word in edition.entries} >= set(edition.folded)
+    return {word.decode(): meaning.decode() for word, meaning in edition.entries.items()}, edition.skipped
+
+
+def cut(data: bytes, sizes: list[int]) -> list[bytes]:
+    """Blocks of these sizes, and the rest as the last one."""
+    edges = [0, *(min(len(data), end) for end in accumulate(sizes)), len(data)]
+    return [data[start:end] for start, end in pairwise(edges)]
+
+
+def naive(data: bytes, *, strict: bool) -> Facts | None:
+    """The same in the shortest way to say what a file means."""
+    entries: dict[str, str] = {}
+    bad = 0
+    try:
+        lines = data.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError:
+        return None
+    for line in lines:
+        key, _, value = (side.strip() for side in line.partition(":"))
+        if key and value and not key.startswith("#"):
+            entries.setdefault(key, value)
+        elif line.strip() and not key.startswith("#"):
+            bad += 1
+    refused = "\0" in "".join(lines) or max(map(len, lines)) > LINE_LIMIT or (strict and bad)
+    return None if refused or not entries else (entries, bad)
+
+
+ENTRIES = {
+    "apple": "苹果",
+    "Éa": "e acute",
+    "e\u0301b": "decomposed",
+    "straße": "x" * 40,
+    "known": "unknown",
+    "two words": "两个",
+    "ß": "sz",
+}
+EDITION = Dictionary(
+    {word.encode(): meaning.encode() for word, meaning in ENTRIES.items()},
+    {fold(word).encode(): meaning.encode() for word, meaning in ENTRIES.items() if fold(word) != word},
+)
+
+
+@target([*map(str.encode, ENTRIES), b"APPLE", b"STRASSE", b"\0", b"unknown", b"\r\n ", b"?"])
+def dictionary_query(feed: Feed) -> None:
+    """At most one answer, of what the file says, within its limit, to whoever has asked."""
+    folds, limit = bool(feed.number(1)), 16 + feed.number(40)
+    unknown = feed.pick(["unknown", "?", "未知" * 10, "known"])
+    query = feed.rest()
+    service = DictionaryService(EDITION)
+    service.configure(unknown=unknown, match="folded" if folds else "exact", max_reply=limit)
+    answers = asked(service, query)
+    assert answers == asked(service, text_of(query) + b"\n\0" + query)
+    assert len(answers) <= 1
+    assert service.found + service.missed + service.ignored == service.received == 2
+    assert bool(answers) == (service.ignored == 0)
+    for answer in answers:
+        assert len(answer) <= limit
+        meaning = ENTRIES.get(text_of(query).decode(errors="replace"))
+        if meaning is not None:
+            assert meaning.encode().startswith(answer)
+        else:
+            assert any(whole.encode().startswith(answer) for whole in (unknown, *ENTRIES.values()))
+        if service.missed:
+            assert asked(service, answer) in ([], [b"unknown"])  # a miss is no question, unless it is a word
+
+
+def asked(service: DictionaryService, query: bytes) -> list[bytes]:
+    """The answers to one query."""
+    out = Recorder()
+    service.datagrams_received([(query, "peer")], 0.0, out)
+    assert all((verb, peer) == ("send", "peer") for verb, _, peer in out)
+    return [payload for _, payload, _ in out]

@@ -1,0 +1,89 @@
+"""scripts/fuzz as a program; what the targets assert is shown in tests/fuzz."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fuzz.feed import Feed
+from fuzz.target import Target, all_targets
+
+pytestmark = pytest.mark.system
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def fuzz(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The program behind the script, to its end; it installs nothing."""
+    return subprocess.run(
+        [sys.executable, "-m", "scripts.fuzzing", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+        env=os.environ
+        | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""},
+    )
+
+
+def test_it_fuzzes_or_says_that_there_is_no_fuzzer(tmp_path: Path) -> None:
+    run = fuzz("--only", "text", "--runs", "500", "--seconds", "5", "--corpus", str(tmp_path / "corpus"))
+    if run.returncode == 69:
+        assert run.stderr.startswith("scripts/fuzz: error: the fuzzer cannot be installed: ")
+        assert "\nhint: " in run.stderr
+    else:
+        assert run.returncode == 0, run.stdout + run.stderr
+        [_, row, total] = run.stdout.splitlines()
+        assert row.split()[:2] == ["text", "500"]
+        assert row.endswith("  holds")
+        assert total == "500 inputs in all"
+        assert list((tmp_path / "corpus" / "text" / "corpus").iterdir())
+
+
+def test_it_names_its_targets() -> None:
+    run = fuzz("--list")
+    assert run.returncode == 0, run.stderr
+    assert [line.split()[0] for line in run.stdout.splitlines()] == list(all_targets())
+
+
+def test_an_input_is_repeated(tmp_path: Path) -> None:
+    file = tmp_path / "input"
+    file.write_bytes(b"online\0")
+    run = fuzz("--only", "text", "--input", str(file))
+    assert (run.returncode, run.stdout) == (0, f"text: all that it asserts holds for {file}\n")
+
+
+def fails(feed: Feed) -> None:
+    assert feed.rest() != b"bad", "not this one"
+
+
+BAD = Target("bad", "Does not hold.", fails, (), ())
+
+
+def test_what_does_not_hold_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    from scripts.fuzzing.__main__ import replay
+
+    file = tmp_path / "input"
+    file.write_bytes(b"bad")
+    assert replay(BAD, file) == 1
+    assert "AssertionError: not this one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--only", "nothing"), ("--seconds", "0"), ("--runs", "x"), ("--input", "file"), ("text",)]
+)
+def test_a_wrong_command_line_exits_with_64_and_a_hint(arguments: tuple[str, ...]) -> None:
+    run = fuzz(*arguments)
+    assert run.returncode == 64
+    assert run.stderr.endswith("hint: scripts/fuzz --help\n")
+
+
+def test_the_help_names_every_option() -> None:
+    text = subprocess.run(
+        [ROOT / "scripts/fuzz", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    assert all(word in text for word in ("--only", "--seconds", "--runs", "--corpus", "--input", "--list"))
