@@ -4,13 +4,16 @@ import json
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.daemon import Daemon
-from support.looping import run_until
+from support.looping import FakeClock, run_until, turn
+from support.shortage import no_descriptor_left
 
-from netechod.process.control import MAX_CONNECTIONS, MAX_QUESTION, PATIENCE, Command, ControlServer
+from netechod.process.control import MAX_CONNECTIONS, MAX_QUESTION, PATIENCE, PAUSE, Command, ControlServer
 from netechod.reactor.loop import Loop
 
 LONG = [f"line {number}" for number in range(100_000)]
@@ -40,7 +43,12 @@ def strict_server(loop: Loop, path: Path) -> Iterator[ControlServer]:
 
 
 def serving(loop: Loop, path: Path, allowed: set[int]) -> Iterator[ControlServer]:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    server = serve(loop, socket.socket(socket.AF_UNIX), path, allowed)
+    yield server
+    server.close()
+
+
+def serve(loop: Loop, sock: socket.socket, path: Path, allowed: set[int]) -> ControlServer:
     sock.bind(str(path))
     sock.listen()
     sock.setblocking(False)
@@ -52,9 +60,7 @@ def serving(loop: Loop, path: Path, allowed: set[int]) -> Iterator[ControlServer
         "last": Command(lambda asked, words: asked.answer(then=lambda: done.append("after the answer"))),
         "done": Command(lambda asked, words: asked.answer(done)),
     }
-    server = ControlServer(loop, sock, commands, allowed)
-    yield server
-    server.close()
+    return ControlServer(loop, sock, commands, allowed)
 
 
 def asking(path: Path, question: bytes) -> socket.socket:
@@ -152,6 +158,40 @@ def test_only_so_many_ask_at_once(loop: Loop, path: Path, server: ControlServer)
     for sock in waiting:
         sock.close()
     run_until(loop, lambda: not server.connections)
+
+
+class CountingListener(socket.socket):
+    """Counts how often somebody tries to accept."""
+
+    tries = 0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        self.tries += 1
+        return super().accept()
+
+
+def test_without_a_descriptor_who_asks_waits_and_the_loop_rests(path: Path) -> None:
+    clock = FakeClock()
+    loop, sock = Loop(clock=clock), CountingListener(socket.AF_UNIX)
+    with closing(loop), closing(serve(loop, sock, path, set())):
+        with asking(path, b'["look"]\n'), no_descriptor_left():
+            for tries in (1, 2, 3):
+                turn(loop, 5)
+                assert sock.tries == tries
+                clock.advance(PAUSE)
+        assert json.loads(answer(loop, path, b'["look"]\n'))["ok"]
+
+
+def test_it_closes_during_a_shortage(path: Path) -> None:
+    clock = FakeClock()
+    loop, sock = Loop(clock=clock), CountingListener(socket.AF_UNIX)
+    server = serve(loop, sock, path, set())
+    with closing(loop), asking(path, b'["look"]\n'), no_descriptor_left():
+        turn(loop)
+        server.close()
+        clock.advance(PAUSE)
+        turn(loop, 2)
+        assert sock.tries == 1
 
 
 def test_who_asks_nothing_is_not_waited_for_for_ever(loop: Loop, path: Path, tmp_path: Path) -> None:

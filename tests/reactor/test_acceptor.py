@@ -3,15 +3,15 @@
 import errno
 import logging
 import os
-import resource
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from support.looping import FakeClock, TcpBench, run_until, turn, waiting_turn
+from support.shortage import no_descriptor_left
 
 from netechod.reactor.acceptor import ACCEPTS_PER_TURN, COMPLAINT_INTERVAL, PAUSE, Acceptor
 from netechod.reactor.counters import TcpCounters
@@ -57,19 +57,6 @@ def bench(loop: Loop, tcp: TcpBench) -> Iterator[Bench]:
         yield bench
         if bench.listener.fileno() != -1:
             bench.acceptor.close()
-
-
-@contextmanager
-def no_descriptor_left() -> Iterator[None]:
-    """Let every call that makes a descriptor fail with EMFILE (getrlimit(2), RLIMIT_NOFILE)."""
-    lowest_free = os.dup(0)
-    os.close(lowest_free)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_connection_is_handed_on_with_the_address_of_its_peer(

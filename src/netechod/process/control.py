@@ -18,6 +18,7 @@ from netechod.reactor.loop import Loop, Timer
 MAX_QUESTION = 4096  # bytes; a longer one is refused
 MAX_CONNECTIONS = 32  # at once; beyond it newcomers are closed
 CHUNK = 64 * 1024  # bytes of an answer made ahead of the other end
+PAUSE = 0.2  # seconds without accepting when the system has no descriptor or memory left
 PATIENCE = 30.0  # seconds that a connection gets to ask, and to take each part of its answer
 
 
@@ -40,20 +41,33 @@ class ControlServer:
         self.connections: set[ControlConnection] = set()
         self._sock = sock
         self._allowed_uids = frozenset(allowed_uids)
-        loop.watch(sock.fileno(), self._on_readable)
+        self._shortage: Timer | None = None  # set while we wait for the system to recover
+        self._listen()
 
     def close(self) -> None:
         """Answer nobody any more."""
+        if self._shortage is not None:
+            self._shortage.cancel()
         for connection in tuple(self.connections):
             connection.close()
         self.loop.unwatch(self._sock.fileno())
         self._sock.close()
 
+    def _listen(self) -> None:
+        self._shortage = None
+        self.loop.watch(self._sock.fileno(), self._on_readable)
+
     def _on_readable(self) -> None:
         try:
             sock, _ = self._sock.accept()
-        except OSError:
-            return  # it is gone already, or there is no descriptor for it: it may ask again
+        except BlockingIOError:
+            return  # it is gone already
+        except (
+            OSError
+        ):  # no descriptor or no memory for it: it waits, and we look away, or the loop would spin
+            self.loop.unwatch(self._sock.fileno())
+            self._shortage = self.loop.call_at(self.loop.now + PAUSE, self._listen)
+            return
         if len(self.connections) >= MAX_CONNECTIONS:
             sock.close()
             return
