@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from scripts.benching import report
-from scripts.benching.trials import TRIALS, Effort, Stage, Trial, install_uvloop
+from scripts.benching.contest import Row
+from scripts.benching.environment import MissingError
+from scripts.benching.stage import ENGINES, Effort, Stage
+from scripts.benching.trials import TRIALS, Trial
 
-ENGINES = ("asyncio", "uvloop")
-FULL = Effort(seconds=0.3, pairs=7, connections=5000)
-QUICK = Effort(seconds=0.1, pairs=3, connections=2000)
-SPARE = 200  # descriptors that are not connections
+FULL = Effort(seconds=0.25, pairs=9)
+EX_UNAVAILABLE = 69  # sysexits.h: something that is needed is not there
+QUICK = Effort(seconds=0.1, pairs=3, scale=0.1)
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,7 +41,7 @@ def selected(names: str) -> list[Trial]:
 def engines(names: str) -> list[str]:
     """The peers that are named."""
     if not set(names.split(",")) <= set(ENGINES):
-        raise argparse.ArgumentTypeError(f"one or both of {', '.join(ENGINES)} expected")
+        raise argparse.ArgumentTypeError(f"some of {', '.join(ENGINES)} expected")
     return names.split(",")
 
 
@@ -63,20 +65,19 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--against", type=engines, default=list(ENGINES))
     parser.add_argument("--seconds", type=bounded(0.01, 10))
     parser.add_argument("--pairs", type=bounded(1, 100))
-    parser.add_argument("--connections", type=bounded(300, 100_000))
+    parser.add_argument("--scale", type=bounded(0.01, 10))
     parser.add_argument("--json", type=Path)
     return parser
 
 
 def effort_of(arguments: argparse.Namespace) -> Effort:
-    """As asked for, and as far as the hard limit on descriptors goes, to which the soft one is raised."""
-    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    """As asked for; what is not, as usual."""
     usual = QUICK if arguments.quick else FULL
-    connections = int(arguments.connections or usual.connections)
-    if limit != resource.RLIM_INFINITY:
-        connections = min(connections, limit - SPARE)
-    return Effort(arguments.seconds or usual.seconds, int(arguments.pairs or usual.pairs), connections)
+    return Effort(
+        arguments.seconds or usual.seconds,
+        int(arguments.pairs or usual.pairs),
+        arguments.scale or usual.scale,
+    )
 
 
 def pin() -> tuple[int, int] | None:
@@ -88,33 +89,29 @@ def pin() -> tuple[int, int] | None:
     return allowed[0], allowed[1]
 
 
-def peers(wanted: Sequence[str]) -> Sequence[str]:
-    """The engines that are there; for the one that cannot be had, a sentence."""
-    trouble = install_uvloop() if "uvloop" in wanted else ""
-    if not trouble:
-        return wanted
-    print(f"uvloop does not take part, because it could not be installed: {trouble}\n", flush=True)
-    return [engine for engine in wanted if engine != "uvloop"]
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the trials and print each table as soon as it is there; status 1 when netechod failed one."""
     arguments = build_parser().parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that servers end with us
-    effort, present, cpus = effort_of(arguments), peers(arguments.against), pin()
-    results, sound = [], True
-    with tempfile.TemporaryDirectory(prefix="netechod-bench-") as directory:
-        stage = Stage(Path(directory), cpus and cpus[0], effort)
-        for trial in arguments.only:
-            rows = trial.run(stage, present)
-            print(report.table(trial, rows), end="\n\n", flush=True)
-            results.append(report.as_json(trial, rows))
-            sound = sound and report.sound(rows)
-    print(report.legend(effort), report.machine(cpus), sep="\n\n")
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    effort, cpus = effort_of(arguments), pin()
+    results: list[tuple[Trial, list[Row]]] = []
+    try:
+        with tempfile.TemporaryDirectory(prefix="netechod-bench-") as directory:
+            stage = Stage(Path(directory), cpus and cpus[0], effort)
+            for trial in arguments.only:
+                results.append((trial, trial.run(stage, arguments.against)))
+                print(report.table(*results[-1]), end="\n\n", flush=True)
+    except MissingError as error:
+        print(f"scripts/bench: error: {error}", file=sys.stderr)
+        return EX_UNAVAILABLE
+    machine = report.machine(cpus)
+    print(report.targets(results), report.legend(effort), machine, sep="\n\n")
     if arguments.json is not None:
-        data = {"machine": report.machine(cpus), "effort": effort._asdict(), "trials": results}
-        arguments.json.write_text(json.dumps(data, indent=1), encoding="utf-8")
-    return 0 if sound else 1
+        text = json.dumps(report.as_json(machine, effort, results), indent=1)
+        arguments.json.write_text(text, encoding="utf-8")
+    return 0 if all(report.sound(rows) for _, rows in results) else 1
 
 
 if __name__ == "__main__":

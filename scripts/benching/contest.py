@@ -1,7 +1,6 @@
 """How netechod is compared with a peer: neighbouring samples, and the median of their ratios."""
 
 import statistics
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,9 @@ class Tally(NamedTuple):
     lost: int  # that did not come back
     wrong: int  # that came back as something else
     seconds: float
+    p50: float = 0.0  # microseconds within which half of them came back
+    p99: float = 0.0
+    silence: float = 0.0  # the longest time without an answer, in seconds
 
 
 class Sample(NamedTuple):
@@ -30,6 +32,9 @@ class Sample(NamedTuple):
     cpu: float | None = None  # server CPU seconds per unit, where that is measured
     server_busy: float = 0.0  # share of the window in which it had the CPU
     generator_busy: float = 0.0
+    p50: float = 0.0  # microseconds
+    p99: float = 0.0
+    silence: float = 0.0  # seconds
 
 
 class Contestant(Protocol):
@@ -55,8 +60,12 @@ class Load(Protocol):
         """Ask for so long; everything asked is answered or given up when it returns."""
         ...
 
+    def cpu_seconds(self) -> float:
+        """CPU time that it has used."""
+        ...
+
     def close(self) -> None:
-        """Close its sockets."""
+        """End it."""
         ...
 
 
@@ -64,8 +73,8 @@ class Racer:
     """A contestant measured by its rate: a server that keeps running, and the load on it."""
 
     def __init__(self, server: Server, load: Load, seconds: float, size: float) -> None:
-        self._server = server
-        self._load = load
+        self.server = server
+        self.load = load
         self._seconds = seconds
         self._size = size  # units in one answer: 1, or its MiB
 
@@ -75,14 +84,15 @@ class Racer:
 
     def sample(self) -> Sample:
         """See Contestant."""
-        server, generator = self._server.cpu_seconds(), time.process_time()
+        server, generator = self.server.cpu_seconds(), self.load.cpu_seconds()
         try:
-            tally = self._load.run(self._seconds)
-            server, generator = self._server.cpu_seconds() - server, time.process_time() - generator
+            tally = self.load.run(self._seconds)
+            server = self.server.cpu_seconds() - server
+            generator = self.load.cpu_seconds() - generator
         except OSError as error:
-            raise self._server.failure(error) from error
+            raise self.server.failure(error) from error
         if not tally.done:
-            raise self._server.failure(f"no answer, {tally.lost} lost, {tally.wrong} wrong")
+            raise self.server.failure(f"no answer, {tally.lost} lost, {tally.wrong} wrong")
         units = tally.done * self._size
         return Sample(
             value=units / tally.seconds,
@@ -91,12 +101,15 @@ class Racer:
             cpu=server / units,
             server_busy=server / tally.seconds,
             generator_busy=generator / tally.seconds,
+            p50=tally.p50,
+            p99=tally.p99,
+            silence=tally.silence,
         )
 
     def close(self) -> None:
         """See Contestant."""
-        self._load.close()
-        self._server.stop()
+        self.load.close()
+        self.server.stop()
 
 
 class Quartiles(NamedTuple):

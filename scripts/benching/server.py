@@ -9,15 +9,19 @@ import fcntl
 import os
 import signal
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-PATIENCE = 5.0  # seconds without an answer after which a server is taken to be dead
+PATIENCE = 30.0  # seconds without an answer after which a server is taken to be dead
+RETRY = 0.02  # seconds between two tries to connect to a program that opens its own socket
 PR_SET_PDEATHSIG = 1  # prctl(2)
 LISTEN_FDS_START = 3  # sd_listen_fds(3)
+BACKLOG = 1024
 
 Address = tuple[str, int]
 
@@ -35,19 +39,52 @@ class ServerError(Exception):
     """A server did not start, answer or survive; the text says how."""
 
 
-class Server:
-    """One process on one CPU, and the sockets of the services that it is to serve."""
+def die_with_parent() -> None:
+    """In a child, before it becomes another program: it shall not outlive us."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
-    def __init__(self, command: Sequence[str], services: Sequence[str], home: Path, cpu: int | None) -> None:
-        self._command = command
+
+class Server:
+    """One process on one CPU, and the sockets of the services that it is to serve.
+
+    `state` is a descriptor passed beside them, with what a process before this one has left. A command with
+    `PORT` in it is of a program that can only open its own socket.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        services: Sequence[str],
+        home: Path,
+        cpu: int | None,
+        *,
+        state: int | None = None,
+    ) -> None:
         self._errors = home / "stderr"
         self._cpu = cpu
         self._sockets = {service: _bind(KINDS[service]) for service in services}
+        self._state = state
         self._process: subprocess.Popen[bytes] | None = None
         self._clock = 0
+        self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notify = str(home / "notify")
+        self._manager.bind(self._notify)
+        self._manager.settimeout(PATIENCE)
         self.addresses: Mapping[str, Address] = {
             service: sock.getsockname() for service, sock in self._sockets.items()
         }
+        port = str(next(iter(self.addresses.values()))[1])
+        self._command = [word.replace("PORT", port) for word in command]
+        self._opens = self._command != list(command)
+        if self._opens:
+            self._close_sockets()
+            self._sockets.clear()
+
+    @property
+    def pid(self) -> int:
+        """Its process id, once started."""
+        assert self._process is not None  # noqa: S101 (for the type checker)
+        return self._process.pid
 
     def start(self) -> Self:
         """Start it; the first answer tells when it serves."""
@@ -69,17 +106,51 @@ class Server:
 
     def _prepare(self) -> None:
         """In the child, before it becomes the server: its CPU, its sockets, and its end with ours."""
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        die_with_parent()
         if self._cpu is not None:
             os.sched_setaffinity(0, {self._cpu})
-        moved = [fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, 100) for sock in self._sockets.values()]
+        named = {name: sock.fileno() for name, sock in self._sockets.items()}
+        if self._state is not None:
+            named["state"] = self._state
+        moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100) for fd in named.values()]
         for target, fd in enumerate(moved, LISTEN_FDS_START):
             os.dup2(fd, target, inheritable=True)
         os.environ.update(
             LISTEN_PID=str(os.getpid()),
             LISTEN_FDS=str(len(moved)),
-            LISTEN_FDNAMES=":".join(self._sockets),
+            LISTEN_FDNAMES=":".join(named),
+            NOTIFY_SOCKET=self._notify,
         )
+
+    def wait_until_ready(self) -> None:
+        """Wait until it says that it is, as sd_notify(3) has it."""
+        try:
+            while b"READY=1" not in self._manager.recv(4096):
+                pass
+        except TimeoutError as error:
+            raise self.failure(error) from error
+
+    def wait_for_answer(self, service: str) -> None:
+        """Wait until it answers a question to that service. A datagram that is asked early waits for it."""
+        kind = KINDS[service]
+        with socket.socket(socket.AF_INET, kind) as sock:
+            limit = struct.pack("@ll", int(PATIENCE), 0)  # a time-out that costs no extra system call
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+            try:
+                while sock.connect_ex(self.addresses[service]) and self._opens and self._waited():
+                    pass
+                sock.send(b"ready?")
+                if not sock.recv(2048):
+                    raise self.failure("it hung up")
+            except OSError as error:
+                raise self.failure(error) from error
+
+    def _waited(self) -> bool:
+        """Wait a moment for a program that opens its own socket; False when it has ended instead."""
+        assert self._process is not None  # noqa: S101 (for the type checker)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(RETRY)
+        return self._process.returncode is None
 
     def cpu_seconds(self) -> float:
         """CPU time that it has used, user and system (clock_getcpuclockid(3): finer than /proc's ticks)."""
@@ -91,15 +162,22 @@ class Server:
         The whole PSS would not do: the pages of python and its libraries count the less in it the more
         processes run them, and so it changes when somebody else starts or ends one.
         """
-        assert self._process is not None  # noqa: S101 (for the type checker)
-        rollup = Path(f"/proc/{self._process.pid}/smaps_rollup").read_text(encoding="ascii")
-        kibibytes = next(line.split()[1] for line in rollup.splitlines() if line.startswith("Pss_Anon:"))
-        return int(kibibytes) * 1024
+        return self._kibibytes("smaps_rollup", "Pss_Anon:") * 1024
+
+    def resident(self) -> int:
+        """Bytes of memory that it has in all, libraries included: VmRSS, proc_pid_status(5)."""
+        return self._kibibytes("status", "VmRSS:") * 1024
+
+    def _kibibytes(self, file: str, label: str) -> int:
+        text = Path(f"/proc/{self.pid}/{file}").read_text(encoding="ascii", errors="replace")
+        return int(next(line.split()[1] for line in text.splitlines() if line.startswith(label)))
 
     def failure(self, what: object) -> ServerError:
         """What happened to a client of it, together with the last line that it has written on stderr."""
         lines = self._errors.read_text(encoding="utf-8", errors="replace").splitlines()
-        if isinstance(what, BlockingIOError):  # how the kernel says that a time limit is over (socket(7))
+        if isinstance(what, BlockingIOError | TimeoutError) and what.errno is None:
+            what = str(what) or f"no answer within {PATIENCE:g} seconds"
+        elif isinstance(what, BlockingIOError):  # how the kernel says that a time limit is over (socket(7))
             what = f"no answer within {PATIENCE:g} seconds"
         elif isinstance(what, OSError):
             what = what.strerror or what
@@ -113,6 +191,7 @@ class Server:
     def stop(self) -> None:
         """End it: in the ordinary way, else by force."""
         self._close_sockets()
+        self._manager.close()
         if self._process is None:
             return
         self._process.terminate()
@@ -130,5 +209,5 @@ def _bind(kind: socket.SocketKind) -> socket.socket:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.bind(("127.0.0.1", 0))
     if kind == socket.SOCK_STREAM:
-        sock.listen(1024)
+        sock.listen(BACKLOG)
     return sock

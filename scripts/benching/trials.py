@@ -1,105 +1,45 @@
-"""The trials, and who takes part in them."""
+"""The trials: what is compared with whom, and what netechod shall reach."""
 
-import importlib.util
-import itertools
-import subprocess
-import sys
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import NamedTuple
 
-from scripts.benching.contest import HOME, Contestant, Load, Racer, Row, compete
-from scripts.benching.server import KINDS, Address, Server, ServerError
-from scripts.benching.single_shots import MemoryHolder, Starter, knock_tcp, knock_udp
-from scripts.benching.tcp_load import MESSAGE, ConnectLoad, EchoLoad
-from scripts.benching.udp_load import SingleLoad, WindowLoad, echoes
-from scripts.benching.words import load_words
+from scripts.benching.contest import HOME, Contestant, Row, compete
+from scripts.benching.server import Server, ServerError
+from scripts.benching.single_shots import ConnectionHolder, MemberHolder, Resident, Starter
+from scripts.benching.stage import Stage
 
-DICTIONARY = Path(__file__).resolve().parents[2] / "etc/dict.txt"
 BULK = 65536  # bytes of a message of the bulk trial
-GREETING = bytes(range(MESSAGE))
-INSTALL_LIMIT = 60  # seconds that pip may take to fetch uvloop
-NO_LIMIT = 1_000_000
-
-
-class Effort(NamedTuple):
-    """How much is measured."""
-
-    seconds: float  # of one window
-    pairs: int  # of neighbouring windows, for every peer
-    connections: int  # held in the memory trial
-
-
-class Stage:
-    """Where the trials take place: the directory, the CPU, the dictionary, the effort."""
-
-    def __init__(self, directory: Path, cpu: int | None, effort: Effort) -> None:
-        self._directory = directory
-        self._cpu = cpu
-        self._numbers = itertools.count()
-        self.effort = effort
-        self.words = load_words(DICTIONARY)
-
-    def server(self, name: str, service: str) -> Server:
-        """A server that is not started yet: netechod with all its services, or the peer of that name."""
-        home = self._directory / str(next(self._numbers))
-        home.mkdir()
-        if name == HOME:
-            return Server(_netechod(home), tuple(KINDS), home, self._cpu)
-        engine, _, style = name.partition("-")
-        peer = [sys.executable, "-m", "scripts.benching.peers", service, engine, style, str(DICTIONARY)]
-        return Server(peer, (service,), home, self._cpu)
-
-    def racer(
-        self, service: str, make: Callable[[Address], Load], name: str, size: float = 1.0
-    ) -> Contestant:
-        """A server that runs, and its load."""
-        server = self.server(name, service).start()
-        try:
-            load = make(server.addresses[service])
-        except OSError as error:
-            server.stop()
-            raise server.failure(error) from error
-        return Racer(server, load, self.effort.seconds, size)
-
-    def holder(self, name: str) -> Contestant:
-        """A server to fill with connections."""
-        return MemoryHolder(partial(self.server, name, "echo-tcp"), self.effort.connections)
-
-    def tcp_starter(self, name: str) -> Contestant:
-        """A server to start, until it echoes."""
-        return Starter(
-            partial(self.server, name, "echo-tcp"), "echo-tcp", partial(knock_tcp, GREETING), GREETING
-        )
-
-    def dictionary_starter(self, name: str) -> Contestant:
-        """A server to start, until it answers a word."""
-        word, meaning = next(iter(self.words.items()))
-        return Starter(
-            partial(self.server, name, "dictionary"), "dictionary", partial(knock_udp, word), meaning
-        )
+SMALL = 32
+MANY = 10_000  # connections or members
+CROWD = 100  # of them that are active
+LEAST = 300  # of them at the smallest scale
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One comparison. `enter` makes the contestant of a name."""
+    """One comparison. `enter` makes the contestant of a name.
+
+    `peers` says who takes part, and `targets` how many times a peer's figure netechod's shall at least be;
+    `at_most` is a target for netechod's own figure, where less is better.
+    """
 
     name: str
     title: str
     unit: str
     enter: Callable[[Stage, str], Contestant]
-    styles: Sequence[str] = ("datagrams",)
+    peers: Collection[str]
+    targets: Mapping[str, float] = field(default_factory=dict)
+    at_most: float | None = None
     most_pairs: int = 1000
 
     def run(self, stage: Stage, engines: Collection[str]) -> list[Row]:
         """Let netechod and its peers compete; who cannot even start is among the rows, with the reason."""
-        names = [HOME, *(f"{engine}-{style}" for engine in engines for style in self.styles)]
+        peers = [name for name in self.peers if name.partition("-")[0] in (*engines, HOME)]
         contestants: dict[str, Contestant] = {}
         absent = []
         try:
-            for name in names:
+            for name in (HOME, *peers):
                 try:
                     contestants[name] = self.enter(stage, name)
                 except ServerError as error:
@@ -112,93 +52,208 @@ class Trial:
                 contestant.close()
 
 
-TCP = ("streams", "protocol", "buffered")
+def _tcp(connections: int, size: int, depth: int, *, unit: float = 1.0) -> Callable[[Stage, str], Contestant]:
+    load = ("load_tcp", connections, connections, size, depth)
+    return lambda stage, name: stage.racer(name, "echo-tcp", load, size=unit)
+
+
+def _crowd(stage: Stage, name: str) -> Contestant:
+    """All connections, or the active ones alone."""
+    connections = CROWD if name.endswith(f"-{CROWD}") else stage.effort.scaled(MANY, LEAST)
+    return stage.racer(name, "echo-tcp", ("load_tcp", connections, CROWD, SMALL, 1))
+
+
+def _udp(sockets: int, window: int) -> Callable[[Stage, str], Contestant]:
+    return lambda stage, name: stage.racer(name, "echo-udp", ("load_udp", sockets, window, stage.echoes()))
+
+
+def _lookup(words: int, sockets: int, window: int) -> Callable[[Stage, str], Contestant]:
+    def enter(stage: Stage, name: str) -> Contestant:
+        dictionary, questions = stage.dictionary(words)
+        load = ("load_udp", sockets, window, questions)
+        return stage.racer(name, "dictionary", load, dictionary=dictionary)
+
+    return enter
+
+
+def _chat(members: int) -> Callable[[Stage, str], Contestant]:
+    return lambda stage, name: stage.racer(name, "chat", ("load_chat", stage.effort.scaled(members, 10)))
+
+
+def _connections_held(stage: Stage, name: str) -> Contestant:
+    return ConnectionHolder(partial(stage.server, name, "echo-tcp"), stage.effort.scaled(MANY, LEAST))
+
+
+def _members_held(stage: Stage, name: str) -> Contestant:
+    return MemberHolder(
+        lambda state: stage.server(name, "chat", state=state), stage.effort.scaled(MANY, LEAST)
+    )
+
+
+def _start(make: type[Starter]) -> Callable[[Stage, str], Contestant]:
+    def enter(stage: Stage, name: str) -> Contestant:
+        def wait(server: Server) -> None:
+            if name == HOME:
+                server.wait_until_ready()
+            else:
+                server.wait_for_answer("echo-tcp")
+
+        return make(partial(stage.server, name, "echo-tcp"), wait)
+
+    return enter
+
+
+TCP = ("C", "uvloop-protocol", "asyncio-streams")
+UDP = ("C", "uvloop-datagrams", "asyncio-datagrams")
+
 TRIALS = (
     Trial(
-        "tcp-echo",
-        "TCP echo, 64 connections, 32 bytes to and fro on each",
+        "tcp-64",
+        "TCP echo, 64 connections, 32 B",
         "messages/s",
-        lambda stage, name: stage.racer("echo-tcp", partial(EchoLoad, connections=64, size=MESSAGE), name),
+        _tcp(64, SMALL, 1),
+        (
+            "C",
+            "uvloop-protocol",
+            "uvloop-streams",
+            "asyncio-protocol",
+            "asyncio-streams",
+            "gevent",
+            "twisted",
+        ),
+        {"uvloop-protocol": 1.10, "C": 0.90, "asyncio-streams": 2.5},
+    ),
+    Trial(
+        "tcp-pipelined",
+        "TCP echo, 64 connections, 16 messages of 32 B on each",
+        "messages/s",
+        _tcp(64, SMALL, 16),
         TCP,
+        {"uvloop-protocol": 1.15},
     ),
     Trial(
         "tcp-bulk",
-        "TCP echo, 8 connections, 64 KiB to and fro on each",
+        "TCP echo, 8 connections, 4 messages of 64 KiB on each",
         "MiB/s",
-        lambda stage, name: stage.racer(
-            "echo-tcp", partial(EchoLoad, connections=8, size=BULK), name, size=BULK / 2**20
-        ),
+        _tcp(8, BULK, 4, unit=BULK / 2**20),
         TCP,
+        {"uvloop-protocol": 1.0},
+    ),
+    Trial(
+        "tcp-1",
+        "TCP ping-pong, 1 connection, 32 B",
+        "messages/s",
+        _tcp(1, SMALL, 1),
+        TCP,
+        {"uvloop-protocol": 0.97},
     ),
     Trial(
         "tcp-connect",
-        "TCP connect, one echo of 32 bytes, close; 32 side by side",
+        "TCP connect, one echo of 32 B, close; 32 side by side",
         "connections/s",
-        lambda stage, name: stage.racer("echo-tcp", ConnectLoad, name),
-        TCP,
+        lambda stage, name: stage.racer(name, "echo-tcp", ("load_connect", SMALL)),
+        (*TCP, "socat"),
+        {"uvloop-protocol": 1.20, "socat": 50.0},
     ),
     Trial(
-        "lookup-64",
-        "UDP dictionary, 64 look-ups in flight",
+        "tcp-crowd",
+        f"TCP echo, {MANY:,} connections, {CROWD} of them active, 32 B",
+        "messages/s",
+        _crowd,
+        (f"{HOME}-{CROWD}",),
+        {f"{HOME}-{CROWD}": 0.9},
+    ),
+    Trial(
+        "udp-64",
+        "UDP echo, 64 datagrams of 32 B in flight",
+        "datagrams/s",
+        _udp(16, 64),
+        UDP,
+        {"C": 0.95, "uvloop-datagrams": 1.2},
+    ),
+    Trial(
+        "udp-1",
+        "UDP echo, one datagram in flight",
+        "datagrams/s",
+        _udp(1, 1),
+        (*UDP, "recvfrom"),
+        {"recvfrom": 1.0},
+    ),
+    Trial(
+        "lookup-10k",
+        "UDP look-ups, 64 in flight, 10,000 words",
         "look-ups/s",
-        lambda stage, name: stage.racer("dictionary", partial(WindowLoad, answers=stage.words), name),
+        _lookup(10_000, 16, 64),
+        UDP,
+        {"C": 0.80, "uvloop-datagrams": 2.2},
+    ),
+    Trial(
+        "lookup-770k",
+        "UDP look-ups, 64 in flight, 770,000 words",
+        "look-ups/s",
+        _lookup(770_000, 16, 64),
+        UDP[:2],
+        {"C": 0.80, "uvloop-datagrams": 2.2},
     ),
     Trial(
         "lookup-1",
-        "UDP dictionary, one look-up in flight",
+        "UDP look-ups, one in flight, 10,000 words",
         "look-ups/s",
-        lambda stage, name: stage.racer("dictionary", partial(SingleLoad, answers=stage.words), name),
+        _lookup(10_000, 1, 1),
+        (*UDP, "recvfrom"),
+        {"recvfrom": 1.0},
     ),
+    Trial("chat-10", "Chat, 10 members", "datagrams/s", _chat(10), UDP, {"C": 0.85}),
     Trial(
-        "udp-echo",
-        "UDP echo, 64 datagrams of 32 bytes in flight",
+        "chat-100",
+        "Chat, 100 members",
         "datagrams/s",
-        lambda stage, name: stage.racer("echo-udp", partial(WindowLoad, answers=echoes()), name),
+        _chat(100),
+        UDP,
+        {"C": 0.95, "uvloop-datagrams": 1.4},
     ),
     Trial(
-        "memory",
-        "Memory by idle TCP connection (less is better)",
+        "chat-1000",
+        "Chat, 1,000 members",
+        "datagrams/s",
+        _chat(1000),
+        UDP,
+        {"C": 0.95, "uvloop-datagrams": 1.4},
+    ),
+    Trial(
+        "memory-tcp",
+        f"Memory by idle TCP connection, {MANY:,} of them",
         "bytes",
-        Stage.holder,
+        _connections_held,
         TCP,
+        at_most=512,
         most_pairs=1,
     ),
     Trial(
-        "start-tcp",
-        "Start: exec to the first TCP echo (less is better)",
-        "ms",
-        Stage.tcp_starter,
-        ("protocol",),
+        "memory-chat",
+        f"Memory by chat member, {MANY:,} of them",
+        "bytes",
+        _members_held,
+        (),
+        at_most=180,
+        most_pairs=1,
     ),
     Trial(
-        "start-lookup", "Start: exec to the first look-up (less is better)", "ms", Stage.dictionary_starter
+        "start",
+        "Start: exec to READY (peers: to the first answer)",
+        "ms",
+        _start(Starter),
+        ("uvloop-protocol", "asyncio-protocol", "twisted"),
+        at_most=250,
+        most_pairs=5,
+    ),
+    Trial(
+        "resident",
+        "Memory in all when ready",
+        "MiB",
+        _start(Resident),
+        ("uvloop-protocol", "asyncio-protocol", "twisted"),
+        at_most=30,
+        most_pairs=1,
     ),
 )
-
-
-def install_uvloop() -> str:
-    """Put uvloop into this environment if it is missing; returns why it could not be had, or nothing."""
-    if importlib.util.find_spec("uvloop") is not None:
-        return ""
-    install = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "uvloop"]
-    try:
-        subprocess.run(install, check=True, capture_output=True, text=True, timeout=INSTALL_LIMIT)
-    except subprocess.TimeoutExpired:
-        return f"pip took more than {INSTALL_LIMIT} seconds"
-    except subprocess.CalledProcessError as error:
-        return str(error.stderr).strip().rpartition("\n")[2]
-    return ""
-
-
-def _netechod(home: Path) -> list[str]:
-    """The daemon with its default configuration, its files under `home`, and room for the memory trial."""
-    settings = {
-        "daemon.pidfile": home / "netechod.pid",
-        "daemon.control": home / "control.sock",
-        "log.directory": home / "log",
-        "dictionary.file": DICTIONARY,
-        "echo.tcp.max_connections": NO_LIMIT,
-        "echo.tcp.max_connections_per_source": NO_LIMIT,
-    }
-    options = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-    return [sys.executable, "-m", "netechod", "--foreground", *options]

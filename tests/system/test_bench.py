@@ -3,33 +3,52 @@
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-pytestmark = pytest.mark.system
+if TYPE_CHECKING:
+    from scripts.benching.load import Generator
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(
+        shutil.which("cc") is None and os.environ.get("CI") != "true", reason="needs a C compiler"
+    ),
+]
 
 ROOT = Path(__file__).resolve().parents[2]
-TCP = {"asyncio-streams", "asyncio-protocol", "asyncio-buffered"}
-UDP = {"asyncio-datagrams"}
+TCP = {"C", "asyncio-streams"}
+UDP = {"C", "asyncio-datagrams"}
 PEERS = {
-    "tcp-echo": TCP,
+    "tcp-64": TCP | {"asyncio-protocol"},
+    "tcp-pipelined": TCP,
     "tcp-bulk": TCP,
+    "tcp-1": TCP,
     "tcp-connect": TCP,
-    "lookup-64": UDP,
+    "tcp-crowd": {"netechod-100"},
+    "udp-64": UDP,
+    "udp-1": UDP,
+    "lookup-10k": UDP,
+    "lookup-770k": {"C"},
     "lookup-1": UDP,
-    "udp-echo": UDP,
-    "memory": TCP,
-    "start-tcp": {"asyncio-protocol"},
-    "start-lookup": UDP,
+    "chat-10": UDP,
+    "chat-100": UDP,
+    "chat-1000": UDP,
+    "memory-tcp": TCP,
+    "memory-chat": set(),
+    "start": {"asyncio-protocol"},
+    "resident": {"asyncio-protocol"},
 }
-SHORT = ("--seconds", "0.01", "--pairs", "1", "--connections", "300")
+SHORT = ("--seconds", "0.01", "--pairs", "1", "--scale", "0.02")
 
 
 def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -47,7 +66,7 @@ def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
 
 def test_every_contestant_answers_everything_right_and_the_report_is_complete(tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
-    run = bench("--against", "asyncio", *SHORT, "--json", str(file))
+    run = bench("--against", "C,asyncio", *SHORT, "--json", str(file))
     assert run.returncode == 0, run.stdout + run.stderr
     data = json.loads(file.read_text())
     assert [trial["name"] for trial in data["trials"]] == list(PEERS)
@@ -60,40 +79,67 @@ def test_every_contestant_answers_everything_right_and_the_report_is_complete(tm
             assert len(row["ratios"]) == (row["name"] != "netechod")
             assert row["samples"]
             assert all(sample["lost"] == sample["wrong"] == 0 for sample in row["samples"])
+        present = {row["name"] for row in trial["rows"]} & trial["targets"].keys()
+        assert len(trial["verdicts"]) == len(present) + (trial["at_most"] is not None)
     assert run.stdout.endswith(data["machine"] + "\n")
     assert re.fullmatch(
         r"Linux \S+, \w+ 3\S+, \d+ CPUs \(.+\), load .+ at the end, .*pinned.*\.", data["machine"]
     )
 
 
-def test_without_uvloop_the_report_says_so_and_the_others_compete() -> None:
-    run = bench("--only", "lookup-1", *SHORT, PIP_NO_INDEX="1", PIP_FIND_LINKS="")
+def test_a_peer_that_cannot_be_had_is_named_with_the_reason_and_the_others_compete(tmp_path: Path) -> None:
+    here = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "NETECHOD_BENCH_HOME": str(tmp_path)}
+    run = bench("--only", "tcp-1", "--against", "C,uvloop", *SHORT, **here)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "asyncio-datagrams" in run.stdout
-    assert ("uvloop does not take part" in run.stdout) != ("uvloop-datagrams" in run.stdout)
+    assert re.search(r"^  uvloop-protocol +failed: cannot install uvloop: .+$", run.stdout, re.MULTILINE)
+    assert re.search(r"^  C +[\d,]+ ", run.stdout, re.MULTILINE)
+
+
+def test_without_a_compiler_the_bench_says_what_to_do(tmp_path: Path) -> None:
+    run = bench("--only", "tcp-1", *SHORT, PATH=str(tmp_path), NETECHOD_BENCH_HOME=str(tmp_path))
+    assert run.returncode == 69
+    assert "apt-get install gcc" in run.stderr
+
+
+def wrong(answer: bytes) -> bytes:
+    """The same with one bit changed."""
+    return answer[:-1] + bytes([answer[-1] ^ 1])
 
 
 def lie(server: socket.socket) -> None:
-    """Answer the first question with one bit wrong, and everything after it with nothing."""
+    """Answer the greeting of TCP, the first question with one bit wrong, and the rest with nothing."""
     if server.type == socket.SOCK_DGRAM:
         question, address = server.recvfrom(100)
-        server.sendto(question[:-1] + bytes([question[-1] ^ 1]), address)
+        server.sendto(wrong(question), address)
     else:
         with server.accept()[0] as connection:
-            question = connection.recv(100)
-            connection.send(question[:-1] + bytes([question[-1] ^ 1]))
+            connection.send(connection.recv(1))
+            connection.send(wrong(connection.recv(100)))
+
+
+def babble(server: socket.socket) -> None:
+    """Let one member in, and lose its first message."""
+    _, address = server.recvfrom(100)
+    server.sendto(b"somebody#online", address)
+    server.recvfrom(100)
 
 
 @contextmanager
-def liar(kind: socket.SocketKind) -> Iterator[tuple[str, int]]:
-    """A server that is wrong once and then gone; its address."""
+def talking_to(
+    conduct: Callable[[socket.socket], None], kind: socket.SocketKind, program: str, *arguments: object
+) -> Iterator["Generator"]:
+    """A generator that talks to a server of such conduct, which is gone afterwards."""
+    from scripts.benching.environment import compiled
+    from scripts.benching.load import Generator
+
     with socket.socket(socket.AF_INET, kind) as server, ThreadPoolExecutor(1) as executor:
         server.bind(("127.0.0.1", 0))
         if kind == socket.SOCK_STREAM:
             server.listen()
-        lying = executor.submit(lie, server)
-        yield server.getsockname()
-        lying.result()
+        conducting = executor.submit(conduct, server)
+        with closing(Generator(compiled() / program, server.getsockname(), arguments)) as generator:
+            yield generator
+        conducting.result()
 
 
 @pytest.fixture
@@ -102,33 +148,38 @@ def _scripts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT)
 
 
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    """One question and its answer."""
+    file = tmp_path / "questions"
+    file.write_text("apple\tapple\n")
+    return file
+
+
 @pytest.mark.usefixtures("_scripts")
 def test_one_wrong_bit_in_an_echo_is_found() -> None:
-    from scripts.benching.tcp_load import EchoLoad
-
-    with liar(socket.SOCK_STREAM) as address, closing(EchoLoad(address, 1, 32)) as load:
-        assert load.run(0)[:3] == (0, 0, 1)
-
-
-@pytest.mark.usefixtures("_scripts")
-def test_one_wrong_bit_in_an_answer_is_found() -> None:
-    from scripts.benching.udp_load import SingleLoad
-
-    with liar(socket.SOCK_DGRAM) as address, closing(SingleLoad(address, {b"apple": b"apple"})) as load:
-        assert load.run(0)[:3] == (0, 0, 1)
+    with talking_to(lie, socket.SOCK_STREAM, "load_tcp", 1, 1, 32, 1) as generator:
+        tally = generator.run(0)
+        assert (tally.done, tally.wrong) == (0, 1)
 
 
 @pytest.mark.usefixtures("_scripts")
-def test_answers_that_do_not_come_are_counted() -> None:
-    from scripts.benching.udp_load import WindowLoad
+def test_one_wrong_bit_in_an_answer_is_found_and_answers_that_do_not_come_are_counted(
+    questions: Path,
+) -> None:
+    with talking_to(lie, socket.SOCK_DGRAM, "load_udp", 1, 64, questions) as generator:
+        assert generator.run(0)[:3] == (0, 63, 1)
 
-    with liar(socket.SOCK_DGRAM) as address, closing(WindowLoad(address, {b"apple": b"apple"})) as load:
-        assert load.run(0)[:3] == (0, 64, 0)
+
+@pytest.mark.usefixtures("_scripts")
+def test_a_chat_line_that_does_not_come_is_counted() -> None:
+    with talking_to(babble, socket.SOCK_DGRAM, "load_chat", 1) as generator:
+        assert generator.run(0)[:3] == (0, 1, 0)
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--only", "nothing"), ("--against", "twisted"), ("--seconds", "-1"), ("--pairs", "x"), ("unasked",)],
+    [("--only", "nothing"), ("--against", "trio"), ("--seconds", "-1"), ("--pairs", "x"), ("unasked",)],
 )
 def test_a_wrong_command_line_exits_with_64_and_a_hint(arguments: tuple[str, ...]) -> None:
     run = bench(*arguments)
@@ -140,5 +191,5 @@ def test_the_help_names_every_trial_and_option() -> None:
     text = subprocess.run(
         [ROOT / "scripts/bench", "--help"], capture_output=True, text=True, check=True
     ).stdout
-    options = ["--quick", "--only", "--against", "--seconds", "--pairs", "--connections", "--json"]
+    options = ["--quick", "--only", "--against", "--seconds", "--pairs", "--scale", "--json"]
     assert all(word in text for word in (*options, *PEERS))

@@ -1,7 +1,7 @@
-"""The peers: the same services as people write them with asyncio, on the socket passed as descriptor 3.
+"""The services with asyncio's own loop or with uvloop.
 
-python -m scripts.benching.peers echo-tcp streams|protocol asyncio|uvloop
-python -m scripts.benching.peers echo-udp|dictionary protocol asyncio|uvloop [FILE]
+python -m scripts.benching.peers.asyncio_peer echo-tcp asyncio|uvloop streams|protocol
+python -m scripts.benching.peers.asyncio_peer echo-udp|dictionary|chat asyncio|uvloop datagrams [DICTIONARY]
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from scripts.benching.words import MISS, load_words
+from scripts.benching.words import MISS, NOT_ONLINE, load_words, text_of
 
 BACKLOG = 1024
 
@@ -28,24 +28,6 @@ class TcpEcho(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Echo it."""
         self._write(data)
-
-
-class BufferedTcpEcho(asyncio.BufferedProtocol):
-    """TCP echo by callbacks that read into one buffer: asyncio's fastest way, which few people know."""
-
-    buffer = memoryview(bytearray(65536))
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way back."""
-        self._write = cast(asyncio.WriteTransport, transport).write
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Where to read to."""
-        return self.buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Echo a copy: uvloop writes later, when the next connection has been read into the buffer."""
-        self._write(bytes(self.buffer[:nbytes]))
 
 
 class UdpEcho(asyncio.DatagramProtocol):
@@ -68,7 +50,26 @@ class UdpDictionary(UdpEcho):
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         """Answer it."""
-        self._send(self._meaning(data.partition(b"\0")[0].rstrip(b"\r\n "), MISS), addr)
+        self._send(self._meaning(text_of(data), MISS), addr)
+
+
+class UdpChat(UdpEcho):
+    """The chat room: online, talk; nobody is ever put offline."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[str | Any, int], bytes] = {}
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        """Let in, prompt, or pass on to everybody."""
+        text = text_of(data)
+        if addr not in self._names:
+            if text != b"online":
+                self._send(NOT_ONLINE, addr)
+                return
+            self._names[addr] = f"{addr[0]}--{addr[1]}#".encode()
+        line = self._names[addr] + text
+        for member in self._names:
+            self._send(line, member)
 
 
 async def _echo_stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -100,18 +101,20 @@ async def serve_datagrams(make: Callable[[], UdpEcho], sock: socket.socket) -> N
     await asyncio.Event().wait()
 
 
-def main(service: str, engine: str, style: str, file: str) -> None:
+def main(service: str, engine: str, style: str, dictionary: str = "") -> None:
     """Serve until killed."""
     serve: Callable[[socket.socket], Coroutine[None, None, None]]
     if style == "streams":
         serve = serve_streams
     elif service == "echo-tcp":
-        serve = partial(serve_connections, TcpEcho if style == "protocol" else BufferedTcpEcho)
+        serve = partial(serve_connections, TcpEcho)
     elif service == "echo-udp":
         serve = partial(serve_datagrams, UdpEcho)
+    elif service == "chat":
+        serve = partial(serve_datagrams, UdpChat)
     else:
-        serve = partial(serve_datagrams, partial(UdpDictionary, load_words(Path(file))))
-    new_loop = importlib.import_module(engine).new_event_loop  # neither the project's nor mypy's dependency
+        serve = partial(serve_datagrams, partial(UdpDictionary, load_words(Path(dictionary))))
+    new_loop = importlib.import_module(engine).new_event_loop  # uvloop is in the bench's environment only
     with asyncio.Runner(loop_factory=new_loop) as runner, socket.socket(fileno=3) as sock:
         runner.run(serve(sock))
 
