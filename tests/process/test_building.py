@@ -327,6 +327,20 @@ def test_source_ports_of_services_are_not_answered(daemon: Daemon) -> None:
         assert "dropped_source-port=1" in daemon.said(f"status {service} ")
 
 
+def test_every_silence_is_counted_with_its_reason(daemon: Daemon) -> None:
+    daemon.start()
+    for service, error in (("dictionary", b"unknown"), ("chat", NOT_ONLINE.encode())):
+        with client(daemon.address(service)) as sock:
+            for silenced in (b"", b"\n", error):
+                sock.send(silenced)
+            sock.send(b"online")
+            assert sock.recv(100)
+    daemon.signal(signal.SIGUSR2)
+    for service in ("dictionary", "chat"):
+        told = daemon.said(f"status {service} ").split()
+        assert {"received=4", "sent=1", "dropped_empty=2", "dropped_error-text=1"} <= set(told)
+
+
 @pytest.mark.parametrize("selector", ["epoll", "poll", "select"])
 def test_every_selector_serves(daemon: Daemon, selector: str) -> None:
     daemon.configure({"daemon.selector": selector})

@@ -198,6 +198,7 @@ def test_the_stack_of_a_tutorial_client_is_not_passed_on(room: ChatRoom) -> None
 def test_an_empty_text_gets_no_answer_from_anybody(room: ChatRoom, payload: bytes) -> None:
     come_online(room, ANN)
     assert say(room, (payload, ANN), (payload, BOB), now=1.0) == []
+    assert room.dropped == {"empty": 2}
     assert room.next_deadline() == 120.0
 
 
@@ -472,6 +473,7 @@ def test_two_rooms_that_are_members_of_each_other_fall_silent() -> None:
 @pytest.mark.parametrize("text", [PROMPT, FULL, b"message refused: not UTF-8", b"message refused: x\n\0y"])
 def test_another_rooms_error_texts_get_no_prompt(room: ChatRoom, text: bytes) -> None:
     assert say(room, (text, ANN)) == []
+    assert room.dropped == {"error-text": 1}
     assert say(room, (b"hi", ANN)) == [("send", PROMPT, ANN)]
 
 

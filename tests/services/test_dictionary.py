@@ -325,7 +325,8 @@ def test_the_line_end_of_a_terminal_does_not_belong_to_the_word(
 
 def test_an_empty_text_and_a_miss_of_ours_get_no_answer(service: DictionaryService) -> None:
     assert answers(service, b"", b"\n", b"\0apple", b" \r\n", b"unknown", b"unknown\n", b"unknown\0x") == []
-    assert (service.received, service.ignored, service.missed, service.found) == (7, 7, 0, 0)
+    assert (service.received, service.missed, service.found) == (7, 0, 0)
+    assert service.dropped == {"empty": 4, "error-text": 3}
 
 
 def test_an_entry_for_the_miss_text_is_an_entry() -> None:
@@ -390,7 +391,7 @@ def test_a_service_without_a_file_knows_no_word() -> None:
 
 def test_what_was_asked_is_counted(service: DictionaryService) -> None:
     answers(service, b"apple", b"APPLE", b"pear", b"", b"\xff", b"unknown")
-    assert (service.received, service.found, service.missed, service.ignored) == (6, 2, 2, 2)
+    assert (service.received, service.found, service.missed, service.dropped.total()) == (6, 2, 2, 2)
 
 
 def test_the_dictionary_waits_for_nothing(service: DictionaryService) -> None:
@@ -423,4 +424,4 @@ def test_junk_gets_an_answer_or_silence_and_nothing_else(batch: list[bytes]) -> 
     assert len(heard) == len(asked)
     assert set(heard) <= {b"unknown", *service.dictionary.entries.values()}
     assert service.received == len(batch)
-    assert (service.found + service.missed, service.ignored) == (len(asked), len(batch) - len(asked))
+    assert (service.found + service.missed, service.dropped.total()) == (len(asked), len(batch) - len(asked))

@@ -6,6 +6,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Protocol
 
 from netechod.process.config import Config
 from netechod.process.descriptors import room_for
@@ -37,6 +38,12 @@ class Shared:
     )  # a flood of one service slows the others' answers to it
 
 
+class Service(DatagramService, Protocol):
+    """A datagram service that counts, by reason, what it does not answer."""
+
+    dropped: Counter[str]
+
+
 class UdpService:
     """A datagram service as it runs: who is admitted to it, and the sockets that it answers on.
 
@@ -48,7 +55,7 @@ class UdpService:
         shared: Shared,
         name: str,
         socks: Sequence[socket.socket],
-        make: Callable[[AddressOf], DatagramService],
+        make: Callable[[AddressOf], Service],
         refused: Callable[[Collection[Place], Outbox], object] | None = None,
     ) -> None:
         def on_drop(address: str, reason: str) -> None:
@@ -59,7 +66,8 @@ class UdpService:
         self._peer_sizes = [io.peer_size for io in ios]
         board = Switchboard(ios)
         address_of: AddressOf = board.address_of if len(ios) > 1 else ios[0].address_of
-        self.admission = Admission(make(address_of), address_of, buckets=shared.buckets, on_drop=on_drop)
+        self._service = make(address_of)
+        self.admission = Admission(self._service, address_of, buckets=shared.buckets, on_drop=on_drop)
         for number, (sock, io) in enumerate(zip(socks, ios, strict=True)):
             line = Line(board, number, self.admission) if len(ios) > 1 else self.admission
             errors = None
@@ -86,11 +94,12 @@ class UdpService:
         return (number, peer) if len(self._peer_sizes) > 1 else peer
 
     def counters(self) -> dict[str, int]:
-        """What happened on all its sockets, and what admission dropped, by reason."""
+        """What happened on all its sockets, and what was dropped by whom for which reason."""
         total: Counter[str] = Counter()
         for endpoint in self.endpoints:
             total.update(asdict(endpoint.counters))
-        total.update({f"dropped_{reason}": count for reason, count in self.admission.dropped.items()})
+        for reason, count in (self.admission.dropped + self._service.dropped).items():
+            total[f"dropped_{reason}"] = count
         return dict(total)
 
     def drain(self) -> None:

@@ -74,6 +74,7 @@ class ChatRoom:
         self.messages = 0
         self.refused = 0
         self.strangers = 0
+        self.dropped: Counter[str] = Counter()  # what it does not answer, by reason
 
     def configure(self, terms: Terms) -> None:
         """Change the terms; who is online stays so."""
@@ -98,9 +99,11 @@ class ChatRoom:
         """
         for payload, peer in batch:
             text = text_of(payload)
-            if not text or text == NOT_ONLINE or text.startswith(REFUSED.encode()):
-                continue
-            if peer in self._members:
+            if not text:
+                self.dropped["empty"] += 1
+            elif text == NOT_ONLINE or text.startswith(REFUSED.encode()):
+                self.dropped["error-text"] += 1
+            elif peer in self._members:
                 self._member_said(text, peer, now, out)
             elif _JOINING.fullmatch(text):
                 self._ask_to_join(text, peer, now, out)

@@ -2,6 +2,7 @@
 
 import codecs
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal
 from unicodedata import normalize
@@ -168,7 +169,7 @@ class DictionaryService:
         self.configure(unknown=unknown, match=match, max_reply=max_reply)
         self.received = 0
         self.missed = 0
-        self.ignored = 0
+        self.dropped: Counter[str] = Counter()  # what it does not answer, by reason
 
     def configure(self, *, unknown: str, match: Literal["folded", "exact"], max_reply: int) -> None:
         """Change how it answers: what a miss says, how words match, and the bytes of the longest answer."""
@@ -179,7 +180,7 @@ class DictionaryService:
     @property
     def found(self) -> int:
         """Queries answered with an entry."""
-        return self.received - self.missed - self.ignored
+        return self.received - self.missed - self.dropped.total()
 
     @property
     def dictionary(self) -> Dictionary:
@@ -207,8 +208,9 @@ class DictionaryService:
         if answer is not None:
             return answer
         if not text or text == self._unknown:
-            self.ignored += 1
-            return None  # two dictionaries must not tell each other "unknown" for ever (CVE-2024-2169)
+            # Two dictionaries must not tell each other "unknown" for ever (CVE-2024-2169).
+            self.dropped["error-text" if text else "empty"] += 1
+            return None
         self.missed += 1
         return self._unknown
 

@@ -1,5 +1,6 @@
 """Echo: what comes in goes out (RFC 862), and the tutorials' variant that signs each chunk."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
@@ -11,6 +12,9 @@ TUTORIAL_SUFFIX = b"[server echo]"
 
 class EchoService:
     """UDP echo: the same datagram back, an empty one included (RFC 862, UDP Based Echo Service)."""
+
+    def __init__(self) -> None:
+        self.dropped: Counter[str] = Counter()  # nothing: it answers everything
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
         """Queue every datagram for the peer that it came from."""

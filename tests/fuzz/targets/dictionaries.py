@@ -116,8 +116,8 @@ def dictionary_query(feed: Feed) -> None:
     answers = asked(service, query)
     assert answers == asked(service, text_of(query) + b"\n\0" + query)
     assert len(answers) <= 1
-    assert service.found + service.missed + service.ignored == service.received == 2
-    assert bool(answers) == (service.ignored == 0)
+    assert service.found + service.missed + service.dropped.total() == service.received == 2
+    assert bool(answers) == (service.dropped.total() == 0)
     for answer in answers:
         assert len(answer) <= limit
         meaning = ENTRIES.get(text_of(query).decode(errors="replace"))
