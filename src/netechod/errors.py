@@ -10,6 +10,12 @@ class NetechodError(Exception):
     exit_code = 1
 
 
+def reason_of(error: OSError) -> str:
+    """What the system says about a call that failed, behind the name of the file if there is one."""
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else reason
+
+
 class ConfigError(NetechodError):
     """The configuration cannot be used; the text is a report of every problem found, with pictures."""
 

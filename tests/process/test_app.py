@@ -435,6 +435,15 @@ def test_a_storm_of_all_signals_ends_with_the_term_as_well(daemon: Daemon) -> No
     assert_clean_end(daemon, "SIGTERM")
 
 
+def test_no_signal_ends_it_before_its_end(daemon: Daemon) -> None:
+    daemon.start()
+    assert daemon.process is not None
+    while daemon.process.poll() is None:
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            daemon.signal(number)
+    assert_clean_end(daemon, "SIGTERM")
+
+
 def test_udp_answers_what_has_arrived_before_the_term(daemon: Daemon) -> None:
     daemon.start()
     assert daemon.process is not None

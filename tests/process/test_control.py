@@ -13,7 +13,8 @@ from support.daemon import Daemon
 from support.looping import FakeClock, run_until, turn
 from support.shortage import no_descriptor_left
 
-from netechod.process.control import MAX_CONNECTIONS, MAX_QUESTION, PATIENCE, PAUSE, Command, ControlServer
+from netechod.process.control import MAX_CONNECTIONS, MAX_QUESTION, PATIENCE, Command, ControlServer
+from netechod.reactor.acceptor import PAUSE
 from netechod.reactor.loop import Loop
 
 LONG = [f"line {number}" for number in range(100_000)]

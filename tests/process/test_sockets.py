@@ -13,7 +13,7 @@ import pytest
 from netechod.errors import SocketError
 from netechod.process.config_file import load
 from netechod.process.config_values import addresses
-from netechod.process.sockets import Sockets, address_text, open_sockets, uncovered
+from netechod.process.sockets import Sockets, bound_to, open_sockets, uncovered
 
 SECTIONS = {"echo-tcp": "echo.tcp", "echo-udp": "echo.udp", "dictionary": "dictionary", "chat": "chat"}
 
@@ -67,8 +67,8 @@ def test_a_tcp_listener_is_made_bound_and_listened_on(caplog: pytest.LogCaptureF
         assert not sock.getblocking()
         assert caplog.messages[:3] == [
             f"create socket success:{sock.fileno()}",
-            f"bind socket success {address_text(sock)}",
-            f"listen socket success {address_text(sock)}",
+            f"bind socket success {bound_to(sock)}",
+            f"listen socket success {bound_to(sock)}",
         ]
 
 
@@ -86,10 +86,10 @@ def test_a_udp_socket_is_never_shared(service: str, caplog: pytest.LogCaptureFix
 
 def test_port_0_is_shown_as_the_port_it_became() -> None:
     with opened("chat") as [sock]:
-        assert address_text(sock) == f"127.0.0.1:{sock.getsockname()[1]}"
-        assert not address_text(sock).endswith(":0")
+        assert str(bound_to(sock)) == f"127.0.0.1:{sock.getsockname()[1]}"
+        assert not str(bound_to(sock)).endswith(":0")
     with opened("chat", listen="[::1]:0") as [sock]:
-        assert address_text(sock) == f"[::1]:{sock.getsockname()[1]}"
+        assert str(bound_to(sock)) == f"[::1]:{sock.getsockname()[1]}"
 
 
 def test_a_service_has_every_address_of_its_list() -> None:
@@ -144,7 +144,7 @@ def test_a_passed_socket_is_used_as_it_is(caplog: pytest.LogCaptureFixture) -> N
         with opened("chat", passed=[unit.dup().detach()]) as [sock]:
             assert sock.getsockname() == unit.getsockname()
             assert not sock.getblocking()
-            assert caplog.messages[0] == f"adopt socket success {address_text(sock)}"
+            assert caplog.messages[0] == f"adopt socket success {bound_to(sock)}"
 
 
 def test_several_sockets_may_be_passed_under_one_name() -> None:

@@ -16,6 +16,7 @@ from support.shortage import no_descriptor_left
 from netechod.reactor.acceptor import ACCEPTS_PER_TURN, COMPLAINT_INTERVAL, PAUSE, Acceptor
 from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Loop
+from netechod.reactor.selectors import SelectSelector
 
 COMPLAINT = "accept failed, new connections wait: Too many open files"
 
@@ -45,9 +46,9 @@ class Bench:
         self._resources = resources
         self.acceptor = Acceptor(loop, self.listener, self.counters, self._accepted)
 
-    def _accepted(self, sock: socket.socket, address: str, port: int) -> None:
+    def _accepted(self, sock: socket.socket, address: tuple[str, int]) -> None:
         self._resources.enter_context(sock)
-        self.names.append((address, port))
+        self.names.append(address)
 
 
 @pytest.fixture
@@ -91,9 +92,9 @@ def test_a_pause_in_the_middle_of_a_crowd_is_immediate(loop: Loop, tcp: TcpBench
     with ExitStack() as resources:
         accepted: list[int] = []
 
-        def take_one(sock: socket.socket, address: str, port: int) -> None:
+        def take_one(sock: socket.socket, address: tuple[str, int]) -> None:
             resources.enter_context(sock)
-            accepted.append(port)
+            accepted.append(address[1])
             acceptor.pause()
 
         acceptor = Acceptor(loop, tcp.listener, TcpCounters(), take_one)
@@ -154,7 +155,7 @@ def test_a_shortage_is_told_once_in_ten_seconds(
     assert [(record.levelno, record.message) for record in caplog.records] == [(logging.ERROR, COMPLAINT)] * 3
 
 
-@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC])
 def test_every_kind_of_shortage_pauses(
     bench: Bench, loop: Loop, clock: FakeClock, tcp: TcpBench, number: int
 ) -> None:
@@ -165,6 +166,72 @@ def test_every_kind_of_shortage_pauses(
     clock.advance(PAUSE)
     turn(loop, 2)
     assert len(bench.names) == 1
+
+
+def test_where_a_whole_turn_brings_nothing_but_errors_it_looks_away(
+    bench: Bench, loop: Loop, clock: FakeClock, tcp: TcpBench
+) -> None:
+    bench.listener.failures = [errno.EACCES] * (ACCEPTS_PER_TURN + 1)
+    tcp.connect()
+    turn(loop, 5)
+    assert bench.counters.accept_errors == ACCEPTS_PER_TURN
+    clock.advance(PAUSE)
+    turn(loop, 2)
+    assert len(bench.names) == 1
+
+
+def test_a_connection_that_nobody_can_watch_is_closed_and_the_next_one_waits(
+    loop: Loop, clock: FakeClock, tcp: TcpBench
+) -> None:
+    troubles = [OSError(errno.ENOSPC, "no room in epoll(7)")]
+    with ExitStack() as resources:
+        taken: list[int] = []
+
+        def take(sock: socket.socket, address: tuple[str, int]) -> None:
+            if troubles:
+                raise troubles.pop()
+            resources.enter_context(sock)
+            taken.append(address[1])
+
+        counters = TcpCounters()
+        acceptor = Acceptor(loop, tcp.listener, counters, take)
+        unlucky, lucky = tcp.connect(), tcp.connect()
+        turn(loop, 3)
+        assert (unlucky.recv(1), taken, counters.accept_errors) == (b"", [], 1)
+        clock.advance(PAUSE)
+        turn(loop, 2)
+        assert taken == [lucky.getsockname()[1]]
+        acceptor.close()
+
+
+class FullSelector(SelectSelector):
+    """A selector with no room for another descriptor for now."""
+
+    full = False
+
+    def register(self, fd: int, mask: int) -> None:
+        """See Selector."""
+        if self.full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        super().register(fd, mask)
+
+
+def test_a_listener_that_cannot_be_watched_now_is_watched_later(
+    clock: FakeClock, tcp: TcpBench, resources: ExitStack
+) -> None:
+    selector = FullSelector()
+    loop = Loop(selector, clock)
+    resources.callback(loop.close)
+    selector.full = True
+    bench = Bench(loop, tcp, resources)
+    tcp.connect()
+    turn(loop, 2)
+    assert not bench.names
+    selector.full = False
+    clock.advance(PAUSE)
+    turn(loop, 2)
+    assert len(bench.names) == 1
+    bench.acceptor.close()
 
 
 def test_a_pause_during_a_shortage_outlasts_it(

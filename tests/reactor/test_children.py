@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.looping import FakeClock, run_until, turn
+from support.signalling import signals_restored
 
 from netechod.reactor.children import ENVIRONMENT, Children, has_pidfd
 from netechod.reactor.loop import Loop
@@ -23,12 +24,12 @@ Run = Callable[..., Ending]
 def children(request: pytest.FixtureRequest, loop: Loop) -> Iterator[Children]:
     """Children whose end is seen in one of the two ways; none is left after the test."""
     children = Children(loop, use_pidfd=request.param)
-    signals = SignalSource(*([] if request.param else [signal.SIGCHLD]))
-    signals.deliver_to(loop, {signal.SIGCHLD: children.reap})
-    yield children
-    children.kill_all()
-    run_until(loop, lambda: not children.running)
-    signals.close()
+    with signals_restored():
+        signals = SignalSource(*([] if request.param else [signal.SIGCHLD]))
+        signals.deliver_to(loop, {signal.SIGCHLD: children.reap})
+        yield children
+        children.kill_all()
+        run_until(loop, lambda: not children.running)
 
 
 @pytest.fixture

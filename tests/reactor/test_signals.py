@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import pytest
 from support.looping import run_until, turn
+from support.signalling import signals_restored
 
 from netechod.reactor.loop import Loop
 from netechod.reactor.signals import SignalSource
@@ -28,15 +29,8 @@ def heard() -> list[str]:
 @pytest.fixture
 def open_source(loop: Loop) -> Iterator[Open]:
     """Makes the source under test, and puts everything back before the loop goes."""
-    opened = []
-
-    def open_source() -> SignalSource:
-        opened.append(SignalSource(*SIGNALS))
-        return opened[-1]
-
-    yield open_source
-    for source in opened:
-        source.close()
+    with signals_restored():
+        yield lambda: SignalSource(*SIGNALS)
 
 
 @pytest.fixture
@@ -144,31 +138,18 @@ def test_a_full_bell_loses_no_signal_and_says_nothing(
 
 
 def test_a_broken_pipe_is_an_error_and_not_the_end(open_source: Open) -> None:
-    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    try:
-        source = open_source()
-        reader, writer = os.pipe()
-        os.close(reader)
-        with pytest.raises(BrokenPipeError):
-            os.write(writer, b"x")
-        os.close(writer)
-        source.close()
-        assert signal.getsignal(signal.SIGPIPE) is signal.SIG_DFL
-    finally:
-        signal.signal(signal.SIGPIPE, before)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    open_source()
+    reader, writer = os.pipe()
+    os.close(reader)
+    with pytest.raises(BrokenPipeError):
+        os.write(writer, b"x")
+    os.close(writer)
 
 
-def test_closing_puts_the_handlers_and_the_wake_up_descriptor_back(
-    open_source: Open, loop: Loop, heard: list[str]
-) -> None:
-    before = [signal.signal(number, lambda *_: heard.append("ours")) for number in SIGNALS]
-    try:
-        source = open_source()
-        source.deliver_to(loop, {number: _note(heard, "loop's") for number in SIGNALS})
-        source.close()
-        send(*SIGNALS)
-        assert heard == ["ours"] * len(SIGNALS)
-        assert signal.set_wakeup_fd(-1) == -1
-    finally:
-        for number, handler in zip(SIGNALS, before, strict=True):
-            signal.signal(number, handler)
+def test_what_comes_after_the_end_is_ignored(source: SignalSource, loop: Loop, heard: list[str]) -> None:
+    source.close()
+    send(*SIGNALS)
+    turn(loop)
+    assert heard == []
+    assert signal.set_wakeup_fd(-1) == -1

@@ -27,6 +27,7 @@ class FlakyIO:
         self._io = io
         self.address_of = io.address_of
         self.full = False
+        self.interruptions = 0  # calls of send that a signal interrupts
         self.receive_error: OSError | None = None
         self.spurious = False
         self.refused: set[Peer] = set()  # peers that nothing can be sent to
@@ -49,6 +50,9 @@ class FlakyIO:
         self.attempts += 1
         if self.full:
             raise BlockingIOError
+        if self.interruptions:
+            self.interruptions -= 1
+            raise InterruptedError
         good = next((i for i, (_, peer) in enumerate(datagrams) if peer in self.refused), len(datagrams))
         if not good:
             raise EPERM
@@ -183,6 +187,14 @@ def test_what_a_full_kernel_refuses_is_kept_and_no_question_is_taken_meanwhile(
     bench.io.full = False
     assert [receive(loop, client) for _ in range(3)] == [b"one", b"two", b"three"]
     assert (bench.counters.received, bench.counters.sent) == (3, 3)
+
+
+def test_what_a_signal_interrupts_is_sent_again(bench: Bench, loop: Loop) -> None:
+    client = bench.client()
+    bench.io.interruptions = 2
+    bench.say(client, b"one")
+    assert receive(loop, client) == b"one"
+    assert (bench.counters.sent, bench.counters.send_errors) == (1, 0)
 
 
 def test_what_is_queued_while_the_kernel_is_full_follows_in_order(bench: Bench, loop: Loop) -> None:

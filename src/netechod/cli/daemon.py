@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from netechod.cli.parsing import Parser, say, show
-from netechod.errors import ConfigError, NetechodError
+from netechod.errors import ConfigError, NetechodError, reason_of
 
 DEFAULT_CONFIG = Path("/etc/netechod/netechod.toml")
 
@@ -81,6 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NetechodError as error:
         say(f"netechod: error: {error}\n")
         return error.exit_code
+    except (ImportError, OSError) as error:  # a module that cannot be read, or a call that nobody foresaw
+        say(f"netechod: error: {reason_of(error) if isinstance(error, OSError) else error}\n")
+        return NetechodError.exit_code
     return 0
 
 

@@ -48,11 +48,12 @@ class App:
         self._loaded = loaded
         self._at_start = config
         self._sockets = sockets
-        self._listeners = sockets.addresses()  # asked while they are open: the status is told until the end
+        self._listeners = [(service, str(address)) for service, address in sockets.bound]
         self._logs = logs
         self._notifier = notifier
         self._reloader = Reloader(self.loop, self._reload_steps)
         self._stopping = ""
+        self._signals: SignalSource | None = None
         self._estate = Estate() if notifier.keeps else None
         self._control = (
             ControlServer(self.loop, sockets.control, commands(self), {0, os.geteuid()})
@@ -60,8 +61,8 @@ class App:
             else None
         )
 
-    def run(self, signals: SignalSource, announce: Callable[[str], None]) -> None:
-        """Serve until told to stop. `announce` is given the first status, when everything serves."""
+    def obey(self, signals: SignalSource) -> None:
+        """Have the signals delivered here, those first that have come already."""
         handlers: dict[signal.Signals, Callback] = {
             signal.SIGHUP: self.reload,
             signal.SIGUSR1: self.reopen_logs,
@@ -70,6 +71,10 @@ class App:
             signal.SIGINT: partial(self.stop_now, "SIGINT"),
         }
         signals.deliver_to(self.loop, handlers)
+        self._signals = signals
+
+    def run(self, announce: Callable[[str], None]) -> None:
+        """Serve until told to stop. `announce` is given the first status, when everything serves."""
         if self._notifier.watchdog_interval is not None:
             self._feed_watchdog(self._notifier.watchdog_interval)
         if addresses := self._at_start.metrics.listen:
@@ -79,7 +84,8 @@ class App:
         announce(self.status().line())
         self.loop.run()
         self._leave()
-        signals.close()
+        if self._signals is not None:
+            self._signals.close()
         self.loop.close()
         log.info("stopped reason=%s", self._stopping)
 

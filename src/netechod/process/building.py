@@ -116,19 +116,13 @@ class UdpService:
 def build_rules(config: Config, sockets: Sockets) -> Rules:
     """Who may be answered, as configured; our own UDP ports are those really bound."""
     access = config.access
-    own_ports = [
-        sock.getsockname()[1]
-        for service, socks in sockets.by_service.items()
-        for sock in socks
-        if service != "echo-tcp"
-    ]
     return Rules(
         allow=access.allow,
         deny=access.deny,
         trusted=access.trusted,
         min_source_port=access.min_source_port,
         refused_source_ports=frozenset(access.refused_source_ports),
-        own_ports=frozenset(own_ports),
+        own_ports=frozenset(address.port for name, address in sockets.bound if name != "echo-tcp"),
         bounce_limit=access.bounce_limit,
     )
 

@@ -77,6 +77,8 @@ def _metrics(asked: ControlConnection, status: Status) -> None:
         asked.answer(body=text_of(status))
     except ConfigError:
         asked.refuse(MISSING)
+    except (ImportError, OSError) as error:  # the library is there, and no descriptor to read it
+        asked.refuse(f"no metrics: {error}")
 
 
 def _report(asked: ControlConnection, outcome: Outcome) -> None:

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from netechod.reactor.acceptor import Acceptor
+from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Loop, Timer
 
 MAX_QUESTION = 4096  # bytes; a longer one is refused
 MAX_CONNECTIONS = 32  # at once; beyond it newcomers are closed
 CHUNK = 64 * 1024  # bytes of an answer made ahead of the other end
-PAUSE = 0.2  # seconds without accepting when the system has no descriptor or memory left
 PATIENCE = 30.0  # seconds that a connection gets to ask, and to take each part of its answer
 
 
@@ -39,35 +40,16 @@ class ControlServer:
         self.loop = loop
         self.commands = commands
         self.connections: set[ControlConnection] = set()
-        self._sock = sock
         self._allowed_uids = frozenset(allowed_uids)
-        self._shortage: Timer | None = None  # set while we wait for the system to recover
-        self._listen()
+        self._acceptor = Acceptor(loop, sock, TcpCounters(), self._on_accepted)
 
     def close(self) -> None:
         """Answer nobody any more."""
-        if self._shortage is not None:
-            self._shortage.cancel()
         for connection in tuple(self.connections):
             connection.close()
-        self.loop.unwatch(self._sock.fileno())
-        self._sock.close()
+        self._acceptor.close()
 
-    def _listen(self) -> None:
-        self._shortage = None
-        self.loop.watch(self._sock.fileno(), self._on_readable)
-
-    def _on_readable(self) -> None:
-        try:
-            sock, _ = self._sock.accept()
-        except BlockingIOError:
-            return  # it is gone already
-        except (
-            OSError
-        ):  # no descriptor or no memory for it: it waits, and we look away, or the loop would spin
-            self.loop.unwatch(self._sock.fileno())
-            self._shortage = self.loop.call_at(self.loop.now + PAUSE, self._listen)
-            return
+    def _on_accepted(self, sock: socket.socket, _: object) -> None:
         if len(self.connections) >= MAX_CONNECTIONS:
             sock.close()
             return
@@ -157,7 +139,10 @@ class ControlConnection:
             return  # whoever asked did not wait for the answer
         self._rest = json.dumps(head).encode() + b"\n"  # escapes: file names need not be UTF-8
         self._answer = (line.encode() + b"\n" for line in body)
-        self._watch(None, self._on_writable)
+        try:
+            self._watch(None, self._on_writable)
+        except OSError:  # no memory, no room in epoll(7)
+            self.close()
 
     def _on_writable(self) -> None:
         """Send a part; more of a long answer is made only as the other end takes it."""

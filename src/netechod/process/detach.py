@@ -15,7 +15,7 @@ from typing import NoReturn
 from daemon import DaemonContext
 from daemon.daemon import DaemonError
 
-from netechod.errors import PermissionRefusedError
+from netechod.errors import NetechodError, PermissionRefusedError
 from netechod.process.pidfile import Pidfile
 
 UMASK = 0o027
@@ -69,8 +69,12 @@ def detach(keep: Iterable[int], pidfile: Pidfile) -> Readiness:
     Double fork, setsid, `/` as the directory, stdio on /dev/null, `UMASK`, no core dumps; all descriptors
     are closed but `keep`. The pidfile is written. Signal handlers stay as they are.
     """
-    reader, writer = os.pipe()
-    if os.fork():
+    try:
+        reader, writer = os.pipe()
+        starter = os.fork()
+    except OSError as error:
+        raise NetechodError(f"cannot detach: {error.strerror}") from error
+    if starter:
         os.close(writer)
         _wait_for(reader)
     os.close(reader)
@@ -84,11 +88,18 @@ def detach(keep: Iterable[int], pidfile: Pidfile) -> Readiness:
     )
     try:
         context.open()
-    except DaemonError as error:  # it always sets its own user and limits, which a sandbox may forbid
-        reason = f"cannot detach: {error}\n  hint: under a service manager, use --foreground"
-        Readiness(writer).failed(PermissionRefusedError.exit_code, reason)
-        os._exit(PermissionRefusedError.exit_code)
+    except (DaemonError, OSError, NetechodError) as error:
+        failure = error if isinstance(error, NetechodError) else _refusal(error)
+        Readiness(writer).failed(failure.exit_code, str(failure))
+        os._exit(failure.exit_code)
     return Readiness(writer)
+
+
+def _refusal(error: Exception) -> PermissionRefusedError:
+    """The context sets its own user and limits, which a sandbox may forbid."""
+    return PermissionRefusedError(
+        f"cannot detach: {error}\n  hint: under a service manager, use --foreground"
+    )
 
 
 def _wait_for(reader: int) -> NoReturn:

@@ -3,7 +3,8 @@
 import logging
 import os
 import stat
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 
 from netechod.errors import DictionaryError
@@ -23,9 +24,15 @@ def load_dictionary(path: Path, *, max_size: int, strict: bool) -> Loading:
     Only a regular file is read, and opening never waits: a FIFO or a device would stop the daemon.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        dictionary = yield from _loaded(path, max_size, strict)
     except OSError as error:
         raise DictionaryError(f"{path}: {error.strerror}") from None
+    return dictionary
+
+
+def _loaded(path: Path, max_size: int, strict: bool) -> Loading:
+    """The same; also raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     parser = DictionaryParser(str(path), strict=strict)
     try:
         before = os.fstat(fd)
@@ -33,7 +40,7 @@ def load_dictionary(path: Path, *, max_size: int, strict: bool) -> Loading:
             raise DictionaryError(f"{path}: not a regular file")
         if before.st_size > max_size:
             raise DictionaryError(f"{path}: {before.st_size} bytes, dictionary.max_size is {max_size}")
-        for block in _blocks(fd, path):
+        for block in iter(partial(os.read, fd, BLOCK), b""):
             parser.feed(block)
             yield
         after = os.fstat(fd)
@@ -42,18 +49,6 @@ def load_dictionary(path: Path, *, max_size: int, strict: bool) -> Loading:
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise DictionaryError(f"{path}: changed while it was read; reload when it is written")
     return parser.finish()
-
-
-def _blocks(fd: int, path: Path) -> Iterator[bytes]:
-    """The file's bytes, block by block."""
-    while True:
-        try:
-            block = os.read(fd, BLOCK)
-        except OSError as error:
-            raise DictionaryError(f"{path}: {error.strerror}") from None
-        if not block:
-            return
-        yield block
 
 
 def completed(loading: Loading, between: Callable[[], object] = lambda: None) -> Dictionary:

@@ -55,8 +55,9 @@ class LogFile:
             self.reopen()
         except OSError:
             # Renamed, and no successor is allowed: its old name's reader still sees it. Deleted: nobody does.
-            if os.fstat(self._fd).st_nlink == 0:
-                self.close()
+            with suppress(OSError):
+                if os.fstat(self._fd).st_nlink == 0:
+                    self.close()
 
     def append(self, line: bytes) -> None:
         """Write the whole of `line`; or raise OSError, and nothing of it stays behind."""
@@ -102,7 +103,8 @@ def _open(path: Path) -> int:
         fd = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o640)
     except FileExistsError:
         return os.open(path, _FLAGS | os.O_CREAT, 0o640)  # a symbolic link may still have to make its target
-    os.fchmod(fd, 0o640)
+    with suppress(OSError):  # not every file system knows modes, or has a moment for them
+        os.fchmod(fd, 0o640)
     return fd
 
 

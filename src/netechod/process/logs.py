@@ -14,7 +14,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeAlias
 
-from netechod.errors import PermissionRefusedError
+from netechod.errors import NetechodError, PermissionRefusedError
 from netechod.process.log_files import PASSING, Copy, DescriptorCopy, JournalCopy, LogFile
 from netechod.process.log_format import FORMATS, LEVELS, Entry, entry_of
 
@@ -114,8 +114,12 @@ class Logs:
         self._writer.open_files()
         if not copies:
             self._writer.drop_copies()
-        self._thread = threading.Thread(target=self._writer.run, name="log writer", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._writer.run, name="log writer", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # clone(2) says EAGAIN
+            raise NetechodError("cannot start the log's thread: no process or memory left") from error
+        self._thread = thread
 
     def reopen(self) -> None:
         """Open the files anew, after the lines that are queued already."""

@@ -147,7 +147,7 @@ def _libsystemd_sender() -> Sender | None:
     """sd_notify(3) itself; None where the binding is not installed."""
     try:
         from systemd import daemon
-    except ImportError:
+    except (ImportError, OSError):
         return None
 
     def send(address: str, message: str, fds: Sequence[int] = ()) -> None:
@@ -163,7 +163,7 @@ def _libsystemd_lister() -> Lister | None:
     """sd_listen_fds_with_names(3) itself; None where the binding is not installed."""
     try:
         from systemd import daemon
-    except ImportError:
+    except (ImportError, OSError):
         return None
     listed: Lister = daemon.listen_fds_with_names
     return listed

@@ -6,8 +6,9 @@ import os
 import socket
 import stat
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from netechod.errors import SocketError
@@ -33,9 +34,10 @@ class Sockets:
         """The sockets of one service, none when it is off."""
         return self.by_service.get(service, ())
 
-    def addresses(self) -> list[tuple[str, str]]:
+    @cached_property
+    def bound(self) -> Sequence[tuple[str, Address]]:
         """Each service with the address that each of its sockets is really bound to."""
-        return [(service, address_text(sock)) for service, socks in self.by_service.items() for sock in socks]
+        return [(service, bound_to(sock)) for service, socks in self.by_service.items() for sock in socks]
 
     def filenos(self) -> list[int]:
         """Every descriptor, for whoever closes the others."""
@@ -48,6 +50,13 @@ def open_sockets(config: Config, adopted: Mapping[str, Sequence[int]]) -> Socket
 
     Raises SocketError: the first failure ends the start, and the process with it.
     """
+    try:
+        return _open_all(config, adopted)
+    except OSError as error:  # an option that cannot be set, an address that cannot be asked for
+        raise SocketError(f"cannot set up the sockets: {error.strerror}", SOCKET_FAILED) from error
+
+
+def _open_all(config: Config, adopted: Mapping[str, Sequence[int]]) -> Sockets:
     wanted: dict[str, EchoTcp | EchoUdp | Dictionary | Chat] = {
         "echo-tcp": config.echo.tcp,
         "echo-udp": config.echo.udp,
@@ -69,22 +78,29 @@ def open_sockets(config: Config, adopted: Mapping[str, Sequence[int]]) -> Socket
         else:
             opened[name] = [_open_udp(address) for address in uncovered(section.listen)]
     sockets = Sockets(opened, _open_control(config.daemon))
-    places = [" ".join(place) for place in sockets.addresses()]
+    places = [f"{service} {address}" for service, address in sockets.bound]
     log.info("listening: %s", ", ".join(places) or "nowhere, every service is off")
     return sockets
 
 
-def address_text(sock: socket.socket) -> str:
-    """The address that the socket is really bound to, as the configuration would write it."""
+def bound_to(sock: socket.socket) -> Address:
+    """The address that the socket is really bound to."""
     host, port = sock.getsockname()[:2]
-    return str(Address(host, port))
+    return Address(host, port)
 
 
 def _open_control(settings: Daemon) -> socket.socket | None:
     """The control socket. A daemon without it serves all the same: the operator loses netechoctl alone."""
-    path = settings.control
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        return _bind_control(settings.control)
+    except OSError as error:
+        log.warning("netechoctl cannot reach this daemon: %s: %s", settings.control, error.strerror or error)
+        return None
+
+
+def _bind_control(path: Path) -> socket.socket:
+    with ExitStack() as undo:
+        sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         _remove_stale(path)
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         before = os.umask(0o117)  # born 0660: whoever may open it may look, SO_PEERCRED tells who may change
@@ -93,11 +109,8 @@ def _open_control(settings: Daemon) -> socket.socket | None:
         finally:
             os.umask(before)
         sock.listen()
-    except OSError as error:
-        sock.close()
-        log.warning("netechoctl cannot reach this daemon: %s: %s", path, error.strerror or error)
-        return None
-    sock.setblocking(False)
+        sock.setblocking(False)
+        undo.pop_all()
     return sock
 
 
@@ -154,7 +167,7 @@ def _adopt(fd: int, name: str) -> socket.socket:
         expected = "a listening TCP socket" if kind == socket.SOCK_STREAM else "a UDP socket"
         raise SocketError(f"descriptor {fd}, passed as {name}, is not {expected}", SOCKET_FAILED)
     sock.setblocking(False)
-    log.info("adopt socket success %s", address_text(sock))
+    log.info("adopt socket success %s", bound_to(sock))
     return sock
 
 
@@ -177,7 +190,7 @@ def _listen(address: Address, settings: EchoTcp) -> socket.socket:
     except OSError as error:
         sock.close()
         raise SocketError(f"cannot listen on TCP {address}: {error.strerror}", LISTEN_FAILED) from None
-    log.info("listen socket success %s", address_text(sock))
+    log.info("listen socket success %s", bound_to(sock))
     return sock
 
 
@@ -220,7 +233,7 @@ def _bind(sock: socket.socket, address: Address, protocol: str) -> None:
         elif error.errno == errno.EACCES:
             hint = "\n  hint: ports below 1024 need CAP_NET_BIND_SERVICE, or a socket unit"
         raise SocketError(f"cannot bind {protocol} {address}: {error.strerror}{hint}", BIND_FAILED) from None
-    log.info("bind socket success %s", address_text(sock))
+    log.info("bind socket success %s", bound_to(sock))
 
 
 def _set_buffer(sock: socket.socket, option: int, size: int | None) -> None:

@@ -3,14 +3,14 @@
 import faulthandler
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2
 
 from netechod import __version__
-from netechod.errors import NetechodError, PermissionRefusedError
+from netechod.errors import NetechodError, PermissionRefusedError, reason_of
 from netechod.process.app import App
 from netechod.process.config_file import Loaded, load
 from netechod.process.detach import Readiness, detach, ensure_stdio, settle_in
@@ -51,15 +51,17 @@ def run(wishes: Wishes) -> None:
     legacy = inherit(adopted)
     start = _Start(loaded, foreground=wishes.foreground)
     try:
-        sockets = start.open_sockets(adopted)
-        dictionary = start.load_dictionary()
-        start.settle(sockets)
-        start.open_logs()
-        app = App(loaded, sockets, dictionary, start.logs, start.notifier)
-        app.inherit(legacy)
-        for name in legacy.names:
-            start.notifier.take_back(name)
-        app.run(signals, start.announce)
+        with _explained():
+            sockets = start.open_sockets(adopted)
+            dictionary = start.load_dictionary()
+            start.settle(sockets)
+            start.open_logs()
+            app = App(loaded, sockets, dictionary, start.logs, start.notifier)
+            app.inherit(legacy)
+            for name in legacy.names:
+                start.notifier.take_back(name)
+            app.obey(signals)
+        app.run(start.announce)
     except NetechodError as error:
         start.fail(error)
         raise
@@ -68,6 +70,15 @@ def run(wishes: Wishes) -> None:
         raise
     finally:
         start.close()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """A system call that fails where nothing else is to be done about it ends the start, with a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise NetechodError(f"cannot start: {reason_of(error)}") from error
 
 
 class _Start:
@@ -143,7 +154,7 @@ class _Start:
         if self._sockets.control is not None:
             remove_control(self._config.daemon.control)
         if not self._logs_open and not isinstance(error, PermissionRefusedError):
-            with suppress(PermissionRefusedError):  # then the sentence on stderr has to do
+            with suppress(NetechodError):  # then the sentence on stderr has to do
                 drop_privileges(self._config.daemon.user, self._config.daemon.group)
                 self.logs.open(copies=False)
         self._readiness.failed(error.exit_code, str(error))

@@ -4,29 +4,34 @@ import errno
 import logging
 import socket
 from collections.abc import Callable
+from typing import Any
 
 from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Loop, Timer
 
 ACCEPTS_PER_TURN = 64  # connections taken from one listener per turn; the rest wait one turn
 BACKLOG = 4096  # connections that can wait to be taken when we stop (listen(2), somaxconn)
-PAUSE = 0.2  # seconds without accepting when the system has no descriptor or memory left
+PAUSE = 0.2  # seconds without accepting when nobody can be taken: no descriptor, no memory
 COMPLAINT_INTERVAL = 10.0  # seconds between two log lines about the same shortage
 
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+# What the process or the system is short of; ENOSPC: connections that can be watched (epoll_ctl(2)).
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC}
 
 log = logging.getLogger(__name__)
 
 
 class Acceptor:
-    """Takes connections from a listening socket, a bounded number per turn."""
+    """Takes connections from a listening socket, a bounded number per turn, and hands them on.
+
+    `accepted(sock, address)` may raise OSError: then that connection is closed.
+    """
 
     def __init__(
         self,
         loop: Loop,
         sock: socket.socket,
         counters: TcpCounters,
-        accepted: Callable[[socket.socket, str, int], None],
+        accepted: Callable[[socket.socket, Any], object],
     ) -> None:
         self._loop = loop
         self._sock = sock
@@ -40,8 +45,12 @@ class Acceptor:
     def resume(self) -> None:
         """Accept, unless the system is still short."""
         self._open = True
-        if self._shortage is None:
+        if self._shortage is not None:
+            return
+        try:
             self._loop.watch(self._sock.fileno(), self._on_readable)
+        except OSError as error:
+            self._wait_for_the_system(error)
 
     def pause(self) -> None:
         """Leave newcomers in the backlog. Harmless once it is closed."""
@@ -67,20 +76,29 @@ class Acceptor:
 
     def _take(self, limit: int) -> None:
         """Hand on up to `limit` connections."""
+        failures = 0
         for _ in range(limit):
             if not self._open:
                 break
             try:
-                sock, address = self._sock.accept()
+                self._take_one()
             except BlockingIOError:
                 break
             except OSError as error:
+                # Most often that client is gone already (accept(2), "Error handling"): the next may be well.
                 self._counters.accept_errors += 1
-                if error.errno in _EXHAUSTED:
+                failures += 1
+                if error.errno in _EXHAUSTED or failures == limit:
                     self._wait_for_the_system(error)
                     break
-                continue  # that client is gone already (accept(2), "Error handling"); the next may be well
-            self._accepted(sock, address[0], address[1])
+
+    def _take_one(self) -> None:
+        sock, address = self._sock.accept()
+        try:
+            self._accepted(sock, address)
+        except OSError:
+            sock.close()
+            raise
 
     def _wait_for_the_system(self, error: OSError) -> None:
         """The listener stays readable while nothing can be accepted: look away, or the loop would spin."""

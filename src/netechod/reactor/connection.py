@@ -123,12 +123,11 @@ class TcpConnection:
         assert self._owed is not None  # noqa: S101 (watched for writing only while something is owed)
         try:
             del self._owed[: self._send(self._owed)]
+            if not self._owed:
+                self._owed = None
+            self.settle()
         except OSError as error:
             self._fail(error)
-            return
-        if not self._owed:
-            self._owed = None
-        self.settle()
 
     def _deliver(self, reply: Chunk) -> None:
         """Send at once when nothing is owed before it; what the kernel does not take is owed."""

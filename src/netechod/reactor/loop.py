@@ -108,7 +108,7 @@ class Loop:
     def call_soon_threadsafe(self, callback: Callback) -> None:
         """The same from another thread or a signal handler: it also ends the wait."""
         self._soon.append(callback)
-        with suppress(BlockingIOError):  # a pipe full of bells: one of them will do
+        with suppress(OSError):  # a pipe full of bells: one of them will do
             os.write(self._bell_in, b"\0")
 
     def run(self) -> None:
@@ -173,5 +173,5 @@ class Loop:
 
     def _on_bell(self) -> None:
         """Empty the bell; `_turn` calls what it rang for."""
-        with suppress(BlockingIOError):
+        with suppress(OSError):
             os.read(self._bell_out, 4096)

@@ -19,8 +19,10 @@ class SignalSource:
         self._noted: dict[int, None] = {}
         self._handlers: Mapping[signal.Signals, Callback] = {}
         self._loop: Loop | None = None
-        self._before = {number: signal.signal(number, self._note) for number in signals}
-        self._before[signal.SIGPIPE] = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        self._signals = signals
+        for number in signals:
+            signal.signal(number, self._note)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
     def deliver_to(self, loop: Loop, handlers: Mapping[signal.Signals, Callback]) -> None:
         """From now on call `handlers` on `loop`; what was noted until now comes first."""
@@ -31,12 +33,10 @@ class SignalSource:
         loop.call_soon(self._deliver)
 
     def close(self) -> None:
-        """Put back the handlers that were there before. Harmless when that is done."""
-        if self._before:
-            signal.set_wakeup_fd(-1)
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before.clear()
+        """Ignore what comes from now on: we end in our own way, and not by the second of two TERMs."""
+        signal.set_wakeup_fd(-1)
+        for number in self._signals:
+            signal.signal(number, signal.SIG_IGN)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         """Keep the number, once, in the order of arrival. Runs between any two bytecodes: no logging here."""

@@ -84,11 +84,12 @@ class TcpServer:
         """Serve a connection that another process has accepted, and deliver what that still owed."""
         try:
             address, port = sock.getpeername()[:2]
+            connection = self._serve(sock, address, port)
         except OSError:
             sock.close()  # it ended while nobody was there
             return
         self.counters.accepted += 1
-        self._serve(sock, address, port).adopt(owed)
+        connection.adopt(owed)
         self._check_room()
 
     def close(self) -> None:
@@ -120,14 +121,15 @@ class TcpServer:
             self._check_room()
         self._finish_drain()
 
-    def _on_accepted(self, sock: socket.socket, address: str, port: int) -> None:
+    def _on_accepted(self, sock: socket.socket, peer: tuple[str, int]) -> None:
+        address, port = peer[:2]
         source = source_of(address)
         if not self._admits(sock, address, source):
             self.counters.refused += 1
             sock.close()
             return
-        self.counters.accepted += 1
         connection = self._serve(sock, address, port)
+        self.counters.accepted += 1
         self._log.accepted(connection.name, sock.fileno())
         self._check_room()
 

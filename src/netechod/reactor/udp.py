@@ -122,7 +122,7 @@ class UdpEndpoint:
         while queue and limit > 0:
             try:
                 sent = self._io.send(queue[:BATCH])
-            except BlockingIOError:
+            except (BlockingIOError, InterruptedError):
                 break
             except OSError:
                 limit -= 1

@@ -1,9 +1,9 @@
 """Dictionary: a word comes in, its translation goes out. The table is built whole and swapped whole."""
 
-import codecs
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from encodings.utf_8_sig import IncrementalDecoder  # by import: looking it up by name would need a file later
 from typing import Literal
 from unicodedata import normalize
 
@@ -60,7 +60,7 @@ class DictionaryParser:
     def __init__(self, name: str, *, strict: bool = False) -> None:
         self._name = name
         self._strict = strict
-        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()  # drops a BOM, even in two blocks
+        self._decoder = IncrementalDecoder()  # drops a BOM, even in two blocks
         self._hash = hashlib.sha256()
         self._line = 0  # lines parsed
         self._rest = ""  # the start of a line whose end is in the next block
