@@ -17,7 +17,8 @@ from netechod.process.control import ControlServer
 from netechod.process.reloading import Changes, Outcome
 from netechod.process.status import Presence, Status
 from netechod.reactor.loop import Loop
-from netechod.services.dictionary import Dictionary, DictionaryParser
+from netechod.services.dictionary import MemoryDictionary
+from netechod.services.dictionary_parser import DictionaryParser
 
 STATUS = Status(
     version="1.0.0",
@@ -37,7 +38,7 @@ WORDS = "Apple:苹果\npear:梨\nc#:升C\n"
 LEVELS = ("DEBUG", "NORMAL", "WARNING", "ERROR", "FATAL")
 
 
-def edition_of(text: str) -> Dictionary:
+def edition_of(text: str) -> MemoryDictionary:
     parser = DictionaryParser("dict.txt")
     parser.feed(text.encode())
     return parser.finish()

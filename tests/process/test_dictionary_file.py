@@ -10,7 +10,7 @@ import pytest
 
 from netechod.errors import DictionaryError
 from netechod.process.dictionary_file import BLOCK, Loading, load_dictionary, log_loaded
-from netechod.services.dictionary import Dictionary
+from netechod.services.dictionary import MemoryDictionary
 
 GIBIBYTE = 1 << 30
 
@@ -20,9 +20,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "dict.txt"
 
 
-def finish(loading: Loading) -> tuple[Dictionary, int]:
+def finish(loading: Loading) -> tuple[MemoryDictionary, int]:
     """Take the steps that are left: the dictionary, and how many they were."""
-    result: list[Dictionary] = []
+    result: list[MemoryDictionary] = []
 
     def run() -> Iterator[None]:
         result.append((yield from loading))
@@ -31,7 +31,7 @@ def finish(loading: Loading) -> tuple[Dictionary, int]:
     return result[0], steps
 
 
-def load(path: Path, *, max_size: int = GIBIBYTE, strict: bool = False) -> tuple[Dictionary, int]:
+def load(path: Path, *, max_size: int = GIBIBYTE, strict: bool = False) -> tuple[MemoryDictionary, int]:
     """The dictionary and the number of steps that it took."""
     return finish(load_dictionary(path, max_size=max_size, strict=strict))
 

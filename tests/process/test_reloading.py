@@ -15,7 +15,7 @@ from support.looping import run_until, turn
 
 from netechod.process.reloading import STEP, Changes, Outcome, Reloader, compared
 from netechod.reactor.loop import Loop
-from netechod.services.dictionary import Dictionary
+from netechod.services.dictionary import MemoryDictionary
 
 WORDS = 120_000  # of which 6/7 are in every edition: more than 100,000 lines
 RELOADS = 20
@@ -131,7 +131,7 @@ def test_two_editions_are_compared_word_by_word(size: int) -> None:
     found: list[Changes] = []
 
     def run() -> Iterator[None]:
-        found.append((yield from compared(Dictionary(old), Dictionary(new))))
+        found.append((yield from compared(MemoryDictionary(old), MemoryDictionary(new))))
 
     assert sum(1 for _ in run()) == len(new) // STEP
     assert found == [Changes(before=size + 2, after=size + 3, added=2, removed=1, changed=1)]

@@ -26,7 +26,7 @@ from netechod.services.admission import (
 )
 from netechod.services.api import Datagram, DatagramService, Outbox, Peer
 from netechod.services.chat import ChatRoom, Departure, Terms
-from netechod.services.dictionary import Dictionary, DictionaryService
+from netechod.services.dictionary import DictionaryService, MemoryDictionary
 from netechod.services.echo import EchoService
 from netechod.services.sources import Buckets, Network
 from netechod.services.wire import NOT_ONLINE
@@ -419,7 +419,7 @@ def test_exactly_every_third_of_a_row_is_dropped(sent: list[tuple[Address, bytes
 def talkative(length: int) -> DictionaryService:
     """A dictionary with an answer of that many bytes to the word `w`, in characters of 3 bytes."""
     entries = {b"w": ("苹" * (length // 3)).encode() + b"x" * (length % 3)}
-    return DictionaryService(Dictionary(entries), max_reply=65507)
+    return DictionaryService(MemoryDictionary(entries), max_reply=65507)
 
 
 @pytest.mark.parametrize(
@@ -537,7 +537,7 @@ class Foreigner(EchoService):
 
 
 def dictionary(unknown: str, entries: dict[bytes, bytes]) -> DictionaryService:
-    return DictionaryService(Dictionary(entries), unknown=unknown)
+    return DictionaryService(MemoryDictionary(entries), unknown=unknown)
 
 
 def room(join: Literal["open", "cookie"]) -> ChatRoom:

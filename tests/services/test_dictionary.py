@@ -11,14 +11,8 @@ from support.cutting import cut_at
 from support.recorder import Recorder
 
 from netechod.errors import DictionaryError
-from netechod.services.dictionary import (
-    MAX_LINE,
-    MAX_WARNINGS,
-    Dictionary,
-    DictionaryParser,
-    DictionaryService,
-    fold,
-)
+from netechod.services.dictionary import DictionaryService, MemoryDictionary, fold
+from netechod.services.dictionary_parser import MAX_LINE, MAX_WARNINGS, DictionaryParser
 from netechod.services.wire import text_of
 
 FRUIT = "apple:苹果\nbanana:香蕉\nStraße:街\nCafé:咖啡馆\n"
@@ -27,7 +21,7 @@ files = st.text(st.sampled_from("abAB::##\n\n\r \t：苹é\u3000\ufeff\x85\x1c\u
 """Small files in which everything that matters to the parser is frequent."""
 
 
-def parse(blocks: Sequence[bytes], *, strict: bool = False) -> Dictionary:
+def parse(blocks: Sequence[bytes], *, strict: bool = False) -> MemoryDictionary:
     """The edition that comes of a file read in these blocks."""
     parser = DictionaryParser("dict.txt", strict=strict)
     for block in blocks:
@@ -35,21 +29,21 @@ def parse(blocks: Sequence[bytes], *, strict: bool = False) -> Dictionary:
     return parser.finish()
 
 
-def edition(text: str) -> Dictionary:
+def edition(text: str) -> MemoryDictionary:
     """The edition of a file with this text."""
     return parse([text.encode()])
 
 
-def words(dictionary: Dictionary) -> dict[str, str]:
+def words(dictionary: MemoryDictionary) -> dict[str, str]:
     """The entries, readable."""
     return {key.decode(): value.decode() for key, value in dictionary.entries.items()}
 
 
-def facts(dictionary: Dictionary) -> tuple[object, ...]:
+def facts(dictionary: MemoryDictionary) -> tuple[object, ...]:
     """Everything there is to know about an edition."""
     return (
         dict(dictionary.entries),
-        dict(dictionary.folded),
+        {key: dictionary.folded(fold(key.decode()).encode()) for key in dictionary.entries},
         dictionary.sha256,
         dictionary.skipped,
         dictionary.warnings,
@@ -384,7 +378,7 @@ def test_a_new_edition_replaces_the_old_one_whole(service: DictionaryService) ->
 
 
 def test_a_service_without_a_file_knows_no_word() -> None:
-    service = DictionaryService(Dictionary())
+    service = DictionaryService(MemoryDictionary())
     assert answers(service, b"apple") == [b"unknown"]
     assert len(service.dictionary) == 0
 
@@ -422,6 +416,6 @@ def test_junk_gets_an_answer_or_silence_and_nothing_else(batch: list[bytes]) -> 
     asked = [text for text in map(text_of, batch) if text not in (b"", b"unknown")]
     heard = answers(service, *batch)
     assert len(heard) == len(asked)
-    assert set(heard) <= {b"unknown", *service.dictionary.entries.values()}
+    assert set(heard) <= {b"unknown", *(meaning for _, meaning in service.dictionary.items())}
     assert service.received == len(batch)
     assert (service.found + service.missed, service.dropped.total()) == (len(asked), len(batch) - len(asked))

@@ -13,7 +13,7 @@ from netechod.client.net import ClientError
 from netechod.client.operator_screens import diff_lines, member_lines, reload_lines, status_lines
 from netechod.client.screen import put, put_bytes, put_json
 from netechod.errors import DictionaryError
-from netechod.services.dictionary import DictionaryParser
+from netechod.services.dictionary_parser import DictionaryParser
 from netechod.services.wire import harmless
 
 RELOAD_TIMEOUT = 600.0  # seconds: three million words take a few
@@ -134,7 +134,7 @@ def _dumped(file: Path) -> list[str]:
         raise ClientError(f"{file}: {error.strerror}") from None
     except DictionaryError as error:
         raise ClientError(str(error)) from None
-    return [f"{word.decode()}#{meaning.decode()}" for word, meaning in edition.entries.items()]
+    return [f"{word.decode()}#{meaning.decode()}" for word, meaning in edition.items()]
 
 
 def _screen(lines: Iterable[str]) -> str:

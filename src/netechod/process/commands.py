@@ -101,12 +101,12 @@ def _looked_up(edition: Dictionary, words: list[str]) -> dict[str, str | None]:
     found = {}
     for word in words:
         text = word.encode(errors="surrogatepass")  # no entry is like that, and JSON may be
-        value = edition.entries.get(text) or edition.lookup_folded(text)
+        value = edition.exact(text) or edition.lookup_folded(text)
         found[word] = None if value is None else value.decode()
     return found
 
 
 def _dumped(edition: Dictionary) -> Iterator[str]:
     """The entries as `key#value`, as the tutorials' debug print has them."""
-    for word, meaning in edition.entries.items():
+    for word, meaning in edition.items():
         yield f"{word.decode()}#{meaning.decode()}"

@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from netechod.errors import DictionaryError
-from netechod.services.dictionary import Dictionary, DictionaryParser
+from netechod.services.dictionary import Dictionary, MemoryDictionary
+from netechod.services.dictionary_parser import DictionaryParser
 
 BLOCK = 16 * 1024  # bytes parsed in one step: well under a millisecond
 
 log = logging.getLogger(__name__)
 
-Loading = Generator[None, None, Dictionary]
+Loading = Generator[None, None, MemoryDictionary]
 """The steps of a load; its value is the dictionary."""
 
 
@@ -51,13 +52,13 @@ def _loaded(path: Path, max_size: int, strict: bool) -> Loading:
     return parser.finish()
 
 
-def completed(loading: Loading, between: Callable[[], object] = lambda: None) -> Dictionary:
+def completed(loading: Loading, between: Callable[[], object] = lambda: None) -> MemoryDictionary:
     """Take all the steps at once, with a call of `between` after each, and return the dictionary."""
     while True:
         try:
             next(loading)
         except StopIteration as done:
-            dictionary: Dictionary = done.value
+            dictionary: MemoryDictionary = done.value
             return dictionary
         between()
 

@@ -49,9 +49,8 @@ class ReloadError(NetechodError):
 def compared(old: Dictionary, new: Dictionary) -> Generator[None, None, Changes]:
     """Compare two editions, in steps; the value is the result."""
     added = changed = 0
-    before = old.entries
-    for number, (word, meaning) in enumerate(new.entries.items(), 1):
-        known = before.get(word)
+    for number, (word, meaning) in enumerate(new.items(), 1):
+        known = old.exact(word)
         if known is None:
             added += 1
         elif known != meaning:

@@ -22,7 +22,7 @@ from netechod.process.pidfile import Pidfile
 from netechod.process.privileges import drop_privileges
 from netechod.process.sockets import Sockets, open_sockets, remove_control
 from netechod.reactor.signals import SignalSource
-from netechod.services.dictionary import Dictionary
+from netechod.services.dictionary import Dictionary, MemoryDictionary
 
 PATIENCE = 5.0  # seconds of loading after which the service manager is asked for more time
 
@@ -112,7 +112,7 @@ class _Start:
         """Load it, all steps at once: start-up is the first reload, only a failure is fatal here."""
         section = self._config.dictionary
         if not section.enabled:
-            return Dictionary()
+            return MemoryDictionary()
         begun = asked = time.monotonic()
 
         def ask_for_patience() -> None:

@@ -11,8 +11,9 @@ from support.characters import is_harmless
 from support.recorder import Recorder
 
 from netechod.errors import DictionaryError
-from netechod.services import dictionary
-from netechod.services.dictionary import Dictionary, DictionaryParser, DictionaryService, fold
+from netechod.services import dictionary_parser
+from netechod.services.dictionary import DictionaryService, MemoryDictionary, fold
+from netechod.services.dictionary_parser import DictionaryParser
 from netechod.services.wire import text_of
 
 FILE_WORDS = (
@@ -35,7 +36,7 @@ def dictionary_file(feed: Feed) -> None:
     strict = bool(feed.number(1))
     sizes = [1 + feed.number(7) for _ in range(feed.number(15))]
     data = feed.rest()
-    with patch.object(dictionary, "MAX_LINE", LINE_LIMIT):
+    with patch.object(dictionary_parser, "MAX_LINE", LINE_LIMIT):
         outcomes = [
             outcome(blocks, strict=strict)
             for blocks in ([data], cut(data, sizes), [data[at : at + 1] for at in range(len(data))])
@@ -62,7 +63,7 @@ def outcome(blocks: list[bytes], *, strict: bool) -> Facts | None:
         assert is_harmless(str(error))
         return None
     assert edition.sha256 == sha256(b"".join(blocks)).hexdigest()
-    assert {fold(word.decode()).encode() for word in edition.entries} >= set(edition.folded)
+    assert all(edition.lookup_folded(word) for word in edition.entries)
     return {word.decode(): meaning.decode() for word, meaning in edition.entries.items()}, edition.skipped
 
 
@@ -99,7 +100,7 @@ ENTRIES = {
     "two words": "两个",
     "ß": "sz",
 }
-EDITION = Dictionary(
+EDITION = MemoryDictionary(
     {word.encode(): meaning.encode() for word, meaning in ENTRIES.items()},
     {fold(word).encode(): meaning.encode() for word, meaning in ENTRIES.items() if fold(word) != word},
 )

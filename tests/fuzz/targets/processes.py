@@ -26,7 +26,7 @@ from netechod.process.pidfile import Pidfile
 from netechod.process.reloading import Outcome
 from netechod.process.status import Presence, Status
 from netechod.reactor.loop import Loop
-from netechod.services.dictionary import Dictionary
+from netechod.services.dictionary import MemoryDictionary
 from netechod.services.echo import EchoService
 
 
@@ -57,7 +57,7 @@ def pidfile(feed: Feed) -> None:
 class Operated:
     """A daemon that notes what it is told."""
 
-    edition = Dictionary({b"apple": "苹果".encode(), b"b": b"c"})
+    edition = MemoryDictionary({b"apple": "苹果".encode(), b"b": b"c"})
 
     def __init__(self) -> None:
         self.told: list[str] = []
