@@ -1,8 +1,11 @@
 """What the network says about datagrams that went nowhere, and whom it must not cost anything."""
 
+import errno
+import os
 import socket
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
+from typing import NoReturn
 
 import pytest
 from support.looping import receive, run_until, settle, turn
@@ -177,3 +180,15 @@ def test_linux_has_error_queues_and_others_do_without(
     assert isinstance(error_queue(loop, bench.sock, bench.told), ErrorQueue)
     monkeypatch.setattr("sys.platform", "freebsd14")
     assert error_queue(loop, bench.sock, bench.told) is None
+
+
+class Deaf(socket.socket):
+    """A socket whose error queue cannot be read."""
+
+    def recvmsg(self, *arguments: int) -> NoReturn:
+        raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+
+
+def test_a_queue_that_cannot_be_read_is_no_reason_to_end(loop: Loop) -> None:
+    with Deaf(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        assert not ErrorQueue(loop, sock, lambda places: None).drain()

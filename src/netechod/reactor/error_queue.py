@@ -55,7 +55,7 @@ class ErrorQueue:
         """The next error: its number, its origin, and where the datagram was sent that caused it."""
         try:
             _, ancillary, _, address = self._sock.recvmsg(0, _ANCILLARY, socket.MSG_ERRQUEUE)
-        except BlockingIOError:
+        except OSError:  # EAGAIN: there is none; whatever else is no reason to end
             return None
         number = origin = 0
         for level, kind, data in ancillary:

@@ -1,0 +1,91 @@
+"""The program behind scripts/torture, which has its help text."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn, TypeVar
+
+from torture import serving, starting
+from torture.strace import obstacle
+
+Case = TypeVar("Case")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose usage errors exit with EX_USAGE, as those of every program here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(64, f"{self.prog}: error: {message}\nhint: {self.prog} --help\n")
+
+
+def count(text: str) -> int:
+    """A number of cases or jobs; argparse shows this name."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def build_parser() -> Parser:
+    parser = Parser(prog="scripts/torture", add_help=False, allow_abbrev=False)
+    parser.add_argument("--only", choices=("start", "serve"))
+    parser.add_argument("--starts", type=count)
+    parser.add_argument("--pairs", type=count)
+    parser.add_argument("--jobs", type=count, default=os.cpu_count() or 1)
+    parser.add_argument("--verbose", action="store_true")
+    return parser
+
+
+def sample(cases: Sequence[Case], size: int | None) -> list[Case]:
+    """So many of them, spread evenly, the first and the last among them; all of them for None."""
+    if size is None or size >= len(cases):
+        return list(cases)
+    return [cases[round(place * (len(cases) - 1) / max(1, size - 1))] for place in range(size)]
+
+
+def went(attempt: Callable[[Case], str], case: Case) -> tuple[bool, str]:
+    """Whether it went as it may, and how."""
+    try:
+        return True, f"{case}: {attempt(case)}"
+    except Exception as error:  # whatever it is, the other cases are of interest, too
+        return False, f"{case}: FAILED: {type(error).__name__}: {error}"
+
+
+def run(arguments: argparse.Namespace) -> Iterator[tuple[bool, str]]:
+    """How all the cases went that are asked for."""
+    with ThreadPoolExecutor(arguments.jobs, "torture") as pool:
+        if arguments.only != "serve":
+            for way in starting.WAYS:
+                starts = sample(starting.starts_of(way), arguments.starts)
+                yield from pool.map(lambda start: went(starting.attempt, start), starts)
+        if arguments.only != "start":
+            pairs = sample(serving.PAIRS, arguments.pairs)
+            yield from pool.map(lambda fault: went(serving.attempt, fault), pairs)
+
+
+def say(line: str) -> None:
+    """A line on stdout, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Torture the daemon; 1 when it has failed."""
+    arguments = build_parser().parse_args(argv)
+    if trouble := obstacle():
+        sys.stderr.write(f"torture: error: {trouble}\n")
+        return 69
+    cases = failures = 0
+    for good, text in run(arguments):
+        cases += 1
+        failures += not good
+        if arguments.verbose or not good:
+            say(text)
+    say(f"{cases} cases, {failures} failed")
+    return min(failures, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
