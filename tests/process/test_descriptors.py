@@ -41,6 +41,13 @@ def test_the_limit_is_raised_and_the_reserve_is_kept(
     assert room(soft, hard, wanted) == expected
 
 
+def test_connections_that_need_two_descriptors_are_half_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netechod.process.descriptors.getrlimit", lambda which: (200, 200))
+    monkeypatch.setattr("netechod.process.descriptors.setrlimit", lambda which, limits: None)
+    assert room_for(68, each=2) == 68
+    assert room_for(69, each=2) == 68
+
+
 def test_no_limit_is_room_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
     monkeypatch.setattr("netechod.process.descriptors.getrlimit", lambda which: unlimited)

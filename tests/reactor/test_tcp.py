@@ -5,12 +5,12 @@ import logging
 import os
 import re
 import socket
-import struct
 from typing import Any
 
 import pytest
 from support.looping import (
     SMALL,
+    Exchange,
     FakeClock,
     TcpBench,
     owed,
@@ -18,6 +18,7 @@ from support.looping import (
     receive,
     receive_exactly,
     receive_rest,
+    reset,
     run_until,
     turn,
     until_readable,
@@ -30,12 +31,6 @@ from netechod.services.api import Chunk
 from netechod.services.echo import EchoSession, TutorialEchoSession
 
 
-def reset(sock: socket.socket) -> None:
-    """Close `sock` with an RST instead of a FIN (socket(7), SO_LINGER)."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.close()
-
-
 @pytest.fixture
 def server(tcp: TcpBench) -> TcpServer:
     """An echo whose side of each connection has small buffers."""
@@ -46,32 +41,6 @@ def server(tcp: TcpBench) -> TcpServer:
 @pytest.fixture(autouse=True)
 def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "netechod.reactor")
-
-
-class Exchange:
-    """A client that sends as fast as it can and then half-closes, and reads slowly."""
-
-    def __init__(self, loop: Loop, sock: socket.socket, data: bytes) -> None:
-        self._loop = loop
-        self._sock = sock
-        self._unsent = memoryview(data)
-        self.heard = bytearray()
-        self.ended = False
-        loop.watch(sock.fileno(), self._on_readable, self._on_writable)
-
-    def _on_writable(self) -> None:
-        if self._unsent:
-            self._unsent = self._unsent[self._sock.send(self._unsent) :]
-        else:
-            self._sock.shutdown(socket.SHUT_WR)
-            self._loop.watch(self._sock.fileno(), self._on_readable)
-
-    def _on_readable(self) -> None:
-        data = self._sock.recv(16384)
-        self.heard += data
-        if not data:
-            self.ended = True
-            self._loop.unwatch(self._sock.fileno())
 
 
 def test_all_bytes_come_back_to_a_slow_reader_that_half_closes(loop: Loop, tcp: TcpBench) -> None:

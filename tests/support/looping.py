@@ -4,12 +4,16 @@ Clients are plain non-blocking sockets. What waits for them runs the loop until 
 are ready: no test here lasts for a length of time, it lasts until something has happened.
 """
 
+import select
 import socket
+import struct
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from mmap import mmap
 
-from netechod.reactor.connection import HIGH_WATER, TcpConnection
+from netechod.reactor.connection import HIGH_WATER, Connection
 from netechod.reactor.loop import Loop
+from netechod.reactor.models import ModelName, model_of
 from netechod.reactor.tcp import TcpLimits, TcpServer
 from netechod.services.api import StreamSession
 from netechod.services.echo import EchoSession
@@ -19,10 +23,16 @@ SMALL = 8192  # bytes of a kernel buffer that is soon full
 
 
 class FakeClock:
-    """A clock for a Loop: minutes cost nothing."""
+    """A clock for a Loop: minutes cost nothing. Processes that are forked see the same time pass."""
 
     def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
+        self._cell = memoryview(mmap(-1, 8)).cast("d")
+        self._cell[0] = now
+
+    @property
+    def now(self) -> float:
+        """The time."""
+        return self._cell[0]
 
     def __call__(self) -> float:
         """The time, as time.monotonic tells it."""
@@ -30,7 +40,7 @@ class FakeClock:
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
-        self.now += seconds
+        self._cell[0] += seconds
 
 
 def turn(loop: Loop, times: int = 1) -> None:
@@ -104,9 +114,41 @@ def settle() -> None:
         sock.recv(1)
 
 
-def owed(connection: TcpConnection) -> int:
+def owed(connection: Connection) -> int:
     """Bytes that an echo has yet to deliver."""
     return connection.bytes_in - connection.bytes_out
+
+
+def reset(sock: socket.socket) -> None:
+    """Close `sock` with an RST instead of a FIN (socket(7), SO_LINGER)."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+class Exchange:
+    """A client that sends as fast as it can and then half-closes, and reads slowly."""
+
+    def __init__(self, loop: Loop, sock: socket.socket, data: bytes) -> None:
+        self._loop = loop
+        self._sock = sock
+        self._unsent = memoryview(data)
+        self.heard = bytearray()
+        self.ended = False
+        loop.watch(sock.fileno(), self._on_readable, self._on_writable)
+
+    def _on_writable(self) -> None:
+        if self._unsent:
+            self._unsent = self._unsent[self._sock.send(self._unsent) :]
+        else:
+            self._sock.shutdown(socket.SHUT_WR)
+            self._loop.watch(self._sock.fileno(), self._on_readable)
+
+    def _on_readable(self) -> None:
+        data = self._sock.recv(16384)
+        self.heard += data
+        if not data:
+            self.ended = True
+            self._loop.unwatch(self._sock.fileno())
 
 
 class TcpBench:
@@ -120,7 +162,7 @@ class TcpBench:
     def listen(self, buffers: int = 0) -> socket.socket:
         """A listening socket on a free port; `buffers` bytes for its connections, 0 for what is usual."""
         sock = self.resources.enter_context(socket.socket())
-        _set_buffers(sock, buffers)
+        set_buffers(sock, buffers)
         sock.bind(("127.0.0.1", 0))
         sock.listen(1024)
         sock.setblocking(False)
@@ -131,9 +173,12 @@ class TcpBench:
         limits: TcpLimits | None = None,
         new_session: Callable[[], StreamSession] = EchoSession,
         listeners: Sequence[socket.socket] = (),
+        model: ModelName = "select",
     ) -> TcpServer:
         """A server on `listeners`, or on the bench's own; closed with the bench."""
-        server = TcpServer(self.loop, listeners or [self.listener], new_session, limits or TcpLimits())
+        server = TcpServer(
+            self.loop, listeners or [self.listener], new_session, limits, model_of(model, self.loop)
+        )
         self.resources.callback(server.close)
         return server
 
@@ -142,7 +187,7 @@ class TcpBench:
     ) -> socket.socket:
         """A client whose connection waits in the backlog until the loop runs."""
         sock = self.resources.enter_context(socket.socket())
-        _set_buffers(sock, buffers)
+        set_buffers(sock, buffers)
         sock.bind((source, 0))
         sock.connect((to or self.listener).getsockname())
         sock.setblocking(False)
@@ -156,7 +201,13 @@ class TcpBench:
         run_until(self.loop, lambda: server.counters.accepted > accepted)
         return client
 
-    def make_it_owe(self, server: TcpServer, client: socket.socket) -> TcpConnection:
+    def is_writable(self, client: socket.socket) -> bool:
+        """Whether the kernel takes more from a client at this moment."""
+        poll = select.poll()
+        poll.register(client, select.POLLOUT)
+        return bool(poll.poll(0))
+
+    def make_it_owe(self, server: TcpServer, client: socket.socket) -> Connection:
         """Have the only connection of an echo owe `client`, which reads nothing, more than the high water."""
         [connection] = server.connections
         self.loop.watch(client.fileno(), None, lambda: client.send(bytes(65536)))
@@ -165,7 +216,7 @@ class TcpBench:
         return connection
 
 
-def _set_buffers(sock: socket.socket, size: int) -> None:
+def set_buffers(sock: socket.socket, size: int) -> None:
     """Small buffers are full soon, and what does not fit the kernel is the server's to keep (tcp(7))."""
     if size:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)

@@ -55,6 +55,10 @@ class App:
         self._stopping = ""
         self._signals: SignalSource | None = None
         self._estate = Estate() if notifier.keeps else None
+        if self._estate is not None and not self._house.hands_over:
+            log.warning(
+                "TCP connections end at a restart: echo.tcp.model = %s keeps none", config.echo.tcp.model
+            )
         self._control = (
             ControlServer(self.loop, sockets.control, commands(self), {0, os.geteuid()})
             if sockets.control is not None
@@ -168,7 +172,7 @@ class App:
         self._notifier.stopping(f"stopping: {reason}")
         self._reloader.cancel()
         timeout = self._loaded.config.daemon.drain_timeout
-        if self._estate is not None:
+        if self._estate is not None and self._house.hands_over:
             timeout = min(timeout, HAND_OVER_PATIENCE)
         log.info("stopping reason=%s connections=%d", reason, self._house.connections or 0)
         self.loop.call_at(self.loop.now + timeout, self.loop.stop)

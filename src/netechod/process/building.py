@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
+from netechod.errors import NetechodError
 from netechod.process.config import Config
 from netechod.process.descriptors import room_for
 from netechod.process.sockets import Sockets
@@ -15,6 +16,7 @@ from netechod.reactor.error_queue import Place, error_queue
 from netechod.reactor.event_log import ChatLog
 from netechod.reactor.loop import Loop
 from netechod.reactor.mmsg import BatchMemory, datagram_io
+from netechod.reactor.models import WORKERS, model_of
 from netechod.reactor.switchboard import Line, Switchboard
 from netechod.reactor.tcp import TcpLimits, TcpServer
 from netechod.reactor.udp import UdpEndpoint
@@ -130,8 +132,12 @@ def build_rules(config: Config, sockets: Sockets) -> Rules:
 def build_limits(config: Config, rules: Rules) -> TcpLimits:
     """What TCP echo allows, as configured."""
     tcp = config.echo.tcp
+    if tcp.model == "fork":  # one descriptor is the connection's, one the child's
+        connections = room_for(min(tcp.max_connections, WORKERS), each=2)
+    else:
+        connections = room_for(tcp.max_connections)
     return TcpLimits(
-        connections=room_for(tcp.max_connections),
+        connections=connections,
         connections_per_source=tcp.max_connections_per_source,
         idle_timeout=tcp.idle_timeout,
         admits=rules.admits,
@@ -140,8 +146,13 @@ def build_limits(config: Config, rules: Rules) -> TcpLimits:
 
 def build_echo_tcp(loop: Loop, listeners: Sequence[socket.socket], config: Config) -> TcpServer:
     """TCP echo: one server for all its listeners."""
-    session = echo_session(config.echo.tcp.mode)
-    return TcpServer(loop, listeners, lambda: session)
+    tcp = config.echo.tcp
+    session = echo_session(tcp.mode)
+    try:
+        model = model_of(tcp.model, loop, pool_size=tcp.pool_size)
+    except OSError as error:
+        raise NetechodError(f"echo.tcp.model = {tcp.model} cannot be had: {error.strerror}") from None
+    return TcpServer(loop, listeners, lambda: session, model=model)
 
 
 def build_chat(loop: Loop, address_of: AddressOf) -> ChatRoom:

@@ -29,6 +29,7 @@ from netechod.process.config_values import (
     available,
     networks,
 )
+from netechod.reactor.models import ModelName
 from netechod.services.wire import MAX_DATAGRAM, MISS
 
 __all__ = ["Address", "Config", "EchoTcp", "keys"]
@@ -112,18 +113,15 @@ class EchoTcp(Section):
     """TCP addresses to listen on; `[::]` takes IPv4 too."""
     mode: Literal["rfc862", "tutorial"] = "rfc862"
     """Answer: the same bytes, or each chunk of up to 1023 bytes followed by `[server echo]`."""
-    model: Annotated[
-        Literal["select", "iterative", "fork", "thread", "pool"],
-        available("select"),
-    ] = "select"
-    """How connections are served side by side: multiplexed, one by one, by processes, by threads.
+    model: ModelName = "select"
+    """How connections are served side by side: multiplexed, one by one, by processes, threads, some threads.
 
-    This version has `select` alone.
+    All but `select` are for comparison and teaching; all but it and `iterative` end connections at a restart.
     """
     pool_size: Annotated[int, Field(ge=1, le=1024)] = 3
-    """Processes that serve under the model `pool`; more clients wait."""
+    """Threads that serve under the model `pool`, a client each until it leaves; more clients wait."""
     max_connections: Live[Count] = 10_000
-    """Connections at once, descriptors permitting; beyond it newcomers wait in the backlog."""
+    """Connections at once, descriptors permitting (1024 under `fork` and `thread`); newcomers then wait."""
     max_connections_per_source: Live[Count] = 256
     """Connections at once from one IPv4 address or IPv6 /64; beyond it they are closed at once."""
     idle_timeout: Live[Seconds] = 0.0

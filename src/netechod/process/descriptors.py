@@ -9,13 +9,13 @@ RESERVE = 64  # kept from connections: for sockets, logs, netechoctl and a dicti
 log = logging.getLogger(__name__)
 
 
-def room_for(connections: int) -> int:
-    """How many of so many `connections` there may be, with descriptors left for everything else.
+def room_for(connections: int, *, each: int = 1) -> int:
+    """How many of so many `connections` there may be, of `each` descriptors, with some left for all else.
 
     Raises our own limit as far as is needed and allowed (getrlimit(2)). At the limit newcomers wait in the
     backlog; without descriptors a reload and a new log file would fail as well.
     """
-    wanted = connections + RESERVE
+    wanted = connections * each + RESERVE
     soft, hard = getrlimit(RLIMIT_NOFILE)
     if soft != RLIM_INFINITY and soft < wanted:
         with suppress(OSError):  # a sandbox may forbid even that
@@ -23,7 +23,7 @@ def room_for(connections: int) -> int:
         soft, _ = getrlimit(RLIMIT_NOFILE)
     if soft == RLIM_INFINITY or soft >= wanted:
         return connections
-    room = max(1, soft - RESERVE)
+    room = max(1, (soft - RESERVE) // each)
     log.warning(
         "echo.tcp.max_connections is %d, and %d descriptors are allowed: %d connections at once "
         "(raise LimitNOFILE= in the unit, or ulimit -n)",

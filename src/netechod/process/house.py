@@ -77,7 +77,12 @@ class House:
     @property
     def connections(self) -> int | None:
         """How many TCP connections there are."""
-        return None if self.echo_tcp is None else len(self.echo_tcp.connections)
+        return None if self.echo_tcp is None else self.echo_tcp.count
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether TCP connections, if there are any, can go over to the process after us."""
+        return self.echo_tcp is None or self.echo_tcp.hands_over
 
     def counters(self) -> dict[str, dict[str, int]]:
         """What happened, by service."""

@@ -1,7 +1,9 @@
 """A TCP connection on the loop: bytes to its session, and the answers back as fast as the peer takes them."""
 
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from sys import intern
 from typing import Protocol
 
@@ -15,6 +17,22 @@ Keep = Callable[[socket.socket, bytes], object]
 """Takes over a connection: its socket, and what its peer is still owed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A connection that is ours to serve as soon as there is a place for it."""
+
+    sock: socket.socket
+    address: str
+    port: int
+    since: float
+    owed: bytes = b""  # by a former owner
+
+    @property
+    def name(self) -> str:
+        """The peer as the log names it."""
+        return display_name(self.address, self.port)
+
+
 class Server(Protocol):
     """What a connection needs of the server that it belongs to."""
 
@@ -23,7 +41,7 @@ class Server(Protocol):
     keep: Keep | None  # set when connections are handed over instead of served
 
     @property
-    def connections(self) -> Collection["TcpConnection"]:
+    def connections(self) -> Collection["Connection"]:
         """Those that are open."""
         ...
 
@@ -32,31 +50,22 @@ class Server(Protocol):
         """Makes what answers a connection."""
         ...
 
-    def forget(self, connection: "TcpConnection", summary: str) -> None:
+    def forget(self, connection: "Connection", summary: str) -> None:
         """It has closed; `summary` says how, and is empty when somebody else has it now."""
         ...
 
 
-class TcpConnection:
-    """Drives one session without blocking: send at once, and wait only for what the kernel did not take."""
+class Connection(ABC):
+    """A connection as its server sees it, whoever moves the bytes."""
 
-    __slots__ = (
-        "_eof", "_opened", "_owed", "_server", "_session", "_sock",
-        "address", "bytes_in", "bytes_out", "heard", "port",
-    )  # fmt: skip
+    __slots__ = ("_opened", "_server", "_sock", "address", "port")
 
-    def __init__(self, server: Server, sock: socket.socket, address: str, port: int) -> None:
+    def __init__(self, server: Server, arrival: Arrival) -> None:
         self._server = server
-        self._sock = sock
-        self._session = server.new_session()
-        self._owed: bytearray | None = None  # what the peer has yet to take
-        self._eof = False
-        self._opened = self.heard = server.loop.now
-        self.address = intern(address)  # one string for all connections of a source
-        self.port = port
-        self.bytes_in = 0
-        self.bytes_out = 0
-        self.settle()
+        self._sock = arrival.sock
+        self._opened = arrival.since
+        self.address = intern(arrival.address)  # one string for all connections of a source
+        self.port = arrival.port
 
     @property
     def name(self) -> str:
@@ -64,12 +73,71 @@ class TcpConnection:
         return display_name(self.address, self.port)
 
     @property
+    @abstractmethod
+    def bytes_in(self) -> int:
+        """Bytes that the session was given."""
+
+    @property
+    @abstractmethod
+    def bytes_out(self) -> int:
+        """Bytes that the kernel has taken for the peer."""
+
+    @property
+    @abstractmethod
+    def heard(self) -> float:
+        """When a byte has moved last, either way."""
+
+    @property
+    @abstractmethod
+    def owes(self) -> bool:
+        """Whether the peer has yet to take something."""
+
+    @abstractmethod
+    def retire(self, reason: str) -> None:
+        """Close a silent connection, unless a last look finds that it has just spoken."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """Serve it no longer, whatever is owed."""
+
+    @abstractmethod
+    def wait(self) -> None:
+        """Wait until it has gone, after `abandon`: its worker may take a moment."""
+
+    def _gone(self, reason: str) -> None:
+        """Close the socket, and tell the server."""
+        self._sock.close()
+        seconds = self._server.loop.now - self._opened
+        summary = f"in={self.bytes_in} out={self.bytes_out} seconds={seconds:.3f} reason={reason}"
+        self._server.forget(self, summary)
+
+
+class TcpConnection(Connection):
+    """Drives one session without blocking: send at once, and wait only for what the kernel did not take."""
+
+    __slots__ = ("_eof", "_owed", "_session", "bytes_in", "bytes_out", "heard")
+    bytes_in: int
+    bytes_out: int
+    heard: float
+
+    def __init__(self, server: Server, arrival: Arrival) -> None:
+        super().__init__(server, arrival)
+        arrival.sock.setblocking(False)
+        self._session = server.new_session()
+        self._owed = bytearray(arrival.owed) if arrival.owed else None  # what the peer has yet to take
+        self._eof = False
+        self.heard = server.loop.now
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.settle()
+
+    @property
     def owes(self) -> bool:
         """Whether the peer has yet to take something."""
         return self._owed is not None
 
     def retire(self, reason: str) -> None:
-        """Close a silent connection, unless a last look finds that it has just spoken.
+        """See Connection.
 
         We close first, so nothing may be unread: the kernel would answer it with a reset, which takes
         what we sent last away from the peer (RFC 2525, 2.17).
@@ -78,27 +146,28 @@ class TcpConnection:
         if not self.owes:
             self._on_readable()
         if self.bytes_in == bytes_in and self in self._server.connections:
-            self.close(reason)
+            self._close(reason)
 
-    def hand_over(self, keep: Keep) -> None:
+    def abandon(self) -> None:
+        """See Connection. Where connections are handed over, what is owed goes along."""
+        if self._server.keep is None:
+            self._close("drain")
+        else:
+            self._hand_over(self._server.keep)
+
+    def wait(self) -> None:
+        """See Connection: it went at once."""
+
+    def _hand_over(self, keep: Keep) -> None:
         """Give the connection away, with what is owed; what is unread waits in the kernel."""
         self._server.loop.unwatch(self._sock.fileno())
         keep(self._sock, bytes(self._owed or b""))
         self._server.forget(self, "")
 
-    def adopt(self, owed: bytes) -> None:
-        """Take over what a former owner still owed."""
-        self._owed = bytearray(owed) if owed else None
-        self.settle()
-
-    def close(self, reason: str) -> None:
+    def _close(self, reason: str) -> None:
         """Close now, whatever is owed."""
-        loop = self._server.loop
-        loop.unwatch(self._sock.fileno())
-        self._sock.close()
-        seconds = loop.now - self._opened
-        summary = f"in={self.bytes_in} out={self.bytes_out} seconds={seconds:.3f} reason={reason}"
-        self._server.forget(self, summary)
+        self._server.loop.unwatch(self._sock.fileno())
+        self._gone(reason)
 
     def _on_readable(self) -> None:
         """One read per turn: a greedy peer must not keep the others waiting."""
@@ -154,11 +223,11 @@ class TcpConnection:
         """Wait for what can come next; close, or go to whoever takes over, when everything is said."""
         owed = 0 if self._owed is None else len(self._owed)
         if self._eof and not owed:
-            self.close("eof")
+            self._close("eof")
             return
         keep = self._server.keep
         if keep is not None and not owed:
-            self.hand_over(keep)
+            self._hand_over(keep)
             return
         reads = not self._eof and owed <= HIGH_WATER and keep is None
         self._server.loop.watch(
@@ -166,4 +235,4 @@ class TcpConnection:
         )
 
     def _fail(self, error: OSError) -> None:
-        self.close("reset" if isinstance(error, ConnectionError) else "error")
+        self._close("reset" if isinstance(error, ConnectionError) else "error")

@@ -38,7 +38,7 @@ class Loop:
 
     def __init__(self, selector: Selector | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._selector = selector if selector is not None else EpollSelector()
-        self._clock = clock
+        self.clock = clock
         self.now = clock()
         self._readers: list[Callback | None] = []  # by descriptor: an index is cheaper than a key
         self._writers: list[Callback | None] = []
@@ -129,7 +129,7 @@ class Loop:
 
     def _turn(self) -> None:
         events = self._selector.wait(self._timeout())
-        self.now = self._clock()
+        self.now = self.clock()
         self._call_ready(events)
         for _ in range(len(self._soon)):  # what they add waits for the next turn
             self._soon.popleft()()
@@ -169,7 +169,7 @@ class Loop:
             heapq.heappop(self._timers)
         if not self._timers:
             return None
-        return min(max(0.0, self._timers[0][0] - self._clock()), LONGEST_WAIT)
+        return min(max(0.0, self._timers[0][0] - self.clock()), LONGEST_WAIT)
 
     def _on_bell(self) -> None:
         """Empty the bell; `_turn` calls what it rang for."""
