@@ -135,7 +135,6 @@ BAD_FILES: Sequence[tuple[str | bytes, Sequence[str]]] = [
         ["bad.toml:4: access.allow[1]: ", " --> bad.toml:4:3\n", "4 |   '苹果',\n  |   ^^^^^^\n"],
     ),
     # not in this version
-    ("[echo.tcp]\nmodel = 'fork'", ["echo.tcp.model: 'fork' is not available in this version of netechod"]),
     ("[command]\nenabled = true", ["command.enabled: true is not available in this version of netechod"]),
     ("[bus]\nurl = 'redis://x'", ["bus.url: 'redis://x' is not available in this version of netechod"]),
     # contradictions
@@ -205,10 +204,7 @@ BAD_OVERRIDES = [
     ("chat.max_members=1\nchat.x = 3", "chat.max_members: must be an integer (got a string)"),
     ("dictionary.unknown=5", 'hint: write it in quotes: "5"'),
     ("chat={max_members=0}", "chat.max_members: must be at least 1 (got 0)"),
-    (
-        "echo.tcp.model=pool",
-        "'pool' is not available in this version of netechod\n  = hint: leave it at 'select'",
-    ),
+    ("echo.tcp.model=treads", "'pool' (got 'treads')\n  = hint: did you mean 'thread'?"),
     (
         "chat.listen=[::]:8081",
         "--set chat.listen=[::]:8081: chat.listen: UDP [::]:8081 also stands in dictionary",

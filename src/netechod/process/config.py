@@ -121,7 +121,7 @@ class EchoTcp(Section):
     pool_size: Annotated[int, Field(ge=1, le=1024)] = 3
     """Threads that serve under the model `pool`, a client each until it leaves; more clients wait."""
     max_connections: Live[Count] = 10_000
-    """Connections at once, descriptors permitting (1024 under `fork` and `thread`); newcomers then wait."""
+    """Connections at once, descriptors permitting, 1024 at most under `fork` and `thread`; others wait."""
     max_connections_per_source: Live[Count] = 256
     """Connections at once from one IPv4 address or IPv6 /64; beyond it they are closed at once."""
     idle_timeout: Live[Seconds] = 0.0

@@ -161,8 +161,6 @@ def _hint(details: ErrorDetails) -> str:
         return _hint_for_key(path)
     if kind == "literal_error" and isinstance(value, str):
         return _did_you_mean(value, re.findall("'([^']*)'", context["expected"]))
-    if kind == "unavailable" and isinstance(value, str) and context["available"]:
-        return f"leave it at {_value(context['available'])}"
     if kind == "string_type" and isinstance(value, bool | int | float):
         return f'write it in quotes: "{_value(value)}"' if not _is_nan(value) else ""
     return ""

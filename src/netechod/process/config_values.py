@@ -121,8 +121,7 @@ def available(*values: object) -> AfterValidator:
 
     def check(value: T) -> T:
         if value not in values:
-            text = "is not available in this version of netechod"
-            raise PydanticCustomError("unavailable", text, {"available": values[0]})
+            raise PydanticCustomError("unavailable", "is not available in this version of netechod")
         return value
 
     return AfterValidator(check)
