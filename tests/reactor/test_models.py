@@ -25,6 +25,7 @@ from support.looping import (
     turn,
 )
 
+from netechod.reactor.acceptor import PAUSE
 from netechod.reactor.connection import HIGH_WATER
 from netechod.reactor.loop import Loop
 from netechod.reactor.models import QUEUE, ModelName
@@ -486,6 +487,30 @@ def test_the_end_of_the_patience_ends_everybody_and_tells_it(
     assert reasons(caplog) == ["drain"] * (1 + len(waiting))
     assert server.counters.bytes_in <= len(sent)
     server.close()
+
+
+def test_who_cannot_be_watched_for_now_is_served_later_and_can_be_closed_meanwhile(
+    loop: Loop, clock: FakeClock, tcp: TcpBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = tcp.serve()
+    clients = [tcp.connect() for _ in range(2)]
+
+    def no_room(fd: int, readable: object, writable: object = None) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "watch", no_room)
+        turn(loop, 2)
+        assert (server.count, len(server.connections)) == (1, 0)
+    clock.advance(PAUSE)
+    assert all(answers(loop, client) for client in clients)
+    waiting = tcp.connect()
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "watch", no_room)
+        turn(loop, 2)
+        assert (server.count, len(server.connections)) == (3, 2)
+        server.close()
+    assert receive(loop, waiting) == b""
 
 
 def test_a_server_that_waits_for_work_is_closed_at_once(tcp: TcpBench, model: ModelName) -> None:

@@ -113,7 +113,10 @@ class Connection(ABC):
 
 
 class TcpConnection(Connection):
-    """Drives one session without blocking: send at once, and wait only for what the kernel did not take."""
+    """Drives one session without blocking: send at once, and wait only for what the kernel did not take.
+
+    `settle` begins it.
+    """
 
     __slots__ = ("_eof", "_owed", "_session", "bytes_in", "bytes_out", "heard")
     bytes_in: int
@@ -129,7 +132,6 @@ class TcpConnection(Connection):
         self.heard = server.loop.now
         self.bytes_in = 0
         self.bytes_out = 0
-        self.settle()
 
     @property
     def owes(self) -> bool:

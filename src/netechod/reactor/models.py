@@ -51,7 +51,9 @@ class OnTheLoop:
 
     def serve(self, server: Server, arrival: Arrival) -> TcpConnection:
         """See Staff."""
-        return TcpConnection(server, arrival)
+        connection = TcpConnection(server, arrival)
+        connection.settle()
+        return connection
 
     def close(self) -> None:
         """See Staff: there is nobody."""

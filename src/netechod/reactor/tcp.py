@@ -106,7 +106,6 @@ class TcpServer:
         """Serve a connection that another process has accepted, and deliver what that still owed."""
         try:
             address, port = sock.getpeername()[:2]
-            connection = self._serve(sock, address, port)
         except OSError:
             sock.close()  # it ended while nobody was there
             return
