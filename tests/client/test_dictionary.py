@@ -1,14 +1,18 @@
 """`netecho dict`: words in, meanings out."""
 
+import io
 import json
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from support.fake_servers import Address, FakeUdpServer, Replies, silence, unused_udp_port
-from support.netecho import Terminal, netecho, outcome
+from support.fake_servers import Address, FakeUdpServer, Replies, echo_datagram, silence, unused_udp_port
+from support.netecho import COMMAND, Terminal, environment, netecho, outcome
 
-from netechod.client.dictionary import query_of
-from netechod.client.net import ClientError
+from netechod.client.dictionary import Progress
+from netechod.client.lookups import Result, query_of
 from netechod.services.wire import text_of
 
 ENTRIES = {"apple": "苹果", "banana": "香蕉", "苹果": "apple", "evil": "a\x1b[2Jb\nc"}
@@ -16,14 +20,6 @@ ENTRIES = {"apple": "苹果", "banana": "香蕉", "苹果": "apple", "evil": "a\
 
 def answer(payload: bytes, address: Address) -> Replies:
     return [(ENTRIES.get(text_of(payload).decode(), "unknown").encode(), address)]
-
-
-def test_a_query_is_padded_so_that_the_whole_answer_is_earned() -> None:
-    assert query_of(b"apple") == b"apple" + b"\0" * 395
-    assert query_of(b"x" * 401) == b"x" * 401
-    assert len(query_of(b"x" * 65507)) == 65507
-    with pytest.raises(ClientError, match="65508 bytes"):
-        query_of(b"x" * 65508)
 
 
 def test_one_word_gives_its_bare_meaning() -> None:
@@ -130,10 +126,79 @@ def test_a_person_may_ask_on_when_an_answer_is_missing() -> None:
             terminal.read_until("refused")
         terminal.read_until("word> ")
         terminal.process.send_signal(signal.SIGINT)
+        terminal.type("\n")  # readline(3) overlooks a signal just before it waits for a key
         assert terminal.wait() == 130
 
 
-def test_a_person_gets_aligned_columns() -> None:
-    with FakeUdpServer(answer) as fake, Terminal("dict", fake.address, "apple", "苹果") as terminal:
-        assert terminal.wait() == 0
-    assert terminal.seen == "apple  苹果\n苹果   apple\n"
+@pytest.mark.parametrize(("language", "miss"), [("en", "unknown"), ("zh", "未收录")])
+def test_a_person_gets_aligned_columns(language: str, miss: str) -> None:
+    with (
+        FakeUdpServer(answer) as fake,
+        Terminal("dict", fake.address, "apple", "苹果", "x", NETECHO_LANG=language, NO_COLOR="1") as terminal,
+    ):
+        assert terminal.wait() == 1
+    assert terminal.seen == f"apple  苹果\n苹果   apple\nx      {miss}\n"
+
+
+def test_a_word_without_answer_is_told_and_the_others_are_answered() -> None:
+    def deaf_to_one(payload: bytes, address: Address) -> Replies:
+        return [] if text_of(payload) == b"banana" else answer(payload, address)
+
+    patience = ("--timeout", "0.05", "--retries", "1")
+    with FakeUdpServer(deaf_to_one) as fake:
+        run = netecho("dict", *patience, fake.address, stdin=b"apple\nbanana\napple\n")
+        assert outcome(run) == (1, "apple\t苹果\napple\t苹果\n")
+        assert run.stderr == b"netecho: error: no answer for 'banana'\n"
+        run = netecho("dict", "--json", *patience, fake.address, "apple", "banana", "apple")
+    assert run.returncode == 1
+    assert json.loads(run.stdout.splitlines()[1]) == {
+        "word": "banana",
+        "found": None,
+        "text": None,
+        "rtt_ms": None,
+    }
+
+
+def test_what_no_datagram_holds_is_told_and_the_others_are_answered() -> None:
+    with FakeUdpServer(answer) as fake:
+        run = netecho("dict", fake.address, stdin=b"apple\n" + b"x" * 65508 + b"\napple\n")
+    assert outcome(run) == (1, "apple\t苹果\napple\t苹果\n")
+    assert run.stderr == b"netecho: error: a word of 65508 bytes: a datagram holds 65507\n"
+
+
+def test_many_words_of_a_file_come_back_in_order(tmp_path: Path) -> None:
+    words = [f"word{number}" for number in range(10_000)]
+    file = tmp_path / "words"
+    file.write_text("\n".join(words))
+    with FakeUdpServer(echo_datagram) as fake, file.open("rb") as stdin:
+        run = subprocess.run(
+            [*COMMAND, "dict", fake.address], stdin=stdin, capture_output=True, env=environment()
+        )
+    assert run.returncode == 0
+    assert run.stdout.decode().splitlines() == [f"{word}\t{word}" for word in words]
+
+
+@pytest.mark.parametrize(
+    ("language", "total", "in_bytes", "text"),
+    [
+        ("en", 0, True, "2 words, 1 a second"),
+        ("en", 26, True, "50%  2 words, 2 s left"),
+        ("en", 8, False, "25%  2 words, 6 s left"),
+        ("zh", 8, False, "25%  2 个词，还需 6 秒"),
+    ],
+)
+def test_progress_is_told_to_a_person_whose_results_go_elsewhere(
+    language: str, total: int, in_bytes: bool, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 0.5, 2.0])
+    shown = io.StringIO()
+    monkeypatch.setenv("NETECHO_LANG", language)
+    monkeypatch.setattr("netechod.client.dictionary.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("netechod.client.dictionary.is_smart", lambda _: True)
+    monkeypatch.setattr(sys, "stderr", shown)
+    progress = Progress(total, in_bytes=in_bytes)
+    for word in ("apple", "banana"):
+        progress.step(Result(word, "x", 1.0))
+    progress.clear()
+    progress.clear()
+    assert shown.getvalue() == f"\r{text}\x1b[K\r\x1b[K"

@@ -37,6 +37,12 @@ def define_dict(command: ClientParser) -> None:
         default=MISS,
         help=tr("what the server answers for no such word (default: {miss})", miss=MISS),
     )
+    command.add_examples(
+        ("netecho dict localhost apple", tr("one word: its meaning alone, as for $(...)")),
+        ("netecho dict localhost apple pear", tr("several: a table")),
+        ("netecho dict localhost <words.txt", tr("one a line: as fast as the server answers")),
+        ("netecho dict localhost", tr("a prompt, with history and Tab")),
+    )
     command.set_defaults(run=_dict)
 
 

@@ -39,6 +39,10 @@ TEXTS = {
     ),
     # dict
     "a word of {size} bytes: a datagram holds {most}": "单词有 {size} 字节，而一个数据报最多 {most} 字节",
+    "no answer for {word!r}": "{word!r} 没有应答",
+    "unknown": "未收录",
+    "{words} words, {rate:.0f} a second": "{words} 个词，每秒 {rate:.0f} 个",
+    "{percent:.0%}  {words} words, {left:.0f} s left": "{percent:.0%}  {words} 个词，还需 {left:.0f} 秒",
     "a word has 1 to {most} bytes, this one {size}": "单词应为 1 到 {most} 字节，这个有 {size} 字节",
     # chat
     "{size} bytes, at most {most}": "共 {size} 字节，最多 {most} 字节",
@@ -72,6 +76,10 @@ TEXTS = {
     "default: those typed, one a line": "默认读取输入，一行一个",
     "one JSON object a word": "每个单词输出一个 JSON 对象",
     "what the server answers for no such word (default: {miss})": "服务器对查不到的词的回答（默认 {miss}）",
+    "one word: its meaning alone, as for $(...)": "一个词：只输出词义，可用于 $(...)",
+    "several: a table": "几个词：输出表格",
+    "one a line: as fast as the server answers": "一行一个词：服务器有多快就多快",
+    "a prompt, with history and Tab": "交互查询，有历史记录和 Tab 补全",
     "one JSON object a line heard": "收到的每一行输出一个 JSON 对象",
     "see {program} --help": "见 {program} --help",
     "did you mean {name!r}?": "是不是 {name!r}？",

@@ -2,6 +2,8 @@
 
 import os
 from collections import deque
+from collections.abc import Iterable
+from typing import Self
 
 CHUNK = 64 * 1024  # bytes read at once: what a pipe holds (pipe(7))
 
@@ -15,6 +17,14 @@ class Input:
         self.size = 0  # bytes read
         self._lines: deque[bytes] = deque()
         self._rest = b""  # of a line whose end has yet to come
+
+    @classmethod
+    def of(cls, lines: Iterable[bytes]) -> Self:
+        """What has no descriptor, but these lines already."""
+        made = cls(-1)
+        made.ended = True
+        made._lines += lines
+        return made
 
     def read(self) -> None:
         """Take what is there, once select(2) has said that something is."""

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from fuzz.feed import Feed
 from fuzz.target import target
 
-from netechod.client.dictionary import QUERY_SIZE, query_of
+from netechod.client.lookups import QUERY_SIZE, query_of
 from netechod.client.membership import Kind, Member, State, event_of
 from netechod.client.net import split_address
 from netechod.process.config_values import Address
