@@ -7,7 +7,7 @@
 
 _shtab_netecho_subparsers=(echo dict chat)
 
-_shtab_netecho_echo_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color -u --udp)
+_shtab_netecho_echo_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color -u --udp --verify)
 _shtab_netecho_dict_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --json --miss)
 _shtab_netecho_chat_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --json)
 _shtab_netecho_option_strings=(-h --help -V --version)
@@ -29,6 +29,7 @@ _shtab_netecho_echo__6_nargs=0
 _shtab_netecho_echo___ipv6_nargs=0
 _shtab_netecho_echo__u_nargs=0
 _shtab_netecho_echo___udp_nargs=0
+_shtab_netecho_echo___verify_nargs=0
 _shtab_netecho_dict_pos_1_nargs='*'
 _shtab_netecho_dict__h_nargs=0
 _shtab_netecho_dict___help_nargs=0

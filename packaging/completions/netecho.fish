@@ -66,6 +66,7 @@ complete -c netecho -n '_shtab_netecho_using echo' -l timeout -x -d 'seconds to 
 complete -c netecho -n '_shtab_netecho_using echo' -l retries -x -d 'further tries of a lost datagram (default: 2)'
 complete -c netecho -n '_shtab_netecho_using echo' -l color -xka "auto always never" -d 'paint: on a terminal unless NO_COLOR is set (auto), always, never'
 complete -c netecho -n '_shtab_netecho_using echo' -s u -l udp -d 'use UDP, one datagram a line, instead of TCP'
+complete -c netecho -n '_shtab_netecho_using echo' -l verify -d 'show nothing, but fail if something else comes back'
 complete -c netecho -n '_shtab_netecho_using echo; and test $_shtab_netecho_npos -eq 0' -ka "(__fish_print_hostnames)" -d 'a name, IPv4, ::1 or [::1]:8080; port 8080 if none'
 complete -c netecho -n '_shtab_netecho_using; and test $_shtab_netecho_npos -eq 0' -a dict -d 'look words up'
 complete -c netecho -n '_shtab_netecho_using dict' -s h -l help -d 'show this help message and exit'

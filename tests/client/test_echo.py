@@ -6,6 +6,7 @@ import signal
 import socket
 import struct
 import subprocess
+from collections.abc import Callable
 from itertools import islice, repeat
 from pathlib import Path
 
@@ -22,8 +23,11 @@ from support.fake_servers import (
 )
 from support.netecho import COMMAND, Terminal, environment, netecho, outcome
 
-from netechod.client.echo import Stream
+from netechod.client.echo import Comparison, Output, Stream
 from netechod.client.net import ClientError
+from netechod.services.wire import MAX_DATAGRAM
+
+Handler = Callable[[socket.socket], None]
 
 EVERY_BYTE = bytes(range(256))
 
@@ -131,7 +135,7 @@ def test_an_early_end_is_told() -> None:
     reader, writer = os.pipe()
     with ours, theirs:
         os.write(writer, b"hello")
-        stream = Stream(ours, reader, lambda _: None)
+        stream = Stream(ours, reader, Output())
         theirs.sendall(b"hel")
         theirs.shutdown(socket.SHUT_WR)
         with pytest.raises(ClientError, match="closed the connection early"):
@@ -210,7 +214,7 @@ def test_ctrl_c_ends_with_130() -> None:
 def test_each_line_is_a_datagram_of_its_own() -> None:
     with FakeUdpServer(echo_datagram) as fake:
         run = netecho("echo", "-u", fake.address, stdin=b"one\n\n\xff\0two\r\nlast")
-    assert (run.returncode, run.stdout) == (0, b"one\n\n\xff\0two\r\nlast\n")
+    assert (run.returncode, run.stdout) == (0, b"one\n\n\xff\0two\r\nlast")
     assert fake.seen == [b"one", b"", b"\xff\0two\r", b"last"]
 
 
@@ -222,11 +226,58 @@ def test_only_the_same_bytes_are_the_echo_of_a_datagram() -> None:
         assert outcome(netecho("echo", "-u", fake.address, stdin=b"a\nb\n")) == (0, "a\nb\n")
 
 
-def test_a_line_larger_than_a_datagram_is_told_and_the_others_go() -> None:
+@pytest.mark.parametrize("size", [MAX_DATAGRAM - 1, MAX_DATAGRAM, MAX_DATAGRAM + 1, 3 * MAX_DATAGRAM])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n\n"])
+def test_a_line_larger_than_a_datagram_goes_in_several(size: int, end: bytes) -> None:
     with FakeUdpServer(echo_datagram) as fake:
-        run = netecho("echo", "-u", fake.address, stdin=b"x" * 65508 + b"\nshort\n" + b"y" * 65507 + b"\n")
-    assert (run.returncode, run.stdout) == (1, b"short\n" + b"y" * 65507 + b"\n")
-    assert b"65508 bytes" in run.stderr
+        run = netecho("echo", "-u", fake.address, stdin=b"x" * size + end)
+    assert (run.returncode, run.stdout) == (0, b"x" * size + end)
+    assert b"".join(fake.seen) == b"x" * size
+    assert fake.seen.count(b"") == (end == b"\n\n")
+
+
+def test_what_is_the_same_is_verified_in_silence() -> None:
+    data = os.urandom(1 << 20)
+    with FakeTcpServer(echo_stream) as fake:
+        run = netecho("echo", "--verify", fake.address, stdin=data)
+    assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
+    with FakeUdpServer(echo_datagram) as datagrams:
+        run = netecho("echo", "--verify", "-u", datagrams.address, stdin=data)
+    assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
+
+
+def alter(data: bytes) -> bytes:
+    return data.replace(b"l", b"L")
+
+
+@pytest.mark.parametrize(
+    ("handler", "why"),
+    [
+        (lambda sock: sock.sendall(alter(sock.recv(100))), b"byte 3 was 0x6c and came back as 0x4c"),
+        (tutorial_stream, b"6 bytes were sent and 19 came back"),
+    ],
+)
+def test_what_is_not_the_same_over_tcp_is_told(handler: Handler, why: bytes) -> None:
+    with FakeTcpServer(handler) as fake:
+        run = netecho("echo", "--verify", fake.address, stdin=b"hello\n")
+    assert (run.returncode, run.stdout) == (1, b"")
+    assert run.stderr == b"netecho: error: not the same: " + why + b"\n"
+
+
+def test_a_difference_far_into_a_stream_has_its_place() -> None:
+    comparison = Comparison()
+    for _ in range(3):
+        comparison.sent(b"x" * 1000)
+    comparison.received(b"x" * 2500)
+    with pytest.raises(ClientError, match="byte 2502 was 0x78 and came back as 0x79"):
+        comparison.received(b"xyx")
+
+
+def test_what_is_not_the_same_over_udp_is_told() -> None:
+    with FakeUdpServer(lambda payload, address: [(alter(payload), address)]) as fake:
+        run = netecho("echo", "--verify", "-u", "--timeout", "0.05", fake.address, stdin=b"no\nhello\n")
+    assert (run.returncode, run.stdout) == (1, b"")
+    assert run.stderr.startswith(b"netecho: error: not the same: byte 3 was 0x6c and came back as 0x4c")
 
 
 def test_a_silent_udp_server_is_unanswered() -> None:
@@ -234,4 +285,5 @@ def test_a_silent_udp_server_is_unanswered() -> None:
         run = netecho("echo", "-u", "--timeout", "0.05", "--retries", "1", fake.address, stdin=b"hi\n")
     assert outcome(run) == (1, "")
     assert b"unanswered" in run.stderr
+    assert b"hint: UDP echo answers trusted networks alone" in run.stderr
     assert fake.seen == [b"hi", b"hi"]

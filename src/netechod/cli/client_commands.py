@@ -16,13 +16,22 @@ def define_echo(command: ClientParser) -> None:
     command.add_argument(
         "-u", "--udp", action="store_true", help=tr("use UDP, one datagram a line, instead of TCP")
     )
+    command.add_argument(
+        "--verify", action="store_true", help=tr("show nothing, but fail if something else comes back")
+    )
+    command.add_examples(
+        ("netecho echo localhost", tr("a prompt")),
+        ("echo hello | netecho echo -u localhost", tr("what comes back, over UDP")),
+        ("netecho echo --verify localhost <file", tr("does every byte come back?")),
+    )
     command.set_defaults(run=_echo)
 
 
 def _echo(arguments: argparse.Namespace) -> int:
     from netechod.client import echo
 
-    return (echo.run_udp if arguments.udp else echo.run_tcp)(target_of(arguments))
+    run = echo.run_udp if arguments.udp else echo.run_tcp
+    return run(target_of(arguments), verify=arguments.verify)
 
 
 def define_dict(command: ClientParser) -> None:

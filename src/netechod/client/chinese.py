@@ -30,8 +30,14 @@ TEXTS = {
     "standard input and output must be open": "标准输入和标准输出必须打开",
     "redirect them: </dev/null >/dev/null": "请重定向：</dev/null >/dev/null",
     # echo
-    "line not sent: {size} bytes, and a datagram holds {most}": (
-        "这一行没有发送：共 {size} 字节，而一个数据报最多 {most} 字节"
+    "UDP echo answers trusted networks alone (access.trusted) unless echo.udp.public is set there": (
+        "UDP 回显只应答受信任的网络（access.trusted），除非那边设置了 echo.udp.public"
+    ),
+    "not the same: byte {place} was {sent:#04x} and came back as {received:#04x}": (
+        "内容不一致：第 {place} 字节发出时是 {sent:#04x}，返回时是 {received:#04x}"
+    ),
+    "not the same: {sent} bytes were sent and {received} came back": (
+        "内容不一致：发出 {sent} 字节，返回 {received} 字节"
     ),
     "the server closed the connection": "服务器关闭了连接",
     "the server closed the connection early, {missing} bytes short": (
@@ -73,6 +79,10 @@ TEXTS = {
         "着色：auto（在终端上，除非设置了 NO_COLOR）、always（总是）、never（从不）"
     ),
     "use UDP, one datagram a line, instead of TCP": "用 UDP 代替 TCP，一行一个数据报",
+    "show nothing, but fail if something else comes back": "不显示内容，但返回的内容不同时报错",
+    "a prompt": "交互提示",
+    "what comes back, over UDP": "经 UDP 返回的内容",
+    "does every byte come back?": "每个字节都回来了吗？",
     "default: those typed, one a line": "默认读取输入，一行一个",
     "one JSON object a word": "每个单词输出一个 JSON 对象",
     "what the server answers for no such word (default: {miss})": "服务器对查不到的词的回答（默认 {miss}）",

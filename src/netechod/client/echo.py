@@ -5,56 +5,123 @@ import os
 import select
 import socket
 import sys
-from collections.abc import Callable
 
-from netechod.client.net import ClientError, Server, Target
-from netechod.client.screen import complain, decoded, interactive, lines, put, put_bytes, shown, shown_lines
+from netechod.client.net import ClientError, Server, Target, trust_hint
+from netechod.client.screen import decoded, interactive, lines, put, put_bytes, shown, shown_lines
 from netechod.client.words import tr
 from netechod.services.wire import MAX_DATAGRAM
 
 CHUNK = 64 * 1024  # bytes moved at a time: what a pipe holds (pipe(7))
 
-Sink = Callable[[bytes], None]
 
-
-def run_tcp(target: Target) -> int:
+def run_tcp(target: Target, *, verify: bool) -> int:
     """Echo over a connection: line by line with a person, as a stream otherwise."""
     server = Server(target, socket.SOCK_STREAM)
     with server.connect() as sock:
         try:
-            if interactive():
+            if interactive() and not verify:
                 _converse(sock)
             else:
-                Stream(sock, sys.stdin.fileno(), _sink()).run(target.timeout)
+                Stream(sock, sys.stdin.fileno(), _output(verify)).run(target.timeout)
         except OSError as error:
             raise server.failed(error) from None
     return 0
 
 
-def run_udp(target: Target) -> int:
-    """Echo over datagrams, one a line."""
-    server = Server(target, socket.SOCK_DGRAM)
-    person = interactive()
-    show = _sink()
-    status = 0
-    for line in lines(tr("echo> ") if person else ""):
+def run_udp(target: Target, *, verify: bool) -> int:
+    """Echo over datagrams, one a line; a line that is longer than a datagram goes in several."""
+    server = Server(target, socket.SOCK_DGRAM, trust_hint())
+    person = interactive() and not verify
+    output = _output(verify)
+    is_within_line = False
+    for line in lines(tr("echo> ") if person else "", MAX_DATAGRAM):
         payload = line.removesuffix(b"\n")
-        if len(payload) > MAX_DATAGRAM:
-            complain(
-                tr(
-                    "line not sent: {size} bytes, and a datagram holds {most}",
-                    size=len(payload),
-                    most=MAX_DATAGRAM,
-                )
-            )
-            status = 1
-            continue
-        answer = server.ask(payload, payload.__eq__).payload
+        is_only_an_end = is_within_line and not payload  # of a line that fits its datagrams exactly
+        answer = b"" if is_only_an_end else _echo_datagram(server, payload)
+        is_within_line = payload == line
         if person:
             put(tr("{text}", text=shown(answer)) + "\n")
         else:
-            show(answer + b"\n")
-    return status
+            output.sent(line)
+            output.received(answer + line[len(payload) :])
+    return 0
+
+
+def _output(verify: bool) -> "Output":
+    return Comparison() if verify else Output()
+
+
+def _echo_datagram(server: Server, payload: bytes) -> bytes:
+    """What comes back of one datagram: the same bytes, and nothing else counts."""
+    others: list[bytes] = []
+
+    def is_echo(answer: bytes) -> bool:
+        if answer != payload:
+            others.append(answer)
+        return answer == payload
+
+    try:
+        return server.ask(payload, is_echo).payload
+    except ClientError:
+        if not others:
+            raise
+    raise ClientError(_difference(payload, others[-1], 0))
+
+
+class Output:
+    """Where a stream goes: a file or a pipe gets the bytes, a terminal what is safe of them."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stdout.isatty()
+        self._decode = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode
+
+    def sent(self, data: bytes) -> None:
+        """Know what goes to the server."""
+
+    def received(self, data: bytes) -> None:
+        """Write what came back; nothing of it is its end."""
+        if self._is_terminal:
+            put(shown_lines(self._decode(data, not data)))
+        else:
+            put_bytes(data)
+
+
+class Comparison(Output):
+    """Writes nothing: what comes back has to be what was sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._expected = bytearray()
+        self._place = 0  # of the first byte that is expected
+
+    def sent(self, data: bytes) -> None:
+        """Have these bytes come back next."""
+        self._expected += data
+
+    def received(self, data: bytes) -> None:
+        """Compare what came back. Raises ClientError."""
+        expected = bytes(self._expected[: len(data)])
+        if expected != data:
+            raise ClientError(_difference(expected, data, self._place))
+        del self._expected[: len(data)]
+        self._place += len(data)
+
+
+def _difference(sent: bytes, received: bytes, start: int) -> str:
+    """Where two texts differ, in words."""
+    place = next((at for at, pair in enumerate(zip(sent, received, strict=False)) if pair[0] != pair[1]), -1)
+    if place >= 0:
+        return tr(
+            "not the same: byte {place} was {sent:#04x} and came back as {received:#04x}",
+            place=start + place + 1,
+            sent=sent[place],
+            received=received[place],
+        )
+    return tr(
+        "not the same: {sent} bytes were sent and {received} came back",
+        sent=start + len(sent),
+        received=start + len(received),
+    )
 
 
 class Stream:
@@ -64,10 +131,10 @@ class Stream:
     once the buffers of both sides are full, because the server then waits for the client.
     """
 
-    def __init__(self, sock: socket.socket, source: int, sink: Sink) -> None:
+    def __init__(self, sock: socket.socket, source: int, output: Output) -> None:
         self._sock = sock
         self._source = source
-        self._sink = sink
+        self._output = output
         self._unsent = memoryview(b"")
         self._ended = False  # the source has
         self._closed = False  # the server has
@@ -101,9 +168,11 @@ class Stream:
 
     def _read(self) -> None:
         """Take a chunk of the source; at its end tell the server, which then ends too (RFC 9293, 3.6)."""
-        self._unsent = memoryview(os.read(self._source, CHUNK))
-        self._owed += len(self._unsent)
-        if not self._unsent:
+        data = os.read(self._source, CHUNK)
+        self._unsent = memoryview(data)
+        self._owed += len(data)
+        self._output.sent(data)
+        if not data:
             self._ended = True
             self._sock.shutdown(socket.SHUT_WR)
 
@@ -112,15 +181,7 @@ class Stream:
         data = self._sock.recv(CHUNK)
         self._closed = not data
         self._owed -= len(data)
-        self._sink(data)
-
-
-def _sink() -> Sink:
-    """Where a stream goes: a file or a pipe gets the bytes, a terminal what is safe of them."""
-    if not sys.stdout.isatty():
-        return put_bytes
-    decode = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode
-    return lambda data: put(shown_lines(decode(data, not data)))
+        self._output.received(data)
 
 
 def _converse(sock: socket.socket) -> None:

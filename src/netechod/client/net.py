@@ -33,6 +33,11 @@ class Target(NamedTuple):
     retries: int = 2  # further tries of an unanswered datagram
 
 
+def trust_hint() -> str:
+    """What to try when UDP echo is silent."""
+    return tr("UDP echo answers trusted networks alone (access.trusted) unless echo.udp.public is set there")
+
+
 class Answer(NamedTuple):
     """A datagram that came back, and how long after the try that it answers."""
 
@@ -70,8 +75,9 @@ def _port_of(text: str) -> int:
 class Server:
     """The addresses of a target, of which the first that answers is kept."""
 
-    def __init__(self, target: Target, kind: socket.SocketKind) -> None:
+    def __init__(self, target: Target, kind: socket.SocketKind, hint: str = "") -> None:
         self.target = target
+        self._hint = hint  # what to try when it is silent, if there is something special
         self._kind = kind
         try:
             found = socket.getaddrinfo(target.host, target.port, target.family, kind)
@@ -135,7 +141,8 @@ class Server:
         if isinstance(error, TimeoutError):
             return ClientError(
                 tr("unanswered: {where} is silent", where=where),
-                tr("check the address and the firewall, or be more patient: --timeout 5 --retries 4"),
+                self._hint
+                or tr("check the address and the firewall, or be more patient: --timeout 5 --retries 4"),
             )
         return ClientError(f"{where}: {error.strerror or error}", tr("check the address and the network"))
 

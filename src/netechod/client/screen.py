@@ -25,12 +25,15 @@ def interactive() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def lines(prompt: str = "") -> Iterator[bytes]:
-    """The lines of stdin, each asked for with `prompt`; at the end of input that line is ended too."""
+def lines(prompt: str = "", size: int = -1) -> Iterator[bytes]:
+    """The lines of stdin, each asked for with `prompt`; at the end of input that line is ended too.
+
+    A line of more than `size` bytes comes in pieces.
+    """
     while True:
         if prompt:
             put(prompt)
-        line = sys.stdin.buffer.readline()
+        line = sys.stdin.buffer.readline(size)
         if not line:
             break
         yield line
