@@ -51,7 +51,7 @@ function _shtab_netecho_using
 end
 
 set -g _shtab_netecho_commands echo dict chat
-set -g _shtab_netecho_opts_with_value --color --miss --retries --timeout
+set -g _shtab_netecho_opts_with_value --color --dictionary --mention --miss --retries --timeout
 
 complete -c netecho -e
 complete -c netecho -f
@@ -85,5 +85,8 @@ complete -c netecho -n '_shtab_netecho_using chat' -s 6 -l ipv6 -d 'IPv6 only'
 complete -c netecho -n '_shtab_netecho_using chat' -l timeout -x -d 'seconds to wait for each answer (default: 2)'
 complete -c netecho -n '_shtab_netecho_using chat' -l retries -x -d 'further tries of a lost datagram (default: 2)'
 complete -c netecho -n '_shtab_netecho_using chat' -l color -xka "auto always never" -d 'paint: on a terminal unless NO_COLOR is set (auto), always, never'
-complete -c netecho -n '_shtab_netecho_using chat' -l json -d 'one JSON object a line heard'
+complete -c netecho -n '_shtab_netecho_using chat' -l jsonl -l json -d 'one JSON object an event, for programs'
+complete -c netecho -n '_shtab_netecho_using chat' -l plain -d 'lines only, no control of the screen'
+complete -c netecho -n '_shtab_netecho_using chat' -l mention -x -d 'ring the bell for this word, too, besides your own name; may be repeated'
+complete -c netecho -n '_shtab_netecho_using chat' -l dictionary -xka "(__fish_print_hostnames)" -d 'what /dict asks (default: port 8081 of the same host)'
 complete -c netecho -n '_shtab_netecho_using chat; and test $_shtab_netecho_npos -eq 0' -ka "(__fish_print_hostnames)" -d 'a name, IPv4, ::1 or [::1]:8082; port 8082 if none'

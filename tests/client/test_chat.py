@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from support.fake_servers import Address, FakeRoom, FakeUdpServer, Replies, silence, unused_udp_port
@@ -105,15 +106,78 @@ def test_members_hear_one_another() -> None:
             say(bob, 'a "b" # c\n')
             assert read_line(ann) == f'{name}: a "b" # c\n'
             heard = json.loads(read_line(bob))
-            assert heard == {"type": "message", "from": name, "text": 'a "b" # c'}
+            assert (heard["type"], heard["from"], heard["text"]) == ("message", name, 'a "b" # c')
             say(bob, "offline\n")
-            assert json.loads(read_line(bob)) == {"type": "leave", "from": name, "text": "offline"}
+            heard = json.loads(read_line(bob))
+            assert (heard["type"], heard["from"], heard["text"]) == ("leave", name, "offline")
             assert bob.wait() == 0
         assert read_line(ann) == f"<-- {name} offline\n"
         ann.send_signal(signal.SIGINT)
         assert read_line(ann).startswith("<-- ")
         assert ann.wait() == 0
     assert room.members == []
+
+
+def test_a_line_of_a_pipe_is_a_message_whatever_it_is() -> None:
+    room = FakeRoom()
+    with FakeUdpServer(room) as fake:
+        assert netecho("chat", fake.address, stdin=b"/quit\n//x\n/dict a\n").returncode == 0
+    assert room.heard == ["online", "/quit", "//x", "/dict a", "offline"]
+
+
+def test_a_file_is_said_line_by_line(tmp_path: Path) -> None:
+    file, lines = tmp_path / "lines", [f"line {number}" for number in range(500)]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    room = FakeRoom()
+    with FakeUdpServer(room) as fake, file.open("rb") as opened:
+        run = subprocess.run(
+            [*COMMAND, "chat", fake.address], stdin=opened, capture_output=True, env=environment()
+        )
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert room.heard == ["online", *lines, "offline"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_whatever_ends_a_script_it_says_farewell(number: signal.Signals) -> None:
+    room = FakeRoom()
+    with FakeUdpServer(room) as fake, started(fake.address) as ann:
+        read_line(ann)
+        ann.send_signal(number)
+        assert ann.wait() == 0
+    assert room.heard == ["online", "offline"]
+
+
+def test_a_program_is_told_of_a_restart_and_loses_nothing() -> None:
+    room = FakeRoom()
+    with FakeUdpServer(room) as fake, started("--jsonl", fake.address) as bot:
+        assert json.loads(read_line(bot))["type"] == "join"
+        room.members.clear()
+        say(bot, "one\ntwo\n")
+        told = [json.loads(read_line(bot)) for _ in range(5)]
+        assert [(event["type"], event.get("text")) for event in told] == [
+            ("away", "the room does not know us any more"),
+            ("join", "online"),
+            ("back", None),
+            ("message", "one"),
+            ("message", "two"),
+        ]
+        assert bot.stdin is not None
+        bot.stdin.close()
+        assert json.loads(read_line(bot))["type"] == "leave"
+        assert bot.wait() == 0
+
+
+def test_a_program_without_more_input_does_not_wait_for_ever() -> None:
+    room = FakeRoom()
+
+    def vanishing(payload: bytes, address: Address) -> Replies:
+        return [] if room.heard else room(payload, address)
+
+    with FakeUdpServer(vanishing) as fake:
+        run = netecho("chat", "--jsonl", "--timeout", "0.05", fake.address, stdin=b"one\ntwo\n")
+    assert run.returncode == 1
+    assert [json.loads(line)["type"] for line in run.stdout.splitlines()] == ["join", "lost"]
+    assert run.stderr == b"netecho: error: lines that were not said any more: 1\n"
 
 
 def test_what_the_room_refuses_is_told() -> None:
@@ -174,6 +238,16 @@ def test_a_room_that_is_not_there_ends_with_1() -> None:
     assert b"refused" in run.stderr
 
 
+def test_a_member_of_a_room_that_passes_everything_on_has_a_word_with_it() -> None:
+    def tutorial(payload: bytes, address: Address) -> Replies:
+        return [(f"{address[0]}--{address[1]}#".encode() + payload, address)]
+
+    with FakeUdpServer(tutorial) as fake:
+        run = netecho("chat", fake.address, stdin=b"hi\n")
+    assert run.returncode == 0
+    assert [line.partition(b" ")[2] for line in run.stdout.splitlines()[1:2]] == [b"hi"]
+
+
 def test_a_reader_who_leaves_takes_the_member_along() -> None:
     room = FakeRoom()
     with FakeUdpServer(room) as fake, started(fake.address) as ann:
@@ -185,18 +259,43 @@ def test_a_reader_who_leaves_takes_the_member_along() -> None:
     assert room.heard == ["online", "hi", "offline"]
 
 
+def test_a_dumb_terminal_is_told_nothing_that_it_does_not_know() -> None:
+    room = FakeRoom()
+    with FakeUdpServer(room) as fake, Terminal("chat", fake.address, TERM="dumb") as ann:
+        ann.read_until("say> ")
+        ann.type("/who\n")
+        ann.read_until("seen since you came: 1\n")
+        ann.read_until(" s ago (you)\n")
+        ann.type("/nonsense\n//x\n")
+        ann.read_until("netecho: error: no command /nonsense\n")
+        ann.read_until(": /x\n")
+        room.members.clear()
+        ann.type("hi\n")
+        ann.read_until(
+            "netecho: error: cut off from the room, trying to return: it does not know us any more\n"
+        )
+        ann.read_until("back in the room after ")
+        ann.read_until(": hi\n")
+        name = f"{room.members[0][0]}--{room.members[0][1]}"
+        netecho("chat", fake.address, stdin=f"hello {name}\n".encode())
+        ann.read_until(f"hello {name}\n\a")
+        ann.type("/quit\n")
+        assert ann.wait() == 0
+        assert "\x1b" not in ann.seen
+
+
 @pytest.mark.parametrize(("language", "prompt"), [("en", "say> "), ("zh", "Enter# ")])
 def test_a_person_talks_at_a_prompt(language: str, prompt: str) -> None:
     room = FakeRoom()
     with (
         FakeUdpServer(room) as fake,
-        Terminal("chat", fake.address, NETECHO_LANG=language) as ann,
+        Terminal("chat", fake.address, NETECHO_LANG=language, TERM="dumb") as ann,
     ):
         ann.read_until(prompt)
         ann.type("hello\n")
         ann.read_until(": hello\n")
         ann.read_until(prompt)
-        with Terminal("chat", fake.address) as bob:
+        with Terminal("chat", "--plain", fake.address) as bob:
             ann.read_until(f"\r{' ' * len(prompt)}\r--> ")
             bob.read_until("say> ")
             bob.process.send_signal(signal.SIGINT)

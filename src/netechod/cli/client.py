@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from netechod.cli.client_commands import define_chat, define_dict, define_echo
-from netechod.cli.client_parser import ClientParser
+from netechod.cli.client_parser import DICTIONARY_PORT, ClientParser
 from netechod.client import words
 from netechod.client.net import ClientError
 from netechod.client.screen import OutputClosed, choose_color, complain
@@ -68,7 +68,7 @@ def _parsers() -> tuple[ClientParser, dict[str, ClientParser]]:
     commands: dict[str, ClientParser] = {}
     for name, port, summary, define in (
         ("echo", 8080, tr("send lines or a stream and show what comes back"), define_echo),
-        ("dict", 8081, tr("look words up"), define_dict),
+        ("dict", DICTIONARY_PORT, tr("look words up"), define_dict),
         ("chat", 8082, tr("come online, talk, go offline"), define_chat),
     ):
         commands[name] = choices.add_parser(name, help=summary, description=summary)

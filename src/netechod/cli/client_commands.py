@@ -6,7 +6,8 @@ That is imported when it runs: a look-up in a script must not wait for the chat'
 import argparse
 import os
 
-from netechod.cli.client_parser import ClientParser, target_of
+from netechod.cli.client_parser import DICTIONARY_PORT, ClientParser, address_with, target_of
+from netechod.client.screen import choose_color
 from netechod.client.words import tr
 from netechod.services.wire import MAX_DATAGRAM, MISS, text_of
 
@@ -63,14 +64,45 @@ def _dict(arguments: argparse.Namespace) -> int:
 
 def define_chat(command: ClientParser) -> None:
     """The options of `chat`."""
-    command.add_argument("--json", action="store_true", help=tr("one JSON object a line heard"))
+    form = command.add_mutually_exclusive_group()
+    form.add_argument(
+        "--jsonl",
+        "--json",
+        dest="json",
+        action="store_true",
+        help=tr("one JSON object an event, for programs"),
+    )
+    form.add_argument("--plain", action="store_true", help=tr("lines only, no control of the screen"))
+    command.add_argument(
+        "--mention",
+        metavar="WORD",
+        action="append",
+        default=[],
+        help=tr("ring the bell for this word, too, besides your own name; may be repeated"),
+    )
+    command.add_argument(
+        "--dictionary",
+        metavar="HOST[:PORT]",
+        type=address_with(DICTIONARY_PORT),
+        help=tr("what /dict asks (default: port {port} of the same host)", port=DICTIONARY_PORT),
+    )
+    command.add_examples(
+        ("netecho chat localhost", tr("a screen, for a person")),
+        ("echo hello | netecho chat localhost", tr("say one thing, and leave")),
+        ("netecho chat --jsonl localhost", tr("for a program: what it hears and says, in JSON")),
+    )
     command.set_defaults(run=_chat)
 
 
 def _chat(arguments: argparse.Namespace) -> int:
     from netechod.client import chat
 
-    return chat.run(target_of(arguments), as_json=arguments.json)
+    if arguments.plain and arguments.color == "auto":
+        choose_color("never")
+    target = target_of(arguments)
+    host, port = arguments.dictionary or (target.host, DICTIONARY_PORT)
+    manner = chat.Manner(as_json=arguments.json, is_plain=arguments.plain, mentions=arguments.mention)
+    return chat.run(target, target._replace(host=host, port=port), manner)
 
 
 def word(text: str) -> str:

@@ -1,11 +1,26 @@
 """What the commands of `netecho` have in common on the command line."""
 
 import argparse
+from collections.abc import Callable
 
 from netechod.cli.parsing import Parser, seconds
 from netechod.client.net import ANY_FAMILY, IPV4, IPV6, Target, split_address
 from netechod.client.screen import cells, padded
 from netechod.client.words import tr
+
+DICTIONARY_PORT = 8081
+
+
+def address_with(port: int) -> Callable[[str], tuple[str, int]]:
+    """Reads `HOST[:PORT]`, with this port if there is none."""
+
+    def address(text: str) -> tuple[str, int]:
+        try:
+            return split_address(text, port)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return address
 
 
 class ClientParser(Parser):
@@ -27,16 +42,10 @@ class ClientParser(Parser):
     def add_common(self, port: int) -> None:
         """The options that all commands have, and the server, at `port` unless another is given."""
 
-        def address(text: str) -> tuple[str, int]:
-            try:
-                return split_address(text, port)
-            except ValueError as error:
-                raise argparse.ArgumentTypeError(str(error)) from None
-
         self.add_argument(
             "address",
             metavar="HOST[:PORT]",
-            type=address,
+            type=address_with(port),
             help=tr("a name, IPv4, ::1 or [::1]:{port}; port {port} if none", port=port),
         )
         family = self.add_mutually_exclusive_group()

@@ -52,10 +52,14 @@ def is_smart(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
 
 
+def takes_colors(stream: TextIO) -> bool:
+    """Whether texts on `stream` are painted (no-color.org)."""
+    return _color == "always" or (_color == "auto" and not os.environ.get("NO_COLOR") and is_smart(stream))
+
+
 def painted(text: str, kind: str, stream: TextIO) -> str:
-    """`text` in the colour of its kind, if `stream` takes colours (no-color.org)."""
-    wanted = _color == "always" or (_color == "auto" and not os.environ.get("NO_COLOR") and is_smart(stream))
-    return f"\x1b[{COLORS[kind]}m{text}\x1b[m" if wanted else text
+    """`text` in the colour of its kind, if `stream` takes colours."""
+    return f"\x1b[{COLORS[kind]}m{text}\x1b[m" if takes_colors(stream) else text
 
 
 def put(text: str) -> None:

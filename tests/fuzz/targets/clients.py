@@ -1,12 +1,15 @@
 """The clients: what a server says to them, and the addresses that people type."""
 
+from collections.abc import Callable
 from ipaddress import ip_address
 
 from fuzz.feed import Feed
 from fuzz.target import target
 
+from netechod.client.chat_events import ENQUIRY, Kind, event_of
+from netechod.client.chat_tries import State
 from netechod.client.lookups import QUERY_SIZE, query_of
-from netechod.client.membership import Kind, Member, State, event_of
+from netechod.client.membership import Member
 from netechod.client.net import split_address
 from netechod.process.config_values import Address
 from netechod.services.wire import NOT_ONLINE, text_of
@@ -57,31 +60,38 @@ def heard(feed: Feed) -> None:
 )
 def member(feed: Feed) -> None:
     """A member, whatever the room says and whenever: it sends little, always has a deadline, and can go."""
-    now, said = 0.0, {b"online", b"offline"}
-    member = Member(ME, timeout=2.0, retries=feed.number(2), now=now)
+    now, said = 0.0, {b"online", b"offline", ENQUIRY}
+    member = Member(ME, timeout=2.0, retries=feed.number(2), now=now, patient=bool(feed.number(1)))
     assert member.take_outgoing() == [b"online"]
     while feed and member.state is not State.GONE:
-        deed = feed.pick(["say", "wait", "leave", "hear", "hear", "hear"])
-        if deed == "say" and member.state is State.READY:
-            said.add(text := feed.piece(20))
-            member.say(text, now)
-        elif deed == "wait":
+        if feed.number(3):
+            payload = feed.piece(64)
+            if event_of(payload).kind is Kind.CHALLENGE:
+                said.add(b"online" + text_of(payload).removeprefix(b"challenge"))
+            member.received(payload, now)
+        else:
             now = max(now, member.deadline)
             member.deadline_reached(now)
-        elif deed == "leave":
-            member.leave(now)
-        else:
-            payload = feed.piece(64)
-            if member.received(payload, now).kind is Kind.CHALLENGE:
-                said.add(b"online" + text_of(payload).removeprefix(b"challenge"))
+            assert member.deadline >= now
+            said.add(text := feed.piece(20) or b"hi")
+            feed.pick(DEEDS)(member, text, now)
         outgoing = member.take_outgoing()
-        assert len(outgoing) <= 2
+        assert len(outgoing) <= 4
         assert said.issuperset(outgoing)
-        assert member.deadline >= now
-    if member.state is not State.GONE:
-        member.leave(now)
+    member.leave(now, at_once=True)
+    while member.state is not State.GONE:
         member.deadline_reached(member.deadline)
-    assert member.state is State.GONE
+        assert set(member.take_outgoing()) <= {b"offline"}
+
+
+DEEDS: list[Callable[[Member, bytes, float], object]] = [
+    lambda member, text, now: member.say(text, now),
+    lambda member, text, now: member.enquire(now),
+    lambda member, text, now: member.unreachable("no route", now),
+    lambda member, text, now: member.leave(now),
+    lambda member, text, now: member.leave(now, at_once=True),
+    lambda member, text, now: None,
+]
 
 
 @target([b"apple", b"\0", b"\n"])

@@ -1,0 +1,178 @@
+"""A chat on a terminal's screen, by prompt_toolkit: what is heard scrolls away above the line being typed.
+
+There is no alternate screen: the conversation goes to the terminal's own scrollback, and only the lowest
+rows, with what is still unsaid, the line being typed and the status bar, are painted again.
+"""
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext, suppress
+from datetime import datetime
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.input.vt100 import Vt100Input
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.renderer import print_formatted_text
+from prompt_toolkit.shortcuts import CompleteStyle
+from prompt_toolkit.styles import Style
+
+from netechod.client.chat_commands import completions
+from netechod.client.chat_conversation import Standing
+from netechod.client.chat_events import Event
+from netechod.client.chat_painting import STYLES, Fragments, Painter
+from netechod.client.screen import OutputClosed
+
+TAB = 4  # columns that a tab in a paste becomes: the room takes no control characters
+
+
+class Keyboard(Vt100Input):
+    """The terminal's keys, raw for as long as we talk.
+
+    prompt_toolkit makes the terminal cooked whenever it prints above the line being typed, and in that moment
+    the kernel would echo keys into the screen and obey control characters of a paste.
+    """
+
+    def cooked_mode(self) -> AbstractContextManager[None]:
+        """Stay raw."""
+        return nullcontext()
+
+
+class ScreenForm:
+    """A screen for one person."""
+
+    is_person = True
+
+    def __init__(self, prompt: str, place: str, *, has_colors: bool) -> None:
+        self.ended = False
+        self._lines: deque[bytes] = deque()
+        self._unprinted: Fragments = []
+        self._rings = False
+        self._printing: asyncio.Future[None] | None = None
+        self._painter = Painter(prompt, place, self._columns)
+        self._style = Style.from_dict(STYLES)
+        self._session: PromptSession[None] = PromptSession(
+            message=lambda: FormattedText(self._painter.prompt()),
+            bottom_toolbar=lambda: FormattedText(self._painter.bar(self._session.default_buffer.text)),
+            style=self._style,
+            color_depth=None if has_colors else ColorDepth.DEPTH_1_BIT,
+            completer=Names(self._painter),
+            complete_style=CompleteStyle.READLINE_LIKE,
+            reserve_space_for_menu=0,
+            key_bindings=self._keys(),
+            erase_when_done=True,
+            input=Keyboard(sys.stdin),
+        )
+        self._session.default_buffer.accept_handler = self._accept
+
+    def open(self, wake: Callable[[], None], interrupt: Callable[[], None]) -> None:
+        """Show the prompt."""
+        self._wake = wake
+        self._interrupt = interrupt
+        self._typing = asyncio.get_running_loop().create_task(self._type())
+
+    def next_line(self) -> bytes | None:
+        """What was typed or pasted before Enter."""
+        return self._lines.popleft() if self._lines else None
+
+    def show(self, event: Event, *, is_mention: bool) -> None:
+        """A line in the scrollback, and the bell for a mention."""
+        self._unprinted += self._painter.event(event, is_mention=is_mention, at=_now())
+        self._rings |= is_mention
+
+    def tell(self, text: str) -> None:
+        """Lines in the scrollback."""
+        self._unprinted += self._painter.note(text, _now())
+
+    def complain(self, message: str, hint: str = "") -> None:
+        """Lines in the scrollback that stand out."""
+        self._unprinted += self._painter.note(f"{message}\n{hint}".rstrip(), _now(), is_trouble=True)
+
+    def refresh(self, standing: Standing) -> None:
+        """Print everything at once: each time the lowest rows are painted again."""
+        self._painter.standing = standing
+        if not self._session.app.is_running:
+            self._print()
+        elif self._unprinted and (self._printing is None or self._printing.done()):
+            self._printing = asyncio.ensure_future(run_in_terminal(self._print))
+        self._session.app.invalidate()
+
+    async def close(self) -> None:
+        """Print the rest, and take away prompt and bar."""
+        if self._session.app.is_running and not self._session.app.is_done:
+            self._session.app.exit()
+        else:
+            self._typing.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._typing
+        if self._printing is not None:
+            await self._printing
+        self._print()
+
+    async def _type(self) -> None:
+        """Keep the prompt until it is taken away. At the end of the terminal, so do we."""
+        try:
+            with suppress(EOFError):
+                await self._session.prompt_async(handle_sigint=False, set_exception_handler=False)
+        except OSError:
+            raise OutputClosed from None
+        finally:
+            self.ended = True
+            self._wake()
+
+    def _print(self) -> None:
+        output = self._session.app.output
+        fragments, self._unprinted = self._unprinted, []
+        rings, self._rings = self._rings, False
+        print_formatted_text(output, FormattedText(fragments), self._style, None, self._session.color_depth)
+        if rings:
+            output.bell()
+
+    def _accept(self, buffer: Buffer) -> bool:
+        """Take what was typed; the prompt stays, and its line is emptied."""
+        lines = [line.expandtabs(TAB) for line in buffer.text.split("\n")]
+        self._lines.append("\n".join(lines).encode(errors="surrogateescape"))
+        self._wake()
+        return False
+
+    def _keys(self) -> KeyBindings:
+        """Ctrl-C and Ctrl-D mean to leave; our prompt does not end before that is done."""
+        keys = KeyBindings()
+
+        @keys.add("c-c")
+        def _(_event: KeyPressEvent) -> None:
+            self._interrupt()
+
+        @keys.add("c-d", filter=Condition(lambda: not self._session.default_buffer.text))
+        def _(_event: KeyPressEvent) -> None:
+            self.ended = True
+            self._wake()
+
+        return keys
+
+    def _columns(self) -> int:
+        return self._session.app.output.get_size().columns
+
+
+class Names(Completer):
+    """Completes commands and the names of those seen."""
+
+    def __init__(self, painter: Painter) -> None:
+        self._painter = painter
+
+    def get_completions(self, document: Document, _complete_event: CompleteEvent) -> Iterable[Completion]:
+        """What the word before the cursor may become."""
+        word, choices = completions(document.text_before_cursor, self._painter.standing.others)
+        return [Completion(choice, start_position=-len(word)) for choice in choices]
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
