@@ -6,9 +6,10 @@ import sys
 from contextlib import ExitStack
 
 import pytest
+from support.looping import settle
 
-from netechod.reactor.datagram_io import BATCH, PlainDatagramIO
-from netechod.reactor.mmsg import BatchMemory, MmsgDatagramIO, datagram_io
+from netechod.reactor.datagram_io import BATCH, FanOut, PlainDatagramIO
+from netechod.reactor.mmsg import _STRIDE, BatchMemory, MmsgDatagramIO, datagram_io
 from netechod.services.api import Datagram
 
 
@@ -49,6 +50,71 @@ def test_two_sockets_that_share_one_memory_do_not_disturb_one_another(
         assert [client.recv(100) for _ in range(BATCH)] == [
             b"client %d says %d" % (index, number) for number in range(BATCH)
         ]
+
+
+ANSWERS = [b"", b"x" * 3000, b"hello"]
+
+
+def ask(client: socket.socket, sock: socket.socket) -> None:
+    for payload in ANSWERS:
+        client.sendto(payload, ("127.0.0.1", sock.getsockname()[1]))
+
+
+def told(client: socket.socket) -> list[bytes]:
+    return [client.recv(65536) for _ in ANSWERS]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+def test_an_echo_is_sent_from_where_it_lies(memory: BatchMemory, resources: ExitStack, address: str) -> None:
+    sock, client = datagram_socket(resources, address), datagram_socket(resources)
+    io = MmsgDatagramIO(sock, memory)
+    for _ in range(2):
+        ask(client, sock)
+        settle()
+        batch = io.receive()
+        memory.received[:5] = b"moved"  # where the empty one lies: if that shows, nothing was copied
+        memory.received[_STRIDE : _STRIDE + 5] = b"moved"
+        assert io.send(batch) == len(ANSWERS)
+        assert told(client) == [b"", b"moved" + ANSWERS[1][5:], b"hello"]
+
+
+def test_an_echo_is_right_when_another_socket_has_used_the_memory_since(
+    memory: BatchMemory, resources: ExitStack
+) -> None:
+    socks = [datagram_socket(resources), datagram_socket(resources)]
+    client, other = datagram_socket(resources), datagram_socket(resources)
+    first, second = (MmsgDatagramIO(sock, memory) for sock in socks)
+    ask(client, socks[0])
+    other.sendto(b"something else", socks[1].getsockname())
+    settle()
+    batch = first.receive()
+    assert second.receive()
+    assert first.send(batch) == len(ANSWERS)
+    assert told(client) == ANSWERS
+
+
+def test_a_part_of_what_was_received_is_sent_as_that_part(memory: BatchMemory, resources: ExitStack) -> None:
+    sock, client = datagram_socket(resources), datagram_socket(resources)
+    io = MmsgDatagramIO(sock, memory)
+    ask(client, sock)
+    settle()
+    assert io.send(io.receive()[1:]) == 2
+    assert [client.recv(65536) for _ in range(2)] == ANSWERS[1:]
+
+
+def test_one_payload_for_many_reaches_each_of_them(memory: BatchMemory, resources: ExitStack) -> None:
+    sock, clients = datagram_socket(resources), [datagram_socket(resources) for _ in range(5)]
+    io = MmsgDatagramIO(sock, memory)
+    for client in clients:
+        client.sendto(b"online", sock.getsockname())
+    peers = [peer for _, peer in receive(sock, io, 5)]
+    for payload, count in ((b"a long payload", 5), (b"", 3), (b"short", 5)):
+        assert io.send(FanOut(payload, peers[:count])) == count
+    assert [[client.recv(100) for _ in range(2)] for client in clients[3:]] == [
+        [b"a long payload", b"short"]
+    ] * 2
+    for client in clients[:3]:
+        assert [client.recv(100) for _ in range(3)] == [b"a long payload", b"", b"short"]
 
 
 def test_a_full_batch_of_the_largest_datagrams_has_room(memory: BatchMemory, resources: ExitStack) -> None:

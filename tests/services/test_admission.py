@@ -228,6 +228,14 @@ def test_new_rules_judge_everybody_anew() -> None:
     assert gate.hears((b"7", ANN), (b"8", MALLORY), (b"9", CAT)) == [("send", b"9", CAT)]
 
 
+def test_rules_that_say_the_same_forget_nothing() -> None:
+    gate = Gate(Rules(bounce_limit=3, trusted=RULES.trusted))
+    assert gate.answers(b"again", CAT, times=2) == 2
+    gate.admission.configure(Rules(bounce_limit=3, trusted=RULES.trusted))
+    assert gate.answers(b"again", CAT) == 0
+    assert gate.dropped == {"bounce": 1}
+
+
 def judging(counted: list[Peer]) -> Callable[[Peer], Address]:
     """An `address_of` that tells who was looked at."""
 
@@ -609,7 +617,7 @@ class Internet:
             self._nodes[address].deadline_reached(when, Cable(self, address))
 
 
-class Cable:
+class Cable(Outbox):
     """The outbox of one service on the internet."""
 
     def __init__(self, internet: Internet, address: Address) -> None:

@@ -7,8 +7,9 @@ leaves from there (RFC 1122, 4.1.3.5), or clients with connected sockets would n
 import socket
 import struct
 import sys
-from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+from typing import Any, Protocol, TypeAlias, overload
 
 from netechod.services.api import Datagram, Peer
 
@@ -17,6 +18,33 @@ MAX_PAYLOAD = 65536  # bytes: above every UDP payload (65507, or 65527 over IPv6
 
 # Python 3.11's socket module lacks IP_PKTINFO: Linux's number (ip(7)), and 0 where there is no such thing.
 IP_PKTINFO = 8 if sys.platform == "linux" else 0
+
+
+class FanOut(Sequence[Datagram]):
+    """The same payload for many peers: reads as a list of datagrams, and can be sent with less work."""
+
+    __slots__ = ("payload", "peers")
+
+    def __init__(self, payload: bytes, peers: Sequence[Peer]) -> None:
+        self.payload = payload
+        self.peers = peers
+
+    def __len__(self) -> int:
+        return len(self.peers)
+
+    def __iter__(self) -> Iterator[Datagram]:
+        return zip(repeat(self.payload), self.peers)
+
+    @overload
+    def __getitem__(self, index: int) -> Datagram: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "FanOut": ...
+
+    def __getitem__(self, index: int | slice) -> "Datagram | FanOut":
+        if isinstance(index, slice):
+            return FanOut(self.payload, self.peers[index])
+        return self.payload, self.peers[index]
 
 
 class DatagramIO(Protocol):

@@ -18,11 +18,12 @@ import sys
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, cast
 
 from netechod.reactor.datagram_io import (
     BATCH,
     MAX_PAYLOAD,
+    FanOut,
     PlainDatagramIO,
     ask_for_local_address,
     is_wildcard,
@@ -31,6 +32,7 @@ from netechod.services.api import Datagram, Peer
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
+_AT_ONCE = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)  # as enumerations they cost a microsecond a call
 _STRIDE = MAX_PAYLOAD + 64  # bytes between two payloads: not a power of two, or all would share a cache set
 
 
@@ -88,10 +90,16 @@ class BatchMemory:
     def __init__(self) -> None:
         self.received = mmap.mmap(-1, BATCH * _STRIDE)
         self.sent = mmap.mmap(-1, BATCH * MAX_PAYLOAD)
+        # Whose batch lies in `received`, and which it is.
+        self.holds: tuple[object, Sequence[Datagram]] = (None, ())
 
 
 class MmsgDatagramIO:
-    """A socket whose datagrams move in batches."""
+    """A socket whose datagrams move in batches.
+
+    Three kinds of batches need less than a whole layout of the arrays: a single datagram, the same payload
+    for many, and the batch that was received last, which an echo sends from where it lies.
+    """
 
     def __init__(self, sock: socket.socket, memory: BatchMemory) -> None:
         self._fd = sock.fileno()
@@ -107,39 +115,78 @@ class MmsgDatagramIO:
         self._in.set_payloads(_address(memory.received), _STRIDE)
         self._fresh = bytes(self._in.headers)  # the lengths that the kernel overwrites at each call
         self._out = _Messages(layout)
-        self._sent_at = _address(memory.sent)
+        self._out.iov_bases[0] = _address(memory.sent)
+        self._fan = _Messages(layout, shared=True)
+        self._fan.iov_bases[0] = _address(memory.sent)
 
     def receive(self) -> Sequence[Datagram]:
         """See DatagramIO."""
-        messages, payloads = self._in, self._memory.received
+        messages, payloads, size = self._in, self._memory.received, self._layout.size
         messages.header_bytes[:] = self._fresh
-        count = _libc.recvmmsg(self._fd, messages.headers, BATCH, socket.MSG_DONTWAIT, None)
+        count = _libc.recvmmsg(self._fd, messages.headers, BATCH, _AT_ONCE, None)
         if count < 0:
             if ctypes.get_errno() in (errno.EAGAIN, errno.EINTR):
                 return ()
             _raise_errno()
         messages.forget_interfaces(count)
-        peers = struct.iter_unpack(f"{self._layout.size}s", messages.peers[: count * self._layout.size])
-        return [
-            (payloads[start : start + length], peer)
-            for start, length, (peer,) in zip(_STARTS, messages.lengths[:count].tolist(), peers, strict=False)
-        ]
+        batch: list[Datagram]
+        if count == 1:
+            batch = [(payloads[: messages.lengths[0]], messages.peers[:size])]
+        else:
+            peers = struct.iter_unpack(f"{size}s", messages.peers[: count * size])
+            batch = [
+                (payloads[start : start + length], peer)
+                for start, length, (peer,) in zip(
+                    _STARTS, messages.lengths[:count].tolist(), peers, strict=False
+                )
+            ]
+        self._memory.holds = (self, batch)
+        return batch
 
     def send(self, datagrams: Sequence[Datagram]) -> int:
         """See DatagramIO."""
+        holder, batch = self._memory.holds
+        if datagrams is batch and holder is self:
+            return self._send_back(len(datagrams))
+        if isinstance(datagrams, FanOut):
+            return self._fan_out(datagrams)
+        messages, size = self._out, self._layout.size
+        if len(datagrams) == 1:
+            [(payload, peer)] = datagrams
+            messages.peers[:size] = cast(bytes, peer)
+            self._memory.sent[: len(payload)] = payload
+            messages.iov_lengths[0] = len(payload)
+            return self._call(messages, 1)
         payloads, peers = zip(*datagrams, strict=True)
-        count, messages = len(payloads), self._out
-        messages.peers[: count * self._layout.size] = b"".join(peers)
+        count = len(payloads)
+        messages.peers[: count * size] = b"".join(peers)
         data = b"".join(payloads)
         self._memory.sent[: len(data)] = data
-        lengths = array("L", map(len, payloads))
+        lengths = array("I", map(len, payloads))
         messages.iov_lengths[:count] = memoryview(lengths)
-        messages.iov_bases[:count] = memoryview(array("L", accumulate(lengths, initial=self._sent_at)))[
-            :count
-        ]
-        sent: int = _libc.sendmmsg(
-            self._fd, messages.headers, count, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
-        )
+        starts = array("L", accumulate(lengths, initial=messages.iov_bases[0]))
+        messages.iov_bases[:count] = memoryview(starts)[:count]
+        return self._call(messages, count)
+
+    def _send_back(self, count: int) -> int:
+        """Send what was received, peers and payloads, without touching it."""
+        messages = self._in
+        messages.iov_lengths[:count] = messages.lengths[:count]
+        try:
+            return self._call(messages, count)
+        finally:
+            messages.iov_lengths[:count] = _ROOM[:count]
+
+    def _fan_out(self, datagrams: FanOut) -> int:
+        """Send one payload to many: every header points to it already."""
+        messages, payload, count = self._fan, datagrams.payload, len(datagrams)
+        messages.peers[: count * self._layout.size] = b"".join(cast(Sequence[bytes], datagrams.peers))
+        self._memory.sent[: len(payload)] = payload
+        messages.iov_lengths[0] = len(payload)
+        return self._call(messages, count)
+
+    def _call(self, messages: "_Messages", count: int) -> int:
+        sent: int = _libc.sendmmsg(self._fd, messages.headers, count, _AT_ONCE)
         if sent < 0:
             _raise_errno()
         return sent
@@ -156,7 +203,8 @@ class MmsgDatagramIO:
 class _Messages:
     """The arrays that one call works on, wired together once: headers, peers and payload pointers."""
 
-    def __init__(self, layout: _PeerLayout) -> None:
+    def __init__(self, layout: _PeerLayout, *, shared: bool = False) -> None:
+        """`shared`: all of them have the first one's payload."""
         self.peers = mmap.mmap(-1, BATCH * layout.size)
         self._iovecs = (_IoVec * BATCH)()
         self.headers = (_MMsgHdr * BATCH)()
@@ -164,15 +212,18 @@ class _Messages:
         for index, message in enumerate(self.headers):
             header, peer_at = message.header, peers_at + index * layout.size
             header.name, header.name_length = peer_at, layout.name
-            header.iov, header.iov_length = iovecs_at + index * ctypes.sizeof(_IoVec), 1
+            header.iov = iovecs_at if shared else iovecs_at + index * ctypes.sizeof(_IoVec)
+            header.iov_length = 1
             if layout.control:
                 header.control, header.control_length = peer_at + layout.control_at, layout.control
         self.header_bytes = memoryview(self.headers).cast("B")
         self.lengths = self.header_bytes.cast("I")[
             _MMsgHdr.length.offset // 4 :: ctypes.sizeof(_MMsgHdr) // 4
         ]
-        words = memoryview(self._iovecs).cast("B").cast("L")
-        self.iov_bases, self.iov_lengths = words[0::2], words[1::2]
+        bytes_of_iovecs = memoryview(self._iovecs).cast("B")
+        self.iov_bases = bytes_of_iovecs.cast("L")[0::2]
+        # Only the half of a length that can be other than zero: it is like the lengths that come back.
+        self.iov_lengths = bytes_of_iovecs.cast("I")[2 if sys.byteorder == "little" else 3 :: 4]
         self._interfaces = (
             memoryview(self.peers).cast("I")[layout.index_at // 4 :: layout.size // 4]
             if layout.control
@@ -182,7 +233,7 @@ class _Messages:
     def set_payloads(self, start: int, stride: int) -> None:
         """Give every message its own stretch of memory to receive into."""
         self.iov_bases[:] = memoryview(array("L", range(start, start + BATCH * stride, stride)))
-        self.iov_lengths[:] = memoryview(array("L", [MAX_PAYLOAD] * BATCH))
+        self.iov_lengths[:] = _ROOM
 
     def forget_interfaces(self, count: int) -> None:
         """Clear where the datagrams came in: the answer is routed like every other packet."""
@@ -192,6 +243,7 @@ class _Messages:
 
 _STARTS = range(0, BATCH * _STRIDE, _STRIDE)
 _ZEROS = memoryview(array("I", bytes(4 * BATCH)))
+_ROOM = memoryview(array("I", [MAX_PAYLOAD] * BATCH))  # for a payload, each
 
 
 def _address(memory: mmap.mmap) -> int:

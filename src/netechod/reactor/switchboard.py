@@ -1,13 +1,13 @@
 """One service behind several sockets: a peer is known together with the line that it came in on."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from netechod.reactor.datagram_io import DatagramIO
 from netechod.reactor.udp import UdpEndpoint
 from netechod.services.api import Datagram, DatagramService, Outbox, Peer
 
 
-class Switchboard:
+class Switchboard(Outbox):
     """The outbox that answers on the line where each peer is at home: a peer is (line number, peer there)."""
 
     def __init__(self, ios: Sequence[DatagramIO]) -> None:
@@ -24,7 +24,7 @@ class Switchboard:
         line, inner = _parts(peer)
         self.endpoints[line].send(payload, inner)
 
-    def broadcast(self, payload: bytes, peers: Collection[Peer]) -> None:
+    def broadcast(self, payload: bytes, peers: Sequence[Peer]) -> None:
         """See Outbox."""
         by_line: list[list[Peer]] = [[] for _ in self.endpoints]
         for peer in peers:

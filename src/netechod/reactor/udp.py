@@ -1,13 +1,13 @@
 """A datagram socket and the service behind it."""
 
 import socket
-from collections.abc import Collection
-from itertools import repeat
+from collections.abc import Sequence
 
 from netechod.reactor.counters import UdpCounters
-from netechod.reactor.datagram_io import BATCH, DatagramIO
+from netechod.reactor.datagram_io import DatagramIO, FanOut
 from netechod.reactor.error_queue import ErrorQueue
 from netechod.reactor.loop import Loop, Timer
+from netechod.reactor.send_queue import SendQueue
 from netechod.services.api import Datagram, DatagramService, Peer
 
 FLUSH_LIMIT = 512  # datagrams sent from one socket per turn; the rest wait one turn, the others have theirs
@@ -38,7 +38,7 @@ class UdpEndpoint:
         self._io = io
         self._service = service
         self._errors = errors
-        self._queue: list[Datagram] = []
+        self._queue = SendQueue()
         self._flush_asked = False
         self._timer: Timer | None = None
         self.counters = UdpCounters()
@@ -46,12 +46,17 @@ class UdpEndpoint:
 
     def send(self, payload: bytes, peer: Peer) -> None:
         """See Outbox."""
-        self._queue.append((payload, peer))
+        self._queue.add(payload, peer)
         self._ask_for_flush()
 
-    def broadcast(self, payload: bytes, peers: Collection[Peer]) -> None:
+    def send_all(self, datagrams: Sequence[Datagram]) -> None:
         """See Outbox."""
-        self._queue.extend(zip(repeat(payload), peers))
+        self._queue.add_all(datagrams)
+        self._ask_for_flush()
+
+    def broadcast(self, payload: bytes, peers: Sequence[Peer]) -> None:
+        """See Outbox."""
+        self._queue.add_all(FanOut(payload, peers))
         self._ask_for_flush()
 
     def drain(self) -> None:
@@ -67,7 +72,7 @@ class UdpEndpoint:
         """Close the socket."""
         if self._timer is not None:
             self._timer.cancel()
-        self._queue.clear()
+        self._queue.drop(self._queue.size)
         self._loop.unwatch(self._fd)
         self._sock.close()
 
@@ -99,48 +104,48 @@ class UdpEndpoint:
         if not self._flush_asked:
             self._flush_asked = True
             self._loop.call_before_sleep(self._flush)
-        if len(self._queue) > OUTBOX_LIMIT:
+        if self._queue.size > OUTBOX_LIMIT:
             self._make_room()
 
     def _flush(self) -> None:
         """Send; with something left, take no questions until the kernel has taken the answers."""
         self._flush_asked = False
         self._send(FLUSH_LIMIT)
-        if self._queue:
+        if self._queue.size:
             self._flush_asked = True
             self._loop.watch(self._fd, None, self._flush_rest)
 
     def _flush_rest(self) -> None:
         self._send(FLUSH_LIMIT)
-        if not self._queue:
+        if not self._queue.size:
             self._flush_asked = False
             self._loop.watch(self._fd, self._on_readable)
 
     def _send(self, limit: int) -> None:
         """Send up to `limit` datagrams, until the kernel takes no more for now."""
         queue, counters = self._queue, self.counters
-        while queue and limit > 0:
+        while queue.size and limit > 0:
             try:
-                sent = self._io.send(queue[:BATCH])
+                sent = self._io.send(queue.first())
             except (BlockingIOError, InterruptedError):
                 break
             except OSError:
                 limit -= 1
                 if not self._is_of_another():
                     counters.send_errors += 1  # no route, a firewall, port 0: UDP allows it
-                    del queue[0]
+                    queue.drop(1)
             else:
                 counters.sent += sent
-                del queue[:sent]
+                queue.drop(sent)
                 limit -= sent
 
     def _make_room(self) -> None:
         """The outbox is full: send at once; what the kernel does not take costs the oldest."""
         self._send(OUTBOX_LIMIT)
-        excess = len(self._queue) - OUTBOX_LIMIT
+        excess = self._queue.size - OUTBOX_LIMIT
         if excess > 0:
             self.counters.overflowed += excess
-            del self._queue[:excess]
+            self._queue.drop(excess)
 
     def set_timer(self) -> None:
         """Be there at the service's next deadline; a timer that comes too soon sets itself again."""

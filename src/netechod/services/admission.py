@@ -17,6 +17,7 @@ from netechod.services.sources import Buckets, Network, plain, source_of, within
 from netechod.services.wire import cut
 
 MAX_PEERS = 65536  # remembered; beyond it all are judged anew
+NOTHING = -1  # the mark of no payload at all: no hash is -1
 WARNING_INTERVAL = 60.0  # seconds between two warnings about the same source
 MAX_WARNINGS = 60  # sources warned of in that time: the log must not be what a flood fills
 AMPLIFICATION = 3  # times the bytes that came from an unproven address may go to it (RFC 9000, 8.1)
@@ -86,43 +87,61 @@ class Admission:
         self._address_of = address_of
         self._buckets = buckets or Buckets()
         self._on_drop = on_drop
-        self._standings: dict[Peer, Standing] = {}
-        self._last: dict[Peer, int] = {}  # a hash of the last payload of each peer
-        self._repeats: Counter[Peer] = Counter()  # how often it came in succession
+        self._rules = Rules()
+        self._trusted_only = False
+        self._marks: dict[Peer, int] = {}  # of peers with nothing against them: a hash of their last payload
+        self._watched: dict[Peer, str | Unproven] = {}  # the others
+        self._watched_marks: dict[Peer, int] = {}
+        self._repeats: Counter[Peer] = Counter()  # how often the last payload came in succession
         self._warned: dict[Hashable, float] = {}  # when
         self.dropped: Counter[str] = Counter()
         self.next_deadline = service.next_deadline
         self.deadline_reached = service.deadline_reached
-        self.configure(Rules())
 
     def configure(self, rules: Rules, *, trusted_only: bool = False) -> None:
         """Judge by other rules from now on."""
-        self._rules = rules
-        self._trusted_only = trusted_only
-        self._standings.clear()
+        if (rules, trusted_only) != (self._rules, self._trusted_only):
+            self._rules, self._trusted_only = rules, trusted_only
+            self._forget_peers()
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
-        """Hand over the admitted part of the batch."""
-        standings = self._standings
-        bounced = self._bounced(batch)
-        try:
-            clean = not bounced and not any([standings[peer] for _, peer in batch])
-        except KeyError:
-            clean = False  # somebody new
-        if clean:
+        """Hand over the admitted part of the batch: at once, as far as there is nothing to judge."""
+        clean = self._note_clean(batch)
+        if clean == len(batch):
             self._service.datagrams_received(batch, now, out)
             return
-        for index, datagram in enumerate(batch):
-            if index in bounced:
-                self._drop(datagram[1], "bounce", now)
+        if clean:
+            self._service.datagrams_received(batch[:clean], now, out)
+        for datagram in batch[clean:]:
+            self._admit(datagram, now, out)
+
+    def _note_clean(self, batch: Sequence[Datagram]) -> int:
+        """Note what known peers sent, up to the first datagram to judge; returns how many come before it.
+
+        This runs for every datagram, and the rest of this class for the few that are not plain.
+        """
+        marks, repeats, limit = self._marks, self._repeats, self._rules.bounce_limit
+        for place, (payload, peer) in enumerate(batch):
+            mark, last = hash(payload), marks.get(peer)
+            if last is None:
+                return place  # somebody new, or watched
+            if last != mark:
+                marks[peer] = mark
+                if repeats:
+                    repeats.pop(peer, None)
+            elif repeats[peer] + 2 < limit:
+                repeats[peer] += 1
             else:
-                self._admit(datagram, now, out)
+                return place  # once too often
+        return len(batch)
 
     def _admit(self, datagram: Datagram, now: float, out: Outbox) -> None:
         """Judge one datagram, and pass it on with what limits its answer."""
         payload, peer = datagram
         standing = self._standing(peer)
-        if standing is None:
+        if self._bounces(peer, hash(payload), self._marks if standing is None else self._watched_marks):
+            self._drop(peer, "bounce", now)
+        elif standing is None:
             self._service.datagrams_received((datagram,), now, out)
         elif isinstance(standing, str):
             self._drop(peer, standing, now)
@@ -134,11 +153,39 @@ class Admission:
 
     def _standing(self, peer: Peer) -> Standing:
         """What is known of the peer, found out now if it is new."""
-        if peer not in self._standings:
-            if len(self._standings) >= MAX_PEERS:
-                self._standings.clear()
-            self._standings[peer] = self._judge(*self._address_of(peer))
-        return self._standings[peer]
+        if peer in self._marks:
+            return None
+        if peer not in self._watched:
+            if len(self._marks) + len(self._watched) >= MAX_PEERS:
+                self._forget_peers()
+            standing = self._judge(*self._address_of(peer))
+            if standing is None:
+                return None
+            self._watched[peer] = standing
+        return self._watched[peer]
+
+    def _forget_peers(self) -> None:
+        """Judge everybody anew."""
+        self._marks.clear()
+        self._watched.clear()
+        self._watched_marks.clear()
+        self._repeats.clear()
+
+    def _bounces(self, peer: Peer, mark: int, marks: dict[Peer, int]) -> bool:
+        """Note the payload; whether to drop it because it comes and comes again.
+
+        A loop between two services is one datagram in flight: a single drop ends it for good.
+        """
+        if marks.get(peer) != mark:
+            marks[peer] = mark
+            del self._repeats[peer]
+            return False
+        self._repeats[peer] += 1
+        if self._repeats[peer] + 1 < self._rules.bounce_limit:
+            return False
+        marks[peer] = NOTHING
+        del self._repeats[peer]
+        return True
 
     def _judge(self, address: str, port: int) -> Standing:
         objection = self._rules.objection(address, port)
@@ -150,28 +197,6 @@ class Admission:
             return "untrusted"
         overhead = IPV4_OVERHEAD if isinstance(plain(address), IPv4Address) else IPV6_OVERHEAD
         return Unproven(source_of(address), overhead)
-
-    def _bounced(self, batch: Sequence[Datagram]) -> Collection[int]:
-        """Which of the batch to drop because they come and come again, as places in it.
-
-        A loop between two services is one datagram in flight: a single drop ends it for good.
-        """
-        last = self._last
-        if len(last) >= MAX_PEERS:
-            last.clear()
-            self._repeats.clear()
-        bounced = []
-        for index, (payload, peer) in enumerate(batch):
-            mark = hash(payload)
-            if last.get(peer) != mark:
-                last[peer] = mark
-                self._repeats.pop(peer, None)
-            else:
-                self._repeats[peer] += 1
-                if self._repeats[peer] + 1 >= self._rules.bounce_limit:
-                    del last[peer], self._repeats[peer]
-                    bounced.append(index)
-        return bounced
 
     def _drop(self, peer: Peer, reason: str, now: float) -> None:
         """Count it, and warn of its source if that was not done just now."""
@@ -187,14 +212,17 @@ class Admission:
             self._on_drop(address, reason)
 
 
-class Ration:
+class Ration(Outbox):
     """The outbox for the answer to one datagram of an unproven peer: so many bytes and no more."""
 
     def __init__(self, out: Outbox, limit: int) -> None:
         self._out = out
         self._limit = limit
-        self.broadcast = out.broadcast  # goes to members, who have proved their addresses when they joined
 
     def send(self, payload: bytes, peer: Peer) -> None:
         """See Outbox. What is too long is cut at a character."""
         self._out.send(cut(payload, self._limit), peer)
+
+    def broadcast(self, payload: bytes, peers: Sequence[Peer]) -> None:
+        """See Outbox. It goes to members, who have proved their addresses when they joined."""
+        self._out.broadcast(payload, peers)

@@ -4,7 +4,7 @@ A service is a plain object. It is given a batch of datagrams, the time and an o
 answers; it never waits, never fails on a peer's account, and can be tested as a dialogue without a socket.
 """
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -25,8 +25,13 @@ class Outbox(Protocol):
         """Queue one datagram."""
         ...
 
-    def broadcast(self, payload: bytes, peers: Collection[Peer]) -> None:
-        """Queue the same datagram for every one of `peers`."""
+    def send_all(self, datagrams: Sequence[Datagram]) -> None:
+        """Queue many datagrams, which nobody changes afterwards: an outbox may do that at less cost."""
+        for payload, peer in datagrams:
+            self.send(payload, peer)
+
+    def broadcast(self, payload: bytes, peers: Sequence[Peer]) -> None:
+        """Queue the same datagram for every one of `peers`, a sequence that nobody changes afterwards."""
         ...
 
 

@@ -182,7 +182,7 @@ class ChatRoom:
             del self._sources[source]
         return self._members.pop(peer).name
 
-    def _tell_offline(self, name: str, reason: Departure, hearers: Collection[Peer], out: Outbox) -> None:
+    def _tell_offline(self, name: str, reason: Departure, hearers: Sequence[Peer], out: Outbox) -> None:
         out.broadcast(chat_line(name, OFFLINE), hearers)
         self._on_offline(name, reason)
 

@@ -111,11 +111,13 @@ class DictionaryService:
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
         """Answer every query that has a text. A clean query is found as it came, with no further ado."""
-        exact = self._dictionary.exact
+        exact, limit = self._dictionary.exact, self._max_reply
+        answers: list[Datagram] = []
         for payload, peer in batch:
             answer = exact(payload) or self._search(text_of(payload))
             if answer is not None:
-                out.send(cut(answer, self._max_reply), peer)
+                answers.append((answer if len(answer) <= limit else cut(answer, limit), peer))
+        out.send_all(answers)
         self.received += len(batch)
 
     def _search(self, text: bytes) -> bytes | None:

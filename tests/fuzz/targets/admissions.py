@@ -93,7 +93,7 @@ class Talker:
         """See DatagramService."""
 
 
-class Sizes:
+class Sizes(Outbox):
     """An outbox that remembers how much goes to whom."""
 
     def __init__(self) -> None:

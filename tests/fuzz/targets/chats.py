@@ -7,7 +7,7 @@ from fuzz.feed import Feed
 from fuzz.target import target
 from support.characters import is_harmless
 
-from netechod.services.api import Peer
+from netechod.services.api import Outbox, Peer
 from netechod.services.chat import ChatRoom, Terms
 from netechod.services.cookie import CookieJar
 
@@ -30,7 +30,7 @@ Heard = tuple[bytes, frozenset[str]]
 """What is sent, and to whom."""
 
 
-class Ears:
+class Ears(Outbox):
     """An outbox that writes down who is sent what, the copies of a broadcast as one."""
 
     def __init__(self) -> None:
