@@ -7,27 +7,19 @@ import resource
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from scripts.benching import report
 from scripts.benching.contest import Row
 from scripts.benching.environment import MissingError
 from scripts.benching.stage import ENGINES, Effort, Stage
 from scripts.benching.trials import TRIALS, Trial
+from scripts.options import Parser, bounded
 
 FULL = Effort(seconds=0.25, pairs=9)
 EX_UNAVAILABLE = 69  # sysexits.h: something that is needed is not there
 QUICK = Effort(seconds=0.1, pairs=3, scale=0.1)
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose usage errors exit with EX_USAGE, as those of every program here."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and how to find out more."""
-        self.exit(64, f"{self.prog}: error: {message}\nhint: {self.prog} --help\n")
 
 
 def selected(names: str) -> list[Trial]:
@@ -43,18 +35,6 @@ def engines(names: str) -> list[str]:
     if not set(names.split(",")) <= set(ENGINES):
         raise argparse.ArgumentTypeError(f"some of {', '.join(ENGINES)} expected")
     return names.split(",")
-
-
-def bounded(low: float, high: float) -> Callable[[str], float]:
-    """A number from `low` to `high`: the bench is bounded in count and time."""
-
-    def number(text: str) -> float:
-        value = float(text)
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{low:g} to {high:g} expected")
-        return value
-
-    return number
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -5,27 +5,19 @@ import importlib.util
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from fuzz.target import Target, all_targets
 
 from scripts.fuzzing.campaign import Campaign, Result
+from scripts.options import Parser, bounded
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL_LIMIT = 120  # seconds that pip may take to fetch the fuzzer
 ATHERIS = "atheris >=3,<4"
 UNAVAILABLE = 69  # EX_UNAVAILABLE, sysexits.h
 HEADING = "{:<20} {:>12} {:>10} {:>6} {:>7}  {}"
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose usage errors exit with EX_USAGE, as those of every program here."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and how to find out more."""
-        self.exit(64, f"{self.prog}: error: {message}\nhint: {self.prog} --help\n")
 
 
 def selected(names: str) -> list[Target]:
@@ -37,23 +29,11 @@ def selected(names: str) -> list[Target]:
     return [target for target in targets if target.name.startswith(tuple(names.split(",")))]
 
 
-def bounded(low: int, high: int) -> Callable[[str], int]:
-    """A number from `low` to `high`: fuzzing has an end."""
-
-    def number(text: str) -> int:
-        value = int(text)
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{low} to {high} expected")
-        return value
-
-    return number
-
-
 def build_parser() -> argparse.ArgumentParser:
     """The command line of scripts/fuzz."""
     parser = Parser(prog="scripts/fuzz", add_help=False, allow_abbrev=False)
     parser.add_argument("--only", type=selected, default=list(all_targets().values()))
-    parser.add_argument("--seconds", type=bounded(1, 3600), default=10)
+    parser.add_argument("--seconds", type=bounded(1, 3600), default=10.0)
     parser.add_argument("--runs", type=bounded(1, 10**9))
     parser.add_argument("--corpus", type=Path, default=ROOT / ".fuzz")
     parser.add_argument("--input", type=Path)

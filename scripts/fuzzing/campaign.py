@@ -33,10 +33,10 @@ class Result:
 class Campaign:
     """Where inputs are kept, and how long each target runs."""
 
-    def __init__(self, corpus: Path, seconds: int, runs: int | None) -> None:
+    def __init__(self, corpus: Path, seconds: float, runs: float | None) -> None:
         self._corpus = corpus
-        self._seconds = seconds
-        self._runs = runs
+        self._seconds = round(seconds)
+        self._runs = -1 if runs is None else round(runs)
 
     def run(self, target: Target) -> Result:
         """Fuzz one target to the end of its time, or to what does not hold."""
@@ -71,7 +71,7 @@ class Campaign:
         """What the worker says to its end; the files that its target makes are in `scratch`."""
         limits = [
             f"-max_total_time={self._seconds}",
-            f"-runs={-1 if self._runs is None else self._runs}",
+            f"-runs={self._runs}",
             f"-max_len={INPUT_LIMIT}",
             f"-timeout={HANG}",
             f"-rss_limit_mb={MEMORY_LIMIT}",
