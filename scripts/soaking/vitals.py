@@ -1,0 +1,75 @@
+"""What a process has: memory, descriptors, threads, children; and whether it rests when it can."""
+
+import os
+import re
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+REST = 1.0  # seconds that a daemon is watched at rest
+BUSY = 0.05  # share of a CPU that it may use there: its watchdogs and timers, no loop that spins
+TICKS = os.sysconf("SC_CLK_TCK")
+
+# How much more there may be at the end than after the warm-up: the allocator never gives back all it had.
+MEMORY_SLACK = 4 << 20  # bytes
+MEMORY_AN_HOUR = 1 << 20  # bytes more for each hour
+
+
+@dataclass(frozen=True)
+class Vitals:
+    """One look at a process."""
+
+    memory: int  # bytes of its own: anonymous, as its share (proc_pid_smaps_rollup(5))
+    descriptors: Mapping[str, str]
+    threads: int
+    children: int
+
+    @classmethod
+    def of(cls, pid: int) -> "Vitals":
+        """Those of a process."""
+        proc = Path("/proc", str(pid))
+        rollup = (proc / "smaps_rollup").read_text(encoding="ascii")
+        found = re.search(r"^Pss_Anon: +(\d+) kB", rollup, re.MULTILINE)
+        tasks = list((proc / "task").iterdir())
+        return cls(
+            memory=int(found[1]) * 1024 if found else 0,
+            descriptors=_descriptors(proc / "fd"),
+            threads=len(tasks),
+            children=sum(len((task / "children").read_text(encoding="ascii").split()) for task in tasks),
+        )
+
+
+def _descriptors(directory: Path) -> dict[str, str]:
+    """What is open, by number; what is closed while we look is not."""
+    found = {}
+    for fd in directory.iterdir():
+        with suppress(FileNotFoundError):
+            found[fd.name] = str(fd.readlink())
+    return found
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time that a process has used (proc_pid_stat(5))."""
+    fields = Path("/proc", str(pid), "stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def busy(pid: int, seconds: float = REST) -> float:
+    """The share of a CPU that a process uses during the next seconds."""
+    before, begun = cpu_seconds(pid), time.monotonic()
+    threading.Event().wait(seconds)
+    return (cpu_seconds(pid) - before) / (time.monotonic() - begun)
+
+
+def dropped_by_the_kernel(port: int) -> int:
+    """Datagrams for a port that found its socket's buffer full (proc(5), /proc/net/udp: the last column)."""
+    total = 0
+    for table in ("udp", "udp6"):
+        for line in Path("/proc/net", table).read_text(encoding="ascii").splitlines()[1:]:
+            fields = line.split()
+            if int(fields[1].rpartition(":")[2], 16) == port:
+                total += int(fields[-1])
+    return total
