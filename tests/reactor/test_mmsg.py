@@ -93,6 +93,19 @@ def test_an_echo_is_right_when_another_socket_has_used_the_memory_since(
     assert told(client) == ANSWERS
 
 
+def test_an_echo_is_right_when_the_socket_has_found_nothing_more_since(
+    memory: BatchMemory, resources: ExitStack
+) -> None:
+    sock, client = datagram_socket(resources), datagram_socket(resources)
+    io = MmsgDatagramIO(sock, memory)
+    ask(client, sock)
+    settle()
+    batch = io.receive()
+    assert io.receive() == ()
+    assert io.send(batch) == len(ANSWERS)
+    assert told(client) == ANSWERS
+
+
 def test_a_part_of_what_was_received_is_sent_as_that_part(memory: BatchMemory, resources: ExitStack) -> None:
     sock, client = datagram_socket(resources), datagram_socket(resources)
     io = MmsgDatagramIO(sock, memory)

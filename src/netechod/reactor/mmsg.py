@@ -122,6 +122,7 @@ class MmsgDatagramIO:
     def receive(self) -> Sequence[Datagram]:
         """See DatagramIO."""
         messages, payloads, size = self._in, self._memory.received, self._layout.size
+        self._memory.holds = (None, ())  # from here on, whatever this call finds
         messages.header_bytes[:] = self._fresh
         count = _libc.recvmmsg(self._fd, messages.headers, BATCH, _AT_ONCE, None)
         if count < 0:
