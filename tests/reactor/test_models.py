@@ -28,7 +28,7 @@ from support.looping import (
 from netechod.reactor.acceptor import PAUSE
 from netechod.reactor.connection import HIGH_WATER
 from netechod.reactor.loop import Loop
-from netechod.reactor.models import QUEUE, ModelName
+from netechod.reactor.models import QUEUE, STARTS, ModelName
 from netechod.reactor.tcp import BUFFER, DRAIN_QUIET, TcpLimits, TcpServer
 from netechod.services.echo import TutorialEchoSession
 
@@ -288,6 +288,21 @@ def test_a_pool_accepts_a_few_more_than_it_serves_and_then_nobody(
         assert receive(loop, client) == b"hello"
         client.close()
     all_gone(loop, server)
+
+
+@pytest.mark.parametrize("model", ["fork", "thread"])
+def test_a_crowd_is_begun_in_parts_so_that_others_have_their_turn(
+    loop: Loop, tcp: TcpBench, model: ModelName
+) -> None:
+    server = tcp.serve(model=model)
+    for _ in range(2 * STARTS + 1):
+        tcp.connect()
+    turn(loop)
+    assert (server.count, len(server.connections)) == (2 * STARTS + 1, STARTS)
+    turn(loop)
+    assert len(server.connections) == 2 * STARTS
+    turn(loop)
+    assert len(server.connections) == 2 * STARTS + 1
 
 
 def test_a_client_that_holds_a_thread_of_a_pool_is_what_the_others_wait_for(

@@ -89,7 +89,7 @@ def test_where_no_thread_is_to_be_had_everybody_waits_and_nobody_is_lost(
         client.shutdown(socket.SHUT_WR)
     for _ in range(3):
         turn(loop, 5)
-        assert (len(server.connections), server.counters.accepted) == (0, 1)
+        assert (len(server.connections), server.count) == (0, 2)
         clock.advance(PAUSE)
     for client in clients:
         assert receive_rest(loop, client) == b"hello"

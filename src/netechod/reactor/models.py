@@ -14,6 +14,7 @@ from netechod.reactor.loop import Loop
 from netechod.reactor.threads import Pool, Threads
 
 WORKERS = 1024  # threads or processes at once; beyond it newcomers wait in the backlog
+STARTS = 4  # threads or processes started in one turn, a millisecond each; the rest wait one turn
 QUEUE = 64  # accepted connections that wait for a thread of the pool; beyond it they wait in the backlog
 
 ModelName: TypeAlias = Literal["select", "iterative", "fork", "thread", "pool"]
@@ -38,6 +39,7 @@ class Model:
     staff: Staff
     places: int | None = None  # connections served at once; None: as many as the limits allow
     queue: int = 0  # connections accepted beyond those
+    starts: int | None = None  # connections begun in one turn; None: they cost nothing to begin
     hands_over: bool = True  # whether a connection can go over to another process
 
     @property
@@ -63,9 +65,9 @@ def model_of(name: ModelName, loop: Loop, *, pool_size: int = 3) -> Model:
     """The model of that name. Raises OSError when the system can not give what it needs."""
     match name:
         case "fork":
-            return Model(Forks(loop), places=WORKERS, hands_over=False)
+            return Model(Forks(loop), places=WORKERS, starts=STARTS, hands_over=False)
         case "thread":
-            return Model(Threads(), places=WORKERS, hands_over=False)
+            return Model(Threads(), places=WORKERS, starts=STARTS, hands_over=False)
         case "pool":
             return Model(Pool(pool_size), places=pool_size, queue=QUEUE, hands_over=False)
         case "iterative":

@@ -53,6 +53,7 @@ class TcpServer:
         self._limits = limits or TcpLimits()
         self._log = ConnectionLog(loop, "echo-tcp")
         self._waiting: deque[Arrival] = deque()  # accepted, and served when there is a place for them
+        self._to_serve = False  # soon
         self._sources: dict[Hashable, int] = {}  # connections by source
         self._full = False
         self._shortage: Timer | None = None  # set while we wait for the system to recover
@@ -140,7 +141,7 @@ class TcpServer:
         if summary:
             self._log.closed(connection.name, summary)
         if self._waiting:
-            self.loop.call_soon(self._serve_waiting)
+            self._serve_soon()
         elif self._full:
             self._check_room()
         self._finish_drain()
@@ -170,12 +171,24 @@ class TcpServer:
         source = source_of(arrival.address)
         self._sources[source] = self._sources.get(source, 0) + 1
         self._waiting.append(arrival)
-        self._serve_waiting()
+        if self._model.starts is None:
+            self._serve_waiting()
+        else:
+            self._serve_soon()
+            self._check_room()
+
+    def _serve_soon(self) -> None:
+        """Have `_serve_waiting` called, once, at the end of this turn."""
+        if not self._to_serve:
+            self._to_serve = True
+            self.loop.call_soon(self._serve_waiting)
 
     def _serve_waiting(self) -> None:
-        """Begin to serve who waits, as far as there are places, and the system lets us."""
-        places = self._model.places
-        while self._waiting and self._shortage is None and (places is None or len(self.connections) < places):
+        """Begin to serve who waits, as far as the system lets us, and for a bounded time."""
+        self._to_serve = False
+        starts = self._model.starts or len(self._waiting)
+        while starts and self._has_place():
+            starts -= 1
             arrival = self._waiting.popleft()
             try:
                 connection = self._model.staff.serve(self, arrival)
@@ -184,7 +197,16 @@ class TcpServer:
                 self._wait_for_the_system(error)
             else:
                 self._begin(connection, arrival)
+        if self._has_place():
+            self._serve_soon()
         self._check_room()
+
+    def _has_place(self) -> bool:
+        """Whether somebody waits who could be served."""
+        places = self._model.places
+        return bool(
+            self._waiting and not self._shortage and (places is None or len(self.connections) < places)
+        )
 
     def _begin(self, connection: Connection, arrival: Arrival) -> None:
         """Keep an eye on a connection that is being served."""
