@@ -8,28 +8,20 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NoReturn
 
 from scripts.benching.environment import MissingError, python_with
 from scripts.comparing import ROOT, report
 from scripts.comparing.contestants import MODELS, SELECTORS, Contestant
 from scripts.comparing.trials import FLOWS, Result, measured, merged
+from scripts.options import Parser, bounded
 
 COUNTS, QUICK_COUNTS = [1, 10, 100, 1000], [1, 10, 100]
 SECONDS, QUICK_SECONDS = 1.0, 0.3
 MOST = 1000  # connections; with the slow reader, fewer than a model of processes or threads takes
 SPARE = 200  # descriptors that are not connections
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose usage errors exit with EX_USAGE, as those of every program here."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and how to find out more."""
-        self.exit(64, f"{self.prog}: error: {message}\nhint: {self.prog} --help\n")
 
 
 def models(names: str) -> list[Contestant]:
@@ -46,18 +38,6 @@ def counts(texts: str) -> list[int]:
     if not 1 <= numbers[0] <= numbers[-1] <= MOST:
         raise argparse.ArgumentTypeError(f"numbers from 1 to {MOST} expected")
     return numbers
-
-
-def bounded(low: float, high: float) -> Callable[[str], float]:
-    """A number from `low` to `high`."""
-
-    def number(text: str) -> float:
-        value = float(text)
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{low:g} to {high:g} expected")
-        return value
-
-    return number
 
 
 def build_parser() -> argparse.ArgumentParser:
