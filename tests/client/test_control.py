@@ -119,7 +119,10 @@ def test_who_hangs_up_on_a_question_is_told(path: Path) -> None:
     assert str(error) == f"the daemon at {path} hung up"
 
 
-@pytest.mark.parametrize("answer", [b"220 smtp\n", b"[]\n", b"{}\n", b"7\n", b"\xff\n", b'{"ok": true}\n'])
+@pytest.mark.parametrize(
+    "answer",
+    [b"220 smtp\n", b"[]\n", b"{}\n", b"7\n", b"\xff\n", b'{"ok": true}\n', b"[" * 5000 + b"\n"],
+)
 def test_somebody_else_is_told_from_a_daemon(path: Path, answer: bytes) -> None:
     with answering(path, answer):
         assert str(failure(path, "status")) == f"what answers at {path} is no netechod"

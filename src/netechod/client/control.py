@@ -83,7 +83,7 @@ def _result(path: Path, line: bytes) -> Any:  # noqa: ANN401 (whatever JSON can 
         if head["ok"]:
             return head["result"]
         refusal = RefusedError(head["error"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):  # the last: a thousand brackets are enough
         raise ClientError(f"what answers at {path} is no netechod", "another path: --socket") from None
     raise refusal
 

@@ -1,16 +1,25 @@
 """The clients: what a server says to them, and the addresses that people type."""
 
+import json
+import socket
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from ipaddress import ip_address
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
 
 from fuzz.feed import Feed
-from fuzz.target import target
+from fuzz.target import scratch, target
 
 from netechod.client.chat_events import ENQUIRY, Kind, event_of
 from netechod.client.chat_tries import State
+from netechod.client.control import ask, dump
 from netechod.client.lookups import QUERY_SIZE, query_of
 from netechod.client.membership import Member
-from netechod.client.net import split_address
+from netechod.client.net import ClientError, split_address
 from netechod.process.config_values import Address
 from netechod.services.wire import NOT_ONLINE, text_of
 
@@ -101,3 +110,50 @@ def query(feed: Feed) -> None:
     sent = query_of(word)
     assert text_of(sent) == word
     assert len(sent) == max(QUERY_SIZE, len(word))
+
+
+@cache
+def answering() -> tuple[Path, SimpleQueue[bytes]]:
+    """A control socket, and where to put what it is to answer next."""
+    path, answers = scratch() / "answers.sock", SimpleQueue[bytes]()
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+
+    def serve() -> None:
+        while True:
+            sock, _ = listener.accept()
+            with sock, suppress(OSError):  # whoever asked has heard enough
+                sock.recv(4096)
+                sock.sendall(answers.get())
+
+    Thread(target=serve, daemon=True).start()
+    return path, answers
+
+
+ANSWERS = (b'{"ok": true, "result": 2}\na#b\nc#d\n', b'{"ok": false, "error": "no"}\n')
+
+
+@target([b"null", b"[" * 2000, b'"ok"', b'"error"', b"NaN", b"\xff", b"1e999", b"\n"], ANSWERS)
+def operator_answer(feed: Feed) -> None:
+    """Whatever answers on the control socket: a result, or a sentence that says what is wrong."""
+    path, answers = answering()
+    answer = feed.rest()
+    line, newline, body = answer.partition(b"\n")
+    try:
+        head: Any = json.loads(line + newline) if newline else None
+    except (ValueError, RecursionError):
+        head = None
+    is_good = isinstance(head, dict) and bool(head.get("ok")) and "result" in head
+    answers.put(answer)
+    try:
+        result = ask(path, "status")
+    except ClientError as error:
+        assert str(error) or head == {"ok": False, "error": ""}
+        assert not is_good
+    else:
+        assert is_good
+        assert json.dumps(result) == json.dumps(head["result"])
+    answers.put(answer)
+    with suppress(ClientError):
+        assert b"".join(dump(path, "dict-dump")) == body
