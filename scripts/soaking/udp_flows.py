@@ -9,7 +9,7 @@ from scripts.soaking.place import STRANGERS, WORDS, Place, expect, meaning_in
 SOCKETS = 8  # each at an address of its own
 IN_FLIGHT = 8  # questions asked before the first answer is taken
 LARGEST = 65507  # bytes of a datagram
-CROWD = 100  # strangers: peers have their places in the daemon's tables, which are full of them soon
+CROWD = 50  # strangers: peers have their places in the daemon's tables, which are full of them soon
 QUERY = 400  # bytes, with padding, that earn a stranger any answer
 
 
