@@ -1,5 +1,6 @@
 """Sources: what an address tells of who sends, and how much each may."""
 
+import tracemalloc
 from collections import defaultdict
 from collections.abc import Hashable
 from ipaddress import IPv4Address, IPv6Address, ip_network
@@ -113,8 +114,8 @@ def test_a_bucket_fills_with_time_to_the_brim_and_not_beyond() -> None:
     assert answered(buckets, "ann", 4, 0.0) == 4
     assert [buckets.admits("ann", now) for now in (0.25, 0.5, 0.75, 1.0)] == [False, True, False, True]
     assert answered(buckets, "ann", 4, 1000.0) == 4
-    assert answered(buckets, "ann", 2, 1000.0) == 1  # the leak, fourth after three refusals
-    assert answered(buckets, "ann", 3, 1000.0) == 0
+    assert answered(buckets, "ann", 3, 1000.0) == 0  # it was full: what was over the rate before is forgotten
+    assert answered(buckets, "ann", 1, 1000.0) == 1
 
 
 def test_one_source_does_not_use_up_what_another_may() -> None:
@@ -139,6 +140,17 @@ def test_only_so_many_sources_are_remembered_and_the_idlest_starts_anew() -> Non
     assert not buckets.admits(0, 1.0)
     assert not buckets.admits(2, 1.0)
     assert buckets.admits(1, 1.0)
+
+
+def test_sources_that_send_once_cost_no_memory() -> None:
+    buckets = Buckets(rate=50.0, burst=100)
+    assert answered(buckets, "talker", 100, 0.0) == 100
+    tracemalloc.start()
+    for number in range(60_000):
+        assert buckets.admits(number, 3.0 + number / 100_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 20, "those whose bucket is full again are not kept"
 
 
 @settings(deadline=None)

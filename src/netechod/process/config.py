@@ -99,7 +99,8 @@ class Access(Section):
     burst: Live[Count] = 100
     """Datagrams that such a source may send at once before `rate` holds."""
     bounce_limit: Live[Annotated[int, Field(ge=2, le=1_000_000_000)]] = 10_000
-    """One in so many identical datagrams in succession from a peer is dropped, which ends an endless loop."""
+    """One in so many identical datagrams in succession from a peer is dropped, which ends an endless loop; of
+    those that come again by turns, as several loops would, none before it has come so often."""
     trusted: Live[Networks] = networks(TRUSTED)
     """Networks without `rate`, without the limit on answer sizes, and with UDP echo and chat at once."""
 

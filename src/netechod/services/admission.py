@@ -8,19 +8,21 @@ trusted peers one comparison a datagram.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from netechod.services.api import Datagram, DatagramService, Outbox, Peer
-from netechod.services.sources import Buckets, Network, plain, source_of, within
+from netechod.services.bounces import Bounces
+from netechod.services.sources import Address, Buckets, Network, plain, source_of, within
 from netechod.services.wire import cut
 
-MAX_PEERS = 65536  # remembered; beyond it all are judged anew
-NOTHING = -1  # the mark of no payload at all: no hash is -1
+MAX_PEERS = 4096  # remembered; beyond it all are judged anew but those who repeat themselves
 WARNING_INTERVAL = 60.0  # seconds between two warnings about the same source
 MAX_WARNINGS = 60  # sources warned of in that time: the log must not be what a flood fills
 AMPLIFICATION = 3  # times the bytes that came from an unproven address may go to it (RFC 9000, 8.1)
+BROADCAST = IPv4Address("255.255.255.255")
 IPV4_OVERHEAD, IPV6_OVERHEAD = 28, 48  # bytes of the IP and UDP headers around a payload
 
 AddressOf = Callable[[Peer], tuple[str, int]]
@@ -38,24 +40,25 @@ class Rules:
     own_ports: Collection[int] = ()
     bounce_limit: int = 10_000
 
-    def admits(self, address: str) -> bool:
+    def admits(self, address: str | Address) -> bool:
         """Whether anything is answered to `address`: not denied, and allowed where that is a list."""
-        return not within(address, self.deny) and (not self.allow or within(address, self.allow))
+        ip = plain(address)
+        return not within(ip, self.deny) and (not self.allow or within(ip, self.allow))
 
-    def trusts(self, address: str) -> bool:
+    def trusts(self, address: str | Address) -> bool:
         """Whether `address` is exempt from rate and three-times rule, and may use what is not public."""
         return within(address, self.trusted)
 
-    def objection(self, address: str, port: int) -> str | None:
+    def objection(self, address: str | Address, port: int) -> str | None:
         """Why nothing from there is ever answered, as the name of a counter; None when something may be."""
         if port in self.own_ports:
             return "own-port"
         if port == 0 or port < self.min_source_port or port in self.refused_source_ports:
             return "source-port"
         ip = plain(address)
-        if ip.is_multicast or ip.is_unspecified or str(ip) == "255.255.255.255":
+        if ip.is_multicast or ip.is_unspecified or ip == BROADCAST:
             return "source-address"
-        return None if self.admits(address) else "network"
+        return None if self.admits(ip) else "network"
 
 
 class Unproven(NamedTuple):
@@ -92,7 +95,7 @@ class Admission:
         self._marks: dict[Peer, int] = {}  # of peers with nothing against them: a hash of their last payload
         self._watched: dict[Peer, str | Unproven] = {}  # the others
         self._watched_marks: dict[Peer, int] = {}
-        self._repeats: Counter[Peer] = Counter()  # how often the last payload came in succession
+        self._bounces = Bounces()
         self._warned: dict[Hashable, float] = {}  # when
         self.dropped: Counter[str] = Counter()
         self.next_deadline = service.next_deadline
@@ -106,6 +109,10 @@ class Admission:
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
         """Hand over the admitted part of the batch: at once, as far as there is nothing to judge."""
+        bounces = self._bounces
+        bounces.skip -= len(batch)
+        if bounces.skip < 0 and not (batch := self._without_suspect(batch, now)):
+            return
         clean = self._note_clean(batch)
         if clean == len(batch):
             self._service.datagrams_received(batch, now, out)
@@ -120,26 +127,35 @@ class Admission:
 
         This runs for every datagram, and the rest of this class for the few that are not plain.
         """
-        marks, repeats, limit = self._marks, self._repeats, self._rules.bounce_limit
+        marks, rows, limit = self._marks, self._bounces.rows, self._rules.bounce_limit
         for place, (payload, peer) in enumerate(batch):
             mark, last = hash(payload), marks.get(peer)
             if last is None:
                 return place  # somebody new, or watched
             if last != mark:
                 marks[peer] = mark
-                if repeats:
-                    repeats.pop(peer, None)
-            elif repeats[peer] + 2 < limit:
-                repeats[peer] += 1
+                if rows:
+                    rows.pop(peer, None)
+            elif rows[peer] + 2 < limit:
+                rows[peer] += 1
             else:
                 return place  # once too often
         return len(batch)
+
+    def _without_suspect(self, batch: Sequence[Datagram], now: float) -> Sequence[Datagram]:
+        """The batch without the one in it, if there is one, that goes round."""
+        suspect = self._bounces.suspect(batch, self._rules.bounce_limit)
+        if suspect is None:
+            return batch
+        self._drop(batch[suspect][1], "bounce", now)
+        return [*batch[:suspect], *batch[suspect + 1 :]]
 
     def _admit(self, datagram: Datagram, now: float, out: Outbox) -> None:
         """Judge one datagram, and pass it on with what limits its answer."""
         payload, peer = datagram
         standing = self._standing(peer)
-        if self._bounces(peer, hash(payload), self._marks if standing is None else self._watched_marks):
+        marks = self._marks if standing is None else self._watched_marks
+        if self._bounces.ends_row(datagram, marks, self._rules.bounce_limit):
             self._drop(peer, "bounce", now)
         elif standing is None:
             self._service.datagrams_received((datagram,), now, out)
@@ -157,45 +173,31 @@ class Admission:
             return None
         if peer not in self._watched:
             if len(self._marks) + len(self._watched) >= MAX_PEERS:
-                self._forget_peers()
+                persistent = self._bounces.rows.most_common(MAX_PEERS // 2)
+                self._forget_peers({peer for peer, _ in persistent})
             standing = self._judge(*self._address_of(peer))
             if standing is None:
                 return None
             self._watched[peer] = standing
         return self._watched[peer]
 
-    def _forget_peers(self) -> None:
-        """Judge everybody anew."""
-        self._marks.clear()
-        self._watched.clear()
-        self._watched_marks.clear()
-        self._repeats.clear()
-
-    def _bounces(self, peer: Peer, mark: int, marks: dict[Peer, int]) -> bool:
-        """Note the payload; whether to drop it because it comes and comes again.
-
-        A loop between two services is one datagram in flight: a single drop ends it for good.
-        """
-        if marks.get(peer) != mark:
-            marks[peer] = mark
-            del self._repeats[peer]
-            return False
-        self._repeats[peer] += 1
-        if self._repeats[peer] + 1 < self._rules.bounce_limit:
-            return False
-        marks[peer] = NOTHING
-        del self._repeats[peer]
-        return True
+    def _forget_peers(self, kept: AbstractSet[Peer] = frozenset()) -> None:
+        """Judge everybody anew, except who is `kept`."""
+        tables: Sequence[dict[Peer, Any]] = (self._marks, self._watched, self._watched_marks)
+        for table in (*tables, self._bounces.rows):
+            for peer in table.keys() - kept:
+                del table[peer]
 
     def _judge(self, address: str, port: int) -> Standing:
-        objection = self._rules.objection(address, port)
+        ip = plain(address)
+        objection = self._rules.objection(ip, port)
         if objection is not None:
             return objection
-        if self._rules.trusts(address):
+        if self._rules.trusts(ip):
             return None
         if self._trusted_only:
             return "untrusted"
-        overhead = IPV4_OVERHEAD if isinstance(plain(address), IPv4Address) else IPV6_OVERHEAD
+        overhead = IPV4_OVERHEAD if isinstance(ip, IPv4Address) else IPV6_OVERHEAD
         return Unproven(source_of(address), overhead)
 
     def _drop(self, peer: Peer, reason: str, now: float) -> None:

@@ -1,13 +1,15 @@
 """Sources: who sends, as far as an address tells, and how much each may."""
 
+from collections import OrderedDict
 from collections.abc import Collection, Hashable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeAlias
 
 MAX_SOURCES = 65536  # with a bucket of their own; beyond it the one that was idle longest starts anew
 LEAK = 4  # one in so many datagrams over the rate is answered all the same
 
 Network: TypeAlias = IPv4Network | IPv6Network
+Address: TypeAlias = IPv4Address | IPv6Address
 
 
 def source_of(address: str) -> Hashable:
@@ -15,19 +17,26 @@ def source_of(address: str) -> Hashable:
     address, _, _ = address.partition("%")  # a zone may have a dot, as eth0.5 has
     if "." in address:
         return address.removeprefix("::ffff:")
-    return ip_address(address).packed[:8]
+    return IPv6Address(address).packed[:8]
 
 
-def within(address: str, networks: Collection[Network]) -> bool:
+def within(address: str | Address, networks: Collection[Network]) -> bool:
     """Whether `address` is in one of `networks`; a v4-mapped address counts as IPv4 (RFC 4291, 2.5.5.2)."""
     ip = plain(address)
     return any(ip in network for network in networks)
 
 
-def plain(address: str) -> IPv4Address | IPv6Address:
-    """The address, without zone and mapping."""
-    ip = ip_address(address.partition("%")[0])
-    return ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip
+def plain(address: str | Address) -> Address:
+    """The address, without zone and mapping. To read it takes time: who asks more than once reads it once."""
+    if not isinstance(address, str):
+        return address
+    text = address.partition("%")[0]
+    if "." in text:
+        text = text.removeprefix("::ffff:")  # what a dual-stack socket shows, and dear to read as IPv6
+    if ":" not in text:
+        return IPv4Address(text)
+    ip = IPv6Address(text)
+    return ip.ipv4_mapped or ip
 
 
 class Buckets:
@@ -38,9 +47,8 @@ class Buckets:
     """
 
     def __init__(self, *, rate: float = 50.0, burst: int = 100) -> None:
-        self._buckets: dict[
-            Hashable, tuple[float, float, int]
-        ] = {}  # tokens, when, how many over; idlest first
+        # Tokens, when, and how many datagrams were over the rate; the idlest come first.
+        self._buckets: OrderedDict[Hashable, tuple[float, float, int]] = OrderedDict()
         self.configure(rate=rate, burst=burst)
 
     def configure(self, *, rate: float, burst: int) -> None:
@@ -51,14 +59,24 @@ class Buckets:
     def admits(self, source: Hashable, now: float) -> bool:
         """Take a token of `source`, if it has one or the leak gives it one."""
         tokens, when, over = self._buckets.pop(source, (self._burst, now, 0))
-        tokens = min(self._burst, tokens + (now - when) * self._rate)
+        tokens += (now - when) * self._rate
+        if tokens >= self._burst:
+            tokens, over = self._burst, 0
         admitted = tokens >= 1.0
         if admitted:
             tokens -= 1.0
         else:
             over += 1
             admitted = over % LEAK == 0
-        if len(self._buckets) >= MAX_SOURCES:
-            del self._buckets[next(iter(self._buckets))]
         self._buckets[source] = (tokens, now, over)
+        self._forget(now)
         return admitted
+
+    def _forget(self, now: float) -> None:
+        """Let go of the idlest: a full bucket is as good as none, and there are only so many."""
+        buckets = self._buckets
+        while True:
+            source, (tokens, when, _) = next(iter(buckets.items()))
+            if len(buckets) <= MAX_SOURCES and tokens + (now - when) * self._rate < self._burst:
+                return
+            del buckets[source]

@@ -7,6 +7,7 @@ from ipaddress import ip_network
 
 from fuzz.feed import Feed
 from fuzz.target import target
+from support.bouncing import Watcher
 
 from netechod.services.admission import Admission, Rules
 from netechod.services.api import Datagram, Outbox, Peer
@@ -50,8 +51,10 @@ class Bucket:
 
     def admits(self, rate: int, burst: int, now: Fraction) -> bool:
         """Whether one more is answered."""
-        self.tokens = min(Fraction(burst), self.tokens + (now - self.when) * rate)
+        self.tokens += (now - self.when) * rate
         self.when = now
+        if self.tokens >= burst:
+            self.tokens, self.over = Fraction(burst), 0
         if self.tokens >= 1:
             self.tokens -= 1
             return True
@@ -122,16 +125,16 @@ def admission(feed: Feed) -> None:
     trusted_only = bool(feed.number(1))
     admission.configure(RULES, trusted_only=trusted_only)
     buckets: dict[str, Bucket] = {}
-    runs: dict[int, tuple[bytes, int]] = {}
+    watcher = Watcher(BOUNCES)
     dropped = Counter[str]()
     ticks = 0
     while feed:
         ticks += feed.pick([0, 0, 0, 1, TICK // 2, TICK])
         batch = [(feed.piece(3), feed.number(len(PEERS) - 1)) for _ in range(1 + feed.number(3))]
         out, passed, sent = Sizes(), [], []
-        verdicts = [bounce(runs, payload, number) for payload, number in batch]
-        for (payload, number), bounced in zip(batch, verdicts, strict=True):
-            verdict = "bounce" if bounced else judged(number, buckets, ticks, trusted_only=trusted_only)
+        bounced = watcher.find(batch)
+        for place, (payload, number) in enumerate(batch):
+            verdict = judged(number, buckets, ticks, trusted_only) if place not in bounced else "bounce"
             if verdict is not None:
                 dropped[verdict] += 1
                 continue
@@ -146,18 +149,28 @@ def admission(feed: Feed) -> None:
     assert max(warned.values(), default=0) <= 1 + ticks // TICK // 60
 
 
-def bounce(runs: dict[int, tuple[bytes, int]], payload: bytes, number: int) -> bool:
-    """Whether it is once too often the same from the same."""
-    last, length = runs.get(number, (None, 0))
-    length = length + 1 if last == payload else 1
-    runs[number] = (payload, length)
-    if length == BOUNCES:
-        del runs[number]
-        return True
-    return False
+@target([b"a", b"ab", b"abc"])
+def bounces(feed: Feed) -> None:
+    """One in so many of a row is dropped; what is not in a row not before it has come as often."""
+    watcher = Watcher(BOUNCES)
+    rows: dict[int, tuple[bytes, int]] = {}
+    times = Counter[Datagram]()
+    while feed:
+        batch = [(feed.piece(3), feed.number(3)) for _ in range(1 + feed.number(7))]
+        found = watcher.find(batch)
+        for place, (payload, number) in enumerate(batch):
+            last, length = rows.get(number, (None, 0))
+            length = length + 1 if last == payload else 1
+            rows[number] = (payload, length)
+            times[payload, number] += 1
+            if length == BOUNCES:
+                del rows[number]
+                assert place in found
+            elif place in found:
+                assert times[payload, number] >= BOUNCES
 
 
-def judged(number: int, buckets: dict[str, Bucket], ticks: int, *, trusted_only: bool) -> str | None:
+def judged(number: int, buckets: dict[str, Bucket], ticks: int, trusted_only: bool) -> str | None:
     """Why it is dropped, if it is."""
     standing = STANDINGS[PEERS[number]]
     if standing is None or not standing.startswith("@"):
