@@ -3,7 +3,7 @@
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,10 +16,10 @@ QUICK = ["--timeout", "0.5"]
 
 
 @contextmanager
-def started(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def started(*arguments: str, by: Sequence[str] = ()) -> Iterator[subprocess.Popen[bytes]]:
     """A chat whose stdin stays open."""
     with subprocess.Popen(
-        [*COMMAND, "chat", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
+        [*by, *COMMAND, "chat", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
     ) as process:
         yield process
 
@@ -145,6 +145,17 @@ def test_whatever_ends_a_script_it_says_farewell(number: signal.Signals) -> None
         ann.send_signal(number)
         assert ann.wait() == 0
     assert room.heard == ["online", "offline"]
+
+
+def test_who_is_not_to_hear_of_the_terminals_end_goes_on() -> None:
+    room = FakeRoom()
+    with FakeUdpServer(room) as fake, started(fake.address, by=["nohup"]) as ann:
+        read_line(ann)
+        ann.send_signal(signal.SIGHUP)
+        say(ann, "still here\n")
+        assert read_line(ann).endswith(": still here\n")
+        ann.send_signal(signal.SIGTERM)
+        assert ann.wait() == 0
 
 
 def test_a_program_is_told_of_a_restart_and_loses_nothing() -> None:

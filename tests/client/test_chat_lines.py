@@ -42,6 +42,10 @@ GOLDEN: list[tuple[Event, dict[str, object]]] = [
         Event(Kind.REFUSED, text="message refused: not UTF-8", said="\\xff"),
         {"type": "refused", "time": TIME, "text": "message refused: not UTF-8", "said": "\\xff"},
     ),
+    (
+        Event(Kind.UNSENT, text="control character U+0009", said="a\tb"),
+        {"type": "unsent", "time": TIME, "text": "control character U+0009", "said": "a\tb"},
+    ),
     (Event(Kind.LOST, ME, "hi"), {"type": "lost", "time": TIME, "text": "hi"}),
     (Event(Kind.AWAY, text=SILENT), {"type": "away", "time": TIME, "text": "no answer"}),
     (Event(Kind.BACK, seconds=1.23456), {"type": "back", "time": TIME, "seconds": 1.235}),

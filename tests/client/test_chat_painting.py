@@ -73,6 +73,7 @@ def test_what_others_say_is_harmless_and_a_mention_stands_out() -> None:
         (Event(Kind.ANSWER), "the room answers, but not at once"),
         (Event(Kind.LOST, ME, "hi"), "no receipt, perhaps nobody read it: hi"),
         (Event(Kind.REFUSED, text="message refused: x"), "message refused: x"),
+        (Event(Kind.UNSENT, text="not UTF-8", said="x"), "message not sent: not UTF-8"),
         (Event(Kind.NOTICE, text="x"), "x"),
     ],
 )

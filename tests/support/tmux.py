@@ -74,9 +74,9 @@ class Tmux:
         """Make the window another size."""
         self._run("resize-window", "-x", str(columns), "-y", str(rows))
 
-    def screen(self) -> str:
+    def screen(self, *options: str) -> str:
         """What is to be seen, without spaces at the ends of its rows."""
-        return self._run("capture-pane", "-p")
+        return self._run("capture-pane", "-p", *options)
 
     def history(self, *options: str) -> str:
         """The scrollback, and below it the screen; long lines in one piece."""

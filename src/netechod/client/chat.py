@@ -4,21 +4,16 @@ import asyncio
 import selectors
 import socket
 import sys
-import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 from netechod.client.chat_conversation import Conversation, Form
-from netechod.client.chat_events import Event, Kind
 from netechod.client.chat_lines import JsonForm, LineForm
 from netechod.client.chat_people import Mentions
-from netechod.client.chat_tries import State
-from netechod.client.membership import Member
-from netechod.client.net import RECEIVE_SIZE, ClientError, Server, Target
+from netechod.client.chat_presence import Presence
+from netechod.client.net import Server, Target
 from netechod.client.screen import interactive, is_smart, takes_colors
 from netechod.client.words import tr
-from netechod.services.wire import OFFLINE, display_name
 
 
 class Manner(NamedTuple):
@@ -35,50 +30,13 @@ def run(target: Target, dictionary: Target, manner: Manner) -> int:
     server = Server(target, socket.SOCK_DGRAM)
     is_patient = form.is_person or manner.as_json
     with server.first(lambda sock: Presence(sock, target, is_patient=is_patient)) as presence:
-        talk = Conversation(presence.sock, presence.member, form, Mentions(manner.mentions), dictionary)
+        talk = Conversation(presence, form, Mentions(manner.mentions), dictionary)
         # Not epoll(7), which refuses regular files: a file may be redirected into a conversation.
         with asyncio.Runner(
             loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())
         ) as loop:
-            loop.run(talk.talk(presence.heard))
+            loop.run(talk.talk())
     return 1 if talk.failures and not form.is_person else 0
-
-
-class Presence:
-    """A member with its socket, from the room's first line on."""
-
-    def __init__(self, sock: socket.socket, target: Target, *, is_patient: bool) -> None:
-        """Come online, or raise the OSError that prevents it."""
-        name = display_name(*sock.getsockname()[:2])
-        self.sock = sock
-        self.member = Member(name, target.timeout, target.retries, time.monotonic(), patient=is_patient)
-        self.heard: list[Event] = []
-        while self.member.state is State.JOINING:
-            self._turn()
-        if self.member.state is State.GONE:
-            raise TimeoutError
-        sock.setblocking(False)
-
-    def _turn(self) -> None:
-        for datagram in self.member.take_outgoing():
-            self.sock.send(datagram)
-        try:
-            self.sock.settimeout(max(0.001, self.member.deadline - time.monotonic()))
-            self.heard += self.member.received(self.sock.recv(RECEIVE_SIZE), time.monotonic())
-        except TimeoutError:
-            self.member.deadline_reached(time.monotonic())
-        for event in self.heard:
-            if event.kind is Kind.REFUSED:
-                raise ClientError(event.text)  # such as a full room: to ask again would not help
-
-    def __enter__(self) -> "Presence":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Free the socket; a room that has seen no farewell is told at least that we go."""
-        with self.sock, suppress(OSError):
-            if self.member.state is not State.GONE:
-                self.sock.send(OFFLINE)
 
 
 def _form(target: Target, manner: Manner) -> Form:

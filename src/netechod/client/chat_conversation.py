@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -11,14 +10,13 @@ from typing import NamedTuple, Protocol
 from netechod.client.chat_commands import Commands
 from netechod.client.chat_events import Event, Kind
 from netechod.client.chat_people import Mentions, Roster
+from netechod.client.chat_presence import Presence
 from netechod.client.chat_tries import State
-from netechod.client.membership import Member
-from netechod.client.net import RECEIVE_SIZE, Target
+from netechod.client.net import Target
 from netechod.client.screen import decoded
 from netechod.client.words import tr
 from netechod.services.wire import flaw_of
 
-BATCH = 64  # datagrams taken before the form gets its turn
 MAX_MESSAGE = 1024  # bytes of one message; the room refuses more
 
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -72,12 +70,10 @@ class Form(Protocol):
 class Conversation:
     """Says what the form's lines hold and shows what is heard, until the farewell."""
 
-    def __init__(
-        self, sock: socket.socket, member: Member, form: Form, mentions: Mentions, dictionary: Target
-    ) -> None:
+    def __init__(self, presence: Presence, form: Form, mentions: Mentions, dictionary: Target) -> None:
         self.failures = 0  # messages that did not get through
-        self._sock = sock
-        self._member = member
+        self._presence = presence
+        self._member = member = presence.member
         self._form = form
         self._mentions = mentions
         self._roster = Roster()
@@ -85,23 +81,23 @@ class Conversation:
         self._bell = asyncio.Event()
         self._interruptions = 0
 
-    async def talk(self, heard: Iterable[Event]) -> None:
-        """Begin with what was `heard` in coming online, and go on until we are offline."""
+    async def talk(self) -> None:
+        """Begin with what was heard in coming online, and go on until we are offline."""
         loop = asyncio.get_running_loop()
-        loop.add_reader(self._sock, self._wake)
+        loop.add_reader(self._presence.sock, self._wake)
         for number in INTERRUPTIONS:
-            loop.add_signal_handler(number, self._interrupt)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) has it
+                loop.add_signal_handler(number, self._interrupt)
         self._form.open(self._wake, self._interrupt)
         try:
-            self._note(heard)
+            self._note(self._presence.heard)
             while self._member.state is not State.GONE:
                 self._take_lines()
-                self._send()
+                self._note(self._presence.send())
                 self._form.refresh(self._standing())
                 await self._news()
-                self._receive()
-                if time.monotonic() >= self._member.deadline:
-                    self._note(self._member.deadline_reached(time.monotonic()))
+                self._note(self._presence.receive())
+                self._note(self._presence.look_at_clock())
             self._report_unsaid()
         finally:
             await self._form.close()
@@ -149,53 +145,24 @@ class Conversation:
 
     def _say(self, text: bytes) -> None:
         """Say what the room will take; what it won't is told at once."""
-        if len(text) > MAX_MESSAGE:
-            flaw: str | None = tr("{size} bytes, at most {most}", size=len(text), most=MAX_MESSAGE)
-        else:
-            flaw = flaw_of(text)
+        is_long = len(text) > MAX_MESSAGE
+        flaw = f"{len(text)} bytes, at most {MAX_MESSAGE}" if is_long else flaw_of(text)
         if flaw is not None:
-            self.failures += 1
-            self._form.complain(tr("message not sent: {why}", why=flaw))
+            self._note([Event(Kind.UNSENT, text=flaw, said=decoded(text))])
         elif text:
             self._member.say(text, time.monotonic())
-
-    def _send(self) -> None:
-        for datagram in self._member.take_outgoing():
-            try:
-                self._sock.send(datagram)
-            except BlockingIOError:
-                pass  # the kernel has no room for it: lost, as others are on their way
-            except OSError as error:
-                self._lose_touch(error)
-
-    def _receive(self) -> None:
-        for _ in range(BATCH):
-            try:
-                payload = self._sock.recv(RECEIVE_SIZE)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                self._lose_touch(error)
-                return
-            self._note(self._member.received(payload, time.monotonic()))
-
-    def _lose_touch(self, error: OSError) -> None:
-        self._note(self._member.unreachable(error.strerror or str(error), time.monotonic()))
 
     def _note(self, events: Iterable[Event]) -> None:
         """Show what happened, and count what did not get through."""
         for event in events:
             self._roster.note(event, time.monotonic())
-            self.failures += event.kind in (Kind.REFUSED, Kind.LOST)
+            self.failures += event.kind in (Kind.REFUSED, Kind.UNSENT, Kind.LOST)
             self._form.show(event, is_mention=self._mentions.is_mention(event, self._member.name))
 
     def _report_unsaid(self) -> None:
         """At the end, name what is not said: nothing gets lost in silence."""
-        for text in self._member.unsaid:
-            self.failures += 1
-            self._form.complain(tr("not said any more: {text}", text=decoded(text)))
-        count = sum(1 for _ in iter(self._form.next_line, None))
-        if count:
+        self._note(Event(Kind.LOST, self._member.name, decoded(text)) for text in self._member.unsaid)
+        if count := sum(1 for _ in iter(self._form.next_line, None)):
             self.failures += 1
             self._form.complain(tr("lines that were not said any more: {count}", count=count))
 

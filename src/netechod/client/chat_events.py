@@ -27,6 +27,7 @@ class Kind(Enum):
     JOIN = "join"
     LEAVE = "leave"
     REFUSED = "refused"  # the room will not pass our message on, or not let us in
+    UNSENT = "unsent"  # our message, because the room would refuse it
     NOTICE = "notice"  # anything else that the room says
     STRANGER = "stranger"  # the room does not know us (any more)
     CHALLENGE = "challenge"  # prove your address first
@@ -44,7 +45,7 @@ class Event:
     sender: str = ""
     text: str = ""
     own: bool = False  # our own line, which is the receipt
-    said: str = ""  # the message of ours that was refused
+    said: str = ""  # the message of ours that is refused or not sent
     seconds: float | None = None  # how long the receipt or the answer took, or how long we were away
 
 

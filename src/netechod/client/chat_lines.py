@@ -135,7 +135,7 @@ def record_of(event: Event, is_mention: bool, at: datetime) -> dict[str, object]
     if event.kind is Kind.MESSAGE:
         seconds = event.seconds
         record |= {"mention": is_mention, "rtt_ms": None if seconds is None else round(seconds * 1000, 3)}
-    if event.kind is Kind.REFUSED:
+    if event.kind in (Kind.REFUSED, Kind.UNSENT):
         record["said"] = event.said
     if event.kind is Kind.BACK:
         record["seconds"] = None if event.seconds is None else round(event.seconds, 3)

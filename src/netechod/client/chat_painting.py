@@ -32,7 +32,6 @@ STYLES = {
     "name2": "ansimagenta",
     "name3": "ansiblue",
     "name4": "ansiyellow",
-    "bottom-toolbar": "noreverse",
 }
 _NAME_COLORS = 5
 

@@ -5,45 +5,33 @@ rows, with what is still unsaid, the line being typed and the status bar, are pa
 """
 
 import asyncio
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from datetime import datetime
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import FormattedText
-from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.layout import FormattedTextControl, HSplit, Window
 from prompt_toolkit.output import ColorDepth
-from prompt_toolkit.renderer import print_formatted_text
+from prompt_toolkit.renderer import CPR_Support, print_formatted_text
 from prompt_toolkit.shortcuts import CompleteStyle
 from prompt_toolkit.styles import Style
 
 from netechod.client.chat_commands import completions
 from netechod.client.chat_conversation import Standing
 from netechod.client.chat_events import Event
-from netechod.client.chat_painting import STYLES, Fragments, Painter
+from netechod.client.chat_painting import FINE, PLAIN, STYLES, Fragments, Marks, Painter
 from netechod.client.screen import OutputClosed
 
 TAB = 4  # columns that a tab in a paste becomes: the room takes no control characters
-
-
-class Keyboard(Vt100Input):
-    """The terminal's keys, raw for as long as we talk.
-
-    prompt_toolkit makes the terminal cooked whenever it prints above the line being typed, and in that moment
-    the kernel would echo keys into the screen and obey control characters of a paste.
-    """
-
-    def cooked_mode(self) -> AbstractContextManager[None]:
-        """Stay raw."""
-        return nullcontext()
 
 
 class ScreenForm:
@@ -56,22 +44,28 @@ class ScreenForm:
         self._lines: deque[bytes] = deque()
         self._unprinted: Fragments = []
         self._rings = False
-        self._printing: asyncio.Future[None] | None = None
-        self._painter = Painter(prompt, place, self._columns)
+        self._painter = Painter(prompt, place, self._columns, _marks())
         self._style = Style.from_dict(STYLES)
         self._session: PromptSession[None] = PromptSession(
             message=lambda: FormattedText(self._painter.prompt()),
-            bottom_toolbar=lambda: FormattedText(self._painter.bar(self._session.default_buffer.text)),
             style=self._style,
-            color_depth=None if has_colors else ColorDepth.DEPTH_1_BIT,
+            color_depth=ColorDepth.DEPTH_4_BIT if has_colors else ColorDepth.DEPTH_1_BIT,
             completer=Names(self._painter),
             complete_style=CompleteStyle.READLINE_LIKE,
             reserve_space_for_menu=0,
             key_bindings=self._keys(),
+            enable_suspend=True,
             erase_when_done=True,
-            input=Keyboard(sys.stdin),
         )
         self._session.default_buffer.accept_handler = self._accept
+        # The toolbar of prompt_toolkit stays away until the terminal has told where its cursor is, after each
+        # line that is printed; ours needs no such answer.
+        bar = FormattedTextControl(
+            lambda: FormattedText(self._painter.bar(self._session.default_buffer.text))
+        )
+        layout = self._session.layout
+        layout.container = HSplit([layout.container, Window(bar, height=1)])
+        self._session.app.renderer.cpr_support = CPR_Support.NOT_SUPPORTED
 
     def open(self, wake: Callable[[], None], interrupt: Callable[[], None]) -> None:
         """Show the prompt."""
@@ -99,10 +93,8 @@ class ScreenForm:
     def refresh(self, standing: Standing) -> None:
         """Print everything at once: each time the lowest rows are painted again."""
         self._painter.standing = standing
-        if not self._session.app.is_running:
+        if self._unprinted:
             self._print()
-        elif self._unprinted and (self._printing is None or self._printing.done()):
-            self._printing = asyncio.ensure_future(run_in_terminal(self._print))
         self._session.app.invalidate()
 
     async def close(self) -> None:
@@ -113,8 +105,6 @@ class ScreenForm:
             self._typing.cancel()
         with suppress(asyncio.CancelledError):
             await self._typing
-        if self._printing is not None:
-            await self._printing
         self._print()
 
     async def _type(self) -> None:
@@ -129,12 +119,22 @@ class ScreenForm:
             self._wake()
 
     def _print(self) -> None:
-        output = self._session.app.output
-        fragments, self._unprinted = self._unprinted, []
-        rings, self._rings = self._rings, False
-        print_formatted_text(output, FormattedText(fragments), self._style, None, self._session.color_depth)
-        if rings:
-            output.bell()
+        """Print in the place of the lowest rows, which `invalidate` has painted again below.
+
+        prompt_toolkit's own way to print makes the terminal cooked for a moment, and in that moment the
+        kernel would echo keys into the screen, and obey control characters of a paste.
+        """
+        app, depth = self._session.app, self._session.color_depth
+        fragments, self._unprinted = FormattedText(self._unprinted), []
+        try:
+            if app.is_running:
+                app.renderer.erase()
+            print_formatted_text(app.output, fragments, self._style, color_depth=depth)
+            if self._rings:
+                app.output.bell()
+        except OSError:
+            raise OutputClosed from None  # the terminal is gone
+        self._rings = False
 
     def _accept(self, buffer: Buffer) -> bool:
         """Take what was typed; the prompt stays, and its line is emptied."""
@@ -172,6 +172,12 @@ class Names(Completer):
         """What the word before the cursor may become."""
         word, choices = completions(document.text_before_cursor, self._painter.standing.others)
         return [Completion(choice, start_position=-len(word)) for choice in choices]
+
+
+def _marks() -> Marks:
+    """What the terminal can show: the console of Linux has few characters, other encodings may have fewer."""
+    is_rich = sys.stdout.encoding.lower() in ("utf-8", "utf8") and os.environ.get("TERM") != "linux"
+    return FINE if is_rich else PLAIN
 
 
 def _now() -> datetime:

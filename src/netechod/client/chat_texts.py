@@ -6,13 +6,15 @@ import os
 from netechod.client.chat_events import PUT_OFFLINE, SILENT, UNKNOWN, Event, Kind
 from netechod.client.words import tr
 
-TROUBLE = {Kind.REFUSED, Kind.NOTICE, Kind.LOST, Kind.AWAY}
+TROUBLE = {Kind.REFUSED, Kind.UNSENT, Kind.NOTICE, Kind.LOST, Kind.AWAY}
 
 
 def sentence(event: Event) -> str:
     """An event that is no line of the conversation, in words."""
     if event.kind is Kind.LOST:
         return tr("no receipt, perhaps nobody read it: {text}", text=event.text)
+    if event.kind is Kind.UNSENT:
+        return tr("message not sent: {why}", why=event.text)
     if event.kind is Kind.AWAY:
         return tr("cut off from the room, trying to return: {why}", why=_reason(event.text))
     if event.kind is Kind.BACK and event.seconds is not None:

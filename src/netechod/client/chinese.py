@@ -51,11 +51,9 @@ TEXTS = {
     "{percent:.0%}  {words} words, {left:.0f} s left": "{percent:.0%}  {words} 个词，还需 {left:.0f} 秒",
     "a word has 1 to {most} bytes, this one {size}": "单词应为 1 到 {most} 字节，这个有 {size} 字节",
     # chat
-    "{size} bytes, at most {most}": "共 {size} 字节，最多 {most} 字节",
     "message not sent: {why}": "消息没有发送：{why}",
     "no receipt, perhaps nobody read it: {text}": "没有回执，可能没人看到：{text}",
     "is the server still there?": "服务器还在吗？",
-    "not said any more: {text}": "没能发出：{text}",
     "lines that were not said any more: {count}": "没能发出的行数：{count}",
     "cut off from the room, trying to return: {why}": "与聊天室的连接断了，正在重新上线：{why}",
     "it does not know us any more": "它已不认识我们",

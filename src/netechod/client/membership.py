@@ -30,7 +30,7 @@ class Member:
     def __init__(self, name: str, timeout: float, retries: int, now: float, *, patient: bool = False) -> None:
         self.state = State.JOINING
         self.round_trip: float | None = None  # seconds, of the latest request that needed no repetition
-        self._name = OwnName(name)
+        self.own_name = OwnName(name)
         self._timeout = timeout
         self._retries = retries
         self._is_patient = patient
@@ -47,7 +47,7 @@ class Member:
     @property
     def name(self) -> str:
         """What the room calls us, as far as we know."""
-        return self._name.text
+        return self.own_name.text
 
     @property
     def is_leaving(self) -> bool:
@@ -113,7 +113,7 @@ class Member:
         """Hear a datagram of the room."""
         event = event_of(payload)
         joins = event.kind is Kind.JOIN and self.state in (State.JOINING, State.AWAY)
-        event = self._name.marked(event, answers=joins or self._is_receipt(event))
+        event = self.own_name.marked(event, answers=joins or self._is_receipt(event))
         if self.state in (State.LEAVING, State.GONE):
             return self._heard_in_leaving(event)
         if event.kind is Kind.CHALLENGE:
@@ -277,7 +277,7 @@ class Member:
         pause = min(FIRST_PAUSE, self._timeout)
         self._absence = Absence(why, now, now if is_told else now + pause, self._retries, pause)
         self.state = State.AWAY
-        self._name.forget()
+        self.own_name.forget()
         self._queue = deque(self.unsaid)
         self._is_asked = False
         return [Event(Kind.AWAY, text=why)]
