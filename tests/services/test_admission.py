@@ -20,7 +20,6 @@ from netechod.services.admission import (
     IPV4_OVERHEAD,
     IPV6_OVERHEAD,
     MAX_PEERS,
-    MAX_WARNINGS,
     Admission,
     Rules,
 )
@@ -29,6 +28,7 @@ from netechod.services.bounces import LONGEST_SKIP
 from netechod.services.chat import ChatRoom, Departure, Terms
 from netechod.services.dictionary import DictionaryService, MemoryDictionary
 from netechod.services.echo import EchoService
+from netechod.services.reminder import MAX_WARNINGS
 from netechod.services.sources import Buckets, Network
 from netechod.services.wire import NOT_ONLINE
 
@@ -354,6 +354,15 @@ def test_what_is_never_answered_takes_no_token() -> None:
     gate = Gate(buckets=Buckets(rate=1.0, burst=1))
     assert gate.answers(b"hi", (ANN[0], 53), times=10) == 0
     assert gate.answers(b"hi", ANN) == 1
+
+
+def test_who_answers_only_what_is_signed_sets_the_sizes_itself() -> None:
+    admission = Admission(Foreigner(b"x" * 1400), address_of, buckets=Buckets(rate=1, burst=1))
+    admission.configure(Rules(), rationed=False)
+    out = Recorder()
+    admission.datagrams_received([(b"hi", ANN), (b"hi", ANN)], 0.0, out)
+    assert out == [("send", b"x" * 1400, ANN)]
+    assert admission.dropped == {"rate": 1}
 
 
 # Whether it comes again and again.

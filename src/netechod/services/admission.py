@@ -15,12 +15,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 from netechod.services.api import Datagram, DatagramService, Outbox, Peer
 from netechod.services.bounces import Bounces
+from netechod.services.reminder import Reminder
 from netechod.services.sources import Address, Buckets, Network, plain, source_of, within
 from netechod.services.wire import cut
 
 MAX_PEERS = 4096  # remembered; beyond it all are judged anew but those who repeat themselves
-WARNING_INTERVAL = 60.0  # seconds between two warnings about the same source
-MAX_WARNINGS = 60  # sources warned of in that time: the log must not be what a flood fills
 AMPLIFICATION = 3  # times the bytes that came from an unproven address may go to it (RFC 9000, 8.1)
 BROADCAST = IPv4Address("255.255.255.255")
 IPV4_OVERHEAD, IPV6_OVERHEAD = 28, 48  # bytes of the IP and UDP headers around a payload
@@ -92,17 +91,22 @@ class Admission:
         self._on_drop = on_drop
         self._rules = Rules()
         self._trusted_only = False
+        self._rationed = True
         self._marks: dict[Peer, int] = {}  # of peers with nothing against them: a hash of their last payload
         self._watched: dict[Peer, str | Unproven] = {}  # the others
         self._watched_marks: dict[Peer, int] = {}
         self._bounces = Bounces()
-        self._warned: dict[Hashable, float] = {}  # when
+        self._reminder = Reminder()
         self.dropped: Counter[str] = Counter()
         self.next_deadline = service.next_deadline
         self.deadline_reached = service.deadline_reached
 
-    def configure(self, rules: Rules, *, trusted_only: bool = False) -> None:
-        """Judge by other rules from now on."""
+    def configure(self, rules: Rules, *, trusted_only: bool = False, rationed: bool = True) -> None:
+        """Judge by other rules from now on.
+
+        A service that answers only what is signed, and that once, is not `rationed`: it sets the sizes.
+        """
+        self._rationed = rationed
         if (rules, trusted_only) != (self._rules, self._trusted_only):
             self._rules, self._trusted_only = rules, trusted_only
             self._forget_peers()
@@ -164,8 +168,9 @@ class Admission:
         elif not self._buckets.admits(standing.source, now):
             self._drop(peer, "rate", now)
         else:
-            limit = AMPLIFICATION * (len(payload) + standing.overhead) - standing.overhead
-            self._service.datagrams_received((datagram,), now, Ration(out, limit))
+            if self._rationed:
+                out = Ration(out, AMPLIFICATION * (len(payload) + standing.overhead) - standing.overhead)
+            self._service.datagrams_received((datagram,), now, out)
 
     def _standing(self, peer: Peer) -> Standing:
         """What is known of the peer, found out now if it is new."""
@@ -204,13 +209,7 @@ class Admission:
         """Count it, and warn of its source if that was not done just now."""
         self.dropped[reason] += 1
         address, _ = self._address_of(peer)
-        source = source_of(address)
-        if now - self._warned.get(source, -WARNING_INTERVAL) < WARNING_INTERVAL:
-            return
-        while self._warned and now - next(iter(self._warned.values())) >= WARNING_INTERVAL:
-            del self._warned[next(iter(self._warned))]
-        if len(self._warned) < MAX_WARNINGS:
-            self._warned[source] = now
+        if self._reminder.is_due(address, now):
             self._on_drop(address, reason)
 
 
