@@ -2,14 +2,13 @@
 
 import errno
 import os
-import select
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from support.looping import FakeClock, run_until, turn
+from support.processes import alive, until_gone
 from support.signalling import signals_restored
 
 from netechod.reactor.children import ENVIRONMENT, Children, has_pidfd
@@ -54,24 +53,6 @@ def started(children: Children, script: str, timeout: float = 60.0) -> tuple[lis
     child = children.running[pid]
     run_until(children.loop, lambda: b"\n" in child._output)
     return endings, int(child._output.split()[0])
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        return " Z " not in Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
-    except FileNotFoundError:
-        return False
-
-
-def until_gone(pid: int) -> None:
-    """Wait for the end of a process that has been killed."""
-    try:
-        pidfd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    select.select([pidfd], [], [])
-    os.close(pidfd)
 
 
 def test_output_and_status_come_back_as_they_are(run: Run) -> None:
@@ -212,6 +193,15 @@ def test_a_job_that_cannot_be_watched_does_not_run(loop: Loop, monkeypatch: pyte
 
 def test_a_job_can_step_back_behind_others(run: Run) -> None:
     assert run('until [ "$(nice)" = 7 ]; do :; done', nice=7).status == 0
+
+
+def test_who_waits_for_the_process_itself_is_told_after_its_end(children: Children, loop: Loop) -> None:
+    told: list[object] = []
+    children.spawn(Job(("/bin/true",), 1.0), told.append, lambda: told.append("gone"))
+    run_until(loop, lambda: len(told) == 2)
+    children.spawn(Job(("/nonexistent",), 1.0), told.append, lambda: told.append("gone"))
+    turn(loop)
+    assert [getattr(each, "status", each) for each in told] == [0, "gone", 127, "gone"]
 
 
 def test_whether_there_are_pidfds_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ import signal
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from netechod.reactor.loop import Loop
+from netechod.reactor.loop import Callback, Loop
 from netechod.services.api import Ending, Job
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # exit statuses of shells (POSIX, Shell Command Language, 2.8.2)
@@ -22,6 +22,14 @@ PIECE = 65536  # bytes of output read at once: all that a pipe holds (pipe(7))
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 Done: TypeAlias = Callable[[Ending], object]
+
+
+class _Order(NamedTuple):
+    """A job and who wants to know."""
+
+    job: Job
+    done: Done
+    gone: Callback
 
 
 def has_pidfd() -> bool:
@@ -39,18 +47,19 @@ class Children:
     def __init__(self, loop: Loop, *, use_pidfd: bool | None = None) -> None:
         self.loop = loop
         self.running: dict[int, Child] = {}  # by process id, until they are reaped
-        self._use_pidfd = has_pidfd() if use_pidfd is None else use_pidfd
+        self.use_pidfd = has_pidfd() if use_pidfd is None else use_pidfd
 
-    def spawn(self, job: Job, done: Done) -> None:
+    def spawn(self, job: Job, done: Done, gone: Callback = lambda: None) -> None:
         """Start `job`; `done` is called once, in a later turn, also when it could not be started.
 
+        `gone` is called after it, when the process is no more: a killed one may be in the kernel for a while.
         It runs with /dev/null as its input, in `/`, with ENVIRONMENT and no descriptor of ours.
         """
         try:
-            child = self._started(job, done)
+            child = self._started(_Order(job, done, gone))
         except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
             failure = _not_started(job, error)
-            self.loop.call_soon(lambda: done(failure))
+            self.loop.call_soon(lambda: (done(failure), gone()))
         else:
             self.running[child.pid] = child
 
@@ -64,23 +73,23 @@ class Children:
         for child in tuple(self.running.values()):
             child.kill()
 
-    def _started(self, job: Job, done: Done) -> "Child":
+    def _started(self, order: _Order) -> "Child":
         reader, writer = os.pipe()
         try:
-            process = self._process(job, writer)
+            process = self._process(order.job, writer)
         except BaseException:
             os.close(reader)
             raise
         finally:
             os.close(writer)
         try:
-            pidfd = os.pidfd_open(process.pid) if self._use_pidfd else -1  # not above the number of `writer`
+            pidfd = os.pidfd_open(process.pid) if self.use_pidfd else -1  # not above the number of `writer`
         except OSError:  # a job whose end nobody would see must not run
             os.close(reader)
             process.kill()
             process.wait()  # not long: it has only begun to load its program
             raise
-        return Child(self, process, (reader, pidfd), job, done)
+        return Child(self, process, (reader, pidfd), order)
 
     def _process(self, job: Job, output: int) -> "subprocess.Popen[bytes]":
         limit = self.loop.descriptor_limit
@@ -109,16 +118,16 @@ class Child:
         children: Children,
         process: "subprocess.Popen[bytes]",
         descriptors: tuple[int, int],
-        job: Job,
-        done: Done,
+        order: _Order,
     ) -> None:
         loop = children.loop
         self.pid = process.pid
         self._children = children
         self._process = process
         self._reader, self._pidfd = descriptors
-        self._max_output = job.max_output
-        self._done: Done | None = done
+        self._max_output = order.job.max_output
+        self._done: Done | None = order.done
+        self._gone = order.gone
         self._output = bytearray()
         self._truncated = False
         self._begun = loop.now
@@ -126,7 +135,7 @@ class Child:
         loop.watch(self._reader, self._on_output)
         if self._pidfd >= 0:
             loop.watch(self._pidfd, self.look)
-        self._timer = loop.call_at(self._begun + job.timeout, self._on_deadline)
+        self._timer = loop.call_at(self._begun + order.job.timeout, self._on_deadline)
 
     def look(self) -> None:
         """Take note of its end, if it has ended."""
@@ -139,6 +148,7 @@ class Child:
         if self._pidfd >= 0:
             self._children.loop.unwatch(self._pidfd)
             os.close(self._pidfd)
+        self._gone()
 
     def kill(self, *, timed_out: bool = False) -> None:
         """End it now, with its group."""

@@ -1,0 +1,88 @@
+"""Messages between two processes of ours, over a stream socket: a JSON object and some bytes each."""
+
+import json
+import socket
+import struct
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from netechod.reactor.loop import Callback, Loop
+
+PIECE = 65536  # bytes taken from the socket at once
+
+_SIZES = struct.Struct("!II")  # of the object, of the bytes
+
+OnMessage = Callable[[Mapping[str, Any], bytes], object]
+
+
+class Channel:
+    """One end. What the socket does not take at once waits in memory: neither end sends much unasked."""
+
+    def __init__(self, loop: Loop, sock: socket.socket, on_message: OnMessage, on_end: Callback) -> None:
+        """`on_end` is called when nothing more will be heard; whether anybody still listens, nobody knows."""
+        self._loop = loop
+        self._sock = sock
+        self._on_message = on_message
+        self._on_end = on_end
+        self._heard = bytearray()
+        self._unsent = bytearray()
+        self._hears = True
+        sock.setblocking(False)
+        self._watch()
+
+    def send(self, message: Mapping[str, Any], body: bytes = b"") -> None:
+        """Send a message, now or as soon as the socket takes it."""
+        head = json.dumps(message).encode()
+        self._unsent += _SIZES.pack(len(head), len(body)) + head + body
+        self._send()
+
+    def finish(self, patience: float) -> None:
+        """Say that no more is to come, hear the other end out, and close. Waits, for so long at most."""
+        self._loop.unwatch(self._sock.fileno())
+        self._sock.settimeout(patience)
+        with suppress(OSError):  # it is dead or deaf; what it has said before counts all the same
+            self._sock.sendall(self._unsent)
+            self._sock.shutdown(socket.SHUT_WR)
+        with suppress(OSError):
+            while self._take(self._sock.recv(PIECE)):
+                pass
+        self._sock.close()
+
+    def _watch(self) -> None:
+        reader = self._on_readable if self._hears else None
+        self._loop.watch(self._sock.fileno(), reader, self._send if self._unsent else None)
+
+    def _send(self) -> None:
+        try:
+            del self._unsent[: self._sock.send(self._unsent)]
+        except BlockingIOError:
+            pass
+        except OSError:  # it is dead, as the next read will tell
+            self._unsent.clear()
+        self._watch()
+
+    def _on_readable(self) -> None:
+        try:
+            data = self._sock.recv(PIECE)
+        except OSError:  # it is dead, and has left something unread (ECONNRESET)
+            data = b""
+        if not self._take(data):
+            self._hears = False
+            self._watch()
+            self._on_end()
+
+    def _take(self, data: bytes) -> bool:
+        """Deliver the messages that are complete by now; False at the end."""
+        heard = self._heard
+        heard += data
+        while len(heard) >= _SIZES.size:
+            head_size, body_size = _SIZES.unpack_from(heard)
+            body_at = _SIZES.size + head_size
+            if len(heard) < body_at + body_size:
+                break
+            message = json.loads(heard[_SIZES.size : body_at])
+            body = bytes(heard[body_at : body_at + body_size])
+            del heard[: body_at + body_size]
+            self._on_message(message, body)
+        return bool(data)

@@ -1,0 +1,79 @@
+"""What has left its job's process group, and has to end with the job all the same.
+
+A process that makes a session of its own (setsid(2)) is out of reach of a kill of its group. But when its
+parent ends it becomes a child of ours, because we are a subreaper (prctl(2)): whoever is our child and was
+not started by us has escaped from a job.
+"""
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+from netechod.reactor.children import Children
+from netechod.reactor.loop import Callback
+from netechod.reactor.prctl import SET_CHILD_SUBREAPER, prctl
+
+MAX_DYING = 64  # killed at once; the others follow when these are gone
+
+
+class Orphans:
+    """Ends what jobs leave behind, in a process that from now on starts nothing but jobs."""
+
+    def __init__(self, children: Children, on_gone: Callback) -> None:
+        """`on_gone` is called whenever some of them have gone."""
+        prctl(SET_CHILD_SUBREAPER, 1)
+        self.dying: dict[int, int] = {}  # pidfds, -1 where there is no such thing, by process id
+        self._children = children
+        self._others = _children_of_ours()
+        self._on_gone = on_gone
+
+    def sweep(self) -> None:
+        """Kill those whose job has ended. Whose they are, nobody tells: not a job's that began after them."""
+        running = self._children.running
+        strangers = _children_of_ours() - running.keys() - self.dying.keys() - self._others
+        if not strangers:
+            return
+        oldest = min(map(_started, running), default=None)
+        for pid in sorted(strangers)[: MAX_DYING - len(self.dying)]:
+            if oldest is None or _started(pid) < oldest:
+                self._kill(pid)
+
+    def reap(self) -> None:
+        """Take note of those that have died. What they had started is ours then, and comes next."""
+        died = [pid for pid in self.dying if os.waitpid(pid, os.WNOHANG) != (0, 0)]
+        for pid in died:
+            pidfd = self.dying.pop(pid)
+            if pidfd >= 0:
+                self._children.loop.unwatch(pidfd)
+                os.close(pidfd)
+        if died:
+            self.sweep()
+            self._on_gone()
+
+    def _kill(self, pid: int) -> None:
+        """It is our child: until we reap it nobody else can get its number."""
+        loop = self._children.loop
+        if self._children.use_pidfd:
+            self.dying[pid] = os.pidfd_open(pid)
+            loop.watch(self.dying[pid], self.reap)
+        else:
+            self.dying[pid] = -1
+            loop.call_soon(self.reap)  # it may be dead already, and its SIGCHLD gone by
+        with suppress(PermissionError):  # it has become another user's, through a set-user-ID program
+            os.kill(pid, signal.SIGKILL)
+
+
+def _children_of_ours() -> set[int]:
+    """The processes whose parent is this one, which has one thread; none where the kernel does not tell."""
+    try:
+        listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
+    except OSError:
+        return set()
+    return set(map(int, listed.split()))
+
+
+def _started(pid: int) -> int:
+    """When a child of ours began, in clock ticks since the boot: field 22 of its stat (proc(5))."""
+    stat = Path(f"/proc/{pid}/stat").read_bytes()
+    return int(stat.rpartition(b")")[2].split()[19])

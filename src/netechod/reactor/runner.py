@@ -1,0 +1,176 @@
+"""Jobs run by another process, a worker, which does nothing else.
+
+To start a process takes a fraction of a millisecond, during which a loop answers nobody; and what escapes
+from its job can only be told from other children by a process that has no others. So the daemon has a worker:
+its side is the Runner, the other one the Worker. Nothing of the daemon is in the worker's memory, and the
+worker ends, with all that it has started, when the daemon does, however that ends.
+"""
+
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from itertools import count
+from typing import Any
+
+from netechod.reactor.channel import Channel
+from netechod.reactor.children import ENVIRONMENT, SIGNALLED, Children, Done
+from netechod.reactor.loop import Callback, Loop
+from netechod.reactor.orphans import Orphans
+from netechod.services.api import Ending, Job
+
+PATIENCE = 2.0  # seconds that the worker gets to end what it runs: it kills, so more is the kernel's trouble
+
+
+class Runner:
+    """Has a worker run jobs, at most `max_running` at once.
+
+    `worker` is the command line of a program that runs a Worker on its standard input. If it dies, its jobs
+    have ended, and the next job starts another one; `on_lost` is told why there is none.
+    """
+
+    def __init__(
+        self, loop: Loop, worker: Sequence[str], *, on_lost: Callable[[str], object] = lambda why: None
+    ) -> None:
+        self.max_running = 8
+        self._loop = loop
+        self._worker = worker
+        self._on_lost = on_lost
+        self._numbers = count()
+        self._jobs: dict[int, Done | None] = {}  # by number; None: it is done, but not yet gone
+        self._on_idle: Callback = lambda: None
+        self._start()
+
+    @property
+    def running(self) -> int:
+        """How many jobs there are."""
+        return len(self._jobs)
+
+    def spawn(self, job: Job, done: Done) -> bool:
+        """Have `job` run, and `done` called when it has ended; False when too many run already."""
+        if len(self._jobs) >= self.max_running:
+            return False
+        if self._process is None and not self._start():
+            return False
+        number = next(self._numbers)
+        self._jobs[number] = done
+        self._channel.send({"number": number, "job": asdict(job)})
+        return True
+
+    def drain(self, on_idle: Callback) -> None:
+        """Start nothing any more, and call `on_idle` as soon as nothing runs."""
+        self.max_running = 0
+        self._on_idle = on_idle
+        if not self._jobs:
+            on_idle()
+
+    def close(self) -> None:
+        """End everything, and tell those whose jobs it ends; waits until it is over, PATIENCE at most."""
+        self.max_running = 0
+        self._on_idle = lambda: None
+        if self._process is not None:
+            self._channel.finish(PATIENCE)
+            self._lose()
+
+    def _start(self) -> bool:
+        """Start a worker; False where that fails."""
+        self._process: subprocess.Popen[bytes] | None = None
+        ours, theirs = socket.socketpair()
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 (the program is ours)
+                self._worker,
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                cwd="/",
+                env=ENVIRONMENT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            ours.close()
+            self._on_lost(f"cannot start {self._worker[0]}: {error.strerror}")
+            return False
+        finally:
+            theirs.close()
+        self._channel = Channel(self._loop, ours, self._on_message, self._on_end)
+        return True
+
+    def _on_message(self, message: Mapping[str, Any], output: bytes) -> None:
+        number = message["number"]
+        if "ending" in message:
+            self._tell(number, Ending(output=output, **message["ending"]))
+        else:
+            del self._jobs[number]
+            if not self._jobs:
+                self._on_idle()
+
+    def _tell(self, number: int, ending: Ending) -> None:
+        done, self._jobs[number] = self._jobs[number], None
+        if done is not None:
+            done(ending)
+
+    def _on_end(self) -> None:
+        """The worker has died of its own."""
+        self._channel.finish(0.0)
+        was_idle = not self._jobs
+        self._on_lost(f"died with status {self._lose()}")
+        if not was_idle:
+            self._on_idle()
+
+    def _lose(self) -> int:
+        """Let go of the worker; the jobs that it has not told of have ended without a word."""
+        assert self._process is not None  # noqa: S101 (for the type checker)
+        self._process.kill()
+        status = self._process.wait()
+        self._process = None
+        for number in tuple(self._jobs):
+            self._tell(number, Ending(SIGNALLED + signal.SIGKILL, b"", 0.0))
+        self._jobs.clear()
+        return status
+
+
+class Worker:
+    """The other side: runs the jobs that it is told of until nothing more can come, then ends them."""
+
+    def __init__(self, loop: Loop, sock: socket.socket) -> None:
+        self._loop = loop
+        self._ending = False
+        self._children = Children(loop)
+        self._orphans = Orphans(self._children, self._leave_if_idle)
+        self._channel = Channel(loop, sock, self._on_message, self._on_end)
+
+    def run(self) -> None:
+        """Work until the daemon has said its last word."""
+        self._loop.run()
+        self._channel.finish(PATIENCE)
+
+    def reap(self) -> None:
+        """For SIGCHLD, where there are no pidfds."""
+        self._children.reap()
+        self._orphans.reap()
+
+    def _on_message(self, message: Mapping[str, Any], body: bytes) -> None:
+        number, job = message["number"], Job(**message["job"])
+        self._children.spawn(job, partial(self._done, number), partial(self._gone, number))
+
+    def _done(self, number: int, ending: Ending) -> None:
+        told = asdict(ending)
+        output = told.pop("output")
+        self._channel.send({"number": number, "ending": told}, output)
+
+    def _gone(self, number: int) -> None:
+        self._channel.send({"number": number})
+        self._orphans.sweep()
+        self._leave_if_idle()
+
+    def _on_end(self) -> None:
+        self._ending = True
+        self._loop.call_at(self._loop.now + PATIENCE, self._loop.stop)
+        self._children.kill_all()
+        self._orphans.sweep()
+        self._leave_if_idle()
+
+    def _leave_if_idle(self) -> None:
+        if self._ending and not self._children.running and not self._orphans.dying:
+            self._loop.stop()
