@@ -5,22 +5,26 @@
 #    source ~/.local/share/bash_completion/netecho
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_netecho_subparsers=(echo dict chat)
+_shtab_netecho_subparsers=(echo dict chat run)
 
 _shtab_netecho_echo_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color -u --udp --verify)
 _shtab_netecho_dict_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --json --miss)
 _shtab_netecho_chat_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --jsonl --json --plain --mention --dictionary)
+_shtab_netecho_run_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --list --key-file --key --wait --json)
 _shtab_netecho_option_strings=(-h --help -V --version)
 
 _shtab_netecho_echo_pos_0_COMPGEN=_netecho_hosts
 _shtab_netecho_dict_pos_0_COMPGEN=_netecho_hosts
 _shtab_netecho_chat_pos_0_COMPGEN=_netecho_hosts
 _shtab_netecho_chat___dictionary_COMPGEN=_netecho_hosts
+_shtab_netecho_run_pos_0_COMPGEN=_netecho_hosts
+_shtab_netecho_run___key_file_COMPGEN=_shtab_compgen_files
 
 _shtab_netecho_echo___color_choices=(auto always never)
 _shtab_netecho_dict___color_choices=(auto always never)
 _shtab_netecho_chat___color_choices=(auto always never)
-_shtab_netecho_pos_0_choices=(echo dict chat)
+_shtab_netecho_run___color_choices=(auto always never)
+_shtab_netecho_pos_0_choices=(echo dict chat run)
 
 _shtab_netecho_echo__h_nargs=0
 _shtab_netecho_echo___help_nargs=0
@@ -48,6 +52,15 @@ _shtab_netecho_chat___ipv6_nargs=0
 _shtab_netecho_chat___jsonl_nargs=0
 _shtab_netecho_chat___json_nargs=0
 _shtab_netecho_chat___plain_nargs=0
+_shtab_netecho_run_pos_2_nargs='*'
+_shtab_netecho_run__h_nargs=0
+_shtab_netecho_run___help_nargs=0
+_shtab_netecho_run__4_nargs=0
+_shtab_netecho_run___ipv4_nargs=0
+_shtab_netecho_run__6_nargs=0
+_shtab_netecho_run___ipv6_nargs=0
+_shtab_netecho_run___list_nargs=0
+_shtab_netecho_run___json_nargs=0
 _shtab_netecho_pos_0_nargs=A...
 _shtab_netecho__h_nargs=0
 _shtab_netecho___help_nargs=0

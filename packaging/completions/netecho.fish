@@ -50,8 +50,8 @@ function _shtab_netecho_using
   test "$_shtab_netecho_cmdpath" = "$argv"
 end
 
-set -g _shtab_netecho_commands echo dict chat
-set -g _shtab_netecho_opts_with_value --color --dictionary --mention --miss --retries --timeout
+set -g _shtab_netecho_commands echo dict chat run
+set -g _shtab_netecho_opts_with_value --color --dictionary --key --key-file --mention --miss --retries --timeout --wait
 
 complete -c netecho -e
 complete -c netecho -f
@@ -90,3 +90,16 @@ complete -c netecho -n '_shtab_netecho_using chat' -l plain -d 'lines only, no c
 complete -c netecho -n '_shtab_netecho_using chat' -l mention -x -d 'ring the bell for this word, too, besides your own name; may be repeated'
 complete -c netecho -n '_shtab_netecho_using chat' -l dictionary -xka "(__fish_print_hostnames)" -d 'what /dict asks (default: port 8081 of the same host)'
 complete -c netecho -n '_shtab_netecho_using chat; and test $_shtab_netecho_npos -eq 0' -ka "(__fish_print_hostnames)" -d 'a name, IPv4, ::1 or [::1]:8082; port 8082 if none'
+complete -c netecho -n '_shtab_netecho_using; and test $_shtab_netecho_npos -eq 0' -a run -d 'run a command of the server'"'"'s, by its name'
+complete -c netecho -n '_shtab_netecho_using run' -s h -l help -d 'show this help message and exit'
+complete -c netecho -n '_shtab_netecho_using run' -s 4 -l ipv4 -d 'IPv4 only'
+complete -c netecho -n '_shtab_netecho_using run' -s 6 -l ipv6 -d 'IPv6 only'
+complete -c netecho -n '_shtab_netecho_using run' -l timeout -x -d 'seconds to wait for each answer (default: 2)'
+complete -c netecho -n '_shtab_netecho_using run' -l retries -x -d 'further tries of a lost datagram (default: 2)'
+complete -c netecho -n '_shtab_netecho_using run' -l color -xka "auto always never" -d 'paint: on a terminal unless NO_COLOR is set (auto), always, never'
+complete -c netecho -n '_shtab_netecho_using run' -l list -d 'show the names that the key may run, and their arguments'
+complete -c netecho -n '_shtab_netecho_using run' -l key-file -xka "(__fish_complete_path (commandline -ct))" -d 'the key to sign with (default: $NETECHO_KEY_FILE, then ~/.config/netecho/keys)'
+complete -c netecho -n '_shtab_netecho_using run' -l key -x -d 'which key of the file (default: the first)'
+complete -c netecho -n '_shtab_netecho_using run' -l wait -x -d 'seconds to wait for the command'"'"'s end (default: 15)'
+complete -c netecho -n '_shtab_netecho_using run' -l json -d 'one JSON object with status and output'
+complete -c netecho -n '_shtab_netecho_using run; and test $_shtab_netecho_npos -eq 0' -ka "(__fish_print_hostnames)" -d 'a name, IPv4, ::1 or [::1]:8083; port 8083 if none'

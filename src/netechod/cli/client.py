@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from netechod.cli.client_commands import define_chat, define_dict, define_echo
+from netechod.cli.client_commands import define_chat, define_dict, define_echo, define_run
 from netechod.cli.client_parser import DICTIONARY_PORT, ClientParser
 from netechod.client import words
 from netechod.client.net import ClientError
@@ -70,6 +70,7 @@ def _parsers() -> tuple[ClientParser, dict[str, ClientParser]]:
         ("echo", 8080, tr("send lines or a stream and show what comes back"), define_echo),
         ("dict", DICTIONARY_PORT, tr("look words up"), define_dict),
         ("chat", 8082, tr("come online, talk, go offline"), define_chat),
+        ("run", 8083, tr("run a command of the server's, by its name"), define_run),
     ):
         commands[name] = choices.add_parser(name, help=summary, description=summary)
         commands[name].add_common(port)

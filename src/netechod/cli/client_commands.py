@@ -5,8 +5,11 @@ That is imported when it runs: a look-up in a script must not wait for the chat'
 
 import argparse
 import os
+from functools import partial
+from pathlib import Path
 
 from netechod.cli.client_parser import DICTIONARY_PORT, ClientParser, address_with, target_of
+from netechod.cli.parsing import seconds
 from netechod.client.screen import choose_color
 from netechod.client.words import tr
 from netechod.services.wire import MAX_DATAGRAM, MISS, text_of
@@ -103,6 +106,53 @@ def _chat(arguments: argparse.Namespace) -> int:
     host, port = arguments.dictionary or (target.host, DICTIONARY_PORT)
     manner = chat.Manner(as_json=arguments.json, is_plain=arguments.plain, mentions=arguments.mention)
     return chat.run(target, target._replace(host=host, port=port), manner)
+
+
+def define_run(command: ClientParser) -> None:
+    """The options of `run`."""
+    command.epilog = tr(
+        "exit status: the command's own, 124 it took too long, 126 refused, 75 too many run, 255 no answer."
+    )
+    command.add_examples(
+        ("netecho run server --list", tr("what the key may run")),
+        ("netecho run server disk /var", tr("run it")),
+    )
+    command.add_argument("name", metavar="NAME", nargs="?", help=tr("the command's name"))
+    command.add_argument(
+        "arguments", metavar="ARG", nargs="*", help=tr("its arguments; -- comes before one with a dash")
+    )
+    command.add_argument(
+        "--list", action="store_true", help=tr("show the names that the key may run, and their arguments")
+    )
+    command.add_argument(
+        "--key-file",
+        type=Path,
+        metavar="FILE",
+        help=tr("the key to sign with (default: $NETECHO_KEY_FILE, then ~/.config/netecho/keys)"),
+    )
+    command.add_argument("--key", metavar="ID", help=tr("which key of the file (default: the first)"))
+    command.add_argument(
+        "--wait",
+        type=seconds,
+        default=15.0,
+        metavar="S",
+        help=tr("seconds to wait for the command's end (default: 15)"),
+    )
+    command.add_argument("--json", action="store_true", help=tr("one JSON object with status and output"))
+    command.set_defaults(run=partial(_run, command))
+
+
+def _run(parser: ClientParser, arguments: argparse.Namespace) -> int:
+    from netechod.client import command
+
+    if arguments.list == (arguments.name is not None):
+        parser.error(tr("either NAME or --list is needed"))
+    key = command.find_key(arguments.key_file, arguments.key)
+    target, patience, as_json = target_of(arguments), arguments.wait, arguments.json
+    if arguments.list:
+        return command.show_list(target, key, patience, as_json=as_json)
+    words = [arguments.name, *arguments.arguments]
+    return command.run(target, key, words, patience, as_json=as_json)
 
 
 def word(text: str) -> str:

@@ -84,6 +84,25 @@ TEXTS = {
     "leaving, Ctrl-C drops what is unsaid": "正在下线，按 Ctrl-C 放弃未送达的消息",
     "Enter says {count} lines": "按 Enter 发送 {count} 行",
     "Tab completes, /help": "Tab 补全 · /help",
+    # run
+    "no key: {reason}": "没有密钥：{reason}",
+    "no key {key_id!r} in {path}": "{path} 中没有密钥 {key_id!r}",
+    "its keys are {ids}": "其中的密钥有：{ids}",
+    "address, key and clock have to be right; the command may have run all the same": (
+        "地址、密钥和时钟都必须正确；命令也可能已经执行"
+    ),
+    "{missing} of {expected} parts of the answer are lost": "应答的 {expected} 个部分丢失了 {missing} 个",
+    "the command has run; what is shown is the beginning of its output": "命令已经执行；显示的只是输出的开头",
+    "name and arguments must be UTF-8": "名称和参数必须是 UTF-8",
+    "the request would have {size} bytes, at most {most} fit": "请求会有 {size} 字节，最多 {most} 字节",
+    "refused: {why}": "被拒绝：{why}",
+    "netecho run HOST --list shows what this key may run": (
+        "netecho run HOST --list 显示这个密钥可以执行的命令"
+    ),
+    "the command took too long and was killed": "命令超时，已被终止",
+    "the output is longer than the server sends: the rest of it is lost": (
+        "输出超过服务器发送的上限：其余部分丢失"
+    ),
     # the command line
     "Talk to the services of netechod.": "与 netechod 的各项服务通信。",
     "exit status: 0 answered, 1 unanswered, refused, or a word is missing, 64 usage, 130 interrupted.": (
@@ -96,6 +115,22 @@ TEXTS = {
     "send lines or a stream and show what comes back": "发送文本行或数据流，并显示返回的内容",
     "look words up": "查单词",
     "come online, talk, go offline": "上线，聊天，下线",
+    "run a command of the server's, by its name": "按名称执行服务器上的命令",
+    "the command's name": "命令的名称",
+    "its arguments; -- comes before one with a dash": "命令的参数；以 - 开头的参数之前写 --",
+    "show the names that the key may run, and their arguments": "显示密钥可以执行的命令及其参数",
+    "the key to sign with (default: $NETECHO_KEY_FILE, then ~/.config/netecho/keys)": (
+        "用来签名的密钥（默认 $NETECHO_KEY_FILE，其次 ~/.config/netecho/keys）"
+    ),
+    "which key of the file (default: the first)": "文件中的哪个密钥（默认第一个）",
+    "seconds to wait for the command's end (default: 15)": "等待命令结束的秒数（默认 15）",
+    "one JSON object with status and output": "输出一个 JSON 对象，含退出状态和输出",
+    "either NAME or --list is needed": "需要 NAME 或 --list 之一",
+    "exit status: the command's own, 124 it took too long, 126 refused, 75 too many run, 255 no answer.": (
+        "退出状态：命令自己的；124 超时，126 被拒绝，75 同时执行的太多，255 没有应答。"
+    ),
+    "what the key may run": "密钥可以执行哪些命令",
+    "run it": "执行",
     "a name, IPv4, ::1 or [::1]:{port}; port {port} if none": (
         "主机名、IPv4 地址、::1 或 [::1]:{port}；默认端口 {port}"
     ),

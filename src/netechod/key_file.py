@@ -1,0 +1,78 @@
+"""Key files: lines of `<key id> <secret>`, for the daemon and for the client.
+
+What a file says is never repeated in an error: it may be a secret.
+"""
+
+import os
+import stat
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from netechod.errors import NetechodError, reason_of
+from netechod.services.signing import KEY_ID
+
+MAX_SIZE = 1 << 20  # bytes; a longer file holds something else
+WEAK = 16  # bytes; a shorter secret can be guessed
+
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # the latter: opening a FIFO must not wait for its writer
+
+
+class KeyFileError(NetechodError):
+    """A key file that cannot be used, why, and what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def read_keys(path: Path, owners: Collection[int]) -> dict[str, bytes]:
+    """The secrets by key id, in the order of the file. Raises KeyFileError.
+
+    It has to belong to one of `owners`, and nobody else may be able to read it.
+    """
+    try:
+        fd = os.open(path, _FLAGS)
+    except OSError as error:
+        raise KeyFileError(reason_of(error)) from None
+    try:
+        _check(path, os.fstat(fd), owners)
+        text = os.read(fd, MAX_SIZE).decode()
+    except UnicodeDecodeError:
+        raise KeyFileError(f"{path}: is not UTF-8") from None
+    finally:
+        os.close(fd)
+    keys: dict[str, bytes] = {}
+    for number, key_id, secret in _entries(path, text):
+        if key_id in keys:
+            raise KeyFileError(f"{path}:{number}: the id {key_id} stands there twice")
+        keys[key_id] = secret.encode()
+    if not keys:
+        raise KeyFileError(f"{path}: has no keys", "a line of it is <key id> <secret>")
+    return keys
+
+
+def _check(path: Path, found: os.stat_result, owners: Collection[int]) -> None:
+    """Whether the file is one, and whose."""
+    mode = stat.S_IMODE(found.st_mode)
+    if not stat.S_ISREG(found.st_mode):
+        raise KeyFileError(f"{path}: is not a regular file")
+    if found.st_size > MAX_SIZE:
+        raise KeyFileError(f"{path}: is larger than {MAX_SIZE} bytes")
+    if mode & ~0o600:
+        raise KeyFileError(f"{path}: has mode {mode:04o}, others can use it", f"chmod 600 {path}")
+    if found.st_uid not in owners:
+        wanted = " or ".join(f"user {uid}" for uid in sorted(owners))
+        raise KeyFileError(f"{path}: belongs to user {found.st_uid}", f"it has to belong to {wanted}: chown")
+
+
+def _entries(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
+    """The lines that are not empty and no comments: number, key id and secret."""
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if len(words) != 2:
+            raise KeyFileError(f"{path}:{number}: is not <key id> <secret>, two words")
+        if not KEY_ID.fullmatch(words[0]):
+            raise KeyFileError(f"{path}:{number}: a key id has 1 to 32 of a-z, 0-9 and -")
+        yield number, words[0], words[1]
