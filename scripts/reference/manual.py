@@ -48,7 +48,7 @@ def sections(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
         yield from text(model.__doc__ or "")
         yield ".Bl -tag -width Ds"
         for name, field in model.model_fields.items():
-            if field.annotation != dict[str, AllowedCommand]:
+            if get_origin(field.annotation) is not dict:  # the commands have a section each
                 yield from key(".".join(path), name, field)
         yield ".El"
     for name, part in inner.items():
@@ -64,7 +64,7 @@ def _is_model(annotation: type) -> bool:
 def key(section: str, name: str, field: FieldInfo) -> Iterator[str]:
     """One key: its name and kind, what it means, and its default."""
     dotted = f"{section}.{name}"
-    waits = section.startswith("command.allow.") or needs_restart(dotted)
+    waits = needs_restart("command.allow" if section.startswith("command.allow.") else dotted)
     yield f".It Cm {name} Pq {kind(field)}, {'restart' if waits else 'live'}"
     yield from text(field.description or "")
     if field.is_required():

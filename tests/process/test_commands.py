@@ -30,6 +30,7 @@ STATUS = Status(
     connections=1,
     dictionary=None,
     members=2,
+    commands=None,
     log_lost=0,
     last_reload=Outcome(error="no", when=1.0),
 )

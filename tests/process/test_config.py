@@ -21,6 +21,7 @@ LIVE = {
     "echo.udp": ["public"],
     "dictionary": ["file", "unknown", "match", "max_reply", "max_size", "strict"],
     "chat": ["join", "idle_timeout", "max_members", "max_members_per_source", "max_message"],
+    "command": ["key_file", "timeout", "max_running", "max_output", "window", "allow"],
 }  # fmt: skip
 
 

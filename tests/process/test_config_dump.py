@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netechod.process.command_check import doubts
+from netechod.process.commanding import build_policy
 from netechod.process.config import keys
 from netechod.process.config_dump import dump
 from netechod.process.config_file import load, needs_restart
@@ -17,7 +19,8 @@ INSTALLED = Path(__file__).parents[2] / "etc" / "netechod.toml"
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 files = texts.filter(lambda text: "\0" not in text)
-names = texts.filter(lambda text: "=" not in text)  # where the command line would end the key
+names = st.from_regex(r"\w[\w.-]{0,63}", fullmatch=True)
+words = files.filter(lambda text: "{" not in text)  # what no argument of a request stands in
 OVERRIDES = st.one_of(
     st.builds("chat.idle_timeout={}".format, st.floats(0, 604_800)),
     st.builds("access.rate={}".format, st.floats(1e-9, 1e9)),
@@ -33,7 +36,7 @@ OVERRIDES = st.one_of(
     st.builds(lambda text: f"dictionary.unknown={quoted(text)}", texts),
     st.builds(lambda text: f"log.directory={quoted(text)}", files),
     st.builds(lambda text: f"command.key_file={quoted(text)}", files),
-    st.builds(lambda name, arg: f"command.allow.{quoted(name)}.argv=[{quoted(arg)}]", names, texts),
+    st.builds(lambda name, arg: f"command.allow.{quoted(name)}.argv=[{quoted(arg)}]", names, words),
 )
 
 
@@ -52,11 +55,11 @@ def test_a_dump_loads_back_to_the_same_configuration(
 def test_a_dump_names_every_key_and_where_its_value_comes_from(tmp_path: Path) -> None:
     path = tmp_path / "netechod.toml"
     path.write_text("[chat]\nidle_timeout = 30\n")
-    text = dump(load(path, ["log.level=DEBUG", "command.allow.x.argv=['/bin/true', '{1}']"]))
+    text = dump(load(path, ["log.level=DEBUG", "command.allow.x.argv=['/bin/true', '-x']"]))
     assert f"\nidle_timeout = 30  # {path}:2\n" in text
     assert '\nlevel = "DEBUG"  # --set\n' in text
     assert "\nmax_members = 4096  # default\n" in text
-    assert '\n[command.allow.x]\nargv = ["/bin/true", "{1}"]  # --set\nparameters = []  # default\n' in text
+    assert '\n[command.allow.x]\nargv = ["/bin/true", "-x"]  # --set\nparameters = []  # default\n' in text
     assert not [line for line in text.splitlines() if line and not re.match(r"\[|\w+ = .+  # \S", line)]
     dumped = [".".join(names) for names, _ in leaves(tomllib.loads(text))]
     assert {key for key, _ in keys()} - set(dumped) == {"command.allow"}
@@ -92,7 +95,19 @@ def test_the_installed_file_marks_what_waits_for_a_restart() -> None:
                 assert needs_restart(f"{section}.{key[1]}") == ("[restart]" in paragraph), line
 
 
-def test_the_installed_file_s_example_of_a_command_is_a_right_one(tmp_path: Path) -> None:
+def test_the_installed_file_s_commands_are_right_and_harmless(tmp_path: Path) -> None:
     path = tmp_path / "netechod.toml"
     path.write_text(uncommented("#     "), encoding="utf-8")
-    assert load(path).config.command.allow["disk"].argv == ("/usr/bin/df", "-h", "{1}")
+    loaded = load(path, ["command.enabled=true", "command.key_file=/keys"])
+    assert list(loaded.config.command.allow) == ["uptime", "disk", "ping"]
+    assert [doubt for doubt in doubts(loaded) if "there is no program" not in doubt] == []
+    policy = build_policy(loaded.config.command, {})
+    [mount], [host] = policy.commands["disk"].parameters, policy.commands["ping"].parameters
+    assert [bool(mount.fullmatch(text)) for text in ("/", "/var", "/var/..", "-a", "")] == [True] * 2 + [
+        False
+    ] * 3
+    assert [bool(host.fullmatch(text)) for text in ("web1.example.org", "db12xexample.org", "-f")] == [
+        True,
+        False,
+        False,
+    ]

@@ -135,8 +135,47 @@ BAD_FILES: Sequence[tuple[str | bytes, Sequence[str]]] = [
         ["bad.toml:4: access.allow[1]: ", " --> bad.toml:4:3\n", "4 |   '苹果',\n  |   ^^^^^^\n"],
     ),
     # not in this version
-    ("[command]\nenabled = true", ["command.enabled: true is not available in this version of netechod"]),
     ("[bus]\nurl = 'redis://x'", ["bus.url: 'redis://x' is not available in this version of netechod"]),
+    # commands
+    (
+        "[command]\nenabled = true\n",
+        ["bad.toml:1: command.key_file: must name the file with the keys where command.enabled is true"],
+    ),
+    ("[command.allow.x]\nargv = []", ["command.allow.x.argv: must not be empty"]),
+    ("[command.allow.x]\nargv = ['']", ["bad.toml:2: command.allow.x.argv: must begin with a program"]),
+    ('[command.allow.x]\nargv = ["a\\u0000"]', ["command.allow.x.argv[0]: must not have a NUL"]),
+    (
+        "[command.allow.x]\nargv = ['{1}']\nparameters = ['a']",
+        ["bad.toml:2: command.allow.x.argv: must begin with a program, which no request can choose"],
+    ),
+    (
+        "[command.allow.x]\nargv = ['a', '--{1}={2}']\nparameters = ['a']",
+        ["bad.toml:2: command.allow.x.argv: {2} stands for an argument that has no parameter"],
+    ),
+    (
+        "[command.allow.x]\nargv = ['a']\nparameters = ['a', '(b']",
+        ["bad.toml:3: command.allow.x.parameters[1]: must be a regular expression: missing ), unterminated"],
+    ),
+    (
+        "[command.allow.x]\nargv = ['a']\nparameters = ['a\tb']",
+        ["command.allow.x.parameters[0]: must not have control characters"],
+    ),
+    (
+        "[command.allow.x]\nargv = ['a']\nparameters = ['a']\nsecret = [1, 2]",
+        ["bad.toml:4: command.allow.x.secret: 2 is the number of no parameter"],
+    ),
+    (
+        "[command.allow.x]\nargv = ['a']\nsecret = [0]",
+        ["command.allow.x.secret[0]: must be at least 1 (got 0)"],
+    ),
+    (
+        "[command.allow.x]\nargv = ['a']\nkeys = ['Ops']",
+        ["command.allow.x.keys[0]: must be the id of a key: 1 to 32 of a-z, 0-9 and - (got 'Ops')"],
+    ),
+    (
+        "[command.allow.'?']\nargv = ['a']",
+        ["bad.toml:1: command.allow.\"?\": must be a name of up to 64 letters, digits and _ . - (got '?')"],
+    ),
     # contradictions
     (
         "[chat]\nlisten = '[::]:8081'",

@@ -16,6 +16,7 @@ ALL_OFF = Status(
     connections=None,
     dictionary=None,
     members=None,
+    commands=None,
     log_lost=0,
     last_reload=None,
 )
@@ -31,6 +32,7 @@ def test_a_service_that_is_off_is_not_mentioned_and_an_empty_one_is() -> None:
     assert replace(ALL_OFF, connections=0).line() == "echo 0 connections"
     assert replace(ALL_OFF, dictionary=WORDS).line() == "dictionary 3 words (generation 4)"
     assert replace(ALL_OFF, members=0).line() == "chat 0 online"
+    assert replace(ALL_OFF, commands=2).line() == "2 commands running"
 
 
 def test_a_failed_reload_stands_at_the_end_and_a_good_one_is_not_mentioned() -> None:

@@ -26,6 +26,9 @@ SERVICES = {
     "dictionary": ("dictionary", socket.SOCK_DGRAM),
     "chat": ("chat", socket.SOCK_DGRAM),
 }
+"""Those that are on unless somebody switches them off."""
+
+KINDS = {service: kind for service, (_, kind) in SERVICES.items()} | {"command": socket.SOCK_DGRAM}
 
 
 def any_port(host: str = "127.0.0.1", *services: str) -> list[str]:
@@ -64,11 +67,11 @@ class Daemon:
         self.config.write_text("".join(lines), encoding="utf-8")
 
     def bind(self, *services: str) -> None:
-        """Make the sockets of these services (all of them when none is named), on a free port each."""
+        """Make the sockets of these services (all that are on when none is named), on a free port each."""
         for service in services or SERVICES:
-            sock = socket.socket(socket.AF_INET, SERVICES[service][1])
+            sock = socket.socket(socket.AF_INET, KINDS[service])
             sock.bind(("127.0.0.1", 0))
-            if SERVICES[service][1] == socket.SOCK_STREAM:
+            if KINDS[service] == socket.SOCK_STREAM:
                 sock.listen(1024)
             self.hand_over(service, sock)
 

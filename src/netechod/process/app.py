@@ -43,7 +43,7 @@ class App:
         self._started = time.monotonic()
         self._generation = 1
         self._loaded_at = wall_clock()
-        self._house = House(self.loop, config, sockets, dictionary)
+        self._house = House(self.loop, loaded, sockets, dictionary)
         self._last_reload: Outcome | None = None
         self._loaded = loaded
         self._at_start = config
@@ -125,6 +125,7 @@ class App:
             connections=self._house.connections,
             dictionary=self._dictionary_status() if "dictionary" in self._house.udp else None,
             members=None if members is None else len(members),
+            commands=None if self._house.commands is None else self._house.commands.running,
             log_lost=self._logs.lost,
             last_reload=self._last_reload,
         )
@@ -212,7 +213,7 @@ class App:
             log.warning("configuration changes that need a restart: %s", ", ".join(waiting))
         self._loaded = loaded
         self._logs.level, self._logs.format = loaded.config.log.level, loaded.config.log.format
-        self._house.apply(loaded.config)
+        self._house.apply(loaded)
         self._house.dictionary.replace(fresh.edition)
         self._generation += 1
         self._loaded_at = wall_clock()

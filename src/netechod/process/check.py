@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from netechod.errors import ConfigError, DictionaryError
+from netechod.process.command_check import doubts
+from netechod.process.command_keys import with_keys
 from netechod.process.config_file import load
 from netechod.process.dictionary_file import completed, load_dictionary
 
@@ -13,8 +15,9 @@ def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
 
     Raises ConfigError for both: a daemon with a bad dictionary is a daemon configured badly.
     """
-    config = load(path, overrides).config
-    lines = [f"{path or 'built-in configuration'}: ok"]
+    loaded = with_keys(load(path, overrides))
+    config = loaded.config
+    lines = [*doubts(loaded), f"{path or 'built-in configuration'}: ok"]
     section = config.dictionary
     if section.enabled:
         loading = load_dictionary(section.file, max_size=section.max_size, strict=section.strict)

@@ -14,16 +14,20 @@ from pydantic.fields import FieldInfo
 from netechod.process.config_values import (
     Address,
     Addresses,
+    CommandName,
     Count,
     Deadline,
+    Expression,
     FileName,
     FileOrNone,
+    KeyId,
     Listen,
     Live,
     Networks,
     Port,
     Seconds,
     Size,
+    Word,
     ZeroIsNone,
     addresses,
     available,
@@ -202,34 +206,42 @@ class Chat(Section):
 class AllowedCommand(Section):
     """One command that may be run from afar, by its name."""
 
-    argv: Annotated[tuple[str, ...], Field(min_length=1)]
+    argv: Annotated[tuple[Word, ...], Field(min_length=1)]
     """Program and arguments, never a shell's line; `{1}` stands for the first argument of the request."""
-    parameters: tuple[str, ...] = ()
+    parameters: tuple[Expression, ...] = ()
     """A regular expression for each argument of the request, which has to match the whole of it."""
-    keys: tuple[str, ...] = ()
+    secret: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Numbers of the parameters whose arguments no log shows, from 1; `ps` shows them while it runs."""
+    keys: tuple[KeyId, ...] = ()
     """Ids of the keys that may run it; empty: all."""
     timeout: ZeroIsNone[Seconds] = None
     """Seconds until it is killed; 0: `command.timeout`."""
 
 
 class Command(Section):
-    """Named commands, signed requests. Not available in this version."""
+    """Named commands for those who sign their requests with a key."""
 
-    enabled: Annotated[bool, available(False)] = False
+    enabled: bool = False
     """Whether the service is on."""
     listen: Listen = addresses("[::]:8083")
     """UDP addresses to listen on; `[::]` takes IPv4 too."""
-    key_file: FileOrNone = None
+    key_file: Live[FileOrNone] = None
     """File of `<key id> <secret>` lines, mode 0600 or stricter; the service does not start without it."""
-    timeout: Deadline = 10.0
+    timeout: Live[Deadline] = 10.0
     """Seconds until a command is killed with all it started; the answer then has status 124."""
-    max_running: Annotated[int, Field(ge=1, le=1024)] = 8
+    max_running: Live[Annotated[int, Field(ge=1, le=1024)]] = 8
     """Commands at once; beyond it the answer has status 75."""
-    max_output: Annotated[Size, Field(ge=0, le=1 << 24)] = ByteSize(65536)
+    max_output: Live[Annotated[Size, Field(ge=0, le=1 << 20)]] = ByteSize(65536)
     """Bytes of output that are sent back; the rest is read away and the answer flagged."""
-    window: Annotated[int, Field(ge=1, le=3600)] = 30
+    window: Live[Annotated[int, Field(ge=1, le=3600)]] = 30
     """Seconds by which the clock of a request may differ from ours; beyond it nothing is answered."""
-    allow: dict[str, AllowedCommand] = Field(default_factory=dict)
+    max_memory: Annotated[Size, Field(ge=0, le=1 << 50)] = ByteSize(1 << 30)
+    """Bytes of data that each process of a command may have (RLIMIT_DATA); 0: as many as the daemon."""
+    max_file_size: Annotated[Size, Field(ge=0, le=1 << 50)] = ByteSize(1 << 30)
+    """Bytes of the largest file that a command may write (RLIMIT_FSIZE); 0: as many as the daemon."""
+    max_processes: Annotated[int, Field(ge=0, le=1_000_000)] = 256
+    """Processes and threads that commands may add to those of the machine (RLIMIT_NPROC); 0: any number."""
+    allow: Live[dict[CommandName, AllowedCommand]] = Field(default_factory=dict)
     """The commands, each in a section `[command.allow.NAME]`; what is not there cannot be run."""
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from netechod.process.config import Address, Config
+from netechod.process.config import Address, AllowedCommand, Config
+from netechod.process.config_places import KeyPath
+from netechod.services.command import PLACEHOLDER
 
 Conflict: TypeAlias = tuple[str, str, str]
 """Two keys, in the order of the sections, and what stands in both."""
@@ -35,3 +37,26 @@ def _addresses_taken_twice(config: Config) -> Iterator[Conflict]:
                 yield taken[protocol, address], key, f"{protocol} {address}"
             elif address.port:
                 taken[protocol, address] = key
+
+
+def demands(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Keys whose value does not do beside the others, each with what it would have to be."""
+    if config.command.enabled and config.command.key_file is None:
+        yield ("command", "key_file"), "must name the file with the keys where command.enabled is true"
+    for name, command in config.command.allow.items():
+        for key, message in _demands_of(command):
+            yield ("command", "allow", name, key), message
+
+
+def _demands_of(command: AllowedCommand) -> Iterator[tuple[str, str]]:
+    """What is wrong with one command, by its own keys."""
+    if not command.argv[0] or PLACEHOLDER.search(command.argv[0]):
+        yield "argv", "must begin with a program, which no request can choose"
+    known = range(1, len(command.parameters) + 1)
+    for word in command.argv:
+        for found in PLACEHOLDER.finditer(word):
+            if int(found[1]) not in known:
+                yield "argv", f"{found[0]} stands for an argument that has no parameter"
+    for number in command.secret:
+        if number not in known:
+            yield "secret", f"{number} is the number of no parameter"

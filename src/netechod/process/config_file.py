@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from netechod.errors import ConfigError
 from netechod.process.config import Config, keys
-from netechod.process.config_conflicts import conflicts
+from netechod.process.config_conflicts import conflicts, demands
 from netechod.process.config_places import Place, Places, dotted, leaves
 from netechod.process.config_problems import Problem, model_problems, report
 from netechod.process.config_toml import NotTomlError, parse_key, parse_value, read_toml
@@ -30,6 +30,7 @@ class Loaded:
     origins: Mapping[str, str] = field(default_factory=dict)
     overrides: Sequence[str] = ()
     base: Path = Path("/")
+    keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # secrets of command.key_file, by id
 
     def reread(self) -> "Loaded":
         """Load it again, from wherever the process has moved since."""
@@ -110,6 +111,10 @@ class _Draft:
         except ValidationError as error:
             self._problems += model_problems(error, self._places, self._source)
         self._problems += self._conflicts(config)
+        for path, message in demands(config):
+            self._problems.append(
+                Problem(self._places.nearest(path) or Place(self._source), dotted(path), message)
+            )
         if self._problems:
             raise ConfigError(report(self._source, self._problems))
         return config

@@ -114,7 +114,7 @@ def _width(text: str) -> int:
 def model_problems(error: ValidationError, places: Places, source: str) -> Iterator[Problem]:
     """What the models refuse, each at its place in the file or on the command line."""
     for details in error.errors(include_url=False):
-        path = details["loc"]
+        path = tuple(name for name in details["loc"] if name != "[key]")  # pydantic's mark of a wrong name
         place = places.nearest(path) or Place(source)
         yield Problem(place, dotted(path), _message(details), _hint(details))
 

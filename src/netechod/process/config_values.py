@@ -4,6 +4,8 @@ Each type says how a value of TOML becomes one of Python (strictly: "8080" is no
 within which bounds, and how it is written back.
 """
 
+import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -20,6 +22,9 @@ from pydantic import (
     ValidationInfo,
 )
 from pydantic_core import PydanticCustomError, PydanticKnownError
+
+from netechod.services.signing import KEY_ID
+from netechod.services.wire import harmless
 
 MAX_PORT = 65535
 MAX_COUNT = 1_000_000  # connections, members, bursts: more is a slip of the keyboard
@@ -127,6 +132,48 @@ def available(*values: object) -> AfterValidator:
     return AfterValidator(check)
 
 
+def expression(text: str) -> re.Pattern[str]:
+    r"""The regular expression; its \d, \w and \s are those of ASCII. Raises ValueError for none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "possible nested set": what it means today, it means
+            return re.compile(text, re.ASCII)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"must be a regular expression: {error}") from None
+
+
+def _expression(text: str) -> str:
+    expression(text)
+    return _one_line(text)
+
+
+def _one_line(text: str) -> str:
+    """Refuse what would break the line in which it is listed."""
+    if harmless(text) != text:
+        raise ValueError("must not have control characters")
+    return text
+
+
+def _passable(text: str) -> str:
+    """Refuse what no program can be given (execve(2))."""
+    if "\0" in text:
+        raise ValueError("must not have a NUL")
+    return text
+
+
+def _key_id(text: str) -> str:
+    if not KEY_ID.fullmatch(text):
+        raise ValueError("must be the id of a key: 1 to 32 of a-z, 0-9 and -")
+    return text
+
+
+def _command_name(text: str) -> str:
+    r"""A name that fits a log line and a list, and is not what asks for the list."""
+    if not re.fullmatch(r"\w[\w.-]{0,63}", text):
+        raise ValueError("must be a name of up to 64 letters, digits and _ . -")
+    return text
+
+
 LIVE = object()
 Live: TypeAlias = Annotated[T, LIVE]
 """A key whose change a reload applies; every other one waits for a restart."""
@@ -150,6 +197,11 @@ ZeroIsNone: TypeAlias = Annotated[
     T | None, AfterValidator(lambda value: value or None), PlainSerializer(lambda value: value or 0)
 ]
 """0 in the file is None in the program: no value of our own, the system's or the section's holds."""
+
+Word: TypeAlias = Annotated[str, AfterValidator(_passable)]
+Expression: TypeAlias = Annotated[str, AfterValidator(_expression)]
+KeyId: TypeAlias = Annotated[str, AfterValidator(_key_id)]
+CommandName: TypeAlias = Annotated[str, AfterValidator(_command_name)]
 
 FileName: TypeAlias = Annotated[Path, BeforeValidator(_named), AfterValidator(_absolute)]
 FileOrNone: TypeAlias = Annotated[

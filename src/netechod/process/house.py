@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
+from functools import partial
 
 from netechod.process.building import (
     Shared,
@@ -12,7 +13,9 @@ from netechod.process.building import (
     build_rules,
     build_terms,
 )
+from netechod.process.commanding import Commands
 from netechod.process.config import Config
+from netechod.process.config_file import Loaded
 from netechod.process.handover import Estate, Legacy
 from netechod.process.sockets import Sockets
 from netechod.process.status import Presence
@@ -22,6 +25,7 @@ from netechod.reactor.tcp import TcpServer
 from netechod.services.admission import AddressOf
 from netechod.services.api import Outbox
 from netechod.services.chat import ChatRoom
+from netechod.services.command import CommandService
 from netechod.services.dictionary import Dictionary, DictionaryService
 from netechod.services.echo import EchoService
 
@@ -29,11 +33,13 @@ from netechod.services.echo import EchoService
 class House:
     """What the daemon serves. A service that is off has no sockets, and is None or missing here."""
 
-    def __init__(self, loop: Loop, config: Config, sockets: Sockets, dictionary: Dictionary) -> None:
+    def __init__(self, loop: Loop, loaded: Loaded, sockets: Sockets, dictionary: Dictionary) -> None:
+        config = loaded.config
         self._loop = loop
         self._sockets = sockets
         self.dictionary = DictionaryService(dictionary)
         self.chat: ChatRoom | None = None
+        self.commands: Commands | None = None
         self.echo_tcp: TcpServer | None = None
         self.udp: dict[str, UdpService] = {}
         self._shared = Shared(loop)
@@ -49,7 +55,15 @@ class House:
             )
         if socks := sockets.of("chat"):
             self.udp["chat"] = UdpService(self._shared, "chat", socks, self._build_chat, self._chat_refused)
-        self.apply(config)
+        if socks := sockets.of("command"):
+            self.udp["command"] = UdpService(
+                self._shared, "command", socks, partial(self._build_commands, config)
+            )
+        self.apply(loaded)
+
+    def _build_commands(self, config: Config, address_of: AddressOf) -> CommandService:
+        self.commands = Commands(self._loop, config, address_of)
+        return self.commands.service
 
     def _build_chat(self, address_of: AddressOf) -> ChatRoom:
         self.chat = build_chat(self._loop, address_of)
@@ -59,12 +73,13 @@ class House:
         if self.chat is not None:
             self.chat.unreachable(places, out)
 
-    def apply(self, config: Config) -> None:
+    def apply(self, loaded: Loaded) -> None:
         """Give the services the settings that can change while they run."""
+        config = loaded.config
         rules = build_rules(config, self._sockets)
         for name, service in self.udp.items():
             private = name == "echo-udp" and not config.echo.udp.public
-            service.admission.configure(rules, trusted_only=private)
+            service.admission.configure(rules, trusted_only=private, rationed=name != "command")
         self._shared.buckets.configure(rate=config.access.rate, burst=config.access.burst)
         if self.echo_tcp is not None:
             self.echo_tcp.configure(build_limits(config, rules))
@@ -73,6 +88,8 @@ class House:
         if self.chat is not None:
             self.chat.configure(build_terms(config, rules))
             self.udp["chat"].keep_time()
+        if self.commands is not None:
+            self.commands.configure(config, loaded.keys)
 
     @property
     def connections(self) -> int | None:
@@ -87,7 +104,10 @@ class House:
     def counters(self) -> dict[str, dict[str, int]]:
         """What happened, by service."""
         tcp = {} if self.echo_tcp is None else {"echo-tcp": asdict(self.echo_tcp.counters)}
-        return tcp | {name: service.counters() for name, service in self.udp.items()}
+        counters = tcp | {name: service.counters() for name, service in self.udp.items()}
+        if self.commands is not None:
+            counters["command"] |= self.commands.service.counters
+        return counters
 
     def members(self) -> Sequence[Presence] | None:
         """Who is online in the chat."""
@@ -117,14 +137,25 @@ class House:
     def drain(self, drained: Callable[[], object], estate: Estate | None) -> None:
         """Take nobody new; hand every connection over, or serve it until it is silent; then call `drained`.
 
-        UDP goes on until the end: a look-up waits no longer than the restart takes.
+        Commands that run may end. UDP goes on until then: a look-up waits no longer than the restart takes.
         """
-        if self.echo_tcp is None:
-            drained()
-        elif estate is not None:
-            self.echo_tcp.hand_over(estate.keep, drained)
+        busy = {"connections", "commands"}
+
+        def over(part: str) -> None:
+            busy.discard(part)
+            if not busy:
+                drained()
+
+        if self.commands is None:
+            over("commands")
         else:
-            self.echo_tcp.drain(drained)
+            self.commands.drain(partial(over, "commands"))
+        if self.echo_tcp is None:
+            over("connections")
+        elif estate is not None:
+            self.echo_tcp.hand_over(estate.keep, partial(over, "connections"))
+        else:
+            self.echo_tcp.drain(partial(over, "connections"))
 
     def leave_members(self, estate: Estate) -> None:
         """Leave to the process after us who is online."""
@@ -134,7 +165,9 @@ class House:
                 estate.members.append((written(peer), now - since, now - heard))
 
     def close(self) -> None:
-        """Close everything: connections at once, UDP when what has arrived is answered."""
+        """Close everything: connections and commands at once, UDP when what has arrived is answered."""
+        if self.commands is not None:
+            self.commands.close()
         if self.echo_tcp is not None:
             self.echo_tcp.close()
         for service in self.udp.values():

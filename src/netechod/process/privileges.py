@@ -3,10 +3,18 @@
 import grp
 import os
 import pwd
+import resource
 from contextlib import suppress
 from pathlib import Path
 
 from netechod.errors import PermissionRefusedError
+from netechod.reactor.prctl import SET_DUMPABLE, prctl
+
+
+def forbid_dumps() -> None:
+    """Keep secrets in memory: no core dump, and no look at it for other programs of our user (prctl(2))."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    prctl(SET_DUMPABLE, 0)
 
 
 def drop_privileges(user: str, group: str, *owned: Path) -> None:

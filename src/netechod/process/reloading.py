@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from netechod.errors import ConfigError, DictionaryError, NetechodError
+from netechod.process.command_keys import with_keys
 from netechod.process.config_file import Loaded
 from netechod.process.dictionary_file import load_dictionary
 from netechod.reactor.loop import Loop
@@ -73,7 +74,7 @@ class Fresh:
 def read_again(loaded: Loaded, old: Dictionary) -> Generator[None, None, Fresh]:
     """Read configuration and dictionary anew, in steps. Raises ReloadError with a sentence for the log."""
     try:
-        fresh = loaded.reread()
+        fresh = with_keys(loaded.reread())
     except ConfigError as error:
         summary = error.summary()
         sentence = f"configuration reload failed, nothing changes: {summary}"

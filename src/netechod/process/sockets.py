@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from netechod.errors import SocketError
-from netechod.process.config import Chat, Config, Daemon, Dictionary, EchoTcp, EchoUdp
+from netechod.process.config import Chat, Command, Config, Daemon, Dictionary, EchoTcp, EchoUdp
 from netechod.process.config_values import Address
 
 UDP_RECEIVE_BUFFER = (
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Sockets:
-    """What the daemon listens on, by service: `echo-tcp`, `echo-udp`, `dictionary`, `chat`."""
+    """What the daemon listens on, by service: `echo-tcp`, `echo-udp`, `dictionary`, `chat`, `command`."""
 
     by_service: Mapping[str, Sequence[socket.socket]] = field(default_factory=dict)
     control: socket.socket | None = None  # where netechoctl asks
@@ -57,11 +57,12 @@ def open_sockets(config: Config, adopted: Mapping[str, Sequence[int]]) -> Socket
 
 
 def _open_all(config: Config, adopted: Mapping[str, Sequence[int]]) -> Sockets:
-    wanted: dict[str, EchoTcp | EchoUdp | Dictionary | Chat] = {
+    wanted: dict[str, EchoTcp | EchoUdp | Dictionary | Chat | Command] = {
         "echo-tcp": config.echo.tcp,
         "echo-udp": config.echo.udp,
         "dictionary": config.dictionary,
         "chat": config.chat,
+        "command": config.command,
     }
     for name in adopted.keys() - {name for name, section in wanted.items() if section.enabled}:
         log.warning("socket passed as %s is not used: no such service is on", name)

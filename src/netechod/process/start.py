@@ -12,6 +12,7 @@ from signal import SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2
 from netechod import __version__
 from netechod.errors import NetechodError, PermissionRefusedError, reason_of
 from netechod.process.app import App
+from netechod.process.command_keys import with_keys
 from netechod.process.config_file import Loaded, load
 from netechod.process.detach import Readiness, detach, ensure_stdio, settle_in
 from netechod.process.dictionary_file import completed, load_dictionary, log_loaded
@@ -19,8 +20,9 @@ from netechod.process.handover import inherit
 from netechod.process.logs import Logs, journal_wanted
 from netechod.process.notify import Notifier, listen_fds
 from netechod.process.pidfile import Pidfile
-from netechod.process.privileges import drop_privileges
+from netechod.process.privileges import drop_privileges, forbid_dumps
 from netechod.process.sockets import Sockets, open_sockets, remove_control
+from netechod.process.status import await_next_second
 from netechod.reactor.signals import SignalSource
 from netechod.services.dictionary import Dictionary, MemoryDictionary
 
@@ -45,7 +47,7 @@ def run(wishes: Wishes) -> None:
     """
     ensure_stdio()
     faulthandler.enable(2)  # a watchdog's SIGABRT then shows, in the journal, where the loop hangs
-    loaded = load(wishes.config, wishes.overrides)
+    loaded = with_keys(load(wishes.config, wishes.overrides))
     signals = SignalSource(SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT)  # before anybody knows whom to signal
     adopted = listen_fds()  # before any fork: they are passed to this process id
     legacy = inherit(adopted)
@@ -105,6 +107,8 @@ class _Start:
 
     def open_sockets(self, adopted: Mapping[str, Sequence[int]]) -> Sockets:
         """Adopt what was passed and bind the rest."""
+        if self._config.command.enabled:
+            await_next_second()
         self._sockets = open_sockets(self._config, adopted)
         return self._sockets
 
@@ -136,6 +140,8 @@ class _Start:
         settings = self._config.daemon
         made = self._pidfile.made_directory
         drop_privileges(settings.user, settings.group, settings.control, *([made] if made else []))
+        if self._config.command.enabled:
+            forbid_dumps()  # after the change of user, which the kernel takes as a reason to allow them
 
     def open_logs(self) -> None:
         """From here on lines are written, those until now first."""

@@ -1,5 +1,6 @@
 """What the daemon is doing, as a value, and in words."""
 
+import select
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,17 @@ from netechod.process.reloading import Outcome
 def wall_clock() -> float:
     """Seconds since the epoch: to tell people when something was, never to measure."""
     return datetime.now(UTC).timestamp()
+
+
+def await_next_second() -> None:
+    """Wait until the clock shows another second than now, one at most.
+
+    Signed requests are dated by the second. None of those that a process before us may have taken has a
+    second in common with us then, and what is older than we are is refused: none can be replayed.
+    """
+    now = wall_clock()
+    while int(wall_clock()) == int(now):
+        select.select((), (), (), 1 - wall_clock() % 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +58,7 @@ class Status:
     connections: int | None
     dictionary: DictionaryStatus | None
     members: int | None
+    commands: int | None  # that run
     log_lost: int  # lines that no log file has
     last_reload: Outcome | None
 
@@ -59,6 +72,8 @@ class Status:
             parts.append(f"dictionary {entries} words (generation {generation})")
         if self.members is not None:
             parts.append(f"chat {self.members} online")
+        if self.commands is not None:
+            parts.append(f"{self.commands} commands running")
         error = self.last_reload.error if self.last_reload else ""
         return "; ".join(filter(None, (", ".join(parts), error and f"last reload FAILED: {error}")))
 

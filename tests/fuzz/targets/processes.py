@@ -74,6 +74,7 @@ class Operated:
             connections=None,
             dictionary=None,
             members=None,
+            commands=None,
             log_lost=0,
             last_reload=None,
         )

@@ -1,0 +1,81 @@
+"""The process that runs commands for the daemon: `python -m netechod.process.helper LIMITS`, on a socket.
+
+It is started by the daemon and never by anybody else; see netechod.reactor.runner.
+"""
+
+import json
+import os
+import resource
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from signal import SIGCHLD, SIGHUP, SIGINT, SIGTERM
+
+import netechod
+from netechod.reactor.children import has_pidfd
+from netechod.reactor.loop import Loop
+from netechod.reactor.runner import Worker
+from netechod.reactor.signals import SignalSource
+
+NICE = 5  # commands step back behind the daemon: who looks words up does not notice them
+OPEN_FILES = 1024  # what programs are used to
+
+# The program starts with nothing but its own library on the path, whoever started the daemon and from where.
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from netechod.process.helper import main; main()"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a single command may take; 0: as much as the daemon itself."""
+
+    max_memory: int = 0  # bytes of data, of each process (RLIMIT_DATA, setrlimit(2))
+    max_file_size: int = 0  # bytes of each file that it writes
+    max_processes: int = 0  # processes and threads more than the machine has at the start of the helper
+
+
+def helper_argv(limits: Limits) -> Sequence[str]:
+    """The command line that starts the helper."""
+    library = Path(netechod.__file__).parents[1]
+    return (sys.executable, "-I", "-c", _PROGRAM, str(library), json.dumps(asdict(limits)))
+
+
+def main() -> None:
+    """Run commands until the daemon at the other end of standard input has gone."""
+    sock = socket.socket(fileno=os.dup(0))
+    loop = Loop()
+    # The daemon alone decides when we end. Ignored signals would stay ignored in the commands: so, handlers.
+    deaf = (SIGHUP, SIGINT, SIGTERM)
+    signals = SignalSource(*deaf, *(() if has_pidfd() else (SIGCHLD,)))
+    settle(Limits(**json.loads(sys.argv[2])))
+    worker = Worker(loop, sock)
+    signals.deliver_to(loop, {**dict.fromkeys(deaf, lambda: None), SIGCHLD: worker.reap})
+    worker.run()
+
+
+def settle(limits: Limits) -> None:
+    """Take on the limits, which commands inherit."""
+    with suppress(OSError):  # a sandbox forbids it: then its own limits have to do
+        os.nice(NICE)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    if limits.max_memory:
+        _limit(resource.RLIMIT_DATA, limits.max_memory)
+    if limits.max_file_size:
+        _limit(resource.RLIMIT_FSIZE, limits.max_file_size)
+    if limits.max_processes:
+        _limit(resource.RLIMIT_NPROC, _tasks() + limits.max_processes)
+
+
+def _limit(kind: int, value: int) -> None:
+    """Limit for good what is not limited already."""
+    _, hard = resource.getrlimit(kind)
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (value, value))
+
+
+def _tasks() -> int:
+    """How many processes and threads the machine has: the limit counts those of all programs of our user."""
+    return int(Path("/proc/loadavg").read_text(encoding="ascii").split()[3].partition("/")[2])
