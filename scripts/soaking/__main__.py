@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from netechod import __version__
@@ -44,11 +45,17 @@ def report(soak: Soak) -> Iterator[str]:
     yield ""
     for finding in outcome.findings:
         yield f"{'holds' if finding.holds else 'FAILS'}  {finding.what}"
-    yield f"       memory at its highest {mebibytes(outcome.peak)} MiB"
+    yield f"       memory under load, quarter by quarter: {quarters(outcome.memory)} MiB"
     yield ""
     yield from outcome.failures.told
     failed = outcome.failures.count + sum(not finding.holds for finding in outcome.findings)
     yield "everything held" if outcome.sound else f"FAILED: {failed} things did not hold"
+
+
+def quarters(sizes: Sequence[int]) -> str:
+    """The largest of each quarter of a series."""
+    edges = [len(sizes) * quarter // 4 for quarter in range(5)]
+    return ", ".join(mebibytes(max(sizes[start:end])) for start, end in pairwise(edges) if start < end)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -49,6 +49,8 @@ class Chat(UdpFlow):
         """Everybody who stays says something, and two of the other things happen."""
         for sock in self.socks[:REGULARS]:
             self._all_hear(sock, self.rng.choice(TEXTS))
+        for guest in self._online[REGULARS:]:
+            self.ask(guest, b"online")  # says nothing, but is still there
         guest = self.rng.choice(self.socks[REGULARS:])
         if guest in self._online:
             self._goes(guest)

@@ -64,13 +64,13 @@ class Failures:
 class Load:
     """All flows at once, until the block ends; they can be hushed meanwhile."""
 
-    def __init__(self, place: Place, kinds: Sequence[type[Flow]], failures: Failures, pause: float) -> None:
+    def __init__(self, place: Place, kinds: Sequence[type[Flow]], failures: Failures) -> None:
         self.records = {kind.__name__: Record() for kind in kinds}
         self.extra: Counter[str] = Counter()  # what faults have sent
         self._kinds = kinds
         self._place = place
         self._failures = failures
-        self._pause = pause
+        self.pause = 0.0  # seconds between two turns of a flow
         self._gate = threading.Condition()
         self._hushed = False
         self._busy = 0
@@ -126,7 +126,7 @@ class Load:
                 flow.open()
                 while not self._over.is_set():
                     self._take_turn(flow, record)
-                    self._over.wait(self._pause)
+                    self._over.wait(self.pause)
             except (Wrong, OSError) as error:
                 self._failures.add(kind.__name__, error)
                 self._over.wait(1.0)

@@ -53,7 +53,7 @@ class Outcome:
     failures: Failures = field(default_factory=Failures)
     findings: list[Finding] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
-    peak: int = 0  # bytes of memory
+    memory: list[int] = field(default_factory=list)  # bytes, after each fault
     seconds: float = 0.0
 
     @property
@@ -68,7 +68,7 @@ class Soak:
     def __init__(self, place: Place, effort: Effort) -> None:
         self.place = place
         self.outcome = Outcome()
-        self.load = Load(place, FLOWS, self.outcome.failures, effort.pause)
+        self.load = Load(place, FLOWS, self.outcome.failures)
         self._effort = effort
         self._rng = place.rng("faults")
 
@@ -89,6 +89,8 @@ class Soak:
         with self.load:
             self._round(math.inf, 0.0)
         before = self._look()
+        self.load.pause = self._effort.pause
+        self.outcome.memory.clear()
         resumed = time.monotonic()
         with self.load:
             while time.monotonic() < resumed + self._effort.seconds:
@@ -107,7 +109,7 @@ class Soak:
             except TROUBLE as error:
                 self.outcome.failures.add(f"fault {name!r}", error)
             self.load.rest(calm)
-            self.outcome.peak = max(self.outcome.peak, Vitals.of(self.place.pid).memory)
+            self.outcome.memory.append(Vitals.of(self.place.pid).memory)
 
     def _faults(self) -> list[tuple[str, Callable[[], None]]]:
         """Each by its name."""
