@@ -1,6 +1,7 @@
 """The lines for what comes and goes: every one of them, until there are too many in a second."""
 
 import logging
+from typing import NamedTuple
 
 import pytest
 from support.looping import FakeClock, turn
@@ -21,6 +22,19 @@ def connections(loop: Loop) -> ConnectionLog:
     return ConnectionLog(loop, "echo-tcp")
 
 
+class Peer(NamedTuple):
+    """Somebody who comes and goes."""
+
+    name: str = "peer--1"
+
+    def summary(self, reason: str) -> str:
+        """How it went."""
+        return f"in=5 out=5 seconds=0.250 reason={reason}"
+
+
+PEER = Peer("192.0.2.1--4711")
+
+
 def pass_time(loop: Loop, clock: FakeClock, seconds: float) -> None:
     """Let the loop see that time has passed."""
     clock.advance(seconds)
@@ -34,8 +48,8 @@ def levels(caplog: pytest.LogCaptureFixture) -> list[int]:
 def test_the_sentences_name_the_peer_and_say_what_happened(
     connections: ConnectionLog, caplog: pytest.LogCaptureFixture
 ) -> None:
-    connections.accepted("192.0.2.1--4711", 7)
-    connections.closed("192.0.2.1--4711", "in=5 out=5 seconds=0.250 reason=eof")
+    connections.accepted(PEER, 7)
+    connections.closed(PEER, "eof")
     assert caplog.messages == [
         "accept 192.0.2.1--4711 fd=7",
         "close 192.0.2.1--4711 in=5 out=5 seconds=0.250 reason=eof",
@@ -46,8 +60,8 @@ def test_the_sentences_name_the_peer_and_say_what_happened(
 def test_each_record_carries_its_fields_for_the_journal(
     connections: ConnectionLog, caplog: pytest.LogCaptureFixture
 ) -> None:
-    connections.accepted("192.0.2.1--4711", 7)
-    connections.closed("192.0.2.1--4711", "reason=eof")
+    connections.accepted(PEER, 7)
+    connections.closed(PEER, "eof")
     fields = [
         (record.__dict__["event"], record.__dict__["service"], record.__dict__["peer"])
         for record in caplog.records
@@ -59,9 +73,9 @@ def test_beyond_a_hundred_in_a_second_the_lines_are_for_debugging_and_one_line_s
     connections: ConnectionLog, loop: Loop, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for fd in range(BUSY + 20):
-        connections.accepted("peer--1", fd)
+        connections.accepted(Peer(), fd)
     for _ in range(BUSY + 5):
-        connections.closed("peer--1", "reason=eof")
+        connections.closed(Peer(), "eof")
     assert levels(caplog) == (
         [logging.INFO] * BUSY + [logging.DEBUG] * 20 + [logging.INFO] * BUSY + [logging.DEBUG] * 5
     )
@@ -78,9 +92,9 @@ def test_the_hundredth_line_is_still_a_line_of_its_own_and_needs_no_summary(
     connections: ConnectionLog, loop: Loop, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for fd in range(BUSY):
-        connections.accepted("peer--1", fd)
+        connections.accepted(Peer(), fd)
     pass_time(loop, clock, 1.0)
-    connections.accepted("peer--1", 1)
+    connections.accepted(Peer(), 1)
     assert levels(caplog) == [logging.INFO] * (BUSY + 1)
 
 
@@ -89,12 +103,12 @@ def test_a_second_begins_with_its_first_connection(
 ) -> None:
     pass_time(loop, clock, 100.25)
     for fd in range(BUSY):
-        connections.accepted("peer--1", fd)
+        connections.accepted(Peer(), fd)
     pass_time(loop, clock, 0.75)
-    connections.accepted("peer--1", 1)
+    connections.accepted(Peer(), 1)
     assert levels(caplog)[-1] == logging.DEBUG
     pass_time(loop, clock, 0.25)
-    connections.accepted("peer--1", 1)
+    connections.accepted(Peer(), 1)
     assert caplog.messages[-2:] == [SUMMARY.format(BUSY + 1, 0), "accept peer--1 fd=1"]
     assert levels(caplog)[-2:] == [logging.INFO, logging.INFO]
 
@@ -104,17 +118,20 @@ def test_every_busy_second_has_its_summary(
 ) -> None:
     for _ in range(3):
         for _ in range(BUSY + 1):
-            connections.closed("peer--1", "reason=eof")
+            connections.closed(Peer(), "eof")
         pass_time(loop, clock, 1.0)
     assert caplog.messages.count(SUMMARY.format(0, BUSY + 1)) == 3
 
 
 def test_a_line_that_nobody_wants_is_not_made(
-    connections: ConnectionLog, caplog: pytest.LogCaptureFixture
+    connections: ConnectionLog, loop: Loop, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "netechod.reactor.event_log")
-    connections.accepted("peer--1", 7)
-    connections.closed("peer--1", "reason=eof")
+    connections.accepted(Peer(), 7)
+    connections.closed(Peer(), "eof")
+    members = ChatLog(loop, "chat")
+    members.online("peer--1")
+    members.offline("peer--1", "said")
     assert caplog.records == []
 
 

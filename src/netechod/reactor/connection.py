@@ -3,9 +3,8 @@
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from sys import intern
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from netechod.reactor.loop import Loop
 from netechod.services.api import Chunk, StreamSession
@@ -17,8 +16,7 @@ Keep = Callable[[socket.socket, bytes], object]
 """Takes over a connection: its socket, and what its peer is still owed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A connection that is ours to serve as soon as there is a place for it."""
 
     sock: socket.socket
@@ -50,8 +48,8 @@ class Server(Protocol):
         """Makes what answers a connection."""
         ...
 
-    def forget(self, connection: "Connection", summary: str) -> None:
-        """It has closed; `summary` says how, and is empty when somebody else has it now."""
+    def forget(self, connection: "Connection", reason: str) -> None:
+        """It has closed; `reason` says why, and is empty when somebody else has it now."""
         ...
 
 
@@ -71,6 +69,11 @@ class Connection(ABC):
     def name(self) -> str:
         """The peer as the log names it; made when it is needed, for there may be very many idle ones."""
         return display_name(self.address, self.port)
+
+    def summary(self, reason: str) -> str:
+        """What became of it, for the log."""
+        seconds = self._server.loop.now - self._opened
+        return f"in={self.bytes_in} out={self.bytes_out} seconds={seconds:.3f} reason={reason}"
 
     @property
     @abstractmethod
@@ -107,9 +110,7 @@ class Connection(ABC):
     def _gone(self, reason: str) -> None:
         """Close the socket, and tell the server."""
         self._sock.close()
-        seconds = self._server.loop.now - self._opened
-        summary = f"in={self.bytes_in} out={self.bytes_out} seconds={seconds:.3f} reason={reason}"
-        self._server.forget(self, summary)
+        self._server.forget(self, reason)
 
 
 class TcpConnection(Connection):
@@ -172,28 +173,33 @@ class TcpConnection(Connection):
         self._gone(reason)
 
     def _on_readable(self) -> None:
-        """One read per turn: a greedy peer must not keep the others waiting."""
+        """One read per turn: a greedy peer must not keep the others waiting.
+
+        The path of every message: read, answered, and taken by the kernel whole.
+        """
         server = self._server
+        buffer = server.buffer
         try:
-            size = self._sock.recv_into(server.buffer)
+            size = self._sock.recv_into(buffer)
             if size:
                 self.bytes_in += size
                 self.heard = server.loop.now
-                self._deliver(self._session.data_received(server.buffer[:size]))
+                self._deliver(self._session.data_received(buffer[:size]))
             else:
                 self._eof = True
                 if tail := self._session.eof_received():
                     self._deliver(tail)
                 self.settle()
-        except BlockingIOError:
-            pass  # a spurious wake-up (select(2), BUGS)
         except OSError as error:
             self._fail(error)
 
     def _on_writable(self) -> None:
         assert self._owed is not None  # noqa: S101 (watched for writing only while something is owed)
         try:
-            del self._owed[: self._send(self._owed)]
+            sent = self._sock.send(self._owed)
+            self.bytes_out += sent
+            self.heard = self._server.loop.now
+            del self._owed[:sent]
             if not self._owed:
                 self._owed = None
             self.settle()
@@ -202,24 +208,18 @@ class TcpConnection(Connection):
 
     def _deliver(self, reply: Chunk) -> None:
         """Send at once when nothing is owed before it; what the kernel does not take is owed."""
-        if self._owed is not None:
-            self._owed += reply
-        else:
-            sent = self._send(reply)
+        if self._owed is None:
+            try:
+                sent = self._sock.send(reply)
+            except BlockingIOError:
+                sent = 0
+            self.bytes_out += sent
             if sent == len(reply):
                 return
             self._owed = bytearray(reply[sent:])
+        else:
+            self._owed += reply
         self.settle()
-
-    def _send(self, data: Chunk) -> int:
-        """Send what the kernel takes now; returns the bytes."""
-        try:
-            sent = self._sock.send(data)
-        except BlockingIOError:
-            return 0
-        self.bytes_out += sent
-        self.heard = self._server.loop.now
-        return sent
 
     def settle(self) -> None:
         """Wait for what can come next; close, or go to whoever takes over, when everything is said."""
@@ -237,4 +237,6 @@ class TcpConnection(Connection):
         )
 
     def _fail(self, error: OSError) -> None:
-        self._close("reset" if isinstance(error, ConnectionError) else "error")
+        """Close, unless it was only a spurious wake-up (select(2), BUGS)."""
+        if not isinstance(error, BlockingIOError):
+            self._close("reset" if isinstance(error, ConnectionError) else "error")

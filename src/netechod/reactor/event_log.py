@@ -1,6 +1,7 @@
 """One line per event, until there are so many that the lines would be the attack."""
 
 import logging
+from typing import Protocol
 
 from netechod.reactor.loop import Loop
 
@@ -22,30 +23,49 @@ class EventLog:
         self._counts = dict.fromkeys(kinds, 0)
         self._until = 0.0  # when the second being counted ends
 
-    def say(self, event: str, peer: str, text: str, *arguments: object) -> None:
+    def noted(self, event: str) -> int:
+        """Count it; returns the level of its line, and 0 where nobody wants one: it need not be made then."""
+        if self._loop.now >= self._until:
+            self._begin_second()
+        self._counts[event] = count = self._counts[event] + 1
+        if count == BUSY + 1:  # the first one too many brings the summary
+            self._loop.call_at(self._until, self._sum_up)
+        level = logging.INFO if count <= BUSY else logging.DEBUG
+        return level if log.isEnabledFor(level) else 0
+
+    def say(self, level: int, event: str, peer: str, text: str, *arguments: object) -> None:
         """Write one line about `peer`, `ip--port`."""
-        self._roll()
-        self._counts[event] += 1
-        level = self._level(self._counts[event])
-        if log.isEnabledFor(level):
-            fields = {"event": event, "service": self._service, "peer": peer}
-            log.log(level, text, *arguments, extra=fields)
+        fields = {"event": event, "service": self._service, "peer": peer}
+        log.log(level, text, *arguments, extra=fields)
 
-    def _level(self, lines: int) -> int:
-        """The level of the line that makes it so many; the first one too many brings the summary."""
-        if lines == BUSY + 1:
-            self._loop.call_at(self._until, self._roll)
-        return logging.INFO if lines <= BUSY else logging.DEBUG
+    def _sum_up(self) -> None:
+        if self._loop.now >= self._until:
+            self._begin_second()
 
-    def _roll(self) -> None:
-        """Begin a new second when the last one is over, and sum up a busy one."""
-        if self._loop.now < self._until:
-            return
+    def _begin_second(self) -> None:
+        """Sum up the last one if it was busy."""
         if any(count > BUSY for count in self._counts.values()):
             counted = " and ".join(f"{word} {self._counts[kind]}" for kind, word in self._kinds.items())
             log.info("busy: %s in one second", counted)
         self._until = self._loop.now + 1.0
         self._counts = dict.fromkeys(self._kinds, 0)
+
+
+class Comer(Protocol):
+    """Who comes."""
+
+    @property
+    def name(self) -> str:
+        """`ip--port`."""
+        ...
+
+
+class Goer(Comer, Protocol):
+    """Who goes."""
+
+    def summary(self, reason: str) -> str:
+        """How it went, as `key=value` words."""
+        ...
 
 
 class ConnectionLog(EventLog):
@@ -54,13 +74,15 @@ class ConnectionLog(EventLog):
     def __init__(self, loop: Loop, service: str) -> None:
         super().__init__(loop, service, accept="accepted", close="closed")
 
-    def accepted(self, name: str, fd: int) -> None:
-        """A connection from `name`, `ip--port`, came as descriptor `fd`."""
-        self.say("accept", name, "accept %s fd=%d", name, fd)
+    def accepted(self, who: Comer, fd: int) -> None:
+        """A connection came, as descriptor `fd`."""
+        if level := self.noted("accept"):
+            self.say(level, "accept", who.name, "accept %s fd=%d", who.name, fd)
 
-    def closed(self, name: str, summary: str) -> None:
-        """It went; `summary` says how, as `key=value` words."""
-        self.say("close", name, "close %s %s", name, summary)
+    def closed(self, who: Goer, reason: str) -> None:
+        """It went."""
+        if level := self.noted("close"):
+            self.say(level, "close", who.name, "close %s %s", who.name, who.summary(reason))
 
 
 class ChatLog(EventLog):
@@ -71,8 +93,10 @@ class ChatLog(EventLog):
 
     def online(self, name: str) -> None:
         """`name`, `ip--port`, has joined."""
-        self.say("online", name, "chat online %s", name)
+        if level := self.noted("online"):
+            self.say(level, "online", name, "chat online %s", name)
 
     def offline(self, name: str, reason: str) -> None:
         """It has left, and why."""
-        self.say("offline", name, "chat offline %s reason=%s", name, reason)
+        if level := self.noted("offline"):
+            self.say(level, "offline", name, "chat offline %s reason=%s", name, reason)

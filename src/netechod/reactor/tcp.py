@@ -128,7 +128,7 @@ class TcpServer:
             if timer is not None:
                 timer.cancel()
 
-    def forget(self, connection: Connection, summary: str) -> None:
+    def forget(self, connection: Connection, reason: str) -> None:
         """Called by a connection that has closed or been handed over."""
         self.connections.discard(connection)
         source = source_of(connection.address)
@@ -138,8 +138,8 @@ class TcpServer:
         self.counters.closed += 1
         self.counters.bytes_in += connection.bytes_in
         self.counters.bytes_out += connection.bytes_out
-        if summary:
-            self._log.closed(connection.name, summary)
+        if reason:
+            self._log.closed(connection, reason)
         if self._waiting:
             self._serve_soon()
         elif self._full:
@@ -153,7 +153,7 @@ class TcpServer:
             sock.close()
             return
         arrival = Arrival(sock, address, port, self.loop.now)
-        self._log.accepted(arrival.name, sock.fileno())
+        self._log.accepted(arrival, sock.fileno())
         self._take_in(arrival)
 
     def _admits(self, sock: socket.socket, address: str) -> bool:

@@ -2,16 +2,19 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Hashable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeAlias
 
 MAX_SOURCES = 65536  # with a bucket of their own; beyond it the one that was idle longest starts anew
+RECENT = 1024  # addresses whose source is not worked out again
 LEAK = 4  # one in so many datagrams over the rate is answered all the same
 
 Network: TypeAlias = IPv4Network | IPv6Network
 Address: TypeAlias = IPv4Address | IPv6Address
 
 
+@lru_cache(RECENT)
 def source_of(address: str) -> Hashable:
     """What counts as one source: an IPv4 address, or the /64 of an IPv6 one, which is one customer's."""
     address, _, _ = address.partition("%")  # a zone may have a dot, as eth0.5 has
