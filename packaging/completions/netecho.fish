@@ -50,8 +50,8 @@ function _shtab_netecho_using
   test "$_shtab_netecho_cmdpath" = "$argv"
 end
 
-set -g _shtab_netecho_commands echo dict chat run
-set -g _shtab_netecho_opts_with_value --color --dictionary --key --key-file --mention --miss --retries --timeout --wait
+set -g _shtab_netecho_commands echo ping dict chat run
+set -g _shtab_netecho_opts_with_value --color --count --deadline --dictionary --interval --key --key-file --mention --miss --retries --size --sweep --timeout --wait -W -c -i -s -w
 
 complete -c netecho -e
 complete -c netecho -f
@@ -68,6 +68,26 @@ complete -c netecho -n '_shtab_netecho_using echo' -l color -xka "auto always ne
 complete -c netecho -n '_shtab_netecho_using echo' -s u -l udp -d 'use UDP, one datagram a line, instead of TCP'
 complete -c netecho -n '_shtab_netecho_using echo' -l verify -d 'show nothing, but fail if something else comes back'
 complete -c netecho -n '_shtab_netecho_using echo; and test $_shtab_netecho_npos -eq 0' -ka "(__fish_print_hostnames)" -d 'a name, IPv4, ::1 or [::1]:8080; port 8080 if none'
+complete -c netecho -n '_shtab_netecho_using; and test $_shtab_netecho_npos -eq 0' -a ping -d 'measure how long an echo takes, and what gets lost'
+complete -c netecho -n '_shtab_netecho_using ping' -s h -l help -d 'show this help message and exit'
+complete -c netecho -n '_shtab_netecho_using ping' -s 4 -l ipv4 -d 'IPv4 only'
+complete -c netecho -n '_shtab_netecho_using ping' -s 6 -l ipv6 -d 'IPv6 only'
+complete -c netecho -n '_shtab_netecho_using ping' -s W -l timeout -x -d 'seconds to wait for each answer (default: 2)'
+complete -c netecho -n '_shtab_netecho_using ping' -l retries -x -d 'further tries of a lost datagram (default: 2)'
+complete -c netecho -n '_shtab_netecho_using ping' -l color -xka "auto always never" -d 'paint: on a terminal unless NO_COLOR is set (auto), always, never'
+complete -c netecho -n '_shtab_netecho_using ping' -s u -l udp -d 'use UDP instead of TCP'
+complete -c netecho -n '_shtab_netecho_using ping' -s c -l count -x -d 'stop after N probes (default: never)'
+complete -c netecho -n '_shtab_netecho_using ping' -s i -l interval -x -d 'seconds between probes, 0.002 at least (default: 1)'
+complete -c netecho -n '_shtab_netecho_using ping' -s s -l size -x -d 'payload, 8 to 65507 bytes (default: 56)'
+complete -c netecho -n '_shtab_netecho_using ping' -l sweep -x -d 'find the largest payload that comes back, over UDP in one packet'
+complete -c netecho -n '_shtab_netecho_using ping' -s w -l deadline -x -d 'stop after so many seconds, whatever is under way'
+complete -c netecho -n '_shtab_netecho_using ping' -l histogram -d 'show how the times are spread'
+complete -c netecho -n '_shtab_netecho_using ping' -s v -l verbose -d 'a line a probe, on a terminal too'
+complete -c netecho -n '_shtab_netecho_using ping' -s q -l quiet -d 'only the summary'
+complete -c netecho -n '_shtab_netecho_using ping' -l json -d 'one JSON object at the end'
+complete -c netecho -n '_shtab_netecho_using ping' -l jsonl -d 'one JSON object an event, for programs'
+complete -c netecho -n '_shtab_netecho_using ping' -l ascii -d 'draw with characters that every font has'
+complete -c netecho -n '_shtab_netecho_using ping; and test $_shtab_netecho_npos -eq 0' -ka "(__fish_print_hostnames)" -d 'a name, IPv4, ::1 or [::1]:8080; port 8080 if none'
 complete -c netecho -n '_shtab_netecho_using; and test $_shtab_netecho_npos -eq 0' -a dict -d 'look words up'
 complete -c netecho -n '_shtab_netecho_using dict' -s h -l help -d 'show this help message and exit'
 complete -c netecho -n '_shtab_netecho_using dict' -s 4 -l ipv4 -d 'IPv4 only'

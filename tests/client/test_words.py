@@ -12,11 +12,12 @@ from netechod.client.chinese import TEXTS
 from netechod.client.words import is_chinese, tr
 
 SOURCE = Path(__file__).parents[2] / "src" / "netechod"
-OPERATOR = {"control.py", "operator.py", "operator_screens.py"}  # netechoctl speaks English
+ENGLISH = {"control.py", "operator.py", "operator_screens.py", "ctl.py", "daemon.py"}  # for operators
 MODULES = [
-    *(module for module in (SOURCE / "client").rglob("*.py") if module.name not in OPERATOR),
-    *(SOURCE / "cli").glob("client*.py"),
-    SOURCE / "cli" / "parsing.py",
+    module
+    for floor in ("client", "cli")
+    for module in (SOURCE / floor).rglob("*.py")
+    if module.name not in ENGLISH
 ]
 SPEAKERS = {"ClientError", "ArgumentTypeError", "complain"}
 """What is called with a text for people; so are these arguments of the parsers:"""

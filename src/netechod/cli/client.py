@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from netechod.cli.client_commands import define_chat, define_dict, define_echo, define_run
 from netechod.cli.client_parser import DICTIONARY_PORT, ClientParser
+from netechod.cli.ping_options import define_ping
 from netechod.client import words
 from netechod.client.net import ClientError
 from netechod.client.screen import OutputClosed, choose_color, complain
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The arguments, of which `run` is what to do with them."""
     if words.is_chinese(os.environ):
-        from netechod.client.chinese import ARGPARSE
+        from netechod.client.chinese_help import ARGPARSE
 
         argparse._ = lambda text: ARGPARSE.get(text, text)  # type: ignore[attr-defined] # its name for gettext
     parser, commands = _parsers()
@@ -68,6 +69,7 @@ def _parsers() -> tuple[ClientParser, dict[str, ClientParser]]:
     commands: dict[str, ClientParser] = {}
     for name, port, summary, define in (
         ("echo", 8080, tr("send lines or a stream and show what comes back"), define_echo),
+        ("ping", 8080, tr("measure how long an echo takes, and what gets lost"), define_ping),
         ("dict", DICTIONARY_PORT, tr("look words up"), define_dict),
         ("chat", 8082, tr("come online, talk, go offline"), define_chat),
         ("run", 8083, tr("run a command of the server's, by its name"), define_run),

@@ -62,7 +62,7 @@ class ClientParser(Parser):
             "-6", "--ipv6", dest="family", action="store_const", const=IPV6, help=tr("IPv6 only")
         )
         self.add_argument(
-            "--timeout",
+            *(("-W", "--timeout") if self.prog.endswith(" ping") else ("--timeout",)),
             type=seconds,
             default=2.0,
             metavar="S",

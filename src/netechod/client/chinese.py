@@ -1,9 +1,11 @@
 """The Chinese of everything that `netecho` says to people; a test finds what is missing here, or left over.
 
-The prompts are those of the tutorials' clients, to the byte.
+The prompts are those of the tutorials' clients, to the byte. What --help says is in a module of its own.
 """
 
-TEXTS = {
+from netechod.client.chinese_help import HELP
+
+TEXTS = HELP | {
     # prompts and answers
     "echo> ": "Please Enter#",
     "{text}": "server 回显# {text}",
@@ -43,6 +45,59 @@ TEXTS = {
     "the server closed the connection early, {missing} bytes short": (
         "服务器过早关闭了连接，还差 {missing} 字节"
     ),
+    # ping
+    "{size} bytes": "{size} 字节",
+    "every {ms:g} ms": "每 {ms:g} 毫秒一次",
+    "every {seconds:g} s": "每 {seconds:g} 秒一次",
+    "#{number}  waiting": "#{number}  等待中",
+    "no answer within {seconds:.3g} s": "{seconds:.3g} 秒内没有应答",
+    "refused": "被拒绝",
+    "connection reset": "连接被重置",
+    "connection closed by the server": "服务器关闭了连接",
+    "connection given up": "已放弃这个连接",
+    "unreachable": "无法到达",
+    "too long for the path": "超过路径允许的长度",
+    "prohibited": "被禁止",
+    "duplicate": "重复",
+    " (told by {address})": "（由 {address} 告知）",
+    "too late": "太迟",
+    "out of order": "乱序",
+    "duplicated {count}": "重复 {count}",
+    "reordered {count}": "乱序 {count}",
+    "corrupted {count}": "损坏 {count}",
+    "lost {count}": "丢失 {count}",
+    ", ": "，",
+    "{count} sent": "发送 {count}",
+    "{count} received": "收到 {count}",
+    "{count} lost ({percent:.1f} %)": "丢失 {count} ({percent:.1f} %)",
+    "{count} under way": "途中 {count}",
+    "{count} too late": "太迟 {count}",
+    "{count} duplicated": "重复 {count}",
+    "{count} reordered": "乱序 {count}",
+    "{count} B corrupted": "损坏 {count} 字节",
+    "{count} not ours": "无关 {count}",
+    "{seconds:.1f} s": "用时 {seconds:.1f} 秒",
+    "RTT ms": "往返 ms",
+    "min": "最小",
+    "avg": "平均",
+    "p50": "中位",
+    "max": "最大",
+    "mdev": "偏差",
+    "times of arrival are the kernel's": "到达时间由内核记录",
+    "times of arrival are this program's: the kernel tells none": "到达时间由本程序记录：内核没有提供",
+    "times of arrival are partly the kernel's, partly this program's": "到达时间部分由内核、部分由本程序记录",
+    "; connected in {ms} ms": "；建立连接用时 {ms} ms",
+    "is netechod running there? on that machine: netechoctl status": (
+        "那边的 netechod 在运行吗？请在那台机器上执行：netechoctl status"
+    ),
+    "SWEEP {where}, payloads of {low} to {high} bytes": "SWEEP {where}，载荷 {low} 到 {high} 字节",
+    "{size:>7} bytes  {received} of {sent}": "{size:>7} 字节  {received}/{sent}",
+    "this machine": "本机",
+    ": MTU {mtu}, told by {witness}": "：MTU {mtu}，由{witness} 告知",
+    "every size up to {size} bytes comes back": "{size} 字节以内都能返回",
+    "{size} bytes come back, {more} do not": "{size} 字节能返回，{more} 字节不能",
+    "packets of {size} bytes pass whole, no larger ones": "整包最大可通过 {size} 字节",
+    "nobody on the path says so: larger ones vanish without a word": "路径上没有人告知：更大的包无声消失",
     # dict
     "a word of {size} bytes: a datagram holds {most}": "单词有 {size} 字节，而一个数据报最多 {most} 字节",
     "no answer for {word!r}": "{word!r} 没有应答",
@@ -103,86 +158,4 @@ TEXTS = {
     "the output is longer than the server sends: the rest of it is lost": (
         "输出超过服务器发送的上限：其余部分丢失"
     ),
-    # the command line
-    "Talk to the services of netechod.": "与 netechod 的各项服务通信。",
-    "exit status: 0 answered, 1 unanswered, refused, or a word is missing, 64 usage, 130 interrupted.": (
-        "退出状态：0 得到应答，1 无应答、被拒绝或查无此词，64 用法错误，130 被中断。"
-    ),
-    "examples:": "示例：",
-    "commands": "命令",
-    "options and examples of a command": "某个命令的选项和示例",
-    "the same in Chinese": "中文的帮助",
-    "send lines or a stream and show what comes back": "发送文本行或数据流，并显示返回的内容",
-    "look words up": "查单词",
-    "come online, talk, go offline": "上线，聊天，下线",
-    "run a command of the server's, by its name": "按名称执行服务器上的命令",
-    "the command's name": "命令的名称",
-    "its arguments; -- comes before one with a dash": "命令的参数；以 - 开头的参数之前写 --",
-    "show the names that the key may run, and their arguments": "显示密钥可以执行的命令及其参数",
-    "the key to sign with (default: $NETECHO_KEY_FILE, then ~/.config/netecho/keys)": (
-        "用来签名的密钥（默认 $NETECHO_KEY_FILE，其次 ~/.config/netecho/keys）"
-    ),
-    "which key of the file (default: the first)": "文件中的哪个密钥（默认第一个）",
-    "seconds to wait for the command's end (default: 15)": "等待命令结束的秒数（默认 15）",
-    "one JSON object with status and output": "输出一个 JSON 对象，含退出状态和输出",
-    "either NAME or --list is needed": "需要 NAME 或 --list 之一",
-    "exit status: the command's own, 124 it took too long, 126 refused, 75 too many run, 255 no answer.": (
-        "退出状态：命令自己的；124 超时，126 被拒绝，75 同时执行的太多，255 没有应答。"
-    ),
-    "what the key may run": "密钥可以执行哪些命令",
-    "run it": "执行",
-    "a name, IPv4, ::1 or [::1]:{port}; port {port} if none": (
-        "主机名、IPv4 地址、::1 或 [::1]:{port}；默认端口 {port}"
-    ),
-    "IPv4 only": "只用 IPv4",
-    "IPv6 only": "只用 IPv6",
-    "seconds to wait for each answer (default: 2)": "每次等待应答的秒数（默认 2）",
-    "further tries of a lost datagram (default: 2)": "数据报丢失后再试的次数（默认 2）",
-    "paint: on a terminal unless NO_COLOR is set (auto), always, never": (
-        "着色：auto（在终端上，除非设置了 NO_COLOR）、always（总是）、never（从不）"
-    ),
-    "use UDP, one datagram a line, instead of TCP": "用 UDP 代替 TCP，一行一个数据报",
-    "show nothing, but fail if something else comes back": "不显示内容，但返回的内容不同时报错",
-    "a prompt": "交互提示",
-    "what comes back, over UDP": "经 UDP 返回的内容",
-    "does every byte come back?": "每个字节都回来了吗？",
-    "default: those typed, one a line": "默认读取输入，一行一个",
-    "one JSON object a word": "每个单词输出一个 JSON 对象",
-    "what the server answers for no such word (default: {miss})": "服务器对查不到的词的回答（默认 {miss}）",
-    "one word: its meaning alone, as for $(...)": "一个词：只输出词义，可用于 $(...)",
-    "several: a table": "几个词：输出表格",
-    "one a line: as fast as the server answers": "一行一个词：服务器有多快就多快",
-    "a prompt, with history and Tab": "交互查询，有历史记录和 Tab 补全",
-    "one JSON object an event, for programs": "每个事件输出一个 JSON 对象，供程序使用",
-    "lines only, no control of the screen": "只输出文本行，不控制屏幕",
-    "ring the bell for this word, too, besides your own name; may be repeated": (
-        "除自己的名字外，提到这个词时也响铃；可多次使用"
-    ),
-    "what /dict asks (default: port {port} of the same host)": (
-        "/dict 查询的服务器（默认同一主机的端口 {port}）"
-    ),
-    "a screen, for a person": "给人用的聊天界面",
-    "say one thing, and leave": "说一句话就离开",
-    "for a program: what it hears and says, in JSON": "供程序使用：以 JSON 表示听到和说出的内容",
-    "see {program} --help": "见 {program} --help",
-    "did you mean {name!r}?": "是不是 {name!r}？",
-    "the commands are {names}": "命令有：{names}",
-    "unknown command {name!r}": "没有命令 {name!r}",
 }
-
-ARGPARSE = {
-    "usage: ": "用法：    ",  # of 7 characters, which parse_intermixed_args takes away unseen
-    "positional arguments": "参数",
-    "options": "选项",
-    "show this help message and exit": "显示本帮助并退出",
-    "show program's version number and exit": "显示版本并退出",
-    "argument %(argument_name)s: %(message)s": "参数 %(argument_name)s：%(message)s",
-    "the following arguments are required: %s": "缺少参数：%s",
-    "unrecognized arguments: %s": "多余的参数：%s",
-    "not allowed with argument %s": "不能与 %s 同时使用",
-    "expected one argument": "需要一个值",
-    "invalid choice: %(value)r (choose from %(choices)s)": "没有这个选择：%(value)r（可选 %(choices)s）",
-    "invalid %(type)s value: %(value)r": "值无效：%(value)r",
-    "ignored explicit argument %r": "这个选项没有值：%r",
-}
-"""What argparse says, by its own texts for gettext."""

@@ -4,13 +4,15 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from netechod.client.words import tr
 from netechod.errors import NetechodError
 
 ANY_FAMILY, IPV4, IPV6 = socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6
 RECEIVE_SIZE = 65536  # bytes asked of one receive: more than any datagram holds
+
+Address: TypeAlias = tuple[socket.AddressFamily, Any]  # the family, and what connect() takes of it
 
 _Result = TypeVar("_Result")
 
@@ -88,6 +90,16 @@ class Server:
                 tr("check the spelling, and -4 or -6"),
             ) from None
         self._addresses = [(family, address) for family, _, _, _, address in found]
+
+    @property
+    def address(self) -> Address:
+        """The address that has answered, or is tried first."""
+        return self._addresses[0]
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether it has several addresses of which none has answered yet."""
+        return len(self._addresses) > 1
 
     def first(self, deed: Callable[[socket.socket], _Result]) -> _Result:
         """What `deed` makes of a socket connected to the first address where it does not fail.

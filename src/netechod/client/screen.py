@@ -87,9 +87,17 @@ def complain(message: str, hint: str = "") -> None:
     if sys.stderr is None:
         return
     error = painted(tr("error:"), "error", sys.stderr)
-    text = f"netecho: {error} {harmless(message)}\n" + (tr("hint: {hint}", hint=hint) + "\n" if hint else "")
-    sys.stderr.write(text)
+    sys.stderr.write(f"netecho: {error} {harmless(message)}\n")
     sys.stderr.flush()
+    if hint:
+        suggest(hint)
+
+
+def suggest(hint: str) -> None:
+    """Say on stderr, if there is one, what to try."""
+    if sys.stderr is not None:
+        sys.stderr.write(tr("hint: {hint}", hint=hint) + "\n")
+        sys.stderr.flush()
 
 
 def decoded(payload: bytes) -> str:

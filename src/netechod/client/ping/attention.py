@@ -1,0 +1,77 @@
+"""What a person wants of a running loop: Enter or Ctrl-\\ for a summary, Ctrl-C for the end."""
+
+import os
+import signal
+import socket
+import sys
+from contextlib import ExitStack
+from enum import Enum
+from types import FrameType, TracebackType
+from typing import Self
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGWINCH)
+
+
+class Wish(Enum):
+    """What was asked for."""
+
+    END = "end"
+    SUMMARY = "summary"
+    REDRAW = "redraw"  # the terminal has another size
+
+
+class Attention:
+    """Signals and the Enter key, for select(2): a handler notes, and the bell ends the waiting (PEP 475)."""
+
+    def __init__(self) -> None:
+        self._noted: list[Wish] = []
+        self._bell, self._ring = socket.socketpair()
+        self._keyboard = sys.stdin.fileno() if sys.stdin.isatty() else -1
+        self._undo = ExitStack()
+
+    def __enter__(self) -> Self:
+        for end in (self._bell, self._ring):
+            self._undo.callback(end.close)
+            end.setblocking(False)
+        previous = signal.set_wakeup_fd(self._ring.fileno(), warn_on_full_buffer=False)
+        self._undo.callback(signal.set_wakeup_fd, previous)
+        for number in SIGNALS:
+            self._undo.callback(signal.signal, number, signal.signal(number, self._note))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._undo.close()
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        wishes = {signal.SIGQUIT: Wish.SUMMARY, signal.SIGWINCH: Wish.REDRAW}
+        self._noted.append(wishes.get(signal.Signals(number), Wish.END))
+
+    def descriptors(self) -> list[int]:
+        """What select(2) watches."""
+        return [self._bell.fileno(), *([self._keyboard] if self._may_read_keyboard() else [])]
+
+    def _may_read_keyboard(self) -> bool:
+        """Whether there is one, and we are not in the background, where reading stops us (termios(3))."""
+        if self._keyboard < 0:
+            return False
+        try:
+            return os.tcgetpgrp(self._keyboard) == os.getpgrp()
+        except OSError:  # a terminal that controls nobody
+            return True
+
+    def take(self, readable: list[int]) -> list[Wish]:
+        """What was asked for since the last time."""
+        if self._bell.fileno() in readable:
+            self._bell.recv(4096)
+        if self._keyboard in readable:
+            self._read_keyboard()
+        wishes, self._noted = self._noted, []
+        return wishes
+
+    def _read_keyboard(self) -> None:
+        if os.read(self._keyboard, 4096):
+            self._noted.append(Wish.SUMMARY)
+        else:
+            self._keyboard = -1  # the terminal has hung up, or Ctrl-D: nothing more will come

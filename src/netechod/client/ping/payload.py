@@ -1,0 +1,101 @@
+"""What a probe carries: a number that only this run can have given, and bytes to check.
+
+The number tells copies, latecomers and changes of order; the bytes behind it differ from probe to probe, so
+that neither a mistaken answer nor a damaged one passes for the right one.
+"""
+
+import os
+from collections import deque
+from operator import ne
+from typing import NamedTuple
+
+from netechod.services.wire import MAX_DATAGRAM
+
+HEADER = 8  # bytes: four that are the same in all probes of a run, and the number
+RECENT = 4096  # probes whose sizes are remembered, from the youngest on
+SUSPECTS = 64  # probes that an answer with a damaged header is compared with
+_SHIFTS = 251  # a prime: probes with the same bytes are so far apart
+
+
+class Reading(NamedTuple):
+    """What an answer is: to which probe, and how many of its bytes are not as they were sent."""
+
+    number: int
+    size: int
+    damaged: int
+
+
+class Payloads:
+    """The payloads of one run."""
+
+    def __init__(self) -> None:
+        self._token = os.urandom(4)
+        self._noise = os.urandom(MAX_DATAGRAM + _SHIFTS)
+        self._sizes: dict[int, int] = {}
+
+    def make(self, number: int, size: int) -> bytes:
+        """The payload of a probe, and remember its size."""
+        self._sizes[number] = size
+        if len(self._sizes) > RECENT:
+            del self._sizes[next(iter(self._sizes))]
+        return self._payload(number, size)
+
+    def header(self, number: int) -> bytes:
+        """How the payload of a probe begins."""
+        return self._token + number.to_bytes(4, "big")
+
+    def number_of(self, data: bytes) -> int:
+        """Which probe begins so; 0 if none does."""
+        number = int.from_bytes(data[4:HEADER], "big")
+        return number if data[:4] == self._token and number in self._sizes else 0
+
+    def read(self, data: bytes) -> Reading | None:
+        """What a datagram answers; None if it is nothing of ours."""
+        number = self.number_of(data)
+        return self.compare(number, data) if number else self._most_similar(data)
+
+    def compare(self, number: int, data: bytes) -> Reading:
+        """How an answer to this probe differs from it."""
+        sent = self._payload(number, self._sizes[number])
+        damaged = 0 if data == sent else sum(map(ne, data, sent)) + abs(len(data) - len(sent))
+        return Reading(number, len(data), damaged)
+
+    def _payload(self, number: int, size: int) -> bytes:
+        shift = number % _SHIFTS
+        return self.header(number) + self._noise[shift : shift + size - HEADER]
+
+    def _most_similar(self, data: bytes) -> Reading | None:
+        """The probe that this must be an answer to although its header is damaged, if there is one."""
+        suspects = [self.compare(number, data) for number in list(self._sizes)[-SUSPECTS:]]
+        best = min(suspects, key=lambda it: it.damaged, default=None)
+        return best if best is not None and best.damaged * 2 < len(data) else None
+
+
+class Stream:
+    """Answers out of a stream, which has no bounds between them but those that were sent."""
+
+    def __init__(self, payloads: Payloads) -> None:
+        self.inserted = 0  # bytes that the server has added between the answers
+        self._payloads = payloads
+        self._expected: deque[tuple[int, int]] = deque()  # numbers and sizes, in order
+        self._buffer = bytearray()
+
+    def expect(self, number: int, size: int) -> None:
+        """Have this probe be answered next."""
+        self._expected.append((number, size))
+
+    def feed(self, data: bytes) -> list[Reading]:
+        """The answers that are complete now."""
+        self._buffer += data
+        readings = []
+        while self._expected and len(self._buffer) >= self._expected[0][1]:
+            number, size = self._expected[0]
+            start = self._buffer.find(self._payloads.header(number))
+            if start > 0:  # the tutorials' server adds a text to all it echoes
+                self.inserted += start
+                del self._buffer[:start]
+                continue
+            self._expected.popleft()
+            readings.append(self._payloads.compare(number, bytes(self._buffer[:size])))
+            del self._buffer[:size]
+        return readings

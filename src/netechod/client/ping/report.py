@@ -1,0 +1,191 @@
+"""What is known when it is over, or in between: for people in lines, for programs as a record."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from netechod.client.ping.tally import Event, Kind, Tally
+from netechod.client.screen import cells, padded
+from netechod.client.words import tr
+
+SCHEMA = "netecho.ping/1"
+SAMPLES = 1_000_000  # probes whose times are in a record at most: the last ones
+
+BAR = 30  # columns of the longest bar of a histogram
+BLOCKS = " ▏▎▍▌▋▊▉█"  # eighths of a column
+
+
+class About(NamedTuple):
+    """What is probed, and how."""
+
+    host: str  # as it was given
+    addr: str
+    port: int
+    proto: str  # tcp or udp
+    size: int  # bytes of a payload
+    interval: float  # seconds
+
+    @property
+    def where(self) -> str:
+        """The server for people."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host} {self.port}/{self.proto}"
+
+
+class Circumstances(NamedTuple):
+    """What else is known of a run."""
+
+    seconds: float  # that it took
+    clock: str | None  # whose times of arrival it has: kernel, program, mixed; None without an answer
+    connect_seconds: float | None
+    strangers: int  # datagrams, or bytes of a stream, that answer nothing
+
+
+class Samples:
+    """The time of every probe, in the order of the probes: None for one that was lost."""
+
+    def __init__(self) -> None:
+        self._settled: deque[tuple[int, float | None]] = deque(maxlen=SAMPLES)
+
+    def note(self, event: Event) -> None:
+        """Keep it if it is the fate of a probe."""
+        if event.kind in (Kind.ANSWERED, Kind.LOST, Kind.FAILED):
+            self._settled.append((event.number, event.seconds))
+
+    def in_ms(self) -> list[float | None]:
+        """All of them, in milliseconds."""
+        return [None if it is None else round(it * 1000, 3) for _, it in sorted(self._settled, key=_number)]
+
+
+def _number(sample: tuple[int, float | None]) -> int:
+    return sample[0]
+
+
+def ms(seconds: float) -> str:
+    """Milliseconds in three significant digits, but none below a microsecond."""
+    value = seconds * 1000
+    return f"{value:.{3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0}f}"
+
+
+def share(part: int, whole: int) -> float:
+    """Percent."""
+    return 100 * part / whole if whole else 0.0
+
+
+def summary(about: About, tally: Tally, around: Circumstances, width: int) -> Iterator[str]:
+    """Everything for people, in lines of `width` columns if that is not 0."""
+    yield f"--- {about.where} ---"
+    yield from wrapped(_counts(tally, around), tr(", "), width)
+    if times := tally.times.in_ms():
+        names = {
+            "min": tr("min"),
+            "avg": tr("avg"),
+            "p50": tr("p50"),
+            "p90": "p90",
+            "p95": "p95",
+            "p99": "p99",
+            "max": tr("max"),
+            "mdev": tr("mdev"),
+        }
+        cases = [tr("RTT ms"), *(f"{names[name]} {ms(value / 1000)}" for name, value in times.items())]
+        yield from wrapped(cases, "  ", width)
+        yield _clock_line(around)
+
+
+def _counts(tally: Tally, around: Circumstances) -> Iterator[str]:
+    yield tr("{count} sent", count=tally.sent)
+    yield tr("{count} received", count=tally.received)
+    yield tr("{count} lost ({percent:.1f} %)", count=tally.lost, percent=share(tally.lost, tally.sent))
+    if tally.pending:
+        yield tr("{count} under way", count=tally.pending)
+    if tally.late:
+        yield tr("{count} too late", count=tally.late)
+    yield tr("{count} duplicated", count=tally.duplicates)
+    yield tr("{count} reordered", count=tally.reordered)
+    yield tr("{count} B corrupted", count=tally.damaged_bytes)
+    if around.strangers:
+        yield tr("{count} not ours", count=around.strangers)
+    yield tr("{seconds:.1f} s", seconds=around.seconds)
+
+
+def _clock_line(around: Circumstances) -> str:
+    texts = {
+        "kernel": tr("times of arrival are the kernel's"),
+        "program": tr("times of arrival are this program's: the kernel tells none"),
+        "mixed": tr("times of arrival are partly the kernel's, partly this program's"),
+    }
+    line = texts[around.clock or "program"]
+    if around.connect_seconds is not None:
+        line += tr("; connected in {ms} ms", ms=ms(around.connect_seconds))
+    return line
+
+
+def wrapped(parts: Iterable[str], separator: str, width: int) -> Iterator[str]:
+    """The parts on as few lines as hold them."""
+    end = cells(separator.rstrip())  # of a line that another one follows
+    line = ""
+    for part in parts:
+        longer = line + separator + part if line else part
+        if width and line and cells(longer) + end > width:
+            yield (line + separator).rstrip()
+            longer = part
+        line = longer
+    yield line
+
+
+def histogram(tally: Tally, *, ascii_only: bool) -> Iterator[str]:
+    """A bar for each range of times."""
+    rows = tally.times.histogram()
+    if not rows:
+        return
+    names = [f"{lower:g} - {upper:g} ms" for lower, upper, _ in rows]
+    widest, most = max(map(cells, names)), max(count for _, _, count in rows)
+    digits = len(str(most))
+    for name, (_, _, count) in zip(names, rows, strict=True):
+        bar = padded(_bar(count / most, ascii_only=ascii_only), BAR)
+        percent = share(count, tally.times.count)
+        yield f"  {padded(name, widest)} |{bar} {count:{digits}}  {percent:5.1f} %"
+
+
+def _bar(part: float, *, ascii_only: bool) -> str:
+    """As long as its part of the longest; what is not nothing is seen."""
+    if ascii_only:
+        return "#" * max(round(part * BAR), 1 if part else 0)
+    eighths = max(round(part * BAR * 8), 1 if part else 0)
+    return "█" * (eighths // 8) + BLOCKS[eighths % 8].strip()
+
+
+def record(about: About, tally: Tally, around: Circumstances, samples: Samples | None) -> dict[str, object]:
+    """Everything for programs; its schema is published, and names carry their units."""
+    passed = 0
+    cumulated = []
+    for _, upper, count in tally.times.histogram():
+        passed += count
+        cumulated.append({"le_ms": upper, "count": passed})
+    return {
+        "schema": SCHEMA,
+        "host": about.host,
+        "addr": about.addr,
+        "port": about.port,
+        "proto": about.proto,
+        "bytes": about.size,
+        "interval_s": about.interval,
+        "seconds": round(around.seconds, 3),
+        "clock": around.clock,
+        "connect_ms": None if around.connect_seconds is None else round(around.connect_seconds * 1000, 3),
+        "sent": tally.sent,
+        "received": tally.received,
+        "lost": tally.lost,
+        "loss_percent": round(share(tally.lost, tally.sent), 3),
+        "pending": tally.pending,
+        "late": tally.late,
+        "duplicates": tally.duplicates,
+        "reordered": tally.reordered,
+        "corrupted": tally.damaged,
+        "corrupted_bytes": tally.damaged_bytes,
+        "strangers": around.strangers,
+        "reasons": dict(tally.reasons),
+        "rtt_ms": tally.times.in_ms() or None,
+        "histogram": cumulated,
+        **({"samples_ms": samples.in_ms()} if samples is not None else {}),
+    }

@@ -1,0 +1,194 @@
+"""Payloads of many sizes: which is the largest that comes back, and who says so of those that do not.
+
+Over UDP every packet goes whole or not at all (DF), so this is where a path's MTU bites (RFC 1191, RFC 8899).
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from netechod.client.ping.attention import Attention
+from netechod.client.ping.links import Link
+from netechod.client.ping.prober import Plan, Prober
+from netechod.client.ping.report import About, ms
+from netechod.client.ping.tally import Event, Tally
+from netechod.client.ping.views import Silent, reason_text
+from netechod.client.screen import put, put_json
+from netechod.client.words import tr
+
+SCHEMA = "netecho.sweep/1"
+TRIES = 3  # probes of a size: one may get lost for another reason
+SLACK = 1.0  # seconds that an answer may take longer than four times the slowest so far
+HEADERS = {4: 20 + 8, 6: 40 + 8}  # bytes of the IP and UDP headers before a payload
+
+
+class Outcome(NamedTuple):
+    """What became of the probes of one size."""
+
+    size: int
+    sent: int
+    received: int
+    times: dict[str, float]  # milliseconds by name; empty without an answer
+    reason: str  # why the last one was lost; empty if none was
+    witness: str
+    mtu: int  # that was told; 0 if none was
+
+    def record(self) -> dict[str, object]:
+        """For programs."""
+        return {
+            "bytes": self.size,
+            "sent": self.sent,
+            "received": self.received,
+            "rtt_ms": {name: self.times[name] for name in ("min", "avg", "max")} if self.times else None,
+            "reason": self.reason or None,
+            "by": self.witness or None,
+            "mtu": self.mtu or None,
+        }
+
+    def line(self, wait: float) -> str:
+        """For people."""
+        text = tr("{size:>7} bytes  {received} of {sent}", **self._asdict())
+        if self.times:
+            return f"{text}  {ms(self.times['min'] / 1000)} ms"
+        text += f"  {reason_text(self.reason, wait)}"
+        if not self.mtu:
+            return text
+        witness = self.witness or tr("this machine")
+        return text + tr(": MTU {mtu}, told by {witness}", mtu=self.mtu, witness=witness)
+
+
+class _Witness(Silent):
+    """Remembers why a probe was lost, and who says so."""
+
+    def __init__(self) -> None:
+        self.last: Event | None = None
+
+    def happened(self, event: Event, tally: Tally) -> None:
+        """Remember it if it is a loss."""
+        if event.reason:
+            self.last = event
+
+    def has_enough(self, tally: Tally) -> bool:
+        """What is too long once, is so the next time."""
+        return "too long" in tally.reasons
+
+
+class Sweep:
+    """The search for the largest size."""
+
+    def __init__(self, link: Link, about: About, plan: Plan, wait: float) -> None:
+        self.outcomes: list[Outcome] = []
+        self.largest = 0  # that came back
+        self.smallest = 0  # that did not; 0 if all did
+        self._link = link
+        self._about = about
+        self._headers = HEADERS[6 if ":" in about.addr else 4]
+        self._plan = plan
+        self._patience = wait
+        self._slowest = 0.0  # seconds
+        self._number = 1  # of the next probe
+        self._end = time.monotonic() + (plan.deadline or math.inf)
+        self._told = 0  # the largest payload by what somebody on the path has told
+
+    @property
+    def wait(self) -> float:
+        """Seconds that an answer may take: what is lost must not take long, it is half of the search."""
+        return min(self._patience, SLACK + 4 * self._slowest) if self._slowest else self._patience
+
+    def run(self, sizes: tuple[int, int], form: str) -> None:
+        """Search, and tell in this form; it ends early when somebody ends it, or the time is over."""
+        low, high = sizes
+        tell = {"json": _ignore, "quiet": _ignore, "jsonl": _put_record}.get(form, self._put_line)
+        if not form.startswith("json"):
+            where = self._about.where
+            put(
+                tr("SWEEP {where}, payloads of {low} to {high} bytes", where=where, low=low, high=high) + "\n"
+            )
+        with Attention() as attention:
+            for size in self._sizes(low, high):
+                outcome = self._try(size, attention)
+                if outcome is None:
+                    break
+                self._learn(outcome)
+                tell(outcome)
+        if form.startswith("json"):
+            put_json({**({"type": "summary"} if form == "jsonl" else {}), **self.record()})
+        else:
+            put("".join(f"{line}\n" for line in self.conclusion()))
+
+    def _headline(self, low: int, high: int) -> str:
+        where = self._about.where
+        return tr("SWEEP {where}, payloads of {low} to {high} bytes", where=where, low=low, high=high)
+
+    def _sizes(self, low: int, high: int) -> Iterator[int]:
+        """Larger and larger ones, then halves of what is between one that passed and one that did not."""
+        while not self.smallest and self.largest < high:
+            yield min(low, high)
+            low *= 2
+        while self.largest and self.smallest - self.largest > 1:
+            told = self._told + (self._told == self.largest)  # what was told, and then one byte more
+            yield told if self.largest < told < self.smallest else (self.largest + self.smallest) // 2
+
+    def _try(self, size: int, attention: Attention) -> Outcome | None:
+        """What becomes of probes of a size; None when it is to end."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            return None
+        tally, view = Tally(self.wait, self._number), _Witness()
+        plan = self._plan._replace(size=size, deadline=left if left < math.inf else 0.0)
+        prober = Prober(self._link, plan, tally, view, attention)
+        prober.run()
+        self._number += tally.sent
+        if prober.was_ended or (tally.pending and not tally.received):
+            return None
+        reason, witness = (view.last.reason, view.last.witness) if view.last else ("", "")
+        return Outcome(size, tally.sent, tally.received, tally.times.in_ms(), reason, witness, prober.mtu)
+
+    def _learn(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        if outcome.received:
+            self.largest = outcome.size
+            self._slowest = max(self._slowest, outcome.times["max"] / 1000)
+        else:
+            self.smallest = outcome.size
+        if outcome.mtu:
+            self._told = outcome.mtu - self._headers
+
+    def _put_line(self, outcome: Outcome) -> None:
+        put(outcome.line(self.wait) + "\n")
+
+    def record(self) -> dict[str, object]:
+        """Everything for programs."""
+        is_packet = self.largest and self._about.proto == "udp"
+        return {
+            "schema": SCHEMA,
+            "host": self._about.host,
+            "addr": self._about.addr,
+            "port": self._about.port,
+            "proto": self._about.proto,
+            "largest_answered": self.largest or None,
+            "smallest_unanswered": self.smallest or None,
+            "packet_bytes": self.largest + self._headers if is_packet else None,
+            "sizes": [outcome.record() for outcome in sorted(self.outcomes)],
+        }
+
+    def conclusion(self) -> Iterator[str]:
+        """What it means, for people."""
+        if self.largest and not self.smallest:
+            yield tr("every size up to {size} bytes comes back", size=self.largest)
+        elif self.largest:
+            yield tr("{size} bytes come back, {more} do not", size=self.largest, more=self.smallest)
+            if self._about.proto == "udp":
+                packet = self.largest + self._headers
+                yield tr("packets of {size} bytes pass whole, no larger ones", size=packet)
+                if not self._told:
+                    yield tr("nobody on the path says so: larger ones vanish without a word")
+
+
+def _put_record(outcome: Outcome) -> None:
+    put_json({"type": "size", **outcome.record()})
+
+
+def _ignore(_outcome: Outcome) -> None:
+    """Tell nothing before the end."""

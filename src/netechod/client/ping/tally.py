@@ -1,0 +1,194 @@
+"""What became of the probes, counted. No I/O; `now` is a monotonic clock, in seconds."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from typing import NamedTuple
+
+REMEMBERED = 65536  # lost probes that are known as such when they come late
+
+PERCENTILES = (50, 90, 95, 99)
+STEPS = (1, 2, 3, 4, 5, 7)  # bounds of a histogram in each power of ten
+COARSE_STEPS = (1, 2, 5)
+MAX_ROWS = 16  # of a histogram; what needs more gets the coarse steps
+
+
+class Kind(Enum):
+    """What is known of a probe."""
+
+    ANSWERED = "answered"
+    LOST = "lost"  # no answer in time
+    FAILED = "failed"  # could not be sent, or is reported as undeliverable
+    LATE = "late"  # answered, but counted as lost before
+    DUPLICATE = "duplicate"  # answered before
+
+
+class Event(NamedTuple):
+    """Something that happened to a probe."""
+
+    kind: Kind
+    number: int
+    seconds: float | None = None  # from sending to the answer, where that is known
+    size: int = 0  # bytes of the answer
+    damaged: int = 0  # bytes of it that are not as they were sent
+    is_reordered: bool = False
+    reason: str = ""  # of a failure, such as "refused"; the same in all languages
+    witness: str = ""  # who reports it, if that is somebody
+
+
+class Times:
+    """Round-trip times: exact to the microsecond, in memory that does not grow with their number."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = 0.0  # seconds
+        self._squares = 0.0  # the sum of squared distances from the mean (Welford)
+        self._counts: Counter[int] = Counter()  # by microseconds
+
+    def add(self, seconds: float) -> None:
+        """Note one more."""
+        self.count += 1
+        self._counts[round(seconds * 1e6)] += 1
+        distance = seconds - self.mean
+        self.mean += distance / self.count
+        self._squares += distance * (seconds - self.mean)
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation in seconds, ping(8)'s mdev."""
+        return math.sqrt(self._squares / self.count) if self.count else 0.0
+
+    def percentiles(self, wanted: Sequence[float]) -> list[float]:
+        """The times, in seconds, that so many percent do not exceed (nearest rank); percents rise."""
+        ranks = [max(1, math.ceil(percent / 100 * self.count)) for percent in wanted]
+        found: list[float] = []
+        passed = 0
+        for microseconds in sorted(self._counts):
+            passed += self._counts[microseconds]
+            while len(found) < len(ranks) and ranks[len(found)] <= passed:
+                found.append(microseconds / 1e6)
+        return found
+
+    def in_ms(self) -> dict[str, float]:
+        """Everything about them by its name, in milliseconds; empty when there are none."""
+        if not self.count:
+            return {}
+        lowest, *middle, highest = self.percentiles((0, *PERCENTILES, 100))
+        named = {"min": lowest, "avg": self.mean}
+        named |= {f"p{percent}": value for percent, value in zip(PERCENTILES, middle, strict=True)}
+        named |= {"max": highest, "mdev": self.deviation}
+        return {name: round(value * 1000, 3) for name, value in named.items()}
+
+    def histogram(self) -> list[tuple[float, float, int]]:
+        """Bounds in milliseconds (the lower one excluded) and how many are between, without empty ends."""
+        if not self.count:
+            return []
+        rows = self._rows(STEPS)
+        return rows if len(rows) <= MAX_ROWS else self._rows(COARSE_STEPS)
+
+    def _rows(self, steps: Sequence[int]) -> list[tuple[float, float, int]]:
+        rows: list[tuple[float, float, int]] = []
+        times = sorted(self._counts.items())
+        lower, at = 0, 0
+        for upper in _bounds(steps):
+            counted = 0
+            while at < len(times) and times[at][0] <= upper:
+                counted += times[at][1]
+                at += 1
+            if rows or counted:
+                rows.append((lower / 1000, upper / 1000, counted))
+            if at == len(times):
+                break
+            lower = upper
+        return rows
+
+
+def _bounds(steps: Sequence[int]) -> Iterator[int]:
+    """Microseconds that look well on a scale: 1, 2, 3, 4, 5, 7, 10, 20 ..."""
+    power = 1
+    while True:
+        yield from (step * power for step in steps)
+        power *= 10
+
+
+class Tally:
+    """What became of the probes from number `first` on; one that is not answered within `wait` is lost."""
+
+    def __init__(self, wait: float, first: int = 1) -> None:
+        self.wait = wait
+        self.first = first
+        self.sent = self.received = self.lost = self.late = 0
+        self.duplicates = self.reordered = self.damaged = self.damaged_bytes = 0
+        self.reasons: Counter[str] = Counter()  # why probes were lost
+        self.times = Times()
+        self._waiting: dict[int, float] = {}  # when each was sent
+        self._lost: dict[int, float] = {}
+        self._highest = 0  # number that was answered
+
+    @property
+    def pending(self) -> int:
+        """Probes of which nothing is known yet."""
+        return len(self._waiting)
+
+    @property
+    def deadline(self) -> float | None:
+        """When the next one is lost, if it is not answered."""
+        return next(iter(self._waiting.values())) + self.wait if self._waiting else None
+
+    def send(self, now: float) -> int:
+        """Count a probe that is sent now; returns its number."""
+        number = self.first + self.sent
+        self.sent += 1
+        self._waiting[number] = now
+        return number
+
+    def answered(self, number: int, at: float, size: int, damaged: int) -> Event | None:
+        """Count an answer; None if it is to no probe of this tally."""
+        if not self.first <= number < self.first + self.sent:
+            return None
+        if number not in self._waiting:
+            return self._answered_again(number, at, size, damaged)
+        seconds = max(0.0, at - self._waiting.pop(number))
+        self.received += 1
+        self.times.add(seconds)
+        if damaged:
+            self.damaged += 1
+            self.damaged_bytes += damaged
+        is_reordered = number < self._highest  # RFC 4737, 3.3
+        self.reordered += is_reordered
+        self._highest = max(self._highest, number)
+        return Event(Kind.ANSWERED, number, seconds, size, damaged, is_reordered)
+
+    def _answered_again(self, number: int, at: float, size: int, damaged: int) -> Event:
+        sent = self._lost.pop(number, None)
+        if sent is None:
+            self.duplicates += 1
+            return Event(Kind.DUPLICATE, number, None, size, damaged)
+        self.late += 1
+        return Event(Kind.LATE, number, at - sent, size, damaged)
+
+    def failed(self, number: int, reason: str, witness: str = "") -> Event | None:
+        """Count a probe as lost because of what is reported about it; None if it is done with already."""
+        return self._lose(number, Kind.FAILED, reason, witness) if number in self._waiting else None
+
+    def all_failed(self, reason: str) -> list[Event]:
+        """Count every probe without answer as lost."""
+        return [self._lose(number, Kind.FAILED, reason) for number in list(self._waiting)]
+
+    def expired(self, now: float) -> list[Event]:
+        """Count the probes as lost that have waited long enough."""
+        over = [number for number, sent in self._waiting.items() if sent + self.wait <= now]
+        return [self._lose(number, Kind.LOST, "timeout") for number in over]
+
+    def youngest_waiting(self) -> int:
+        """The number of the probe sent last of those without answer; 0 if there is none."""
+        return next(reversed(self._waiting), 0)
+
+    def _lose(self, number: int, kind: Kind, reason: str, witness: str = "") -> Event:
+        self.lost += 1
+        self.reasons[reason] += 1
+        self._lost[number] = self._waiting.pop(number)
+        if len(self._lost) > REMEMBERED:
+            del self._lost[next(iter(self._lost))]
+        return Event(kind, number, reason=reason, witness=witness)
