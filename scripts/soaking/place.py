@@ -17,12 +17,15 @@ from netechod.client.control import Target
 
 PATIENCE = 20.0  # seconds without an answer after which it counts as lost
 TICK = 0.02  # seconds between two looks at something that is expected
-SERVICES = ("echo-tcp", "echo-udp", "dictionary", "chat")
+SERVICES = ("echo-tcp", "echo-udp", "dictionary", "chat", "command")
 WORDS = 20_000  # entries of an edition: enough that something can happen while it is read
 CONSTANT, CONSTANT_MEANING = "always", "总是"  # an entry of every edition
 
 # Sources: who is trusted (all of 127.0.0.0/16), and who is not.
 STRANGERS = "127.1.0"
+
+KEY_ID, SECRET = "soak", b"no-secret-at-all-but-long"
+LONGEST_OUTPUT = 65536  # bytes of a command's output
 
 SETTINGS: Mapping[str, object] = {
     "access.trusted": ["127.0.0.0/16", "::1"],
@@ -31,6 +34,15 @@ SETTINGS: Mapping[str, object] = {
     "echo.tcp.max_connections": 500,
     "echo.tcp.max_connections_per_source": 200,
     "daemon.drain_timeout": 5,
+    "command.enabled": True,
+    "command.key_file": "keys",
+    "command.max_output": LONGEST_OUTPUT,
+    "command.allow.say.argv": ["/usr/bin/printf", "%s", "{1}"],
+    "command.allow.say.parameters": ["(?s).{0,100}"],
+    "command.allow.flood.argv": ["/usr/bin/head", "-c", "300000", "/dev/zero"],
+    "command.allow.sleep.argv": ["/bin/sleep", "60"],
+    "command.allow.sleep.timeout": 0.2,
+    "command.allow.orphan.argv": ["/bin/sh", "-c", "sleep 60 >/dev/null 2>&1 & echo left one behind"],
 }
 
 
@@ -81,6 +93,9 @@ class Place:
         self.loaded = self.written = 1
         self.daemon = Daemon(directory, text_of(1))
         self.daemon.configure(SETTINGS)
+        keys = directory / "keys"
+        keys.touch(0o600)
+        keys.write_bytes(f"{KEY_ID} ".encode() + SECRET + b"\n")
         self.logs = directory / "log"
         self.control = Target(directory / "control.sock", PATIENCE)
         self.ports: dict[str, int] = {}
@@ -88,7 +103,7 @@ class Place:
 
     def start(self) -> None:
         """Start it on free ports, of IPv4 and IPv6."""
-        self.daemon.start(*any_port("[::]"))
+        self.daemon.start(*any_port("[::]"), "--set", "command.listen=[::]:0")
         self.ports = dict(zip(SERVICES, (port for _, port in self.daemon.bound()), strict=True))
 
     @property

@@ -1,5 +1,6 @@
 """What happens to the process: stopped, without descriptors, flooded, sent rubbish."""
 
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -7,13 +8,13 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import count
 from resource import RLIMIT_NOFILE, prlimit
-from signal import SIGCONT, SIGSTOP
+from signal import SIGCONT, SIGKILL, SIGSTOP
 from typing import cast
 
 from netechod.client.net import ClientError
 from scripts.soaking.flow import Load
 from scripts.soaking.place import PATIENCE, SETTINGS, STRANGERS, Place, expect, wait_for
-from scripts.soaking.vitals import Vitals, busy
+from scripts.soaking.vitals import Vitals, busy, descendants
 
 STOPPED = 0.3  # seconds
 SHORTAGE = 0.5  # seconds without descriptors
@@ -50,6 +51,16 @@ def no_descriptors(place: Place, load: Load) -> None:
             prlimit(place.pid, RLIMIT_NOFILE, (soft, hard))
         expect(sock.recv(1) == b"x", "who came during a shortage was not served")
         expect(operator.recv(10) == b'{"ok": tru', "netechoctl was not answered after a shortage")
+
+
+def no_helper(place: Place, load: Load) -> None:
+    """The process that runs commands is killed: the next command has another one."""
+    with load.hushed():
+        family = descendants(place.pid)
+        expect(len(family) == 1, f"{len(family)} processes instead of the one that runs commands")
+        os.kill(family[0], SIGKILL)
+        wait_for(lambda: not descendants(place.pid), "a helper that was killed is still a child")
+    wait_for(lambda: descendants(place.pid), "no other helper takes over")
 
 
 def flood(place: Place, load: Load) -> None:
@@ -98,7 +109,7 @@ def heard(sock: socket.socket) -> bytes:
 def rubbish(place: Place, load: Load) -> None:
     """Bytes of all sorts for every service, from the trusted and others, whose answers nobody reads."""
     rng = place.rng("rubbish", load.extra.total())
-    for service in ("echo-udp", "dictionary", "chat"):
+    for service in ("echo-udp", "dictionary", "chat", "command"):
         for source in ("127.0.8.1", f"{STRANGERS}.251"):
             with place.connect(service, source) as sock:
                 for _ in range(RUBBISH):
@@ -140,6 +151,7 @@ def is_answered(place: Place) -> bool:
 PROCESS_FAULTS: tuple[Callable[[Place, Load], None], ...] = (
     stopped,
     no_descriptors,
+    no_helper,
     flood,
     full_house,
     rubbish,

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from netechod.client.net import ClientError
 from scripts.soaking.audit import Finding, of_counters, of_logs, of_vitals
 from scripts.soaking.chat_flow import Chat
+from scripts.soaking.command_flow import Commands
 from scripts.soaking.dictionary_faults import DICTIONARY_FAULTS
 from scripts.soaking.flow import Failures, Flow, Load
 from scripts.soaking.log_faults import LOG_FAULTS
@@ -19,7 +21,7 @@ from scripts.soaking.place import Place, Wrong, wait_for
 from scripts.soaking.process_faults import PROCESS_FAULTS
 from scripts.soaking.tcp_flows import Silence, SlowReaders, Talks, Visits
 from scripts.soaking.udp_flows import LookUps, Strangers, UdpEchoes
-from scripts.soaking.vitals import Vitals, busy, dropped_by_the_kernel
+from scripts.soaking.vitals import Vitals, busy, descendants, dropped_by_the_kernel
 
 SETTLING = 0.2  # seconds
 TROUBLE = (Wrong, OSError, ClientError, AssertionError)  # the last are those of the tests' own helpers
@@ -33,6 +35,7 @@ FLOWS: Sequence[type[Flow]] = (
     UdpEchoes,
     Strangers,
     Chat,
+    Commands,
     Operator,
 )
 
@@ -133,8 +136,11 @@ class Soak:
         findings += of_vitals(before, after, hours, busy(place.pid))
         lost = {service: dropped_by_the_kernel(port) for service, port in place.ports.items()}
         findings += of_counters(place.status(), self.load.total(), lost)
+        family = descendants(place.pid)
         status = place.daemon.stop()
         findings.append(Finding(f"exit status {status} after SIGTERM", status == 0))
         left = [file.name for file in (place.daemon.pidfile, place.control.path) if file.exists()]
         findings.append(Finding(f"files left behind: {', '.join(left) or 'none'}", not left))
+        alive = [pid for pid in family if Path("/proc", str(pid)).exists()]
+        findings.append(Finding(f"processes left behind: {len(alive)}", not alive))
         findings += of_logs(place.directory, place.daemon.stderr())

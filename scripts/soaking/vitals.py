@@ -25,7 +25,7 @@ class Vitals:
     memory: int  # bytes of its own: anonymous, as its share (proc_pid_smaps_rollup(5))
     descriptors: Mapping[str, str]
     threads: int
-    children: int
+    children: int  # and their children
 
     @classmethod
     def of(cls, pid: int) -> "Vitals":
@@ -33,13 +33,22 @@ class Vitals:
         proc = Path("/proc", str(pid))
         rollup = (proc / "smaps_rollup").read_text(encoding="ascii")
         found = re.search(r"^Pss_Anon: +(\d+) kB", rollup, re.MULTILINE)
-        tasks = list((proc / "task").iterdir())
         return cls(
             memory=int(found[1]) * 1024 if found else 0,
             descriptors=_descriptors(proc / "fd"),
-            threads=len(tasks),
-            children=sum(len((task / "children").read_text(encoding="ascii").split()) for task in tasks),
+            threads=len(list((proc / "task").iterdir())),
+            children=len(descendants(pid)),
         )
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that one has started, and theirs, those included that nobody has waited for."""
+    found = []
+    with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+        for task in Path("/proc", str(pid), "task").iterdir():
+            for child in map(int, (task / "children").read_text(encoding="ascii").split()):
+                found += [child, *descendants(child)]
+    return found
 
 
 def _descriptors(directory: Path) -> dict[str, str]:

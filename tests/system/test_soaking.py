@@ -177,7 +177,7 @@ def test_whatever_has_grown_is_found() -> None:
 UDP = {"received": 5, "sent": 3, "dropped_empty": 2, "send_errors": 0, "overflowed": 0}
 TCP = {"accepted": 3, "closed": 3, "refused": 1, "accept_errors": 0, "bytes_in": 9, "bytes_out": 8}
 SAID = Counter({"connections": 4, "tcp bytes said": 9, "tcp bytes heard": 8})
-for service in ("echo-udp", "dictionary", "chat"):
+for service in ("echo-udp", "dictionary", "chat", "command"):
     SAID += Counter({f"{service} said": 6, f"{service} heard": 3})
 
 
@@ -196,9 +196,10 @@ for service in ("echo-udp", "dictionary", "chat"):
 def test_counters_that_do_not_add_up_are_found(service: str, counter: str, value: int, what: str) -> None:
     from scripts.soaking.audit import of_counters
 
-    counters = {"echo-tcp": dict(TCP), "echo-udp": dict(UDP), "dictionary": dict(UDP), "chat": dict(UDP)}
+    counters = {"echo-tcp": dict(TCP), "echo-udp": dict(UDP), "dictionary": dict(UDP)}
+    counters |= {"chat": dict(UDP), "command": dict(UDP)}
     status = {"connections": 0, "members": 0, "counters": counters}
-    lost = {"echo-udp": 1, "dictionary": 1, "chat": 1}
+    lost = {"echo-udp": 1, "dictionary": 1, "chat": 1, "command": 1}
     assert failing(of_counters(status, SAID, lost)) == []
     counters[service][counter] = value
     assert what in failing(of_counters(status, SAID, lost))
