@@ -3,11 +3,13 @@
 import json
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.daemon import PATIENCE
 from support.fake_servers import Address, FakeRoom, FakeUdpServer, Replies, silence, unused_udp_port
 from support.netecho import COMMAND, Terminal, environment, netecho, outcome
 
@@ -233,6 +235,21 @@ def test_a_room_that_is_silent_ends_with_1() -> None:
     assert outcome(run) == (1, "")
     assert b"unanswered" in run.stderr
     assert b"hi" not in fake.seen
+
+
+def test_who_is_interrupted_in_coming_online_goes_offline() -> None:
+    asked, left = threading.Event(), threading.Event()
+
+    def taciturn(payload: bytes, _address: Address) -> Replies:
+        (asked if payload == b"online" else left).set()
+        return []
+
+    with FakeUdpServer(taciturn) as fake, started("--timeout", "60", fake.address) as ann:
+        assert asked.wait(PATIENCE)
+        ann.send_signal(signal.SIGINT)
+        assert ann.wait() == 130
+        assert left.wait(PATIENCE)
+    assert fake.seen == [b"online", b"offline"]
 
 
 def test_a_full_room_ends_with_1_at_once() -> None:

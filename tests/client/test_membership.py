@@ -251,6 +251,14 @@ def test_who_asks_is_answered(ready: Member) -> None:
     assert ready.received(ANSWER, now=40.0) == []
 
 
+def test_a_room_may_refuse_an_enquiry_in_its_own_words(ready: Member) -> None:
+    ready.enquire(now=2.0)
+    assert ready.received(b"message refused: no control characters", now=2.5) == [
+        Event(Kind.ANSWER, seconds=0.5)
+    ]
+    assert is_in(State.READY, ready)
+
+
 def test_who_asks_late_is_answered_by_the_question_under_way(ready: Member) -> None:
     ready.deadline_reached(31.0)
     ready.enquire(now=31.1)

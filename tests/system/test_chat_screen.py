@@ -149,15 +149,17 @@ def test_the_lines_of_a_paste_are_said_in_order_when_enter_is_pressed(daemon: Da
         text=True,
         env=environment(),
     )
-    with heard, Tmux(tmp_path, "chat", place(daemon)) as ann:
-        ann.wait_for("online: 1")
-        ann.paste("\n".join(pasted))
-        ann.wait_for("Enter says 203 lines")
-        ann.press("Enter")
-        ann.wait_for("    tabs ✓", "unsaid: 0")
-        assert heard.stdin is not None
+    assert heard.stdin is not None
+    assert heard.stdout is not None
+    with heard:
+        assert heard.stdout.readline().startswith("--> ")
+        with Tmux(tmp_path, "chat", place(daemon)) as ann:
+            ann.wait_for("online: 1")
+            ann.paste("\n".join(pasted))
+            ann.wait_for("Enter says 203 lines")
+            ann.press("Enter")
+            ann.wait_for("    tabs ✓", "unsaid: 0")
         heard.stdin.close()
-        assert heard.stdout is not None
         texts = [line.partition(": ")[2].rstrip("\n") for line in heard.stdout if ": " in line]
     assert texts == [*pasted[:-2], "    tabs"]
 

@@ -28,10 +28,15 @@ class Presence:
         )
         self.heard: list[Event] = []  # in coming online
         ask_for_stamps(sock)
-        while self.member.state is State.JOINING:
-            self._come_online()
-        if self.member.state is State.GONE:
-            raise TimeoutError
+        try:
+            while self.member.state is State.JOINING:
+                self._come_online()
+            if self.member.state is State.GONE:
+                raise TimeoutError
+        except (KeyboardInterrupt, TimeoutError):
+            with suppress(OSError):
+                sock.send(OFFLINE)  # the room may have taken us in, and its word for that been lost
+            raise
         sock.setblocking(False)
 
     def _come_online(self) -> None:

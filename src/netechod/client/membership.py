@@ -185,22 +185,18 @@ class Member:
         """Find receipts and answers, and learn when the room has lost us."""
         if event.kind is Kind.STRANGER:
             return self._lose_the_room(UNKNOWN, now)
-        if event.kind is Kind.ANSWER:
-            return self._heard_answer(now)
+        if event.kind in (Kind.ANSWER, Kind.REFUSED):
+            return self._heard_answer(event, now)
         if event.own and event.kind is Kind.JOIN:  # by our repeated `online`: it had lost us
             return [event, Event(Kind.BACK)]
         if event.own and event.kind is Kind.LEAVE:
             return [event, *self._be_put_offline(now)]
-        if event.kind is Kind.REFUSED and self.state is State.SAYING:
-            said = decoded(self._request.text)
-            self._finish(now)
-            return [replace(event, said=said)]
         return self._heard_receipt(event, now) if event.own and self._is_receipt(event) else [event]
 
     def _heard_receipt(self, event: Event, now: float) -> list[Event]:
         if self._request.text == ENQUIRY:
             self._enquires = False
-            return self._heard_answer(now)
+            return self._heard_answer(event, now)
         return [replace(event, seconds=self._finish(now))]
 
     def _be_put_offline(self, now: float) -> list[Event]:
@@ -209,14 +205,18 @@ class Member:
             self._lease.shorten(silence)
         return self._lose_the_room(PUT_OFFLINE, now)
 
-    def _heard_answer(self, now: float) -> list[Event]:
-        """The room is there; that is news for who has asked."""
-        if self.state is not State.SAYING or self._request.text != ENQUIRY:
-            self._request.room_is_there = True
-            return []
-        is_asked, self._is_asked = self._is_asked, False
-        seconds = self._finish(now)
-        return [Event(Kind.ANSWER, seconds=seconds)] if is_asked else []
+    def _heard_answer(self, event: Event, now: float) -> list[Event]:
+        """The room is there, which is news for who has asked, or it refuses what we said."""
+        if self.state is State.SAYING and self._request.text == ENQUIRY:  # refused in whatever words
+            is_asked, self._is_asked = self._is_asked, False
+            seconds = self._finish(now)
+            return [Event(Kind.ANSWER, seconds=seconds)] if is_asked else []
+        if self.state is State.SAYING and event.kind is Kind.REFUSED:
+            said = decoded(self._request.text)
+            self._finish(now)
+            return [replace(event, said=said)]
+        self._request.room_is_there = True
+        return [] if event.kind is Kind.ANSWER else [event]
 
     def _go_on(self, now: float) -> None:
         """Turn to what is to be done next, unless something is under way."""
