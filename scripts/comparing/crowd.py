@@ -81,7 +81,7 @@ class Crowd:
 
     def __init__(self, address: Address, probe: Address, clients: int, messages: int) -> None:
         self._address = address
-        self._clients = clients
+        self.clients = clients
         self._messages = messages
         self._epoll = select.epoll()
         self._open: dict[int, _Client] = {}
@@ -104,7 +104,7 @@ class Crowd:
         tally = self._tally = Tally()
         begun = now = time.perf_counter()
         end = begun + seconds
-        self._gap = self._clients / rate if rate else 0.0
+        self._gap = self.clients / rate if rate else 0.0
         self._spread(begun)
         while now < end:
             self._send_due(now)
@@ -128,11 +128,11 @@ class Crowd:
     def _spread(self, begun: float) -> None:
         """Have those that rest speak one after the other, and those that are missing come."""
         self._due.clear()
-        step = self._gap / self._clients
+        step = self._gap / self.clients
         for number, client in enumerate(self._open.values()):
             if client.since is None:
                 self._speak_at(begun + number * step, client)
-        for number in range(len(self._open), self._clients):
+        for number in range(len(self._open), self.clients):
             self._come(begun + number * step)
 
     def _next_due(self) -> float:

@@ -10,8 +10,8 @@ from scripts.comparing.crowd import Crowd, Tally, percentile
 
 LONG = 1000  # messages of a connection that lives long; one that lives shortly has a single one
 PACE = 2000.0  # messages a second over all clients, which every model can answer
-SETTLED = 0.2  # seconds in which nobody new is answered, after which the crowd is taken to be settled
-WARM_UP_LIMIT = 20.0  # seconds
+SLICE, QUIET = 0.2, 3  # seconds, and how many such times nobody new is answered in a crowd that has settled
+WARM_UP_LIMIT = 30.0  # seconds
 FLOWS = ("flat", "paced", "slow", "visits")
 
 
@@ -113,8 +113,8 @@ def _merged_flow(flows: Sequence[Flow]) -> Flow:
 
 def settle(crowd: Crowd) -> None:
     """Let everybody in who gets in: threads and processes are made now, and not while we measure."""
-    left = WARM_UP_LIMIT
-    before = -1
-    while crowd.known > before and left > 0:
+    left, quiet = WARM_UP_LIMIT, 0
+    while crowd.known < crowd.clients and quiet < QUIET and left > 0:
         before = crowd.known
-        left -= crowd.run(SETTLED, PACE).seconds
+        left -= crowd.run(SLICE, PACE).seconds
+        quiet = quiet + 1 if crowd.known == before else 0

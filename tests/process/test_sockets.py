@@ -72,6 +72,18 @@ def test_a_tcp_listener_is_made_bound_and_listened_on(caplog: pytest.LogCaptureF
         ]
 
 
+def test_connections_of_the_last_server_are_no_obstacle() -> None:
+    with opened("echo-tcp") as [listener], socket.socket() as client:
+        address = listener.getsockname()
+        client.connect(address)
+        listener.accept()[0].close()  # who closes first is left in TIME_WAIT
+        assert client.recv(1) == b""
+    with socket.socket() as careless, pytest.raises(OSError, match="Address already in use"):
+        careless.bind(address)
+    with opened("echo-tcp", listen="{}:{}".format(*address)) as [listener]:
+        assert listener.getsockname() == address
+
+
 @pytest.mark.parametrize("service", ["echo-udp", "dictionary", "chat"])
 def test_a_udp_socket_is_never_shared(service: str, caplog: pytest.LogCaptureFixture) -> None:
     with opened(service) as [sock]:

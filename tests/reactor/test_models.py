@@ -29,7 +29,8 @@ from netechod.reactor.acceptor import PAUSE
 from netechod.reactor.connection import HIGH_WATER
 from netechod.reactor.loop import Loop
 from netechod.reactor.models import QUEUE, STARTS, ModelName
-from netechod.reactor.tcp import BUFFER, DRAIN_QUIET, TcpLimits, TcpServer
+from netechod.reactor.reception import TcpLimits
+from netechod.reactor.tcp import BUFFER, DRAIN_QUIET, TcpServer
 from netechod.services.echo import TutorialEchoSession
 
 MODELS: tuple[ModelName, ...] = ("select", "iterative", "fork", "thread", "pool")

@@ -20,7 +20,8 @@ from support.looping import (
 
 from netechod.reactor.connection import HIGH_WATER
 from netechod.reactor.loop import Loop
-from netechod.reactor.tcp import DRAIN_QUIET, TcpLimits, TcpServer
+from netechod.reactor.reception import TcpLimits
+from netechod.reactor.tcp import DRAIN_QUIET, TcpServer
 
 
 class Drain:

@@ -21,7 +21,8 @@ from support.looping import (
 
 from netechod.reactor.connection import HIGH_WATER
 from netechod.reactor.loop import Loop
-from netechod.reactor.tcp import TcpLimits, TcpServer
+from netechod.reactor.reception import TcpLimits
+from netechod.reactor.tcp import TcpServer
 
 RESET = b"\1\0\0\0\0\0\0\0"  # struct linger of on and 0 seconds: close() resets the connection (socket(7))
 

@@ -6,7 +6,7 @@ import pytest
 from support.looping import SMALL, FakeClock, TcpBench, receive, run_until, settle, turn
 
 from netechod.reactor.loop import Loop
-from netechod.reactor.tcp import TcpLimits
+from netechod.reactor.reception import TcpLimits
 from netechod.services.api import Chunk
 from netechod.services.echo import EchoSession
 

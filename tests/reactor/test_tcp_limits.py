@@ -13,7 +13,8 @@ import pytest
 from support.looping import FakeClock, TcpBench, receive, run_until, turn, until_readable
 
 from netechod.reactor.loop import Loop
-from netechod.reactor.tcp import COMPLAINT_INTERVAL, TcpLimits, TcpServer
+from netechod.reactor.reception import COMPLAINT_INTERVAL, TcpLimits
+from netechod.reactor.tcp import TcpServer
 
 LIMIT = 32  # connections; a sixteenth of them, two, must be free before the next is accepted
 FULL = f"connections at the limit of {LIMIT}, new ones wait"
@@ -56,7 +57,7 @@ def test_a_source_that_has_gone_is_forgotten(loop: Loop, tcp: TcpBench) -> None:
         assert answers(loop, client)
         close(loop, server, client)
     assert server.counters.refused == 0
-    assert not server._sources  # nothing else would show that the whole world is remembered
+    assert not server._reception._sources  # nothing else would show that the whole world is remembered
 
 
 def test_an_address_that_is_not_admitted_is_refused(loop: Loop, tcp: TcpBench) -> None:

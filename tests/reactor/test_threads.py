@@ -10,7 +10,7 @@ from support.looping import FakeClock, TcpBench, receive, receive_rest, run_unti
 from netechod.reactor.acceptor import PAUSE
 from netechod.reactor.loop import Loop
 from netechod.reactor.models import model_of
-from netechod.reactor.tcp import COMPLAINT_INTERVAL, TcpLimits
+from netechod.reactor.reception import COMPLAINT_INTERVAL, TcpLimits
 from netechod.reactor.threads import Pool
 from netechod.services.api import Chunk
 from netechod.services.echo import EchoSession

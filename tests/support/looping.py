@@ -14,7 +14,8 @@ from mmap import mmap
 from netechod.reactor.connection import HIGH_WATER, Connection
 from netechod.reactor.loop import Loop
 from netechod.reactor.models import ModelName, model_of
-from netechod.reactor.tcp import TcpLimits, TcpServer
+from netechod.reactor.reception import TcpLimits
+from netechod.reactor.tcp import TcpServer
 from netechod.services.api import StreamSession
 from netechod.services.echo import EchoSession
 

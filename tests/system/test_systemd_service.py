@@ -153,6 +153,23 @@ def test_a_wrong_configuration_is_not_tried_again_and_the_sockets_wait(serving: 
         assert receive(sock, 5) == b"hello"
 
 
+@pytest.mark.parametrize("model", ["iterative", "fork", "thread", "pool"])
+def test_the_sandbox_lets_every_model_serve_and_the_stop_ends_it_whole(serving: Machine, model: str) -> None:
+    serving.write(CONFIGURATION, f"[echo.tcp]\nmodel = '{model}'\n")
+    serving.run("systemctl", "restart", "netechod")
+    socks = [serving.connect(ECHO, SOCK_STREAM) for _ in range(1 if model == "iterative" else 3)]
+    for sock in socks:
+        sock.sendall(b"hello")
+        assert receive(sock, 5) == b"hello"
+    warning = f"TCP connections end at a restart: echo.tcp.model = {model} keeps none"
+    assert (warning in serving.path("/var/log/netechod/log.txt").read_text()) == (model != "iterative")
+    serving.run("systemctl", "stop", "netechod")
+    assert serving.show("Result") == "success"
+    assert model == "iterative" or {sock.recv(1) for sock in socks} == {b""}
+    for sock in socks:
+        sock.close()
+
+
 def test_restarts_by_hand_never_take_the_sockets_down(serving: Machine) -> None:
     for _ in range(8):  # more than DefaultStartLimitBurst=
         serving.run("systemctl", "restart", "netechod")

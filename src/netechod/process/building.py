@@ -17,8 +17,9 @@ from netechod.reactor.event_log import ChatLog
 from netechod.reactor.loop import Loop
 from netechod.reactor.mmsg import BatchMemory, datagram_io
 from netechod.reactor.models import WORKERS, model_of
+from netechod.reactor.reception import TcpLimits
 from netechod.reactor.switchboard import Line, Switchboard
-from netechod.reactor.tcp import TcpLimits, TcpServer
+from netechod.reactor.tcp import TcpServer
 from netechod.reactor.udp import UdpEndpoint
 from netechod.services.admission import AddressOf, Admission, Rules
 from netechod.services.api import DatagramService, Outbox, Peer
