@@ -7,11 +7,11 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from netechod.client.arrival import ask_for_stamps, receive
 from netechod.client.chat_events import Event, Kind
 from netechod.client.chat_tries import OwnName, State
 from netechod.client.membership import Member
 from netechod.client.net import RECEIVE_SIZE, ClientError, Target
+from netechod.client.ping import kernel
 from netechod.services.wire import OFFLINE, display_name
 
 BATCH = 64  # datagrams taken before others get their turn
@@ -27,7 +27,7 @@ class Presence:
             _name(sock), target.timeout, target.retries, time.monotonic(), patient=is_patient
         )
         self.heard: list[Event] = []  # in coming online
-        ask_for_stamps(sock)
+        kernel.ask_for_times(sock)
         try:
             while self.member.state is State.JOINING:
                 self._come_online()
@@ -45,7 +45,7 @@ class Presence:
             self.sock.send(datagram)
         try:
             self.sock.settimeout(max(0.001, self.member.deadline - time.monotonic()))
-            self.heard += self.member.received(*receive(self.sock, RECEIVE_SIZE))
+            self.heard += self._hear()
         except TimeoutError:
             self.member.deadline_reached(time.monotonic())
         for event in self.heard:
@@ -69,12 +69,17 @@ class Presence:
         events: list[Event] = []
         for _ in range(BATCH):
             try:
-                events += self.member.received(*receive(self.sock, RECEIVE_SIZE))
+                events += self._hear()
             except BlockingIOError:
                 break
             except OSError as error:
                 return events + self._lose_touch(error)
         return events
+
+    def _hear(self) -> list[Event]:
+        """Take a datagram at the time when it came: a form that paints has us read it later."""
+        payload, came, _ = kernel.receive(self.sock, RECEIVE_SIZE)
+        return self.member.received(payload, came)
 
     def look_at_clock(self) -> list[Event]:
         """Do what is due. Before the member tries to return it gets a socket that can."""
@@ -105,7 +110,7 @@ class Presence:
             fresh.connect(self.sock.getpeername())
             os.dup2(fresh.fileno(), self.sock.fileno(), inheritable=False)
         self.sock.setblocking(False)
-        ask_for_stamps(self.sock)
+        kernel.ask_for_times(self.sock)
         self.member.own_name = OwnName(_name(self.sock))
 
     def __enter__(self) -> Self:
