@@ -5,43 +5,28 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
+from scripts.options import Parser, bounded
 from torture import serving, starting
 from torture.strace import obstacle
 
 Case = TypeVar("Case")
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose usage errors exit with EX_USAGE, as those of every program here."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(64, f"{self.prog}: error: {message}\nhint: {self.prog} --help\n")
-
-
-def count(text: str) -> int:
-    """A number of cases or jobs; argparse shows this name."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
-
 def build_parser() -> Parser:
     parser = Parser(prog="scripts/torture", add_help=False, allow_abbrev=False)
     parser.add_argument("--only", choices=("start", "serve"))
-    parser.add_argument("--starts", type=count)
-    parser.add_argument("--pairs", type=count)
-    parser.add_argument("--jobs", type=count, default=os.cpu_count() or 1)
+    parser.add_argument("--starts", type=bounded(1, 1000))
+    parser.add_argument("--pairs", type=bounded(1, 1000))
+    parser.add_argument("--jobs", type=bounded(1, 64), default=os.cpu_count() or 1)
     parser.add_argument("--verbose", action="store_true")
     return parser
 
 
-def sample(cases: Sequence[Case], size: int | None) -> list[Case]:
+def sample(cases: Sequence[Case], wanted: float | None) -> list[Case]:
     """So many of them, spread evenly, the first and the last among them; all of them for None."""
-    if size is None or size >= len(cases):
-        return list(cases)
+    size = min(int(wanted or len(cases)), len(cases))
     return [cases[round(place * (len(cases) - 1) / max(1, size - 1))] for place in range(size)]
 
 
@@ -55,7 +40,7 @@ def went(attempt: Callable[[Case], str], case: Case) -> tuple[bool, str]:
 
 def run(arguments: argparse.Namespace) -> Iterator[tuple[bool, str]]:
     """How all the cases went that are asked for."""
-    with ThreadPoolExecutor(arguments.jobs, "torture") as pool:
+    with ThreadPoolExecutor(int(arguments.jobs), "torture") as pool:
         if arguments.only != "serve":
             for way in starting.WAYS:
                 starts = sample(starting.starts_of(way), arguments.starts)
