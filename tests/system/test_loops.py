@@ -1,0 +1,140 @@
+"""One datagram in somebody else's name, between any two services: what it brings about has an end.
+
+The test has the sockets of both sides, so that it can speak in the name of either.
+"""
+
+import socket
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+from support.daemon import Daemon
+
+from netechod.client.control import ask
+from netechod.services.wire import NOT_ONLINE
+
+pytestmark = pytest.mark.system
+
+SERVICES = ("echo-udp", "dictionary", "chat")
+HOSTS = ("127.0.0.2", "127.0.0.3")
+BOUNCE_LIMIT = 3
+FORGED = (b"", b"hi", b"apple", b"unknown", b"online", b"offline", b"\xff", b"x" * 1400, NOT_ONLINE)
+
+Settings = dict[str, object]
+TRUSTED: Settings = {"access.bounce_limit": BOUNCE_LIMIT, "chat.join": "open"}
+STRANGERS: Settings = {"access.trusted": [], "echo.udp.public": True, "chat.join": "open"}
+PAIRS = list(product(SERVICES, SERVICES))
+
+ENDS_AT_ONCE = 8  # datagrams, the forged one included
+ENDS_WITH_THE_BURST = 150
+ENDS_FOR_ALL = 400
+
+
+class Host(Daemon):
+    """A daemon on an address of its own, in whose name the test can send."""
+
+    def __init__(self, directory: Path, host: str, settings: Settings) -> None:
+        # Words that lead to each other: among trusted hosts only the loop guard ends what they begin.
+        super().__init__(directory, "apple:pear\npear:apple\nhi:apple\n")
+        self.configure(settings)
+        self.sockets = {service: socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for service in SERVICES}
+        for service, sock in self.sockets.items():
+            sock.bind((host, 0))
+            self.hand_over(service, sock)
+        self.start("--set", "echo.tcp.enabled=false")
+
+    def received(self) -> int:
+        """How many datagrams it has been sent by now, those included that it has dropped."""
+        services: dict[str, dict[str, int]] = ask(self.directory / "control.sock", "status")["counters"]
+        return sum(counters["received"] for counters in services.values())
+
+
+@pytest.fixture(scope="module", params=[TRUSTED, STRANGERS], ids=["trusted", "strangers"])
+def hosts(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Host, Host]]:
+    settings: Settings = request.param
+    directory = tmp_path_factory.mktemp
+    with Host(directory("one"), HOSTS[0], settings) as one, Host(directory("two"), HOSTS[1], settings) as two:
+        yield one, two
+
+
+def carried(one: Host, two: Host, forged: bytes, source: socket.socket, service: str) -> int:
+    """How many datagrams go between the hosts, after one from `source` to `service` of one, until none does.
+
+    One that is on its way lies in a queue of either. Whoever answers us has dealt with all that came before:
+    when nobody has heard anything new while both were asked in turn, there is none.
+    """
+    before = one.received(), two.received()
+    source.sendto(forged, one.address(service))
+    heard = [before]
+    while len(heard) < 3 or heard[-1] != heard[-2]:
+        heard.append((one.received(), two.received()))
+    return sum(heard[-1]) - sum(before)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+def test_what_is_forged_between_two_of_our_hosts_has_an_end(
+    hosts: tuple[Host, Host], ours: str, theirs: str
+) -> None:
+    one, two = hosts
+    for forged in FORGED:
+        count = carried(one, two, forged, two.sockets[theirs], ours)
+        limit = ENDS_FOR_ALL if "echo-udp" in (ours, theirs) else ENDS_AT_ONCE
+        assert count <= limit, forged
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+def test_a_host_never_talks_with_itself(hosts: tuple[Host, Host], ours: str, theirs: str) -> None:
+    one, two = hosts
+    for forged in FORGED:
+        assert carried(one, two, forged, one.sockets[theirs], ours) == 1
+
+
+Replier = Callable[[bytes], bytes]
+FOREIGN: dict[str, Replier] = {
+    "an echo": lambda heard: heard,
+    "unknown": lambda heard: b"unknown",
+    "an error text of its own": lambda heard: b"?SYNTAX ERROR\r\n",
+    "chargen": lambda heard: bytes(33 + number % 94 for number in range(1400)),
+    "online": lambda heard: b"online",
+    "nothing in a datagram": lambda heard: b"",
+}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_foreigner_who_answers_everything_comes_to_an_end(
+    hosts: tuple[Host, Host], service: str, name: str
+) -> None:
+    host, _ = hosts
+    limit = ENDS_FOR_ALL if service == "echo-udp" or name == "an echo" else ENDS_WITH_THE_BURST
+    for forged in FORGED:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as foreigner:
+            foreigner.bind(("127.0.0.4", 0))
+            foreigner.connect(host.address(service))
+            foreigner.setblocking(False)
+            assert answered(host, foreigner, FOREIGN[name], forged, limit) <= limit, forged
+
+
+def answered(host: Host, foreigner: socket.socket, reply: Replier, forged: bytes, limit: int) -> int:
+    """How many datagrams go to and fro until the host is silent, or more than the limit."""
+    foreigner.send(forged)
+    count, silent = 1, False
+    while count <= limit and not silent:
+        host.received()  # when it answers us, it has answered what came before
+        silent = True
+        while count <= limit and (heard := next_for(foreigner)) is not None:
+            foreigner.send(reply(heard))
+            count += 2
+            silent = False
+    return count
+
+
+def next_for(sock: socket.socket) -> bytes | None:
+    """What has come, if anything has."""
+    try:
+        return sock.recv(65536)
+    except BlockingIOError:
+        return None
