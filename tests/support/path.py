@@ -4,21 +4,19 @@ Each host is a network namespace, its only way out a TUN device whose other end 
 kernels send, receive and report, while nothing is left to chance or to a clock.
 """
 
-import ctypes
 import os
 import select
 import socket
 import struct
-import subprocess
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from fcntl import ioctl
 from pathlib import Path
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import Self
 
-CLONE_NEWNET = 0x40000000  # sched.h; os.unshare() came with Python 3.12
+from support.namespace import Namespace
+
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000  # linux/if_tun.h
 CLIENT, SERVER, ROUTER = "10.77.0.1", "10.77.0.2", "10.77.0.254"
 MTU = 9000  # bytes of a packet that the hosts' own devices take
@@ -27,48 +25,27 @@ HEADERS = 20 + 8  # bytes of IPv4 and UDP
 Fate = Callable[[str, bytes], Iterable[bytes]]
 """What the router sends on, in order, when a packet goes `"up"` to the server or `"down"` to the client."""
 
-_Parameters = ParamSpec("_Parameters")
-_Result = TypeVar("_Result")
 
-
-class Host:
-    """A network namespace: what runs here, and what is started from here, lives in it."""
+class Host(Namespace):
+    """A host whose only way out is a device that the router holds."""
 
     def __init__(self, address: str) -> None:
+        super().__init__(f"host {address}")
         self.address = address
-        self._thread = ThreadPoolExecutor(1, f"host {address}", _leave_the_network)
         self.device = self.run(self._connect)
-
-    def run(
-        self, deed: Callable[_Parameters, _Result], *args: _Parameters.args, **kwargs: _Parameters.kwargs
-    ) -> _Result:
-        """Do something on this host."""
-        return self._thread.submit(deed, *args, **kwargs).result()
+        self.ip(f"address add {address}/24 dev path")
+        self.ip(f"link set path mtu {MTU} up")
 
     def _connect(self) -> int:
         """Make the device, and return the router's end of it."""
         device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         ioctl(device, TUNSETIFF, struct.pack("16sH22x", b"path", IFF_TUN | IFF_NO_PI))
-        for command in (
-            "link set lo up",
-            f"address add {self.address}/24 dev path",
-            f"link set path mtu {MTU} up",
-        ):
-            subprocess.run(["ip", *command.split()], check=True)
         return device
 
     def close(self) -> None:
-        """Take it down, when nothing runs on it any more."""
-        self._thread.shutdown()
+        """See Namespace."""
+        super().close()
         os.close(self.device)
-
-
-def _leave_the_network() -> None:
-    """Give this thread, and what it starts, a network of its own."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNET):
-        number = ctypes.get_errno()
-        raise OSError(number, f"no network of our own: {os.strerror(number)}; this needs root")
 
 
 class NetworkPath:
