@@ -3,8 +3,11 @@
 Each host is a network namespace; a veth(4) joins them. Nothing leaves this machine.
 """
 
+import select
 import socket
 import struct
+from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
@@ -104,6 +107,7 @@ class Wire:
     """Hears all that passes an interface of `host`."""
 
     def __init__(self, host: Host, interface: str = "wire") -> None:
+        self._packets: list[Packet] = []
         self._tap = host.run(socket.socket, socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
         self._tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
         host.run(self._tap.bind, (interface, ETH_P_ALL))
@@ -111,15 +115,28 @@ class Wire:
 
     def heard(self) -> list[Packet]:
         """The UDP packets since the last time."""
-        packets: list[Packet] = []
+        self._collect()
+        packets, self._packets = self._packets, []
+        return packets
+
+    def next(self, wanted: Callable[[Packet], bool]) -> Packet:
+        """Wait for a packet; those that come before it are passed over."""
         while True:
-            try:
+            self._collect()
+            for place, packet in enumerate(self._packets):
+                if wanted(packet):
+                    del self._packets[: place + 1]
+                    return packet
+            ready, _, _ = select.select([self._tap], [], [], PATIENCE)
+            assert ready, "no such packet has come"
+
+    def _collect(self) -> None:
+        with suppress(BlockingIOError):
+            while True:
                 data, (_, protocol, *_) = self._tap.recvfrom(65536)
-            except BlockingIOError:
-                return packets
-            place = {ETH_P_IP: 9, ETH_P_IPV6: 6}.get(protocol)
-            if place is not None and data[place] == socket.IPPROTO_UDP:
-                packets.append(Packet(data))
+                place = {ETH_P_IP: 9, ETH_P_IPV6: 6}.get(protocol)
+                if place is not None and data[place] == socket.IPPROTO_UDP:
+                    self._packets.append(Packet(data))
 
     def close(self) -> None:
         self._tap.close()
