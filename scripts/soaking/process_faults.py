@@ -56,9 +56,8 @@ def no_descriptors(place: Place, load: Load) -> None:
 def no_helper(place: Place, load: Load) -> None:
     """The process that runs commands is killed: the next command has another one."""
     with load.hushed():
-        family = descendants(place.pid)
-        expect(len(family) == 1, f"{len(family)} processes instead of the one that runs commands")
-        os.kill(family[0], SIGKILL)
+        wait_for(lambda: len(descendants(place.pid)) == 1, "commands are left that have been answered")
+        os.kill(descendants(place.pid)[0], SIGKILL)
         wait_for(lambda: not descendants(place.pid), "a helper that was killed is still a child")
     wait_for(lambda: descendants(place.pid), "no other helper takes over")
 

@@ -23,7 +23,7 @@ from scripts.soaking.tcp_flows import Silence, SlowReaders, Talks, Visits
 from scripts.soaking.udp_flows import LookUps, Strangers, UdpEchoes
 from scripts.soaking.vitals import Vitals, busy, descendants, dropped_by_the_kernel
 
-SETTLING = 0.2  # seconds
+SETTLING = 0.5  # seconds
 TROUBLE = (Wrong, OSError, ClientError, AssertionError)  # the last are those of the tests' own helpers
 
 FLOWS: Sequence[type[Flow]] = (
