@@ -108,7 +108,7 @@ def _trouble(said: str, inputs: list[Path], name: str) -> tuple[str, str]:
     """What did not hold, on a line and at length; both empty when everything did."""
     if FAILED not in said and not inputs:
         return "", ""
-    lines = said.splitlines()
+    lines = [line for line in said.splitlines() if not line.startswith(("INFO: ", "WARNING: "))]
     start = next((at for at, line in enumerate(lines) if "Uncaught Python exception" in line), 0)
     end = next((at for at, line in enumerate(lines[start:], start) if line.startswith("==")), len(lines))
     shown = lines[start:end] if start else lines[-20:]
