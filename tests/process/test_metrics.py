@@ -1,17 +1,21 @@
 """The metrics: every counter once, under a name that a monitoring system understands."""
 
+import errno
 import os
+import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from socketserver import BaseRequestHandler, TCPServer
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from support.daemon import Daemon, ask, client
 
 from netechod.client.control import dump
+from netechod.process.metrics import PAUSE, rest_after_errors
 
 pytestmark = pytest.mark.system
 
@@ -90,3 +94,18 @@ def test_without_the_library_it_says_what_to_install() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ
     )
     assert "python3-prometheus-client" in done.stdout
+
+
+class ShortOfDescriptors(TCPServer):
+    def get_request(self) -> tuple[socket.socket, object]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+
+def test_without_a_descriptor_the_server_s_thread_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float | None] = []
+    monkeypatch.setattr("netechod.process.metrics._never.wait", rests.append)
+    with ShortOfDescriptors(("127.0.0.1", 0), BaseRequestHandler) as server:
+        rest_after_errors(server)
+        with pytest.raises(OSError, match="Too many open files"):
+            server.get_request()
+    assert rests == [PAUSE]

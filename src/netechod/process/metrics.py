@@ -6,9 +6,10 @@ are read off the status when they are wanted.
 
 import logging
 import platform
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netechod.errors import ConfigError, SocketError
 from netechod.process.config_values import Address
@@ -17,6 +18,8 @@ from netechod.process.status import Status
 from netechod.reactor.loop import Loop
 
 if TYPE_CHECKING:
+    from socketserver import TCPServer
+
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import Metric
 
@@ -25,6 +28,7 @@ MISSING = (
     "apt install python3-prometheus-client, or pip install 'netechod[metrics]'"
 )
 PATIENCE = 10.0  # seconds that a scrape waits for the loop
+PAUSE = 0.2  # seconds without accepting when the system has no descriptor or memory left
 
 # What each counter is called outside, and what it says (prometheus.io, "Metric and label naming").
 COUNTERS = {
@@ -41,6 +45,7 @@ COUNTERS = {
 
 log = logging.getLogger(__name__)
 
+_never = threading.Event()
 
 Asked = Callable[[], Status]
 """Where the numbers come from."""
@@ -65,8 +70,25 @@ def serve(addresses: Sequence[Address], loop: Loop, status: Asked) -> None:
             started = start_http_server(address.port, address.host, registry)
         except OSError as error:
             raise SocketError(f"cannot serve metrics on {address}: {error.strerror}", BIND_FAILED) from None
-        port = started[0].server_port if started else address.port  # before 0.19 it returned nothing
+        port = address.port
+        if started:  # before prometheus-client 0.19 it returned nothing
+            port = started[0].server_port
+            rest_after_errors(started[0])
         log.info("serving metrics on http://%s/metrics", Address(address.host, port))
+
+
+def rest_after_errors(server: "TCPServer") -> None:
+    """Have the server's thread rest when it can accept nobody: without descriptors it would spin."""
+    accept = server.get_request
+
+    def get_request() -> tuple[Any, Any]:
+        try:
+            return accept()
+        except OSError:
+            _never.wait(PAUSE)
+            raise
+
+    server.get_request = get_request  # type: ignore[method-assign]
 
 
 def _from_the_loop(loop: Loop, status: Asked) -> Status:
