@@ -24,7 +24,7 @@ from netechod.services.admission import (
     Rules,
 )
 from netechod.services.api import Datagram, DatagramService, Outbox, Peer
-from netechod.services.bounces import LONGEST_SKIP
+from netechod.services.bounces import LONGEST_SKIP, MIN_LOOKS
 from netechod.services.chat import ChatRoom, Departure, Terms
 from netechod.services.dictionary import DictionaryService, MemoryDictionary
 from netechod.services.echo import EchoService
@@ -684,7 +684,7 @@ BURST_LIMIT = round(2 * 100 / (1 - 50 * 2 * FAST)) + 8  # datagrams until both b
 BOUNCE_LIMIT = 6
 PERIOD = 3  # rounds after which the longest of the loops here is where it began
 GROWTH = 110  # datagrams until what two services add to each other's lines is longer than a message may be
-LOOP_LIMIT = GROWTH + 2 * PERIOD * BOUNCE_LIMIT * (LONGEST_SKIP + 1)
+LOOP_LIMIT = GROWTH + 2 * PERIOD * max(BOUNCE_LIMIT, MIN_LOOKS) * (LONGEST_SKIP + 1)
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=" and ".join)
@@ -739,4 +739,4 @@ def test_a_service_never_hears_itself_nor_another_one_of_its_daemon(
 def test_there_are_loops_that_nothing_but_the_loop_guard_ends(first: str, second: str, forged: bytes) -> None:
     """The exchanges above prove something only if they would go on without it."""
     endless = Rules(trusted=EVERYBODY, bounce_limit=10**9)
-    assert exchanges((first, second), forged, endless, latency=FAST, limit=2000)[0] > 2000
+    assert exchanges((first, second), forged, endless, latency=FAST, limit=2 * LOOP_LIMIT)[0] > 2 * LOOP_LIMIT

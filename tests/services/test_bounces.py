@@ -1,6 +1,5 @@
 """What comes and comes again: now and then one is dropped, which ends what goes round."""
 
-from collections import Counter
 from itertools import count
 
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import strategies as st
 from support.bouncing import Watcher
 
 from netechod.services.api import Datagram
-from netechod.services.bounces import LONGEST_SKIP, MAX_SEEN
+from netechod.services.bounces import LONGEST_SKIP, MAX_SEEN, MIN_LOOKS
 
 LIMIT = 5
 
@@ -74,16 +73,18 @@ def test_of_what_is_all_the_same_exactly_one_in_so_many_is_dropped(size: int) ->
 @settings(deadline=None)
 @given(st.lists(st.lists(st.tuples(st.sampled_from([b"a", b"b"]), st.sampled_from("xy")), min_size=1)))
 def test_a_row_is_what_one_peer_says_without_anything_else_in_between(batches: list[list[Datagram]]) -> None:
-    watcher = Watcher(3)
+    watcher = Watcher(3, MIN_LOOKS)
     rows: dict[object, tuple[bytes, int]] = {}
-    times = Counter[Datagram]()
     for batch in batches:
         found = watcher.find(batch)
         for place, (payload, peer) in enumerate(batch):
             last, length = rows.get(peer, (b"", 0))
             rows[peer] = payload, length + 1 if last == payload else 1
-            times[payload, peer] += 1
-            if rows[peer][1] % 3 == 0:
-                assert place in found
-            elif place in found:
-                assert times[payload, peer] >= 3
+            assert (place in found) == (rows[peer][1] % 3 == 0)
+
+
+def test_a_client_that_asks_by_turns_is_left_alone_for_long_however_small_the_limit() -> None:
+    watcher = Watcher(2, MIN_LOOKS)
+    for _ in range(MIN_LOOKS):
+        assert not watcher.find([(b"one", "client")])
+        assert not watcher.find([(b"two", "client")])

@@ -9,9 +9,9 @@ from netechod.services.bounces import Bounces
 class Watcher:
     """Looks at batches, as admission does, and says which datagrams come once too often."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, min_looks: int = 0) -> None:
         self._limit = limit
-        self._bounces = Bounces()
+        self._bounces = Bounces(min_looks)
         self._marks: dict[Peer, int] = {}
 
     def find(self, batch: Sequence[Datagram]) -> set[int]:

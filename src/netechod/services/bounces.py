@@ -12,6 +12,7 @@ from operator import itemgetter
 from netechod.services.api import Datagram, Peer
 
 MAX_SEEN = 4096  # datagrams remembered that are not in a row; beyond it those go that have come again least
+MIN_LOOKS = 32  # at a datagram that is not in a row before one is dropped: two words in turn are no attack
 LONGEST_SKIP = 15  # datagrams that pass, where they come one by one, before one is looked at closely
 NOTHING = -1  # the mark of no payload at all: no hash is -1
 
@@ -19,7 +20,8 @@ NOTHING = -1  # the mark of no payload at all: no hash is -1
 class Bounces:
     """Counts what comes again, by peer and by payload. Only hashes are kept, whose key no sender knows."""
 
-    def __init__(self) -> None:
+    def __init__(self, min_looks: int = MIN_LOOKS) -> None:
+        self._min_looks = min_looks
         self.rows: Counter[Peer] = Counter()  # how often each peer has repeated what it said last
         self._seen: dict[int, int] = {}  # how often a datagram was looked at that was not in a row
         self._dice = 0
@@ -44,8 +46,8 @@ class Bounces:
     def suspect(self, batch: Sequence[Datagram], limit: int) -> int | None:
         """The place of one to drop that is not in a row: in the end each that comes again and again.
 
-        None of them before it has come `limit` times. To look at few is enough, and all that a look-up can
-        afford: what goes round comes again until it is its turn.
+        None of them before it was looked at `limit` times, and MIN_LOOKS times. To look at few is enough, and
+        all that a look-up can afford: what goes round comes again until it is its turn.
         """
         place = self._dice % len(batch)
         mark = hash(batch[place])
@@ -57,7 +59,7 @@ class Bounces:
             most = sorted(self._seen.items(), key=itemgetter(1), reverse=True)
             self._seen = dict(most[: MAX_SEEN // 2])
         times = self._seen.pop(mark, 0) + 1
-        if times >= limit:
+        if times >= max(limit, self._min_looks):
             return place
         self._seen[mark] = times
         return None
