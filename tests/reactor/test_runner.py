@@ -162,6 +162,14 @@ def test_a_worker_that_dies_ends_the_waiting_too(site: Site) -> None:
     assert idle == [True]
 
 
+def test_what_has_been_told_is_not_told_again_when_it_ends_with_the_rest(site: Site) -> None:
+    endings = site.spawn("sleep 60")
+    [number] = site.runner._jobs
+    site.runner._tell(number, Ending(0, b"", 0.0))  # as a job that is done while what has escaped of it lives
+    site.runner.close()
+    assert [ending.status for ending in endings] == [0]
+
+
 def test_an_idle_worker_that_dies_ends_no_waiting(site: Site) -> None:
     idle: list[bool] = []
     site.run("echo ready")
