@@ -254,12 +254,11 @@ class Diary:
         monkeypatch.setattr(gc, "disable", self._writer("gc"))
         monkeypatch.setattr(signal, "set_wakeup_fd", self._writer("bell"))
         monkeypatch.setattr(signal, "signal", self._writer("signal"))
-        monkeypatch.setattr(forks, "_libc", self)
+        monkeypatch.setattr(forks, "prctl", self._prctl)
 
-    def prctl(self, option: int, number: int) -> int:
-        """Stands for prctl(2)."""
-        self.done.append(("prctl", option, number))
-        return -self.prctl_fails
+    def _prctl(self, option: int, value: int) -> bool:
+        self.done.append(("prctl", option, value))
+        return not self.prctl_fails
 
     def _leave(self, status: int) -> NoReturn:
         raise ExitError(status)

@@ -7,7 +7,6 @@ The locks of the interpreter, of logging and of malloc(3) are seen to by those w
 (os.register_at_fork, pthread_atfork(3)).
 """
 
-import ctypes
 import errno
 import gc
 import logging
@@ -24,6 +23,7 @@ from netechod.reactor.children import has_pidfd
 from netechod.reactor.connection import Arrival, Server
 from netechod.reactor.drive import Ledger, Outcome, drive
 from netechod.reactor.loop import Loop
+from netechod.reactor.prctl import SET_PDEATHSIG, prctl
 from netechod.reactor.worker import WorkerConnection
 from netechod.services.api import StreamSession
 
@@ -31,8 +31,6 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)  # a child's exit status is th
 DEFECT = 70  # the exit status of a child that met a defect of ours (EX_SOFTWARE)
 
 _OURS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-_PR_SET_PDEATHSIG = 1  # prctl(2)
-_libc = ctypes.CDLL(None, use_errno=True)
 
 log = logging.getLogger(__name__)
 
@@ -168,7 +166,7 @@ def _forget(*, keep: int) -> None:
 
 def _die_with(parent: int) -> None:
     """End when the thread that has forked us does: the loop's, which is the daemon's main thread."""
-    if _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL):
-        raise OSError(ctypes.get_errno(), "prctl")
+    if not prctl(SET_PDEATHSIG, signal.SIGKILL):
+        raise OSError(errno.EPERM, "nothing would end this process with the daemon: prctl(2)")
     if os.getppid() != parent:  # it was too late to ask
         os._exit(DEFECT)

@@ -3,11 +3,13 @@
 import ctypes
 import sys
 
-SET_DUMPABLE, SET_CHILD_SUBREAPER = 4, 36
+SET_PDEATHSIG, SET_DUMPABLE, SET_CHILD_SUBREAPER = 1, 4, 36
+
+_libc = ctypes.CDLL(None)  # now: a child that was forked beside threads had better load nothing
 
 
 def prctl(option: int, value: int) -> bool:
     """Set the option; False where the system has no such thing."""
     if sys.platform != "linux":
         return False
-    return int(ctypes.CDLL(None).prctl(option, value, 0, 0, 0)) == 0
+    return int(_libc.prctl(option, value, 0, 0, 0)) == 0
