@@ -12,7 +12,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib import pyplot
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 # Colours that people with any kind of colour vision tell apart (Okabe and Ito), and a mark for print.
 LOOKS = {
@@ -79,8 +79,10 @@ def plot(axis: Axes, results: Sequence[Figures], value: Value) -> None:
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xticks(counts, [f"{count:,}" for count in counts])
-    axis.xaxis.set_minor_locator(mpl.ticker.NullLocator())
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,g}"))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,.15g}"))
     axis.grid(visible=True, which="major", color="#dddddd")
     axis.spines[["top", "right"]].set_visible(False)
 

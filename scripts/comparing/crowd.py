@@ -88,7 +88,7 @@ class Crowd:
         self._due: list[tuple[float, int, _Client]] = []
         self._number = itertools.count()
         self._tally = Tally()
-        self._gap = 0.0  # seconds between two messages of a client
+        self._gap = -1.0  # seconds between two messages of a client
         self.known = 0  # clients that have got an answer
         self._slow: _SlowReader | None = None
         self._probe = _Probe(probe)
@@ -104,8 +104,10 @@ class Crowd:
         tally = self._tally = Tally()
         begun = now = time.perf_counter()
         end = begun + seconds
-        self._gap = self.clients / rate if rate else 0.0
-        self._spread(begun)
+        gap = self.clients / rate if rate else 0.0
+        if gap != self._gap or not self._open:
+            self._gap = gap
+            self._spread(begun)
         while now < end:
             self._send_due(now)
             for fd, mask in self._epoll.poll(max(0.0, min(end, self._next_due()) - time.perf_counter())):
