@@ -139,6 +139,14 @@ def test_a_question_without_end_is_not_kept(loop: Loop, path: Path, server: Cont
     assert not server.connections
 
 
+def test_a_question_that_is_too_long_is_not_answered_although_it_ends(
+    loop: Loop, path: Path, server: ControlServer
+) -> None:
+    longest = b'["look", "' + b"x" * (MAX_QUESTION - 12) + b'"]'
+    assert json.loads(answer(loop, path, longest + b"\n"))["ok"]
+    assert answer(loop, path, longest + b" \n") == b""
+
+
 def test_only_the_allowed_change_anything(loop: Loop, path: Path, strict_server: ControlServer) -> None:
     refusal = json.loads(answer(loop, path, b'["change"]\n'))
     assert refusal == {

@@ -112,10 +112,10 @@ class ControlConnection:
             data = b""
         self._asked += data
         line, newline, _ = self._asked.partition(b"\n")
-        if newline:
+        if newline and len(line) <= MAX_QUESTION:
             self._watch(None, None)
             self._dispatch(line)
-        elif not data or len(self._asked) > MAX_QUESTION:
+        elif not data or len(line) > MAX_QUESTION:
             self.close()
 
     def _dispatch(self, line: bytes) -> None:
