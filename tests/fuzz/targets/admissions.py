@@ -11,6 +11,7 @@ from support.bouncing import Watcher
 
 from netechod.services.admission import Admission, Rules
 from netechod.services.api import Datagram, Outbox, Peer
+from netechod.services.bounces import MIN_LOOKS
 from netechod.services.sources import Buckets
 
 LEAK, BOUNCES, TICK = 4, 3, 64  # of the clock: a power of two, so that floats are exact
@@ -125,7 +126,7 @@ def admission(feed: Feed) -> None:
     trusted_only = bool(feed.number(1))
     admission.configure(RULES, trusted_only=trusted_only)
     buckets: dict[str, Bucket] = {}
-    watcher = Watcher(BOUNCES)
+    watcher = Watcher(BOUNCES, MIN_LOOKS)
     dropped = Counter[str]()
     ticks = 0
     while feed:
@@ -151,23 +152,23 @@ def admission(feed: Feed) -> None:
 
 @target([b"a", b"ab", b"abc"])
 def bounces(feed: Feed) -> None:
-    """One in so many of a row is dropped; what is not in a row not before it has come as often."""
+    """Of so many of a row one is dropped; and nothing is that has not come as often, in a row or not."""
     watcher = Watcher(BOUNCES)
-    rows: dict[int, tuple[bytes, int]] = {}
+    last: dict[int, bytes] = {}
+    passed = Counter[int]()  # how many of a peer's row have passed since one of it was dropped
     times = Counter[Datagram]()
     while feed:
         batch = [(feed.piece(3), feed.number(3)) for _ in range(1 + feed.number(7))]
         found = watcher.find(batch)
         for place, (payload, number) in enumerate(batch):
-            last, length = rows.get(number, (None, 0))
-            length = length + 1 if last == payload else 1
-            rows[number] = (payload, length)
             times[payload, number] += 1
-            if length == BOUNCES:
-                del rows[number]
-                assert place in found
-            elif place in found:
+            if place in found:
                 assert times[payload, number] >= BOUNCES
+                passed[number] = 0
+            else:
+                passed[number] = passed[number] + 1 if last.get(number) == payload else 1
+                assert passed[number] < BOUNCES
+            last[number] = payload
 
 
 def judged(number: int, buckets: dict[str, Bucket], ticks: int, trusted_only: bool) -> str | None:
