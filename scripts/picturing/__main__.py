@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from scripts.options import Parser
-from scripts.picturing import chat
+from scripts.picturing import chat, ping
 
-PICTURES: Mapping[str, Callable[[], str]] = {"chat": chat.picture}
+PICTURES: Mapping[str, Callable[[], str]] = {"chat": chat.picture, "ping": ping.picture}
 ROOT = Path(__file__).resolve().parents[2]
 
 

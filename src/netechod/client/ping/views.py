@@ -4,7 +4,6 @@ import math
 import os
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -88,7 +87,7 @@ class Living(Quiet):
     def __init__(self, about: About, *, histogram: bool, ascii_only: bool) -> None:
         super().__init__(about, histogram=histogram, ascii_only=ascii_only)
         self._levels = ASCII_LEVELS if ascii_only else LEVELS
-        self._recent: deque[float | None] = deque(maxlen=SPARKS)
+        self._recent: dict[int, float | None] = {}  # the times of the last probes, by their numbers
         self._last = ""
         self._drawn = -math.inf  # when the last event was
         self._columns = columns()
@@ -102,7 +101,9 @@ class Living(Quiet):
     def happened(self, event: Event, tally: Tally) -> None:
         """Take it into the line."""
         if event.kind in (Kind.ANSWERED, Kind.LOST, Kind.FAILED):
-            self._recent.append(event.seconds)
+            self._recent[event.number] = event.seconds
+            if len(self._recent) > SPARKS:
+                del self._recent[min(self._recent)]
             self._last = sentence(event, tally)
         now = time.monotonic()
         if now >= self._drawn + REDRAW:
@@ -136,7 +137,7 @@ class Living(Quiet):
         room = min(SPARKS, width - cells(head) - cells(tail) - 3)
         yield head
         if room >= LEAST_SPARKS and self._recent:
-            yield "   " + self._curve(list(self._recent)[-room:])
+            yield "   " + self._curve([self._recent[number] for number in sorted(self._recent)[-room:]])
         if cells(head) + cells(tail) <= width:
             yield painted(tail, "error", sys.stdout) if tally.lost else tail
 
