@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 from support.fake_servers import Address, FakeUdpServer, Replies, echo_datagram, silence, unused_udp_port
 from support.netecho import COMMAND, Terminal, environment, netecho, outcome
@@ -15,6 +16,7 @@ from netechod.client.dictionary import Progress
 from netechod.client.lookups import Result, query_of
 from netechod.services.wire import text_of
 
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "json" / "dict.schema.json").read_text("utf-8"))
 ENTRIES = {"apple": "苹果", "banana": "香蕉", "苹果": "apple", "evil": "a\x1b[2Jb\nc"}
 
 
@@ -68,6 +70,8 @@ def test_json_gives_an_object_a_word() -> None:
     assert (found["word"], found["found"], found["text"]) == ("apple", True, "苹果")
     assert (missed["word"], missed["found"], missed["text"]) == ("xyzzy", False, None)
     assert found["rtt_ms"] > 0
+    for result in (found, missed, evil):
+        jsonschema.validate(result, SCHEMA, jsonschema.Draft202012Validator)
     assert evil["text"] == ENTRIES["evil"]
     assert "苹果".encode() in run.stdout
 
@@ -151,12 +155,9 @@ def test_a_word_without_answer_is_told_and_the_others_are_answered() -> None:
         assert run.stderr == b"netecho: error: no answer for 'banana'\n"
         run = netecho("dict", "--json", *patience, fake.address, "apple", "banana", "apple")
     assert run.returncode == 1
-    assert json.loads(run.stdout.splitlines()[1]) == {
-        "word": "banana",
-        "found": None,
-        "text": None,
-        "rtt_ms": None,
-    }
+    result = json.loads(run.stdout.splitlines()[1])
+    assert result == {"word": "banana", "found": None, "text": None, "rtt_ms": None}
+    jsonschema.validate(result, SCHEMA, jsonschema.Draft202012Validator)
 
 
 def test_what_no_datagram_holds_is_told_and_the_others_are_answered() -> None:

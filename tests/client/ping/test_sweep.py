@@ -2,10 +2,7 @@
 
 import json
 import signal
-import socket
 import subprocess
-import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,9 +11,8 @@ import jsonschema
 import pytest
 from support.fake_servers import Address, FakeTcpServer, FakeUdpServer, Replies, echo_datagram, echo_stream
 from support.netecho import COMMAND, environment, netecho
+from support.stub_link import StubLink
 
-from netechod.client.ping.links import Arrival, News, Trouble
-from netechod.client.ping.payload import Reading
 from netechod.client.ping.prober import Plan
 from netechod.client.ping.report import About
 from netechod.client.ping.sweep import Sweep
@@ -26,45 +22,7 @@ Capture: TypeAlias = pytest.CaptureFixture[bytes]
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "json" / "sweep.schema.json").read_text("utf-8"))
 
 
-class Stub:
-    """A link without a network: what is too large is lost at once, the rest comes back at once."""
-
-    def __init__(self, largest: int, losses: int = 0) -> None:
-        self.strangers = 0
-        self.connect_seconds: float | None = None
-        self.sizes: list[int] = []
-        self._largest = largest
-        self._losses = losses  # of each size that is not too large
-        self._arrivals: list[Arrival] = []
-        self._always_readable, self._full = socket.socketpair()
-        self._full.send(b"!")
-
-    def fileno(self) -> int:
-        return self._always_readable.fileno()
-
-    def wants_to_write(self) -> bool:
-        return False
-
-    def send(self, number: int, size: int) -> Trouble | None:
-        self.sizes.append(size)
-        if size > self._largest or self.sizes.count(size) <= self._losses:
-            return Trouble(number, "timeout")
-        self._arrivals.append(Arrival(Reading(number, size, 0), time.monotonic(), True))
-        return None
-
-    def news(self) -> Iterator[News]:
-        while self._arrivals:
-            yield self._arrivals.pop()
-
-    def give_up(self) -> bool:
-        return False
-
-    def close(self) -> None:
-        self._always_readable.close()
-        self._full.close()
-
-
-def swept(link: Stub, low: int, high: int, form: str, capture: Capture, *, tries: int = 1) -> list[Any]:
+def swept(link: StubLink, low: int, high: int, form: str, capture: Capture, *, tries: int = 1) -> list[Any]:
     """What a sweep tells."""
     about = About("example.test", "192.0.2.1", 8080, "udp", 56, 0.002)
     with closing(link):
@@ -87,7 +45,7 @@ def validate(value: object, part: str) -> None:
 
 @pytest.mark.parametrize("largest", [64, 65, 100, 511, 512, 999])
 def test_the_largest_size_that_comes_back_is_found_to_the_byte(largest: int, capsysbinary: Capture) -> None:
-    (record,) = swept(Stub(largest), 64, 1000, "json", capsysbinary)
+    (record,) = swept(StubLink(largest), 64, 1000, "json", capsysbinary)
     validate(record, "record")
     assert (record["largest_answered"], record["smallest_unanswered"]) == (largest, largest + 1)
     assert record["packet_bytes"] == largest + 28
@@ -115,7 +73,7 @@ def test_one_size_is_a_sweep_too() -> None:
 
 
 def test_sizes_are_told_as_they_are_tried_and_fit_the_schema(capsysbinary: Capture) -> None:
-    *sizes, summary = swept(Stub(100), 64, 128, "jsonl", capsysbinary)
+    *sizes, summary = swept(StubLink(100), 64, 128, "jsonl", capsysbinary)
     for event in sizes:
         validate(event, "event")
     validate(summary, "record")
@@ -124,7 +82,7 @@ def test_sizes_are_told_as_they_are_tried_and_fit_the_schema(capsysbinary: Captu
 
 
 def test_what_is_lost_once_is_not_taken_for_too_long(capsysbinary: Capture) -> None:
-    (record,) = swept(Stub(1000, losses=2), 64, 200, "json", capsysbinary, tries=3)
+    (record,) = swept(StubLink(1000, losses=2), 64, 200, "json", capsysbinary, tries=3)
     assert record["largest_answered"] == 200
     assert [(it["bytes"], it["sent"], it["received"]) for it in record["sizes"]] == [
         (64, 3, 1),

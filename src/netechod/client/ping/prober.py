@@ -83,7 +83,9 @@ class Prober:
 
     def _send(self, now: float) -> None:
         """Send the next probe. Whoever was stopped meanwhile does not make up for it by a burst."""
-        self._next = max(self._next + self._plan.interval, now)
+        self._next += self._plan.interval
+        if self._next <= now:
+            self._next = now + self._plan.interval
         number = self._tally.send(now)
         trouble = self._link.send(number, self._plan.size)
         self._view.sent(number, self._tally)

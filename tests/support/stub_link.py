@@ -1,0 +1,58 @@
+"""A link without a network, for the tests of what is done with probes."""
+
+import select
+import socket
+import time
+from collections.abc import Iterator
+
+from netechod.client.ping.links import Arrival, News, Trouble
+from netechod.client.ping.payload import Reading
+
+
+class StubLink:
+    """A link without a network: what is too large is lost at once, the rest comes back at once."""
+
+    def __init__(self, largest: int = 65507, losses: int = 0, stall: float = 0.0) -> None:
+        self.strangers = 0
+        self.connect_seconds: float | None = None
+        self.sizes: list[int] = []
+        self.times: list[float] = []  # when probes were sent
+        self._stall = stall  # seconds that sending the third one takes
+        self._largest = largest
+        self._losses = losses  # of each size that is not too large
+        self._arrivals: list[Arrival] = []
+        self._always_readable, self._full = socket.socketpair()
+        self._full.send(b"!")
+
+    def fileno(self) -> int:
+        """What select(2) watches: news at any time."""
+        return self._always_readable.fileno()
+
+    def wants_to_write(self) -> bool:
+        """Never."""
+        return False
+
+    def send(self, number: int, size: int) -> Trouble | None:
+        """Send a probe."""
+        self.sizes.append(size)
+        self.times.append(time.monotonic())
+        if len(self.sizes) == 3:
+            select.select([], [], [], self._stall)
+        if size > self._largest or self.sizes.count(size) <= self._losses:
+            return Trouble(number, "timeout")
+        self._arrivals.append(Arrival(Reading(number, size, 0), time.monotonic(), True))
+        return None
+
+    def news(self) -> Iterator[News]:
+        """The answers."""
+        while self._arrivals:
+            yield self._arrivals.pop()
+
+    def give_up(self) -> bool:
+        """Each probe has a fate of its own."""
+        return False
+
+    def close(self) -> None:
+        """Free the sockets."""
+        self._always_readable.close()
+        self._full.close()
