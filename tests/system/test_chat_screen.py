@@ -256,6 +256,21 @@ def test_leaving_says_farewell_and_gives_the_terminal_back(
     assert daemon.said("chat offline").endswith(" reason=said\n")
 
 
+def test_ctrl_z_stops_and_fg_goes_on(daemon: Daemon, tmp_path: Path) -> None:
+    shell = ["bash", "-mc", '"$0" "$@"; printf \'[stopped]\'; read -r line; fg', *COMMAND]
+    with Tmux(tmp_path, "chat", place(daemon), program=shell) as ann:
+        ann.wait_for("online: 1")
+        ann.type("half a li")
+        ann.wait_for("say> half a li")
+        ann.press("C-z")
+        assert "say> " not in ann.wait_for("[stopped]")
+        say(daemon, "meanwhile")
+        ann.type("what the shell echoes\r")
+        ann.wait_for("]what the shell echoes", "say> half a li", " meanwhile")
+        ann.type("ne\r")
+        ann.wait_for("half a line ✓")
+
+
 def test_a_terminal_that_is_closed_takes_the_member_along(daemon: Daemon, tmp_path: Path) -> None:
     with Tmux(tmp_path, "chat", place(daemon)) as ann:
         ann.wait_for("online: 1")
