@@ -1,6 +1,5 @@
 """The blocking twin of a connection on the loop: bytes, bounds, ends, and the ledger that tells of them."""
 
-import errno
 import os
 import select
 import socket
@@ -9,7 +8,13 @@ from contextlib import ExitStack, closing
 from mmap import mmap
 
 import pytest
-from support.looping import SMALL, FakeClock, reset, set_buffers
+from support.looping import (
+    SMALL,
+    FailingSocket,
+    FakeClock,
+    reset,
+    set_buffers,
+)
 
 from netechod.reactor.connection import HIGH_WATER
 from netechod.reactor.drive import Ledger, Outcome, drive
@@ -119,14 +124,6 @@ def test_a_reset_is_told_from_an_end(bench: Bench) -> None:
     assert bench.client.recv(10) == b"hello"
     reset(bench.client)
     assert outcome.result(PATIENCE) == "reset"
-
-
-class FailingSocket(socket.socket):
-    """A connection whose network goes away."""
-
-    def recv_into(self, *arguments: object, **options: object) -> int:
-        """Fail as tcp(7) says that it can."""
-        raise OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
 
 
 def test_any_other_failure_is_an_error(bench: Bench) -> None:

@@ -6,12 +6,13 @@ import os
 import re
 import socket
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from support.looping import (
     SMALL,
+    Drain,
     Exchange,
+    FailingListener,
     FakeClock,
     TcpBench,
     owed,
@@ -361,23 +362,6 @@ def test_a_reset_by_a_peer_that_is_owed_something_is_noticed(
     assert reasons(caplog) == ["reset"]
 
 
-class FailingSocket(socket.socket):
-    """A connection whose network goes away."""
-
-    def recv_into(self, *arguments: object, **options: object) -> int:
-        """Fail as tcp(7) says that it can."""
-        raise OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
-
-
-class FailingListener(socket.socket):
-    """A listener all of whose connections fail."""
-
-    def accept(self) -> tuple[socket.socket, Any]:
-        """Accept as always, and give the connection its fault."""
-        sock, address = super().accept()
-        return FailingSocket(fileno=sock.detach()), address
-
-
 def test_any_other_failure_closes_the_connection_as_an_error(
     loop: Loop, tcp: TcpBench, model: ModelName, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -389,17 +373,6 @@ def test_any_other_failure_closes_the_connection_as_an_error(
 
 
 # --- the end
-
-
-class Drain:
-    """Drains a server, and counts how often it says that it is done."""
-
-    def __init__(self, server: TcpServer) -> None:
-        self.calls = 0
-        server.drain(self._drained)
-
-    def _drained(self) -> None:
-        self.calls += 1
 
 
 def test_draining_serves_who_talks_and_closes_who_is_quiet(

@@ -1,24 +1,16 @@
 """TCP on the loop: the bytes, the limits on memory and time, and what the log says of each connection."""
 
-import errno
 import logging
-import os
-import re
 import socket
-from typing import Any
 
 import pytest
 from support.looping import (
     SMALL,
-    Exchange,
-    FakeClock,
     TcpBench,
     owed,
-    push,
     receive,
     receive_exactly,
     receive_rest,
-    reset,
     run_until,
     turn,
     until_readable,
@@ -41,25 +33,6 @@ def server(tcp: TcpBench) -> TcpServer:
 @pytest.fixture(autouse=True)
 def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "netechod.reactor")
-
-
-def test_all_bytes_come_back_to_a_slow_reader_that_half_closes(loop: Loop, tcp: TcpBench) -> None:
-    tcp.serve()
-    data = os.urandom(1 << 20) * 8
-    exchange = Exchange(loop, tcp.connect(), data)
-    run_until(loop, lambda: exchange.ended)
-    assert exchange.heard == data
-
-
-def test_everything_owed_is_delivered_after_the_end_of_the_stream(
-    loop: Loop, server: TcpServer, tcp: TcpBench
-) -> None:
-    client = tcp.connected(server, buffers=SMALL)
-    data = bytes(range(256)) * 200  # below the high-water mark: the server reads on to the end
-    push(loop, client, data)
-    client.shutdown(socket.SHUT_WR)
-    assert receive_rest(loop, client) == data
-    assert not server.connections
 
 
 def test_a_peer_that_never_reads_costs_a_bounded_amount_of_memory(
@@ -150,73 +123,9 @@ def test_the_bytes_of_closed_connections_are_counted(loop: Loop, server: TcpServ
     assert (counters.bytes_in, counters.bytes_out) == (10, 10)
 
 
-def test_the_log_tells_who_came_and_how_they_went(
-    loop: Loop, clock: FakeClock, server: TcpServer, tcp: TcpBench, caplog: pytest.LogCaptureFixture
-) -> None:
-    client = tcp.connected(server)
-    name = f"127.0.0.1--{client.getsockname()[1]}"
-    client.send(b"hello")
-    receive(loop, client)
-    clock.advance(2.5)
-    client.close()
-    run_until(loop, lambda: not server.connections)
-    accept, close = caplog.messages
-    assert re.fullmatch(rf"accept {name} fd=\d+", accept)
-    assert close == f"close {name} in=5 out=5 seconds=2.500 reason=eof"
-    assert {record.levelno for record in caplog.records} == {logging.INFO}
-
-
 def reason(caplog: pytest.LogCaptureFixture) -> str:
     """Why the last connection in the log closed."""
     return caplog.messages[-1].rpartition("reason=")[2]
-
-
-def test_a_reset_closes_one_connection_and_is_told_from_an_end(
-    loop: Loop, server: TcpServer, tcp: TcpBench, caplog: pytest.LogCaptureFixture
-) -> None:
-    other, client = tcp.connected(server), tcp.connected(server)
-    reset(client)
-    run_until(loop, lambda: server.counters.closed)
-    assert reason(caplog) == "reset"
-    other.send(b"hello")
-    assert receive(loop, other) == b"hello"
-
-
-def test_a_reset_by_a_peer_that_is_owed_something_is_met_by_the_writer(
-    loop: Loop, server: TcpServer, tcp: TcpBench, caplog: pytest.LogCaptureFixture
-) -> None:
-    client = tcp.connected(server, buffers=SMALL)
-    tcp.make_it_owe(server, client)
-    reset(client)
-    run_until(loop, lambda: server.counters.closed)
-    assert reason(caplog) == "reset"
-
-
-class FailingSocket(socket.socket):
-    """A connection whose network goes away."""
-
-    def recv_into(self, *arguments: object, **options: object) -> int:
-        """Fail as tcp(7) says that it can."""
-        raise OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
-
-
-class FailingListener(socket.socket):
-    """A listener all of whose connections fail."""
-
-    def accept(self) -> tuple[socket.socket, Any]:
-        """Accept as always, and give the connection its fault."""
-        sock, address = super().accept()
-        return FailingSocket(fileno=sock.detach()), address
-
-
-def test_any_other_failure_closes_the_connection_as_an_error(
-    loop: Loop, tcp: TcpBench, caplog: pytest.LogCaptureFixture
-) -> None:
-    listener = tcp.resources.enter_context(FailingListener(fileno=os.dup(tcp.listener.fileno())))
-    server = tcp.serve(listeners=[listener])
-    tcp.connected(server).send(b"hello")
-    run_until(loop, lambda: server.counters.closed)
-    assert reason(caplog) == "error"
 
 
 def test_closing_closes_everything_at_once(

@@ -7,6 +7,7 @@ import time
 import pytest
 from support.looping import (
     SMALL,
+    Drain,
     FakeClock,
     TcpBench,
     owed,
@@ -21,18 +22,7 @@ from support.looping import (
 from netechod.reactor.connection import HIGH_WATER
 from netechod.reactor.loop import Loop
 from netechod.reactor.reception import TcpLimits
-from netechod.reactor.tcp import DRAIN_QUIET, TcpServer
-
-
-class Drain:
-    """Drains a server, and counts how often it says that it is done."""
-
-    def __init__(self, server: TcpServer) -> None:
-        self.calls = 0
-        server.drain(self._drained)
-
-    def _drained(self) -> None:
-        self.calls += 1
+from netechod.reactor.tcp import DRAIN_QUIET
 
 
 @pytest.fixture(autouse=True)

@@ -4,12 +4,15 @@ Clients are plain non-blocking sockets. What waits for them runs the loop until 
 are ready: no test here lasts for a length of time, it lasts until something has happened.
 """
 
+import errno
+import os
 import select
 import socket
 import struct
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from mmap import mmap
+from typing import Any
 
 from netechod.reactor.connection import HIGH_WATER, Connection
 from netechod.reactor.loop import Loop
@@ -150,6 +153,34 @@ class Exchange:
         if not data:
             self.ended = True
             self._loop.unwatch(self._sock.fileno())
+
+
+class FailingSocket(socket.socket):
+    """A connection whose network goes away."""
+
+    def recv_into(self, *arguments: object, **options: object) -> int:
+        """Fail as tcp(7) says that it can."""
+        raise OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
+
+
+class FailingListener(socket.socket):
+    """A listener all of whose connections fail."""
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Accept as always, and give the connection its fault."""
+        sock, address = super().accept()
+        return FailingSocket(fileno=sock.detach()), address
+
+
+class Drain:
+    """Drains a server, and counts how often it says that it is done."""
+
+    def __init__(self, server: TcpServer) -> None:
+        self.calls = 0
+        server.drain(self._drained)
+
+    def _drained(self) -> None:
+        self.calls += 1
 
 
 class TcpBench:
