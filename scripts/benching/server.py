@@ -7,6 +7,7 @@ socket, and its answer says that the server serves.
 import ctypes
 import fcntl
 import os
+import random
 import signal
 import socket
 import struct
@@ -22,6 +23,8 @@ RETRY = 0.02  # seconds between two tries to connect to a program that opens its
 PR_SET_PDEATHSIG = 1  # prctl(2)
 LISTEN_FDS_START = 3  # sd_listen_fds(3)
 BACKLOG = 1024
+PORTS = (16384, 32768)  # below those that the kernel gives to clients (ip(7), ip_local_port_range)
+TRIES = 100
 
 Address = tuple[str, int]
 
@@ -47,23 +50,13 @@ def die_with_parent() -> None:
 class Server:
     """One process on one CPU, and the sockets of the services that it is to serve.
 
-    `state` is a descriptor passed beside them, with what a process before this one has left. A command with
-    `PORT` in it is of a program that can only open its own socket.
+    A command with `PORT` in it is of a program that can only open its own socket.
     """
 
-    def __init__(
-        self,
-        command: Sequence[str],
-        services: Sequence[str],
-        home: Path,
-        cpu: int | None,
-        *,
-        state: int | None = None,
-    ) -> None:
+    def __init__(self, command: Sequence[str], services: Sequence[str], home: Path, cpu: int | None) -> None:
         self._errors = home / "stderr"
         self._cpu = cpu
         self._sockets = {service: _bind(KINDS[service]) for service in services}
-        self._state = state
         self._process: subprocess.Popen[bytes] | None = None
         self._clock = 0
         self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -109,16 +102,13 @@ class Server:
         die_with_parent()
         if self._cpu is not None:
             os.sched_setaffinity(0, {self._cpu})
-        named = {name: sock.fileno() for name, sock in self._sockets.items()}
-        if self._state is not None:
-            named["state"] = self._state
-        moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100) for fd in named.values()]
+        moved = [fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, 100) for sock in self._sockets.values()]
         for target, fd in enumerate(moved, LISTEN_FDS_START):
             os.dup2(fd, target, inheritable=True)
         os.environ.update(
             LISTEN_PID=str(os.getpid()),
             LISTEN_FDS=str(len(moved)),
-            LISTEN_FDNAMES=":".join(named),
+            LISTEN_FDNAMES=":".join(self._sockets),
             NOTIFY_SOCKET=self._notify,
         )
 
@@ -203,11 +193,17 @@ class Server:
 
 
 def _bind(kind: socket.SocketKind) -> socket.socket:
-    """A socket on a free port, with the options that a socket unit gives it."""
+    """A socket on a free port, with the options that a socket unit gives it.
+
+    No client gets that port from the kernel, on whichever address: the daemon answers no port of its own.
+    """
     sock = socket.socket(socket.AF_INET, kind)
     if kind == socket.SOCK_STREAM:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.bind(("127.0.0.1", 0))
+    for _ in range(TRIES):
+        with suppress(OSError):
+            sock.bind(("127.0.0.1", random.randrange(*PORTS)))  # noqa: S311 (any of them will do)
+            break
     if kind == socket.SOCK_STREAM:
         sock.listen(BACKLOG)
     return sock

@@ -1,18 +1,17 @@
 """What takes a new server every time: memory by connection and by member, and the start."""
 
-import json
-import os
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from scripts.benching.contest import Sample
 from scripts.benching.server import PATIENCE, Address, Server
 
-BASE = 200  # connections or members that are there before counting begins, and pay for what is made only once
-PER_SOURCE = 250  # of them from one address of loopback: below what the daemon lets one source have
+BASE = 500  # connections or members that are there before counting begins, and pay for what is made only once
+CONNECTIONS_PER_SOURCE = 250  # from one address of loopback: no more than the daemon lets one source have
+MEMBERS_PER_SOURCE = 16
 MESSAGE = bytes(range(32))
 
 
@@ -36,27 +35,27 @@ class ConnectionHolder:
                 if number == BASE:
                     sizes.append(server.memory())
                 try:
-                    sock = stack.enter_context(_connect(server.addresses["echo-tcp"], number))
+                    source = number // CONNECTIONS_PER_SOURCE
+                    address = server.addresses["echo-tcp"]
+                    sock = stack.enter_context(_socket(socket.SOCK_STREAM, address, source))
                     sock.send(MESSAGE)
                     wrong = sock.recv(len(MESSAGE), socket.MSG_WAITALL) != MESSAGE
                 except OSError as error:
                     raise server.failure(error) from error
             sizes.append(server.memory())
-            return Sample((sizes[1] - sizes[0]) / (self._connections - BASE), wrong=wrong)
+            return Sample(_by_one(sizes, self._connections), wrong=wrong)
 
     def close(self) -> None:
         """No server stays."""
 
 
 class MemberHolder:
-    """Bytes of the server's memory by chat member, who has been online since before a restart.
+    """Bytes of the server's memory by chat member: everything that it remembers of somebody who has joined.
 
-    They are handed over as one process hands them to the next, because everybody who joins is announced to
-    everybody: ten thousand newcomers would be fifty million datagrams. One of them then speaks, so that what
-    sending needs is there.
+    Everybody who joins is announced to everybody; members who do not listen have the least of buffers.
     """
 
-    def __init__(self, make: Callable[[int], Server], members: int) -> None:
+    def __init__(self, make: Callable[[], Server], members: int) -> None:
         self._make = make
         self._members = members
 
@@ -65,25 +64,19 @@ class MemberHolder:
 
     def sample(self) -> Sample:
         """See Contestant."""
-        sizes = [self._size_with(members) for members in (BASE, self._members)]
-        return Sample((sizes[1] - sizes[0]) / (self._members - BASE))
-
-    def _size_with(self, members: int) -> int:
+        server = self._make().start()
+        sizes: list[int] = []
         with ExitStack() as stack:
-            speaker = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            speaker.bind(("127.0.0.1", 0))
-            speaker.settimeout(PATIENCE)
-            state = stack.enter_context(os.fdopen(os.memfd_create("state"), "wb"))
-            peers = [speaker.getsockname(), *map(_somebody, range(1, members))]
-            online = [(f"0:{_packed(*peer).hex()}", 1.0, 1.0) for peer in peers]
-            state.write(json.dumps({"version": 1, "owed": {}, "members": online}).encode())
-            state.flush()
-            server = self._make(state.fileno()).start()
             stack.callback(server.stop)
-            server.wait_until_ready()
-            speaker.sendto(b"hello", server.addresses["chat"])
-            speaker.recv(100)
-            return server.memory()
+            for number in range(self._members):
+                if number == BASE:
+                    sizes.append(server.memory())
+                try:
+                    stack.enter_context(_joined(server.addresses["chat"], number))
+                except OSError as error:
+                    raise server.failure(error) from error
+            sizes.append(server.memory())
+            return Sample(_by_one(sizes, self._members))
 
     def close(self) -> None:
         """No server stays."""
@@ -128,24 +121,24 @@ class Resident(Starter):
             server.stop()
 
 
-def _source(number: int) -> str:
-    """An address of loopback to ask from, so that no source has too many connections or members."""
-    return f"127.0.{2 + number // (PER_SOURCE * 250)}.{1 + number // PER_SOURCE % 250}"
+def _by_one(sizes: Sequence[int], count: int) -> float:
+    """Bytes by each of so many beyond BASE; something, or there would be no ratio to it."""
+    return max(sizes[1] - sizes[0], 1) / (count - BASE)
 
 
-def _somebody(number: int) -> Address:
-    """A member who is not there."""
-    return _source(number), 20000 + number % PER_SOURCE
-
-
-def _packed(host: str, port: int) -> bytes:
-    """struct sockaddr_in, ip(7)."""
-    return struct.pack("=H", socket.AF_INET) + struct.pack("!H", port) + socket.inet_aton(host) + bytes(8)
-
-
-def _connect(server: Address, number: int) -> socket.socket:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def _socket(kind: socket.SocketKind, server: Address, source: int) -> socket.socket:
+    """A connected socket, from one of the addresses of loopback."""
+    sock = socket.socket(socket.AF_INET, kind)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", int(PATIENCE), 0))
-    sock.bind((_source(number), 0))
+    sock.bind((f"127.0.{2 + source // 250}.{1 + source % 250}", 0))
     sock.connect(server)
+    return sock
+
+
+def _joined(server: Address, number: int) -> socket.socket:
+    """A chat member that has heard itself come online."""
+    sock = _socket(socket.SOCK_DGRAM, server, number // MEMBERS_PER_SOURCE)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    sock.send(b"online")
+    sock.recv(100)
     return sock

@@ -52,14 +52,13 @@ class Stage:
         *,
         dictionary: Path = DICTIONARY,
         settings: Mapping[str, object] | None = None,
-        state: int | None = None,
     ) -> Server:
         """A server that is not started yet: netechod with all its services, or the peer of that name."""
         home = self._directory / str(next(self._numbers))
         home.mkdir()
         if name.startswith(HOME):
             command = netechod(home, dictionary, settings or {})
-            return Server(command, tuple(KINDS), home, self._cpu, state=state)
+            return Server(command, tuple(KINDS), home, self._cpu)
         return Server(self._peer(name, service, dictionary), (service,), home, self._cpu)
 
     def racer(

@@ -11,9 +11,10 @@ from scripts.benching.stage import Stage
 
 BULK = 65536  # bytes of a message of the bulk trial
 SMALL = 32
-MANY = 10_000  # connections or members
+MANY = 10_000  # connections
+MEMBERS = 4096  # in the memory trial: as many as the daemon lets in
 CROWD = 100  # of them that are active
-LEAST = 300  # of them at the smallest scale
+LEAST = 600  # of them at the smallest scale
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,7 @@ def _connections_held(stage: Stage, name: str) -> Contestant:
 
 
 def _members_held(stage: Stage, name: str) -> Contestant:
-    return MemberHolder(
-        lambda state: stage.server(name, "chat", state=state), stage.effort.scaled(MANY, LEAST)
-    )
+    return MemberHolder(partial(stage.server, name, "chat"), stage.effort.scaled(MEMBERS, LEAST))
 
 
 def _start(make: type[Starter]) -> Callable[[Stage, str], Contestant]:
@@ -231,7 +230,7 @@ TRIALS = (
     ),
     Trial(
         "memory-chat",
-        f"Memory by chat member, {MANY:,} of them",
+        f"Memory by chat member, {MEMBERS:,} of them",
         "bytes",
         _members_held,
         (),

@@ -114,7 +114,6 @@ class App:
 
     def status(self) -> Status:
         """What is going on right now."""
-        members = self._house.members()
         return Status(
             version=__version__,
             pid=os.getpid(),
@@ -124,7 +123,7 @@ class App:
             counters=self._house.counters(),
             connections=self._house.connections,
             dictionary=self._dictionary_status() if "dictionary" in self._house.udp else None,
-            members=None if members is None else len(members),
+            members=self._house.member_count,
             commands=None if self._house.commands is None else self._house.commands.running,
             log_lost=self._logs.lost,
             last_reload=self._last_reload,
@@ -142,7 +141,7 @@ class App:
 
     def members(self) -> Sequence[Presence]:
         """Who is online in the chat."""
-        return self._house.members() or ()
+        return self._house.members()
 
     def reload(self, done: Callable[[Outcome], None] = lambda outcome: None) -> None:
         """Read configuration and dictionary again; what is wrong with them leaves everything as it was."""

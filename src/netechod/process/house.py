@@ -109,10 +109,15 @@ class House:
             counters["command"] |= self.commands.service.counters
         return counters
 
-    def members(self) -> Sequence[Presence] | None:
+    @property
+    def member_count(self) -> int | None:
+        """How many are online in the chat."""
+        return None if self.chat is None else self.chat.size
+
+    def members(self) -> Sequence[Presence]:
         """Who is online in the chat."""
         if self.chat is None:
-            return None
+            return ()
         now = self._loop.now
         return [
             Presence(name, now - since, now - heard) for name, since, heard in self.chat.presence.values()

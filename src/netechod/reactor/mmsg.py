@@ -17,6 +17,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple, NoReturn, cast
 
@@ -33,6 +34,8 @@ from netechod.services.api import Datagram, Peer
 _libc = ctypes.CDLL(None, use_errno=True)
 
 _AT_ONCE = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)  # as enumerations they cost a microsecond a call
+RECENT = 256  # peers whose address is not put into words again
+
 _STRIDE = MAX_PAYLOAD + 64  # bytes between two payloads: not a power of two, or all would share a cache set
 
 
@@ -194,11 +197,7 @@ class MmsgDatagramIO:
 
     def address_of(self, peer: Peer) -> tuple[str, int]:
         """See DatagramIO."""
-        assert isinstance(peer, bytes)  # noqa: S101 (for the type checker: every peer here was made by receive)
-        port = int.from_bytes(peer[2:4], "big")
-        if self._layout.name == 16:  # struct sockaddr_in: family, port, address (ip(7))
-            return socket.inet_ntop(socket.AF_INET, peer[4:8]), port
-        return socket.inet_ntop(socket.AF_INET6, peer[8:24]), port  # struct sockaddr_in6 (ipv6(7))
+        return _address_of(cast(bytes, peer))
 
 
 class _Messages:
@@ -245,6 +244,15 @@ class _Messages:
 _STARTS = range(0, BATCH * _STRIDE, _STRIDE)
 _ZEROS = memoryview(array("I", bytes(4 * BATCH)))
 _ROOM = memoryview(array("I", [MAX_PAYLOAD] * BATCH))  # for a payload, each
+
+
+@lru_cache(RECENT)
+def _address_of(peer: bytes) -> tuple[str, int]:
+    """The address, as text, and the port in a struct sockaddr_in or sockaddr_in6 (ip(7), ipv6(7))."""
+    port = int.from_bytes(peer[2:4], "big")
+    if int.from_bytes(peer[:2], sys.byteorder) == socket.AF_INET:
+        return socket.inet_ntop(socket.AF_INET, peer[4:8]), port
+    return socket.inet_ntop(socket.AF_INET6, peer[8:24]), port
 
 
 def _address(memory: mmap.mmap) -> int:

@@ -23,9 +23,14 @@ from netechod.services.wire import (
 PROMPT_INTERVAL = 5.0  # seconds between two prompts to the same stranger: an error text must not feed a loop
 MAX_PROMPTED = 4096  # strangers remembered for that; beyond it the longest-prompted is forgotten
 
+_REFUSED = REFUSED.encode()
 _JOINING = re.compile(rb"online(?: ([0-9a-f]{%d}))?" % LENGTH)
 
 Departure: TypeAlias = Literal["said", "idle", "unreachable"]
+
+
+Lease: TypeAlias = complex
+"""When a member came and was heard last, as `complex(since, heard)`: a quarter of what two floats take."""
 
 
 class Member(NamedTuple):
@@ -68,7 +73,7 @@ class ChatRoom:
         self._sources: Counter[Hashable] = Counter()  # members by source
         self._on_online = on_online
         self._on_offline = on_offline
-        self._members: dict[Peer, Member] = {}  # the most silent come first
+        self._members: dict[Peer, Lease] = {}  # the most silent come first
         self._prompted: dict[Peer, float] = {}  # when; the earliest come first
         self.configure(Terms())
         self.messages = 0
@@ -82,14 +87,24 @@ class ChatRoom:
 
     @property
     def presence(self) -> Mapping[Peer, Member]:
-        """Who is online, by peer, the most silent first."""
-        return self._members
+        """Who is online, by peer, the most silent first: made anew at every call."""
+        return {
+            peer: Member(self._name_of(peer), lease.real, lease.imag) for peer, lease in self._members.items()
+        }
+
+    @property
+    def size(self) -> int:
+        """How many are online."""
+        return len(self._members)
+
+    def _name_of(self, peer: Peer) -> str:
+        """The peer as everybody sees it; made when it is needed, for very many members say nothing."""
+        return display_name(*self._address_of(peer))
 
     def restore(self, peer: Peer, since: float, heard: float) -> None:
         """Have a member back that was online before a restart: nobody is told, for nobody has missed it."""
-        address, port = self._address_of(peer)
-        self._sources[source_of(address)] += 1
-        self._members[peer] = Member(display_name(address, port), since, heard)
+        self._sources[source_of(self._address_of(peer)[0])] += 1
+        self._members[peer] = complex(since, heard)
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
         """Handle every datagram that has a text, and is not an error text of a room such as this.
@@ -101,7 +116,7 @@ class ChatRoom:
             text = text_of(payload)
             if not text:
                 self.dropped["empty"] += 1
-            elif text == NOT_ONLINE or text.startswith(REFUSED.encode()):
+            elif text == NOT_ONLINE or text.startswith(_REFUSED):
                 self.dropped["error-text"] += 1
             elif peer in self._members:
                 self._member_said(text, peer, now, out)
@@ -112,13 +127,14 @@ class ChatRoom:
 
     def _member_said(self, text: bytes, peer: Peer, now: float, out: Outbox) -> None:
         """Leave, stay or talk; whatever it is, it renews the lease."""
-        member = self._members.pop(peer)
+        since = self._members.pop(peer).real
         # Put back last: the dict stays in order of silence.
-        self._members[peer] = Member(member.name, member.since, now)
+        self._members[peer] = complex(since, now)
+        name = self._name_of(peer)
         if text == OFFLINE:
             self._leave(peer, "said", out)
-        elif text != ONLINE and not self._proves(text, member.name, now):
-            self._talk(text, peer, member.name, out)
+        elif text != ONLINE and not self._proves(text, name, now):
+            self._talk(text, peer, name, out)
 
     def _talk(self, text: bytes, peer: Peer, name: str, out: Outbox) -> None:
         """One copy to every member; the sender's own is the receipt."""
@@ -144,7 +160,7 @@ class ChatRoom:
             self._refuse("too many members from your address", peer, out)
         else:
             self._sources[source_of(address)] += 1
-            self._members[peer] = Member(name, now, now)
+            self._members[peer] = complex(now, now)
             out.broadcast(chat_line(name, ONLINE), tuple(self._members))
             self._on_online(name)
 
@@ -163,7 +179,7 @@ class ChatRoom:
         All of them go first: nothing more is sent to any of them.
         """
         names = {display_name(address, port) for address, port in places}
-        gone = [(peer, member.name) for peer, member in self._members.items() if member.name in names]
+        gone = [(peer, name) for peer in self._members if (name := self._name_of(peer)) in names]
         for peer, _ in gone:
             self._forget(peer)
         for _, name in gone:
@@ -176,11 +192,13 @@ class ChatRoom:
 
     def _forget(self, peer: Peer) -> str:
         """Take a member out of the tables; returns the name."""
-        source = source_of(self._address_of(peer)[0])
+        address, port = self._address_of(peer)
+        source = source_of(address)
         self._sources[source] -= 1
         if not self._sources[source]:
             del self._sources[source]
-        return self._members.pop(peer).name
+        del self._members[peer]
+        return display_name(address, port)
 
     def _tell_offline(self, name: str, reason: Departure, hearers: Sequence[Peer], out: Outbox) -> None:
         out.broadcast(chat_line(name, OFFLINE), hearers)
@@ -202,7 +220,7 @@ class ChatRoom:
         """When the most silent member's lease ends."""
         if not (self._terms.idle_timeout and self._members):
             return None
-        return next(iter(self._members.values())).heard + self._terms.idle_timeout
+        return next(iter(self._members.values())).imag + self._terms.idle_timeout
 
     def deadline_reached(self, now: float, out: Outbox) -> None:
         """Put everybody offline whose lease has ended."""

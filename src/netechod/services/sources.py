@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeAlias
 
 MAX_SOURCES = 65536  # with a bucket of their own; beyond it the one that was idle longest starts anew
-RECENT = 1024  # addresses whose source is not worked out again
+RECENT = 256  # addresses whose source is not worked out again
 LEAK = 4  # one in so many datagrams over the rate is answered all the same
 
 Network: TypeAlias = IPv4Network | IPv6Network
