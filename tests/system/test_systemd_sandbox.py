@@ -16,7 +16,10 @@ WRITABLE = ("/run/netechod", "/tmp", "/var/log/netechod", "/var/tmp")
 NO_CONTROLLER = (
     "this host keeps the controller for it out of the unified control groups, so a machine has none"
 )
-UNITS = ("netechod.service", *SOCKETS, "netechod-dictionary.path", "netechod-reload.service")
+UNITS = (
+    "netechod.service", *SOCKETS, "netechod-dictionary.path", "netechod-reload.service",
+    "netechod-command.service", "netechod-command.socket",
+)  # fmt: skip
 
 
 @pytest.fixture
