@@ -33,6 +33,7 @@ KINDS = {
     "echo-udp": socket.SOCK_DGRAM,
     "dictionary": socket.SOCK_DGRAM,
     "chat": socket.SOCK_DGRAM,
+    "command": socket.SOCK_DGRAM,
 }
 
 _libc = ctypes.CDLL(None, use_errno=True)

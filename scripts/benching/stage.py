@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.benching import ROOT, words
+from scripts.benching.commands import SETTINGS, BesideCommands, write_keys
 from scripts.benching.contest import HOME, Racer
 from scripts.benching.environment import MissingError, compiled, python_with, system_program
 from scripts.benching.load import Generator
-from scripts.benching.server import KINDS, Server, ServerError
+from scripts.benching.server import Server, ServerError
 
 DICTIONARY = ROOT / "etc/dict.txt"
 NO_LIMIT = 1_000_000
@@ -53,12 +54,12 @@ class Stage:
         dictionary: Path = DICTIONARY,
         settings: Mapping[str, object] | None = None,
     ) -> Server:
-        """A server that is not started yet: netechod with all its services, or the peer of that name."""
+        """A server that is not started yet: netechod as it serves by default, or the peer of that name."""
         home = self._directory / str(next(self._numbers))
         home.mkdir()
         if name.startswith(HOME):
             command = netechod(home, dictionary, settings or {})
-            return Server(command, tuple(KINDS), home, self._cpu)
+            return Server(command, tuple(REFERENCES), home, self._cpu)
         return Server(self._peer(name, service, dictionary), (service,), home, self._cpu)
 
     def racer(
@@ -80,6 +81,24 @@ class Stage:
             server.stop()
             raise error if isinstance(error, ServerError) else server.failure(error) from error
         return Racer(server, generator, self.effort.seconds, size)
+
+    def beside_commands(self, name: str) -> BesideCommands:
+        """A server of look-ups and commands, on all CPUs: the commands are not to stay on its own."""
+        home = self._directory / str(next(self._numbers))
+        home.mkdir()
+        requests = home / "requests"
+        requests.touch()
+        dictionary, questions = self.dictionary(LEAST_WORDS)
+        command = netechod(home, dictionary, {**SETTINGS, "command.key_file": write_keys(home)})
+        server = Server(command, (*REFERENCES, "command"), home, None).start()
+        try:
+            server.wait_for_answer("dictionary")
+            arguments = (server.addresses["command"][1], questions, requests)
+            load = Generator(self._programs / "load_beside", server.addresses["dictionary"], arguments)
+        except OSError as error:
+            server.stop()
+            raise server.failure(error) from error
+        return BesideCommands(server, load, requests, self.effort.seconds)
 
     def dictionary(self, size: int) -> tuple[Path, Path]:
         """A dictionary of so many words, and the questions about it."""

@@ -202,6 +202,14 @@ TRIALS = (
         (*UDP, "recvfrom"),
         {"recvfrom": 1.0},
     ),
+    Trial(
+        "lookup-commands",
+        "UDP look-ups beside 1,000 requests a second for commands: their p99 over that without",
+        "times",
+        Stage.beside_commands,
+        (),
+        at_most=2.0,
+    ),
     Trial("chat-10", "Chat, 10 members", "datagrams/s", _chat(10), UDP, {"C": 0.85}),
     Trial(
         "chat-100",

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
 from support.commands import write_keys
 from support.fake_servers import Address, FakeUdpServer, Replies, silence, unused_udp_port
@@ -16,6 +17,7 @@ from netechod.client.command import Key, TransportError, ask, find_key
 from netechod.client.net import Target
 from netechod.services.signing import PART, Request, answer, read_request
 
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "json" / "run.schema.json").read_text("utf-8"))
 SECRET = "open-sesame"
 KEY = Key("ops", SECRET.encode())
 
@@ -77,6 +79,7 @@ def test_scripts_get_an_object(keys: str) -> None:
     with FakeUdpServer(answering(124, b"x\n", "truncated", "timeout")) as fake:
         ended = netecho("run", fake.address, "x", "--key-file", keys, "--json")
     told = json.loads(ended.stdout)
+    jsonschema.validate(told, SCHEMA)
     assert told.pop("seconds") >= 0
     assert told == {"name": "x", "status": 124, "flags": ["timeout", "truncated"], "output": "x\n"}
     assert (ended.returncode, ended.stderr) == (124, b"")

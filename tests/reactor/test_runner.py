@@ -237,6 +237,19 @@ def test_a_worker_tells_what_became_of_a_job_and_when_it_is_gone(daemon: Daemon)
     _leave(daemon)
 
 
+def test_a_worker_starts_one_job_after_the_other(daemon: Daemon, clock: FakeClock) -> None:
+    for number in (1, 2, 3):
+        daemon.order(number, "exit 0")
+    daemon.hears(2)
+    turn(daemon.loop, 3)
+    assert [message["number"] for message, _ in daemon.heard] == [1, 1]
+    clock.advance(module.INTERVAL)
+    daemon.hears(4)
+    assert [message["number"] for message, _ in daemon.heard] == [1, 1, 2, 2]
+    _leave(daemon)  # the third has not begun, and never will
+    assert len(daemon.heard) == 4
+
+
 def test_a_worker_ends_what_it_has_started_before_it_goes(daemon: Daemon, mouth: Path) -> None:
     daemon.order(1, f"setsid sleep 1000 & echo $! >{mouth}; wait")
     turn(daemon.loop, 2)

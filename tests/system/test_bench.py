@@ -40,6 +40,7 @@ PEERS = {
     "lookup-10k": UDP,
     "lookup-770k": {"C"},
     "lookup-1": UDP,
+    "lookup-commands": set(),
     "chat-10": UDP,
     "chat-100": UDP,
     "chat-1000": UDP,

@@ -49,6 +49,11 @@ class Channel:
                 pass
         self._sock.close()
 
+    def close(self) -> None:
+        """Close at once: nobody is there to hear anything."""
+        self._loop.unwatch(self._sock.fileno())
+        self._sock.close()
+
     def _watch(self) -> None:
         reader = self._on_readable if self._hears else None
         self._loop.watch(self._sock.fileno(), reader, self._send if self._unsent else None)

@@ -9,7 +9,9 @@ worker ends, with all that it has started, when the daemon does, however that en
 import signal
 import socket
 import subprocess
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from itertools import count
@@ -17,10 +19,11 @@ from typing import Any
 
 from netechod.reactor.channel import Channel
 from netechod.reactor.children import ENVIRONMENT, SIGNALLED, Children, Done
-from netechod.reactor.loop import Callback, Loop
+from netechod.reactor.loop import Callback, Loop, Timer
 from netechod.reactor.orphans import Orphans
 from netechod.services.api import Ending, Job
 
+INTERVAL = 0.005  # seconds between two starts: a flood of short jobs leaves the processors to others
 PATIENCE = 2.0  # seconds that the worker gets to end what it runs: it kills, so more is the kernel's trouble
 
 
@@ -77,38 +80,35 @@ class Runner:
     def _start(self) -> bool:
         """Start a worker; False where that fails."""
         self._process: subprocess.Popen[bytes] | None = None
-        ours, theirs = socket.socketpair()
         try:
-            self._process = subprocess.Popen(  # noqa: S603 (the program is ours)
-                self._worker,
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                cwd="/",
-                env=ENVIRONMENT,
-                start_new_session=True,
-            )
+            with ExitStack() as undo:
+                ours, theirs = map(undo.enter_context, socket.socketpair())
+                self._channel = Channel(self._loop, ours, self._on_message, self._on_end)
+                undo.callback(self._channel.close)
+                self._process = subprocess.Popen(  # noqa: S603 (the program is ours)
+                    self._worker,
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    cwd="/",
+                    env=ENVIRONMENT,
+                    start_new_session=True,
+                )
+                undo.pop_all()
+                theirs.close()
         except OSError as error:
-            ours.close()
             self._on_lost(f"cannot start {self._worker[0]}: {error.strerror}")
-            return False
-        finally:
-            theirs.close()
-        self._channel = Channel(self._loop, ours, self._on_message, self._on_end)
-        return True
+        return self._process is not None
 
     def _on_message(self, message: Mapping[str, Any], output: bytes) -> None:
         number = message["number"]
         if "ending" in message:
-            self._tell(number, Ending(output=output, **message["ending"]))
+            done, self._jobs[number] = self._jobs[number], None
+            assert done is not None  # noqa: S101 (for the type checker: a worker tells of an ending once)
+            done(Ending(output=output, **message["ending"]))
         else:
             del self._jobs[number]
             if not self._jobs:
                 self._on_idle()
-
-    def _tell(self, number: int, ending: Ending) -> None:
-        done, self._jobs[number] = self._jobs[number], None
-        if done is not None:
-            done(ending)
 
     def _on_end(self) -> None:
         """The worker has died of its own."""
@@ -124,9 +124,9 @@ class Runner:
         self._process.kill()
         status = self._process.wait()
         self._process = None
-        for number in tuple(self._jobs):
-            self._tell(number, Ending(SIGNALLED + signal.SIGKILL, b"", 0.0))
-        self._jobs.clear()
+        jobs, self._jobs = self._jobs, {}
+        for done in filter(None, jobs.values()):
+            done(Ending(SIGNALLED + signal.SIGKILL, b"", 0.0))
         return status
 
 
@@ -135,6 +135,8 @@ class Worker:
 
     def __init__(self, loop: Loop, sock: socket.socket) -> None:
         self._loop = loop
+        self._waiting: deque[tuple[int, Job]] = deque()
+        self._pause: Timer | None = None  # runs since the last start
         self._ending = False
         self._children = Children(loop)
         self._orphans = Orphans(self._children, self._leave_if_idle)
@@ -151,8 +153,17 @@ class Worker:
         self._orphans.reap()
 
     def _on_message(self, message: Mapping[str, Any], body: bytes) -> None:
-        number, job = message["number"], Job(**message["job"])
-        self._children.spawn(job, partial(self._done, number), partial(self._gone, number))
+        self._waiting.append((message["number"], Job(**message["job"])))
+        if self._pause is None:
+            self._start_next()
+
+    def _start_next(self) -> None:
+        """Start a job, and the next one not at once."""
+        self._pause = None
+        if self._waiting:
+            number, job = self._waiting.popleft()
+            self._children.spawn(job, partial(self._done, number), partial(self._gone, number))
+            self._pause = self._loop.call_at(self._loop.now + INTERVAL, self._start_next)
 
     def _done(self, number: int, ending: Ending) -> None:
         told = asdict(ending)
@@ -166,6 +177,7 @@ class Worker:
 
     def _on_end(self) -> None:
         self._ending = True
+        self._waiting.clear()
         self._loop.call_at(self._loop.now + PATIENCE, self._loop.stop)
         self._children.kill_all()
         self._orphans.sweep()
