@@ -165,7 +165,8 @@ def test_a_worker_that_dies_ends_the_waiting_too(site: Site) -> None:
 def test_what_has_been_told_is_not_told_again_when_it_ends_with_the_rest(site: Site) -> None:
     endings = site.spawn("sleep 60")
     [number] = site.runner._jobs
-    site.runner._tell(number, Ending(0, b"", 0.0))  # as a job that is done while what has escaped of it lives
+    told = {"status": 0, "seconds": 0.0}  # before the worker does, as of a job that is done and not gone
+    site.runner._on_message({"number": number, "ending": told}, b"")
     site.runner.close()
     assert [ending.status for ending in endings] == [0]
 
