@@ -290,6 +290,60 @@ def test_a_deadline_of_the_service_is_reached_on_the_loop(make: Make, loop: Loop
     assert alarm.reached == [1060.0]
 
 
+class RollCall(EchoService):
+    """Counts who has come forward a minute after the first, and answers nobody."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deadline: float | None = None
+        self.present = self.counted = 0
+
+    def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
+        """See DatagramService."""
+        self.present += len(batch)
+        self.deadline = self.deadline or now + 60
+
+    def next_deadline(self) -> float | None:
+        """See DatagramService."""
+        return None if self.counted else self.deadline
+
+    def deadline_reached(self, now: float, out: Outbox) -> None:
+        """See DatagramService."""
+        self.counted = self.present
+
+
+def test_who_has_spoken_before_a_deadline_is_heard_before_it_however_late_that_is(
+    make: Make, loop: Loop, clock: FakeClock
+) -> None:
+    service = RollCall()
+    bench = make(service)
+    client = bench.client()
+    bench.say(client, b"first")
+    for _ in range(3 * BATCH):
+        client.send(b"here")
+    clock.advance(1000.0)  # as a process that was stopped
+    run_until(loop, lambda: service.counted)
+    assert service.counted == 1 + 3 * BATCH
+
+
+def test_a_deadline_is_met_although_the_questions_do_not_end(
+    make: Make, loop: Loop, clock: FakeClock
+) -> None:
+    class Crowd(RollCall):
+        def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
+            super().datagrams_received(batch, now, out)
+            for _ in range(BATCH):
+                client.send(b"here")
+
+    service = Crowd()
+    bench = make(service)
+    client = bench.client()
+    bench.say(client, b"first")
+    clock.advance(1000.0)
+    run_until(loop, lambda: service.counted)
+    assert service.counted >= DRAIN_TURNS * BATCH
+
+
 def test_a_deadline_that_comes_nearer_is_met(make: Make, loop: Loop, clock: FakeClock) -> None:
     alarm = Alarm()
     bench = make(alarm)

@@ -60,9 +60,14 @@ def seconds(text: str) -> float:
 
 
 def say(text: str) -> None:
-    """Write to stderr, if there is one: a program that was started without must not fail at that."""
-    if sys.stderr is not None:
+    """Write to stderr, as far as possible: the exit status must not depend on whether somebody reads."""
+    if sys.stderr is None:
+        return
+    try:
         sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        _forget(2)
 
 
 def show(text: str) -> int:
@@ -70,8 +75,12 @@ def show(text: str) -> int:
     try:
         print(text, end="", flush=True)
     except OSError as error:
-        # What stays in the buffer would fail again when the interpreter flushes it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _forget(1)
         say(f"netechod: error: cannot write the output: {error.strerror}\n")
         return 1
     return 0
+
+
+def _forget(descriptor: int) -> None:
+    """Send what is left in the buffer nowhere: the interpreter would fail when it flushes that at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

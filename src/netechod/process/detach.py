@@ -110,7 +110,8 @@ def _wait_for(reader: int) -> NoReturn:
     code, text = (
         (word[0], word[1:].decode(errors="replace")) if word else (1, "the daemon died before it was ready")
     )
-    if code:
-        sys.stderr.write(f"netechod: error: {text}\n")
-        sys.stderr.flush()
+    with suppress(OSError):  # nobody reads it: the status tells all the same
+        if code:
+            sys.stderr.write(f"netechod: error: {text}\n")
+            sys.stderr.flush()
     os._exit(code)

@@ -4,7 +4,7 @@ import socket
 from collections.abc import Sequence
 
 from netechod.reactor.counters import UdpCounters
-from netechod.reactor.datagram_io import DatagramIO, FanOut
+from netechod.reactor.datagram_io import BATCH, DatagramIO, FanOut
 from netechod.reactor.error_queue import ErrorQueue
 from netechod.reactor.loop import Loop, Timer
 from netechod.reactor.send_queue import SendQueue
@@ -12,7 +12,7 @@ from netechod.services.api import Datagram, DatagramService, Peer
 
 FLUSH_LIMIT = 512  # datagrams sent from one socket per turn; the rest wait one turn, the others have theirs
 OUTBOX_LIMIT = 65536  # datagrams waiting for the kernel; beyond it the oldest are dropped
-DRAIN_TURNS = 64  # batches still answered when the endpoint closes
+DRAIN_TURNS = 64  # batches still answered when the endpoint closes, or before somebody counts as silent
 
 
 class UdpEndpoint:
@@ -157,6 +157,10 @@ class UdpEndpoint:
         self._timer = self._loop.call_at(deadline, self._on_deadline)
 
     def _on_deadline(self) -> None:
+        """Hear first who has spoken in time: a process that was stopped or starved comes too late itself."""
         self._timer = None
+        for _ in range(DRAIN_TURNS):
+            if self._receive() < BATCH:
+                break
         self._service.deadline_reached(self._loop.now, self)
         self.set_timer()
