@@ -98,6 +98,26 @@ def test_what_a_server_adds_between_the_answers_is_passed_over_and_counted() -> 
     assert stream.inserted == 26
 
 
+def test_what_a_server_adds_is_no_answer_however_small_the_probe_and_whenever_it_comes() -> None:
+    payloads = Payloads()
+    stream = Stream(payloads)
+    one, two, three = sent_into(stream, payloads, 1, 2, 3, size=HEADER)
+    assert stream.feed(one + b"[server e") == [Reading(1, HEADER, 0)]
+    assert stream.feed(b"cho]") == []
+    assert stream.feed(two + b"[server echo]" + flipped(three, 0)) == [
+        Reading(2, HEADER, 0),
+        Reading(3, HEADER, 1),
+    ]
+    assert stream.inserted == 26
+
+
+def test_a_stream_whose_answers_come_very_late_is_read_as_well() -> None:
+    payloads = Payloads()
+    stream = Stream(payloads)
+    first, *_ = sent_into(stream, payloads, *range(1, RECENT + 2))
+    assert stream.feed(first) == [Reading(1, 56, 0)]
+
+
 def test_damage_in_a_stream_is_counted_even_in_a_header() -> None:
     payloads = Payloads()
     stream = Stream(payloads)

@@ -9,6 +9,7 @@ from collections import deque
 from operator import ne
 from typing import NamedTuple
 
+from netechod.services.echo import TUTORIAL_SUFFIX
 from netechod.services.wire import MAX_DATAGRAM
 
 HEADER = 8  # bytes: four that are the same in all probes of a run, and the number
@@ -52,11 +53,11 @@ class Payloads:
     def read(self, data: bytes) -> Reading | None:
         """What a datagram answers; None if it is nothing of ours."""
         number = self.number_of(data)
-        return self.compare(number, data) if number else self._most_similar(data)
+        return self.compare(number, self._sizes[number], data) if number else self._most_similar(data)
 
-    def compare(self, number: int, data: bytes) -> Reading:
-        """How an answer to this probe differs from it."""
-        sent = self._payload(number, self._sizes[number])
+    def compare(self, number: int, size: int, data: bytes) -> Reading:
+        """How an answer differs from the probe of this number and size."""
+        sent = self._payload(number, size)
         damaged = 0 if data == sent else sum(map(ne, data, sent)) + abs(len(data) - len(sent))
         return Reading(number, len(data), damaged)
 
@@ -66,7 +67,7 @@ class Payloads:
 
     def _most_similar(self, data: bytes) -> Reading | None:
         """The probe that this must be an answer to although its header is damaged, if there is one."""
-        suspects = [self.compare(number, data) for number in list(self._sizes)[-SUSPECTS:]]
+        suspects = [self.compare(*sent, data) for sent in list(self._sizes.items())[-SUSPECTS:]]
         best = min(suspects, key=lambda it: it.damaged, default=None)
         return best if best is not None and best.damaged * 2 < len(data) else None
 
@@ -91,11 +92,15 @@ class Stream:
         while self._expected and len(self._buffer) >= self._expected[0][1]:
             number, size = self._expected[0]
             start = self._buffer.find(self._payloads.header(number))
+            if start < 0 and self._buffer.startswith(TUTORIAL_SUFFIX[: len(self._buffer)]):
+                if len(self._buffer) < len(TUTORIAL_SUFFIX) + size:
+                    break  # that is no answer yet, only what was added to the one before
+                start = len(TUTORIAL_SUFFIX)
             if start > 0:  # the tutorials' server adds a text to all it echoes
                 self.inserted += start
                 del self._buffer[:start]
                 continue
             self._expected.popleft()
-            readings.append(self._payloads.compare(number, bytes(self._buffer[:size])))
+            readings.append(self._payloads.compare(number, size, bytes(self._buffer[:size])))
             del self._buffer[:size]
         return readings
