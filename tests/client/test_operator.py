@@ -27,6 +27,7 @@ STATUS: dict[str, Any] = {
     "connections": None,
     "dictionary": None,
     "members": None,
+    "commands": None,
     "log_lost": 0,
     "last_reload": None,
 }

@@ -58,6 +58,7 @@ STATUS: dict[str, Any] = {
         "loaded": NOON,
     },
     "members": 3,
+    "commands": 2,
     "log_lost": 0,
     "last_reload": None,
 }

@@ -12,6 +12,7 @@ from socketserver import BaseRequestHandler, TCPServer
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from support.commands import CommandDaemon
 from support.daemon import Daemon, ask, client
 
 from netechod.client.control import dump
@@ -52,6 +53,22 @@ def test_what_happened_is_counted(daemon: Daemon) -> None:
     assert metrics["netechod_dictionary_entries",] == 3
     assert metrics["netechod_config_last_reload_successful",] == 1
     assert metrics["netechod_connections_accepted_total", "echo-tcp"] == 0
+
+
+def test_what_became_of_commands_is_counted(tmp_path: Path) -> None:
+    hang = {"hang": {"argv": ["/bin/sleep", "1000"], "timeout": 0.1}}
+    with CommandDaemon(tmp_path, hang) as daemon:
+        daemon.start()
+        daemon.asks("hang")
+        daemon.asks("rm")
+        metrics = metrics_of(daemon)
+    assert metrics["netechod_commands_run_total", "command"] == 1
+    assert metrics["netechod_commands_timed_out_total", "command"] == 1
+    assert metrics["netechod_commands_denied_total", "command"] == 1
+    assert metrics["netechod_commands_busy_total", "command"] == 0
+    assert "netechod_commands_running" in {name for name, *_ in metrics}
+    dropped = {key[-1] for key in metrics if key[0] == "netechod_dropped_total"}
+    assert dropped & {"ran", "timed_out", "denied", "busy"} == set()
 
 
 def test_a_failed_reload_shows(daemon: Daemon) -> None:

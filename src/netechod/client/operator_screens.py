@@ -39,6 +39,7 @@ def _service_row(status: Mapping[str, Any], service: str, address: str) -> tuple
     now = {
         "dictionary": f"{grouped((status['dictionary'] or {}).get('entries', 0))} words",
         "chat": f"{grouped(status['members'] or 0)} online",
+        "command": f"{grouped(status['commands'] or 0)} running",
     }.get(service, "")
     dropped = sum(count for name, count in counters.items() if name.startswith(("dropped", "overflowed")))
     return service, address, now, grouped(counters["received"]), grouped(counters["sent"]), grouped(dropped)

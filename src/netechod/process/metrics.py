@@ -41,6 +41,10 @@ COUNTERS = {
     "accept_errors": ("accept_errors", "TCP connections that could not be accepted."),
     "bytes_in": ("received_bytes", "Bytes received over TCP connections that have ended."),
     "bytes_out": ("sent_bytes", "Bytes sent over TCP connections that have ended."),
+    "ran": ("commands_run", "Commands that have ended."),
+    "timed_out": ("commands_timed_out", "Those of them that took too long and were killed."),
+    "denied": ("commands_denied", "Requests that their key may not make."),
+    "busy": ("commands_busy", "Requests that came while too many commands ran."),
 }
 
 log = logging.getLogger(__name__)
@@ -132,6 +136,8 @@ def _gauges(status: Status) -> Iterator[tuple[str, str, float]]:
         yield "connections", "TCP connections open now.", status.connections
     if status.members is not None:
         yield "chat_members", "Members online now.", status.members
+    if status.commands is not None:
+        yield "commands_running", "Commands that run now.", status.commands
     if status.dictionary is not None:
         yield "dictionary_entries", "Entries of the dictionary in use.", status.dictionary.entries
         yield "dictionary_loaded_timestamp_seconds", "When it was loaded.", status.dictionary.loaded

@@ -65,7 +65,8 @@ class Channel:
             pass
         except OSError:  # it is dead, as the next read will tell
             self._unsent.clear()
-        self._watch()
+        with suppress(OSError):  # without memory for it in the kernel, the next message takes the rest along
+            self._watch()
 
     def _on_readable(self) -> None:
         try:
