@@ -76,7 +76,7 @@ def test_a_job_gets_a_clean_environment_and_nothing_of_ours(
 
 
 def test_a_job_leads_a_session_of_its_own(run: Run) -> None:
-    group, session, pid = run("ps -o pgid=,sid= -p $$; echo $$").output.split()
+    group, session, pid = run("cut -d ' ' -f 5,6 /proc/$$/stat; echo $$").output.split()
     assert group == session == pid
 
 

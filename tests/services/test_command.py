@@ -242,12 +242,23 @@ def test_a_replay_is_ignored_from_wherever_it_comes(site: Site) -> None:
     datagram = site.request("uptime")
     assert site.hears(datagram) == []
     assert len(site.jobs) == 1
-    assert site.hears(datagram) == []
     assert site.hears(datagram, EVE) == []
     site.ends(Ending(0, b"done", 0.1))
+    assert site.hears(datagram) == []
     assert site.hears(datagram, EVE) == []
     assert len(site.jobs) == 1
     assert site.service.dropped == {"replayed": 3}
+
+
+def test_who_repeats_itself_while_its_command_runs_is_no_reason_for_a_warning(site: Site) -> None:
+    datagram = site.request("uptime")
+    assert site.hears(datagram) == site.hears(datagram) == []
+    assert (site.service.dropped, site.warnings) == ({"repeated": 1}, [])
+    assert site.hears(datagram, EVE) == []
+    assert (site.service.dropped, site.warnings) == ({"repeated": 1, "replayed": 1}, [(EVE[0], "replayed")])
+    site.ends(Ending(0, b"", 0.1))
+    assert site.hears(datagram) == []
+    assert site.service.dropped == {"repeated": 1, "replayed": 2}
 
 
 def test_a_request_that_was_denied_or_came_too_many_cannot_be_replayed_either(site: Site) -> None:

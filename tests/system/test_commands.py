@@ -133,7 +133,10 @@ def test_keys_are_in_no_log_no_status_and_no_command_line(daemon: CommandDaemon)
     control = str(daemon.directory / "control.sock")
     status = subprocess.run([*CTL, "-s", control, "status", "--json"], capture_output=True, check=True).stdout
     assert json.loads(status)["counters"]["command"]["ran"] > 0
-    shown = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, check=True).stdout
+    assert daemon.process is not None
+    helper = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text().split()
+    shown = b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in (daemon.process.pid, *helper))
+    assert b"netechod" in shown
     logs = b"".join(file.read_bytes() for file in (daemon.directory / "log").iterdir())
     for secret in (SECRET.encode(), GUEST.encode()):
         assert secret not in status + shown + logs

@@ -114,6 +114,7 @@ class CommandService:
         self._nobody = secrets.token_bytes(32)  # the secret of those who have none
         self._nonces = NonceCache(wall_clock())
         self._reminder = Reminder()
+        self._waiting: dict[str, Peer] = {}  # who waits for the end of a command, by nonce
         self.counters: Counter[str] = Counter(ran=0, timed_out=0, denied=0, busy=0)  # what became of requests
         self.dropped: Counter[str] = Counter()  # what was not answered, by reason
         self.configure(Policy())
@@ -132,7 +133,9 @@ class CommandService:
                 continue
             reason = self._flaw_of(request)
             words = None if reason else request.words()
-            if words is None:
+            if reason == "replayed" and self._waiting.get(request.nonce) == peer:
+                self.dropped["repeated"] += 1  # by a client that does not know whether it was heard
+            elif words is None:
                 self._ignore(reason or "malformed", peer, now)
             else:
                 self._decide(request, words, peer, out)
@@ -176,7 +179,9 @@ class CommandService:
             self._deny(asker, objection)
         else:
             job = Job(allowed.filled(arguments), allowed.timeout, self._policy.max_output)
-            if not self._spawn(job, partial(self._ended, asker)):
+            if self._spawn(job, partial(self._ended, asker)):
+                self._waiting[request.nonce] = peer
+            else:
                 self.counters["busy"] += 1
                 asker.answer(BUSY_STATUS, (BUSY,), b"too many commands run already, ask again later\n")
 
@@ -186,6 +191,7 @@ class CommandService:
 
     def _ended(self, asker: "_Asker", ending: Ending) -> None:
         """A command has ended, or was ended."""
+        del self._waiting[asker.nonce]
         self.counters["ran"] += 1
         self.counters["timed_out"] += ending.timed_out
         flags = [flag for flag, said in ((TRUNCATED, ending.truncated), (TIMEOUT, ending.timed_out)) if said]
