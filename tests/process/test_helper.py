@@ -13,6 +13,7 @@ import pytest
 from netechod.process.helper import Limits, helper_argv
 from netechod.reactor.channel import Channel
 from netechod.reactor.loop import Loop
+from netechod.services.api import Job
 
 pytestmark = pytest.mark.system
 
@@ -35,8 +36,7 @@ class Helper:
     def runs(self, script: str) -> str:
         """What a script says in there."""
         self.heard.clear()
-        job = {"argv": ["/bin/sh", "-c", script], "timeout": 30.0}
-        self._channel.send({"number": 0, "job": job})
+        self._channel.send([0, Job(("/bin/sh", "-c", script), 30.0)])
         while len(self.heard) < 2:  # its ending, and that it is gone
             self.loop.run()
         return self.heard[0].decode()

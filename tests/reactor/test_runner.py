@@ -4,8 +4,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -165,8 +164,7 @@ def test_a_worker_that_dies_ends_the_waiting_too(site: Site) -> None:
 def test_what_has_been_told_is_not_told_again_when_it_ends_with_the_rest(site: Site) -> None:
     endings = site.spawn("sleep 60")
     [number] = site.runner._jobs
-    told = {"status": 0, "seconds": 0.0}  # before the worker does, as of a job that is done and not gone
-    site.runner._on_message({"number": number, "ending": told}, b"")
+    site.runner._on_message([number, 0, 0.0], b"")  # before the worker does: it is done, and not gone
     site.runner.close()
     assert [ending.status for ending in endings] == [0]
 
@@ -198,13 +196,13 @@ class Daemon:
 
     def __init__(self, loop: Loop) -> None:
         ours, theirs = socket.socketpair()
-        self.heard: list[tuple[Mapping[str, Any], bytes]] = []
+        self.heard: list[tuple[list[Any], bytes]] = []
         self.loop = loop
         self.channel = Channel(loop, ours, lambda *message: self.heard.append(message), lambda: None)
         self.worker = Worker(loop, theirs)
 
     def order(self, number: int, script: str) -> None:
-        self.channel.send({"number": number, "job": asdict(Job(("/bin/sh", "-c", script), 60.0))})
+        self.channel.send([number, Job(("/bin/sh", "-c", script), 60.0)])
 
     def hears(self, number: int) -> None:
         """Let them work until so many messages have come."""
@@ -233,8 +231,8 @@ def test_a_worker_tells_what_became_of_a_job_and_when_it_is_gone(daemon: Daemon)
     daemon.order(7, "echo done; exit 3")
     daemon.hears(2)
     [(ended, output), gone] = daemon.heard
-    assert (ended["number"], ended["ending"]["status"], output) == (7, 3, b"done\n")
-    assert gone == ({"number": 7}, b"")
+    assert (ended[:2], output) == ([7, 3], b"done\n")
+    assert gone == ([7], b"")
     _leave(daemon)
 
 
@@ -243,10 +241,10 @@ def test_a_worker_starts_one_job_after_the_other(daemon: Daemon, clock: FakeCloc
         daemon.order(number, "exit 0")
     daemon.hears(2)
     turn(daemon.loop, 3)
-    assert [message["number"] for message, _ in daemon.heard] == [1, 1]
+    assert [message[0] for message, _ in daemon.heard] == [1, 1]
     clock.advance(module.INTERVAL)
     daemon.hears(4)
-    assert [message["number"] for message, _ in daemon.heard] == [1, 1, 2, 2]
+    assert [message[0] for message, _ in daemon.heard] == [1, 1, 2, 2]
     _leave(daemon)  # the third has not begun, and never will
     assert len(daemon.heard) == 4
 
@@ -258,7 +256,7 @@ def test_a_worker_ends_what_it_has_started_before_it_goes(daemon: Daemon, mouth:
     _leave(daemon)
     until_gone(stray)
     assert not alive(stray)
-    assert [message["number"] for message, _ in daemon.heard] == [1, 1]
+    assert [message[0] for message, _ in daemon.heard] == [1, 1]
 
 
 def test_a_worker_goes_in_any_case(daemon: Daemon, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:

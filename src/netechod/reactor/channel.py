@@ -1,9 +1,9 @@
-"""Messages between two processes of ours, over a stream socket: a JSON object and some bytes each."""
+"""Messages between two processes of ours, over a stream socket: something in JSON and some bytes each."""
 
 import json
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -11,9 +11,9 @@ from netechod.reactor.loop import Callback, Loop
 
 PIECE = 65536  # bytes taken from the socket at once
 
-_SIZES = struct.Struct("!II")  # of the object, of the bytes
+_SIZES = struct.Struct("!II")  # of the JSON, of the bytes
 
-OnMessage = Callable[[Mapping[str, Any], bytes], object]
+OnMessage = Callable[[Any, bytes], object]
 
 
 class Channel:
@@ -31,7 +31,7 @@ class Channel:
         sock.setblocking(False)
         self._watch()
 
-    def send(self, message: Mapping[str, Any], body: bytes = b"") -> None:
+    def send(self, message: object, body: bytes = b"") -> None:
         """Send a message, now or as soon as the socket takes it."""
         head = json.dumps(message).encode()
         self._unsent += _SIZES.pack(len(head), len(body)) + head + body

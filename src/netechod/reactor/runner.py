@@ -10,9 +10,8 @@ import signal
 import socket
 import subprocess
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from functools import partial
 from itertools import count
 from typing import Any
@@ -59,7 +58,7 @@ class Runner:
             return False
         number = next(self._numbers)
         self._jobs[number] = done
-        self._channel.send({"number": number, "job": asdict(job)})
+        self._channel.send([number, job])
         return True
 
     def drain(self, on_idle: Callback) -> None:
@@ -99,12 +98,13 @@ class Runner:
             self._on_lost(f"cannot start {self._worker[0]}: {error.strerror}")
         return self._process is not None
 
-    def _on_message(self, message: Mapping[str, Any], output: bytes) -> None:
-        number = message["number"]
-        if "ending" in message:
+    def _on_message(self, message: list[Any], output: bytes) -> None:
+        number, *ending = message
+        if ending:
+            status, *rest = ending
             done, self._jobs[number] = self._jobs[number], None
             if done is not None:
-                done(Ending(output=output, **message["ending"]))
+                done(Ending(status, output, *rest))
         else:
             del self._jobs[number]
             if not self._jobs:
@@ -152,8 +152,9 @@ class Worker:
         self._children.reap()
         self._orphans.reap()
 
-    def _on_message(self, message: Mapping[str, Any], body: bytes) -> None:
-        self._waiting.append((message["number"], Job(**message["job"])))
+    def _on_message(self, message: list[Any], body: bytes) -> None:
+        number, job = message
+        self._waiting.append((number, Job(*job)))
         if self._pause is None:
             self._start_next()
 
@@ -166,12 +167,11 @@ class Worker:
             self._pause = self._loop.call_at(self._loop.now + INTERVAL, self._start_next)
 
     def _done(self, number: int, ending: Ending) -> None:
-        told = asdict(ending)
-        output = told.pop("output")
-        self._channel.send({"number": number, "ending": told}, output)
+        status, output, *rest = ending
+        self._channel.send([number, status, *rest], output)
 
     def _gone(self, number: int) -> None:
-        self._channel.send({"number": number})
+        self._channel.send([number])
         self._orphans.sweep()
         self._leave_if_idle()
 

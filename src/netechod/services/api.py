@@ -5,8 +5,7 @@ answers; it never waits, never fails on a peer's account, and can be tested as a
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 Peer: TypeAlias = Hashable
 """Where a datagram came from and its answer goes: opaque to services, a key for their tables."""
@@ -63,8 +62,7 @@ class StreamSession(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A program to run, how long, and how much of it: argv as the program gets it, never a shell's line."""
 
     argv: Sequence[str]
@@ -73,8 +71,7 @@ class Job:
     nice: int = 0  # how far it steps back behind others (nice(1))
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """What became of a job: its exit status as a shell tells it, 128 and the number of the signal for one."""
 
     status: int
