@@ -30,7 +30,7 @@ def present_from(address: str, server: FakeUdpServer) -> Presence:
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind((address, 0))
     sock.connect((server.host, server.port))
-    target = Target(server.host, server.port, timeout=0.05)
+    target = Target(server.host, server.port, timeout=1.0)
     return Presence(sock, target, is_patient=True)
 
 
