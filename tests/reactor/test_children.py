@@ -204,6 +204,16 @@ def test_who_waits_for_the_process_itself_is_told_after_its_end(children: Childr
     assert [getattr(each, "status", each) for each in told] == [0, "gone", 127, "gone"]
 
 
+def test_who_was_started_deaf_to_ends_hears_of_them(loop: Loop) -> None:
+    with signals_restored():
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        children = Children(loop)
+        endings: list[Ending] = []
+        children.spawn(Job(("/bin/sh", "-c", "exit 3"), 60.0), endings.append)
+        run_until(loop, lambda: endings)
+        assert endings[0].status == 3
+
+
 def test_whether_there_are_pidfds_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert has_pidfd() == (sys.platform == "linux")
     monkeypatch.delattr(os, "pidfd_open")

@@ -48,6 +48,8 @@ class Children:
         self.loop = loop
         self.running: dict[int, Child] = {}  # by process id, until they are reaped
         self.use_pidfd = has_pidfd() if use_pidfd is None else use_pidfd
+        if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who has inherited that is told nothing (wait(2))
 
     def spawn(self, job: Job, done: Done, gone: Callback = lambda: None) -> None:
         """Start `job`; `done` is called once, in a later turn, also when it could not be started.
