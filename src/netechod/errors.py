@@ -33,6 +33,16 @@ class DictionaryError(NetechodError):
     exit_code = 5
 
 
+class DictionaryIndexError(DictionaryError):
+    """The index of a large dictionary could not be made, whatever its file is like."""
+
+
+class StoppedError(NetechodError):
+    """Somebody wants the daemon to stop before it has started."""
+
+    exit_code = 0
+
+
 class SocketError(NetechodError):
     """A socket could not be made, bound or listened on: codes 2, 3 and 4."""
 

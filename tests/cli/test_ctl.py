@@ -36,7 +36,7 @@ os.setuid(user)
 sys.exit(main(sys.argv[3:]))
 """
 COMMANDS = ("status", "watch", "members", "metrics", "reload", "reopen", "log-level", "stop", "dict")
-ACTIONS = ("dump", "lookup", "diff")
+ACTIONS = ("dump", "lookup", "diff", "compile")
 
 Run = subprocess.CompletedProcess[str]
 
@@ -453,7 +453,7 @@ def test_a_reload_that_fails_says_why_and_leaves_everything_as_it_was(daemon: Da
         assert refused(ctl(daemon, "reload")).startswith(why)
     daemon.dictionary.write_text("apple:apfel\n")
     daemon.configure({"chat.idle_timeot": 3})
-    why = f"{daemon.config}:5: chat.idle_timeot: unknown key"
+    why = f"{daemon.config}:6: chat.idle_timeot: unknown key"
     assert refused(ctl(daemon, "reload", "--json")).startswith(why)
     assert ask(daemon.address("dictionary"), b"apple").decode() == "苹果"
     assert f"FAILED: {why}" in shown(ctl(daemon, "status")).splitlines()[-1]

@@ -54,6 +54,7 @@ STATUS: dict[str, Any] = {
         "entries": 104342,
         "skipped": 2,
         "sha256": "9f2c" * 16,
+        "store": "memory",
         "generation": 3,
         "loaded": NOON,
     },
@@ -95,6 +96,11 @@ def test_the_status_is_a_line_a_socket() -> None:
         "             /etc/netechod/dict.txt\n"
         "last reload  none since the start"
     )
+
+
+def test_the_status_tells_whether_words_are_looked_up_in_an_index() -> None:
+    large = changed(dictionary=STATUS["dictionary"] | {"store": "index"})
+    assert "\n             /etc/netechod/dict.txt, looked up in an index\n" in text(status_lines(large))
 
 
 def test_services_that_are_off_are_not_on_the_screen() -> None:

@@ -111,6 +111,7 @@ def test_the_page_of_the_daemon_names_every_file() -> None:
         config.daemon.pidfile,
         config.daemon.control,
         config.dictionary.file,
+        config.dictionary.index,
         directory / "log.txt",
         directory / "log.error",
     }

@@ -16,11 +16,14 @@ pytestmark = pytest.mark.system
 IN_USE = "echo 0 connections, dictionary 3 words (generation {}), chat 0 online"
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon that refuses any but a small and faultless dictionary."""
+@pytest.fixture(scope="module", params=["memory", "index"])
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon that refuses any but a small and faultless dictionary, which is in memory or in an index."""
+    settings = {"dictionary.max_size": 1000, "dictionary.strict": True}
+    if request.param == "index":
+        settings["dictionary.index_from"] = 0
     with Daemon(tmp_path_factory.mktemp("app")) as daemon:
-        daemon.configure({"dictionary.max_size": 1000, "dictionary.strict": True})
+        daemon.configure(settings)
         yield daemon.start()
 
 

@@ -14,7 +14,8 @@ from support.looping import receive_rest, run_until, turn
 
 from netechod.process.commands import commands
 from netechod.process.control import ControlServer
-from netechod.process.reloading import Changes, Outcome
+from netechod.process.dictionary_changes import Changes
+from netechod.process.reloading import Outcome
 from netechod.process.status import Presence, Status
 from netechod.reactor.loop import Loop
 from netechod.services.dictionary import MemoryDictionary

@@ -12,9 +12,18 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.looping import FakeClock, turn
 from support.notify_socket import NotifySocket
 
-from netechod.process.notify import Notifier, Sender, listed_in_environment, send_datagram
+from netechod.process.notify import (
+    PATIENCE,
+    Notifier,
+    Sender,
+    extended,
+    listed_in_environment,
+    send_datagram,
+)
+from netechod.reactor.loop import Loop
 
 WAYS = [pytest.param(None, id="libsystemd"), pytest.param(send_datagram, id="own")]
 
@@ -64,6 +73,22 @@ def test_the_other_verbs_say_what_sd_notify_defines(notifier: Notifier, manager:
         "EXTEND_TIMEOUT_USEC=1500000",
         "STOPPING=1\nSTATUS=SIGTERM",
     ]
+
+
+def test_more_time_is_asked_for_as_long_as_something_lasts(notifier: Notifier, manager: NotifySocket) -> None:
+    clock = FakeClock()
+    loop = Loop(clock=clock)
+    with extended(notifier, loop):
+        turn(loop)
+        for _ in range(3):
+            clock.advance(PATIENCE)
+            turn(loop)
+    clock.advance(PATIENCE)
+    turn(loop)
+    loop.close()
+    notifier.stopping("it is over")
+    manager.wait_for("STOPPING=1")
+    assert manager.messages[:-1] == [f"EXTEND_TIMEOUT_USEC={2 * PATIENCE * 1e6:.0f}"] * 3
 
 
 def test_a_status_cannot_hide_a_second_assignment(notifier: Notifier, manager: NotifySocket) -> None:

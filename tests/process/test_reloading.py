@@ -13,7 +13,8 @@ import pytest
 from support.daemon import PATIENCE, Daemon, client
 from support.looping import run_until, turn
 
-from netechod.process.reloading import STEP, Changes, Outcome, Reloader, compared
+from netechod.process.dictionary_changes import STEP, Changes, compared
+from netechod.process.reloading import Outcome, Reloader
 from netechod.reactor.loop import Loop
 from netechod.services.dictionary import MemoryDictionary
 
@@ -131,9 +132,10 @@ def test_two_editions_are_compared_word_by_word(size: int) -> None:
     found: list[Changes] = []
 
     def run() -> Iterator[None]:
-        found.append((yield from compared(MemoryDictionary(old), MemoryDictionary(new))))
+        editions = MemoryDictionary(old, sha256="old"), MemoryDictionary(new, sha256="new")
+        found.append((yield from compared(*editions)))
 
-    assert sum(1 for _ in run()) == len(new) // STEP
+    assert sum(1 for _ in run()) == len(old) // STEP
     assert found == [Changes(before=size + 2, after=size + 3, added=2, removed=1, changed=1)]
 
 

@@ -223,9 +223,9 @@ def test_without_the_dictionary_no_file_is_needed(tmp_path: Path) -> None:
 
 
 def test_more_time_is_asked_for_while_a_huge_dictionary_loads(tmp_path: Path) -> None:
-    impatient = "import netechod.process.start as start; start.PATIENCE = 0.0; import netechod.__main__"
+    impatient = "import netechod.process.notify as notify; notify.PATIENCE = 0.0; import netechod.__main__"
     with Daemon(
-        tmp_path, "".join(f"word{n}:{n}\n" for n in range(5000)), [sys.executable, "-c", impatient]
+        tmp_path, "".join(f"word{n}:{n}\n" for n in range(50_000)), [sys.executable, "-c", impatient]
     ) as daemon:
         daemon.start()
         *asked, ready = daemon.manager.messages

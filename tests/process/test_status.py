@@ -5,7 +5,7 @@ from dataclasses import replace
 from netechod.process.reloading import Outcome
 from netechod.process.status import DictionaryStatus, Status
 
-WORDS = DictionaryStatus(file="/d", entries=3, skipped=0, sha256="", generation=4, loaded=0.0)
+WORDS = DictionaryStatus(file="/d", entries=3, skipped=0, sha256="", store="memory", generation=4, loaded=0.0)
 ALL_OFF = Status(
     version="1",
     pid=2,

@@ -52,6 +52,18 @@ def send(*numbers: signal.Signals) -> None:
         os.kill(os.getpid(), number)
 
 
+def test_who_has_no_loop_yet_can_look_for_a_signal(open_source: Open, loop: Loop, heard: list[str]) -> None:
+    source = open_source()
+    assert not source.noted(signal.SIGTERM, signal.SIGHUP)
+    send(signal.SIGTERM)
+    assert source.noted(signal.SIGHUP, signal.SIGTERM)
+    assert not source.noted(signal.SIGHUP)
+    source.deliver_to(loop, {number: _note(heard, number.name) for number in SIGNALS})
+    turn(loop)
+    assert heard == ["SIGTERM"]
+    assert not source.noted(signal.SIGTERM)
+
+
 @pytest.mark.usefixtures("source")
 def test_a_signal_from_another_process_ends_the_wait_without_any_traffic(
     loop: Loop, heard: list[str]

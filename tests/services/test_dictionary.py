@@ -139,6 +139,24 @@ def test_the_warnings_are_capped_and_the_rest_is_counted() -> None:
     assert dictionary.skipped == MAX_WARNINGS + 3
 
 
+def test_warnings_are_told_by_line_in_whatever_order_they_are_found_out() -> None:
+    class Late(DictionaryParser):
+        """Finds duplicates when all is read."""
+
+        def end(self) -> None:
+            super().end()
+            for number in (9, 2):
+                self.warn_of_duplicate(number, "a")
+
+    parser = Late("dict.txt")
+    parser.feed(b"a:b\n\nno colon\n")
+    assert [warning.partition(" ")[0] for warning in parser.finish().warnings] == [
+        "dict.txt:2:",
+        "dict.txt:3:",
+        "dict.txt:9:",
+    ]
+
+
 @pytest.mark.parametrize("data", [b"", b"\n\n", b"\xef\xbb\xbf", b"# a:b\n", b"no colon\n:\n"])
 def test_a_file_without_an_entry_is_refused(data: bytes) -> None:
     with pytest.raises(DictionaryError, match=r"^dict\.txt: holds no entry at all"):

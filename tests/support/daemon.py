@@ -44,6 +44,7 @@ class Daemon:
         self.directory = directory
         self.config = directory / "netechod.toml"
         self.dictionary = directory / "dict.txt"
+        self.index = directory / "dictionary.index"
         self.dictionary.write_text(words, encoding="utf-8")
         self.pidfile = directory / "netechod.pid"
         self.manager = NotifySocket(directory / "notify.sock")
@@ -62,6 +63,7 @@ class Daemon:
             "daemon.control": self.directory / "control.sock",
             "log.directory": self.directory / "log",
             "dictionary.file": self.dictionary,
+            "dictionary.index": self.index,
         }
         lines = [f"{key} = {json.dumps(value, default=str)}\n" for key, value in {**own, **settings}.items()]
         self.config.write_text("".join(lines), encoding="utf-8")

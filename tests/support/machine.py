@@ -32,7 +32,7 @@ POWER_OFF = SIGRTMIN + 4  # starts poweroff.target (systemd(1))
 CLONE_NEWNET = 0x40000000  # sched.h; os.setns() came with Python 3.12
 
 # What is in every root file system: what the package depends on, and what the tests use.
-PACKAGES = ("iproute2", "logrotate", "procps", "python3", "python3-systemd")
+PACKAGES = ("iproute2", "logrotate", "procps", "python3", "python3-lmdb", "python3-systemd")
 MORE = {"bookworm": (), "trixie": ("python3-daemon", "python3-pydantic")}
 
 # PID 1 of a machine without systemd: takes in orphans, whose end the kernel need not tell (signal(7)).

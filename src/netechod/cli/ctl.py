@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from netechod.cli.parsing import Parser, say, seconds
+from netechod.cli.parsing import Parser, add_configuration, failed, say, seconds
 from netechod.client import operator
 from netechod.client.control import Target
 from netechod.client.net import ClientError
-from netechod.client.screen import OutputClosed
+from netechod.client.screen import OutputClosed, put
+from netechod.errors import NetechodError
 from netechod.services.wire import harmless
 
 CONFIG = Path("/etc/netechod/netechod.toml")
@@ -24,7 +25,7 @@ EPILOG = """\
 Looking is for whoever may open the control socket, changing for root and the user of the daemon.
 
 exit status: 0 done, 1 failed or refused, a word is missing, dictionaries differ, 3 not running (status),
-64 usage.
+5 the dictionary or 78 the configuration is wrong (dict compile), 64 usage.
 """
 
 Run: TypeAlias = Callable[[Target, argparse.Namespace], int]
@@ -59,7 +60,22 @@ DICT_ACTIONS: tuple[tuple[str, str, Run], ...] = (
         "show what a reload from a file would change",
         lambda daemon, it: operator.dict_diff(daemon, it.file),
     ),
+    (
+        "compile",
+        "make the index of a large dictionary ahead of a start or reload",
+        lambda daemon, it: dict_compile(it),
+    ),
 )
+
+
+def dict_compile(arguments: argparse.Namespace) -> int:
+    """Make the index. For this the configuration is read, which takes its time: the daemon is not asked."""
+    from netechod.process.compiling import compile_dictionary
+
+    path = arguments.config or (CONFIG if CONFIG.exists() else None)
+    for line in compile_dictionary(path, arguments.overrides, arguments.file):
+        put(f"{harmless(line)}\n")
+    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -73,6 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ClientError as error:
         say(f"netechoctl: error: {harmless(str(error))}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
         return error.exit_code
+    except NetechodError as error:
+        return failed("netechoctl", error)
     except OutputClosed:
         return 0  # as with `netechoctl dict dump | head`: whoever reads decides how much
     except KeyboardInterrupt:
@@ -156,6 +174,9 @@ def _define_dict(parser: Parser, common: Parser) -> dict[str, Parser]:
     actions = _made(choices, DICT_ACTIONS, common)
     actions["lookup"].add_argument("words", metavar="WORD", nargs="+")
     actions["diff"].add_argument("file", metavar="FILE", type=Path)
+    made = actions["compile"]
+    made.add_argument("file", metavar="FILE", type=Path, nargs="?", help="instead of dictionary.file")
+    add_configuration(made, CONFIG)
     return actions
 
 

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from netechod.cli.parsing import Parser, say, show
-from netechod.errors import ConfigError, NetechodError, reason_of
+from netechod.cli.parsing import Parser, add_configuration, failed, say, show
+from netechod.errors import NetechodError, reason_of
 
 DEFAULT_CONFIG = Path("/etc/netechod/netechod.toml")
 
@@ -37,15 +37,7 @@ def build_parser() -> Parser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help=f"default: {DEFAULT_CONFIG}")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override one key of the configuration, e.g. chat.idle_timeout=30; may be repeated",
-    )
+    add_configuration(parser, DEFAULT_CONFIG)
     parser.add_argument("-f", "--foreground", action="store_true", help="stay; show the log on stderr too")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
@@ -75,12 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from netechod.process.start import Wishes, run
 
         run(Wishes(path, arguments.overrides, arguments.foreground))
-    except ConfigError as error:
-        say(f"{error}\n")  # a report in a form of its own
-        return error.exit_code
     except NetechodError as error:
-        say(f"netechod: error: {error}\n")
-        return error.exit_code
+        return failed("netechod", error)
     except (ImportError, OSError) as error:  # a module that cannot be read, or a call that nobody foresaw
         say(f"netechod: error: {reason_of(error) if isinstance(error, OSError) else error}\n")
         return NetechodError.exit_code

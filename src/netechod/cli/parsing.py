@@ -5,9 +5,11 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from netechod import __version__
+from netechod.errors import ConfigError, NetechodError
 
 USAGE_STATUS = 64  # EX_USAGE, sysexits.h: argparse's own 2 means a failed socket here
 
@@ -57,6 +59,26 @@ def seconds(text: str) -> float:
     if not 0 < value < math.inf:
         raise ValueError
     return value
+
+
+def add_configuration(parser: Parser, default: Path) -> None:
+    """The options that say what the configuration is."""
+    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help=f"default: {default}")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override one key of the configuration, e.g. chat.idle_timeout=30; may be repeated",
+    )
+
+
+def failed(program: str, error: NetechodError) -> int:
+    """Say what went wrong; returns the exit status."""
+    report = isinstance(error, ConfigError)  # it has a form of its own
+    say(f"{error}\n" if report else f"{program}: error: {error}\n")
+    return error.exit_code
 
 
 def say(text: str) -> None:

@@ -24,7 +24,8 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
             f"dictionary   generation {edition['generation']}, loaded {clock(edition['loaded'])}, "
             f"{grouped(edition['skipped'])} lines skipped, sha256 {edition['sha256'][:12]}"
         )
-        yield f"             {edition['file']}"
+        where = ", looked up in an index" if edition["store"] == "index" else ""
+        yield f"             {edition['file']}{where}"
     yield f"last reload  {_reload_line(status['last_reload'])}"
     if status["log_lost"]:
         yield f"log          {grouped(status['log_lost'])} lines lost"

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -14,14 +14,18 @@ from netechod.process.commands import commands
 from netechod.process.config_file import Loaded, changed, needs_restart
 from netechod.process.control import ControlServer
 from netechod.process.dictionary_file import log_loaded
+from netechod.process.dictionary_index import IndexedDictionary
+from netechod.process.dictionary_loader import Loader
 from netechod.process.handover import Estate, Legacy
 from netechod.process.house import House
 from netechod.process.logs import Logs
 from netechod.process.metrics import serve
-from netechod.process.notify import Notifier
+from netechod.process.notify import Notifier, extended
 from netechod.process.reloading import Fresh, Outcome, Reloader, ReloadError, read_again
+from netechod.process.slices import Steps
 from netechod.process.sockets import Sockets, remove_control
 from netechod.process.status import DictionaryStatus, Presence, Status, wall_clock
+from netechod.reactor.children import Children
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.selectors import SELECTORS
 from netechod.reactor.signals import SignalSource
@@ -51,6 +55,7 @@ class App:
         self._listeners = [(service, str(address)) for service, address in sockets.bound]
         self._logs = logs
         self._notifier = notifier
+        self._loader = Loader(Children(self.loop))
         self._reloader = Reloader(self.loop, self._reload_steps)
         self._stopping = ""
         self._signals: SignalSource | None = None
@@ -83,6 +88,7 @@ class App:
             self._feed_watchdog(self._notifier.watchdog_interval)
         if addresses := self._at_start.metrics.listen:
             serve(addresses, self.loop, self.status)
+        self._verify_index()
         gc.collect()
         gc.freeze()  # what start-up made stays for good: the collector need never look at it again
         announce(self.status().line())
@@ -99,6 +105,8 @@ class App:
 
     def _leave(self) -> None:
         """Give everything back, or to the process after us."""
+        self._reloader.cancel()
+        self._loader.close()
         self._house.close()
         if self._control is not None:
             remove_control(self._at_start.daemon.control)
@@ -135,6 +143,7 @@ class App:
             entries=len(self.edition),
             skipped=self.edition.skipped,
             sha256=self.edition.sha256,
+            store="index" if isinstance(self.edition, IndexedDictionary) else "memory",
             generation=self._generation,
             loaded=self._loaded_at,
         )
@@ -185,12 +194,13 @@ class App:
         self._notifier.stopping(f"stopping: {reason}")
         self.loop.stop()
 
-    def _reload_steps(self) -> Generator[None, None, Outcome]:
+    def _reload_steps(self) -> Steps[Outcome]:
         """One reload: build everything beside what is in use, then swap, or keep it and say why."""
         self._notifier.reloading()
         begun = time.monotonic()
         try:
-            fresh = yield from read_again(self._loaded, self.edition)
+            with extended(self._notifier, self.loop):
+                fresh = yield from read_again(self._loaded, self.edition, self._loader)
         except ReloadError as error:
             log.error("%s", error, extra={"event": "reload-failed", "service": error.service})
             outcome = Outcome(error=error.reason)
@@ -216,7 +226,13 @@ class App:
         self._house.dictionary.replace(fresh.edition)
         self._generation += 1
         self._loaded_at = wall_clock()
+        self._verify_index()
         return keys, waiting
+
+    def _verify_index(self) -> None:
+        """An index that was found is used at once, and compared with its file while it is."""
+        if isinstance(self.edition, IndexedDictionary) and not self.edition.proven:
+            self._loader.verify(self._loaded.config.dictionary, self.reload)
 
     def _feed_watchdog(self, interval: float) -> None:
         """Tell the service manager that the loop turns, and what it does, and come back."""

@@ -6,8 +6,11 @@ from pathlib import Path
 from netechod.errors import ConfigError, DictionaryError
 from netechod.process.command_check import doubts
 from netechod.process.command_keys import with_keys
+from netechod.process.config import Dictionary
 from netechod.process.config_file import load
-from netechod.process.dictionary_file import completed, load_dictionary
+from netechod.process.dictionary_index import UnusableIndexError, open_index
+from netechod.process.dictionary_loader import fits, is_large
+from netechod.process.index_builder import survey
 
 
 def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
@@ -20,11 +23,21 @@ def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
     lines = [*doubts(loaded), f"{path or 'built-in configuration'}: ok"]
     section = config.dictionary
     if section.enabled:
-        loading = load_dictionary(section.file, max_size=section.max_size, strict=section.strict)
         try:
-            dictionary = completed(loading)
+            entries, facts = survey(section.file, max_size=section.max_size, strict=section.strict)
         except DictionaryError as error:
             raise ConfigError(f"error: {error}") from None
-        lines += dictionary.warnings
-        lines.append(f"{section.file}: ok, {len(dictionary)} words, {dictionary.skipped} lines skipped")
+        lines += facts.warnings
+        lines.append(f"{section.file}: ok, {entries} words, {facts.skipped} lines skipped")
+        if section.index is not None and is_large(section):
+            lines.append(f"{section.index}: {_state(section, section.index)}")
     return lines
+
+
+def _state(section: Dictionary, index: Path) -> str:
+    """What there is of the index that a large dictionary has."""
+    try:
+        edition = open_index(index)
+    except UnusableIndexError as error:
+        return f"no index yet: {error}"
+    return "ok, the index of this file" if fits(section, edition) else "the index of another file"

@@ -180,6 +180,10 @@ class Dictionary(Section):
     """Bytes of the longest answer; a longer one is cut at a character. 1200 is never fragmented."""
     max_size: Live[Annotated[Size, Field(ge=1, le=1 << 40)]] = ByteSize(1 << 30)
     """Bytes of the largest file that is loaded; a larger one is refused."""
+    index: Live[FileOrNone] = Path("/var/cache/netechod/dictionary.index")
+    """File into which a large dictionary is compiled, to be looked up there; empty: all is held in memory."""
+    index_from: Live[Annotated[Size, Field(ge=0, le=1 << 40)]] = ByteSize(4 << 20)
+    """Bytes of the smallest file that is compiled; a smaller one is held in memory."""
     strict: Live[bool] = False
     """Whether one bad line fails the load instead of being skipped with a warning."""
 

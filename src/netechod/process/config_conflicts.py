@@ -17,6 +17,8 @@ def conflicts(config: Config) -> Iterator[Conflict]:
     for network in config.access.allow:
         if network in config.access.deny:
             yield "access.allow", "access.deny", str(network)
+    if config.dictionary.file == config.dictionary.index:
+        yield "dictionary.file", "dictionary.index", str(config.dictionary.file)
     if config.daemon.pidfile == config.daemon.control:
         yield "daemon.pidfile", "daemon.control", str(config.daemon.pidfile)
 

@@ -6,61 +6,84 @@ import stat
 from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from netechod.errors import DictionaryError
 from netechod.services.dictionary import Dictionary, MemoryDictionary
 from netechod.services.dictionary_parser import DictionaryParser
 
 BLOCK = 16 * 1024  # bytes parsed in one step: well under a millisecond
+CHANGED = "changed while it was read; reload when it is written"
 
 log = logging.getLogger(__name__)
 
-Loading = Generator[None, None, MemoryDictionary]
+T = TypeVar("T")
+Feed: TypeAlias = Callable[[bytes], object]
+"""Takes the blocks of a file."""
+
+Loading: TypeAlias = Generator[None, None, MemoryDictionary]
 """The steps of a load; its value is the dictionary."""
 
 
+class Stamp(NamedTuple):
+    """What changes, almost always, when a file does."""
+
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "Stamp":
+        """The stamp of the file with this status."""
+        return cls(status.st_size, status.st_mtime_ns)
+
+
 def load_dictionary(path: Path, *, max_size: int, strict: bool) -> Loading:
-    """Load the file in steps. Raises DictionaryError, at whatever step, with the reason in words.
+    """Load the file in steps, into memory. Raises DictionaryError, at whatever step, with the reason."""
+    parser = DictionaryParser(str(path), strict=strict)
+    yield from read_file(path, parser.feed, max_size=max_size)
+    return parser.finish()
+
+
+def read_file(path: Path, feed: Feed, *, max_size: int, size: int = BLOCK) -> Generator[None, None, Stamp]:
+    """Read the file, a block of a `size` a step. Raises DictionaryError, at whatever step, with the reason.
 
     Only a regular file is read, and opening never waits: a FIFO or a device would stop the daemon.
     """
     try:
-        dictionary = yield from _loaded(path, max_size, strict)
+        stamp = yield from _read(path, feed, max_size, size)
     except OSError as error:
         raise DictionaryError(f"{path}: {error.strerror}") from None
-    return dictionary
+    return stamp
 
 
-def _loaded(path: Path, max_size: int, strict: bool) -> Loading:
+def _read(path: Path, feed: Feed, max_size: int, size: int) -> Generator[None, None, Stamp]:
     """The same; also raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    parser = DictionaryParser(str(path), strict=strict)
     try:
-        before = os.fstat(fd)
-        if not stat.S_ISREG(before.st_mode):
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
             raise DictionaryError(f"{path}: not a regular file")
-        if before.st_size > max_size:
-            raise DictionaryError(f"{path}: {before.st_size} bytes, dictionary.max_size is {max_size}")
-        for block in iter(partial(os.read, fd, BLOCK), b""):
-            parser.feed(block)
+        if status.st_size > max_size:
+            raise DictionaryError(f"{path}: {status.st_size} bytes, dictionary.max_size is {max_size}")
+        for block in iter(partial(os.read, fd, size), b""):
+            feed(block)
             yield
-        after = os.fstat(fd)
+        stamp = Stamp.of(os.fstat(fd))
     finally:
         os.close(fd)
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise DictionaryError(f"{path}: changed while it was read; reload when it is written")
-    return parser.finish()
+    if stamp != Stamp.of(status):
+        raise DictionaryError(f"{path}: {CHANGED}")
+    return stamp
 
 
-def completed(loading: Loading, between: Callable[[], object] = lambda: None) -> MemoryDictionary:
-    """Take all the steps at once, with a call of `between` after each, and return the dictionary."""
+def completed(steps: Generator[None, None, T]) -> T:
+    """Take all the steps at once; returns their value."""
     while True:
         try:
-            next(loading)
+            next(steps)
         except StopIteration as done:
-            dictionary: MemoryDictionary = done.value
-            return dictionary
-        between()
+            value: T = done.value
+            return value
 
 
 def log_loaded(dictionary: Dictionary, seconds: float) -> None:

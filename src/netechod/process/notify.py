@@ -8,14 +8,16 @@ import os
 import select
 import socket
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TypeAlias
 
 from netechod.errors import SocketError
+from netechod.reactor.loop import Loop
 from netechod.services.wire import harmless
 
 FDS_PER_MESSAGE = 200  # the kernel passes at most 253 at once (SCM_MAX_FD, unix(7))
+PATIENCE = 5.0  # seconds of loading after which the service manager is asked for more time
 BARRIER_TIMEOUT = 5.0  # seconds to wait for a manager that does not read; sd_notify_barrier(3) has the same
 
 LISTEN_FDS_START = 3
@@ -99,6 +101,24 @@ class Notifier:
         if self._address:
             with suppress(OSError):
                 self._send(self._address, message, fds)
+
+
+@contextmanager
+def extended(notifier: Notifier, loop: Loop) -> Iterator[None]:
+    """While this lasts, which may be long, ask the service manager for more time again and again."""
+
+    lasts = True
+
+    def ask() -> None:
+        if lasts:
+            notifier.extend_timeout(2 * PATIENCE)
+            loop.call_at(loop.now + PATIENCE, ask)
+
+    loop.call_at(loop.now + PATIENCE, ask)
+    try:
+        yield
+    finally:
+        lasts = False
 
 
 def send_datagram(address: str, message: str, fds: Sequence[int] = ()) -> None:

@@ -10,23 +10,34 @@ from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2
 
 from netechod import __version__
-from netechod.errors import NetechodError, PermissionRefusedError, reason_of
+from netechod.errors import (
+    DictionaryIndexError,
+    NetechodError,
+    PermissionRefusedError,
+    StoppedError,
+    reason_of,
+)
 from netechod.process.app import App
 from netechod.process.command_keys import with_keys
+from netechod.process.config import Dictionary as Settings
 from netechod.process.config_file import Loaded, load
 from netechod.process.detach import Readiness, detach, ensure_stdio, settle_in
-from netechod.process.dictionary_file import completed, load_dictionary, log_loaded
+from netechod.process.dictionary_file import log_loaded
+from netechod.process.dictionary_loader import Loader, in_memory
 from netechod.process.handover import inherit
 from netechod.process.logs import Logs, journal_wanted
-from netechod.process.notify import Notifier, listen_fds
+from netechod.process.notify import Notifier, extended, listen_fds
 from netechod.process.pidfile import Pidfile
 from netechod.process.privileges import drop_privileges, forbid_dumps
+from netechod.process.slices import Steps, finished
 from netechod.process.sockets import Sockets, open_sockets, remove_control
 from netechod.process.status import await_next_second
+from netechod.reactor.children import Children
+from netechod.reactor.loop import Loop
 from netechod.reactor.signals import SignalSource
 from netechod.services.dictionary import Dictionary, MemoryDictionary
 
-PATIENCE = 5.0  # seconds of loading after which the service manager is asked for more time
+GLANCE = 0.1  # seconds of loading between two looks whether we are to stop
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +66,8 @@ def run(wishes: Wishes) -> None:
     try:
         with _explained():
             sockets = start.open_sockets(adopted)
-            dictionary = start.load_dictionary()
             start.settle(sockets)
+            dictionary = start.load_dictionary(signals)
             start.open_logs()
             app = App(loaded, sockets, dictionary, start.logs, start.notifier)
             app.inherit(legacy)
@@ -81,6 +92,16 @@ def _explained() -> Iterator[None]:
         yield
     except OSError as error:
         raise NetechodError(f"cannot start: {reason_of(error)}") from error
+
+
+def _first_edition(loader: Loader, settings: Settings) -> Steps[Dictionary]:
+    """The dictionary, if need be without the index that it should have: better than none at all."""
+    try:
+        edition = yield from loader.load(settings)
+    except DictionaryIndexError as error:
+        log.warning("dictionary not indexed, its words are held in memory: %s", error)
+        edition = yield from in_memory(settings)
+    return edition
 
 
 class _Start:
@@ -112,21 +133,29 @@ class _Start:
         self._sockets = open_sockets(self._config, adopted)
         return self._sockets
 
-    def load_dictionary(self) -> Dictionary:
-        """Load it, all steps at once: start-up is the first reload, only a failure is fatal here."""
+    def load_dictionary(self, signals: SignalSource) -> Dictionary:
+        """Load it, as the user that we stay: start-up is the first reload, only a failure is fatal here."""
         section = self._config.dictionary
         if not section.enabled:
             return MemoryDictionary()
-        begun = asked = time.monotonic()
+        begun = time.monotonic()
+        loop = Loop()
+        loader = Loader(Children(loop))
 
-        def ask_for_patience() -> None:
-            nonlocal asked
-            if time.monotonic() - asked > PATIENCE:
-                asked = time.monotonic()
-                self.notifier.extend_timeout(2 * PATIENCE)
+        def look_for_stop() -> None:
+            if signals.noted(SIGTERM, SIGINT):
+                loop.stop()
+            loop.call_at(loop.now + GLANCE, look_for_stop)
 
-        loading = load_dictionary(section.file, max_size=section.max_size, strict=section.strict)
-        dictionary = completed(loading, ask_for_patience)
+        look_for_stop()
+        try:
+            with extended(self.notifier, loop):
+                dictionary = finished(loop, _first_edition(loader, section))
+        finally:
+            loader.close()
+            loop.close()
+        if dictionary is None:
+            raise StoppedError("stopped by a signal before the dictionary was loaded")
         log_loaded(dictionary, time.monotonic() - begun)
         return dictionary
 
@@ -156,14 +185,15 @@ class _Start:
 
     def fail(self, error: NetechodError) -> None:
         """Say why, where the operator looks: the starter's stderr, and the logs."""
-        log.critical("start failed: %s", str(error).partition("\n")[0])
+        level = logging.INFO if isinstance(error, StoppedError) else logging.CRITICAL
+        log.log(level, "start failed: %s", str(error).partition("\n")[0])
         if self._sockets.control is not None:
             remove_control(self._config.daemon.control)
         if not self._logs_open and not isinstance(error, PermissionRefusedError):
             with suppress(NetechodError):  # then the sentence on stderr has to do
                 drop_privileges(self._config.daemon.user, self._config.daemon.group)
                 self.logs.open(copies=False)
-        self._readiness.failed(error.exit_code, str(error))
+        self._readiness.failed(error.exit_code or 1, str(error))
 
     def close(self) -> None:
         """The last lines are written, the name of the pidfile is gone."""

@@ -32,6 +32,7 @@ class DictionaryStatus:
     entries: int
     skipped: int
     sha256: str
+    store: str  # where the words are: "memory", or "index" for its file
     generation: int  # how many editions there have been since the start
     loaded: float  # when, in seconds since the epoch
 

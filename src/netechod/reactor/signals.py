@@ -32,6 +32,10 @@ class SignalSource:
         signal.set_wakeup_fd(loop.bell, warn_on_full_buffer=False)
         loop.call_soon(self._deliver)
 
+    def noted(self, *signals: signal.Signals) -> bool:
+        """Whether one of these has come and not been delivered yet."""
+        return any(number in self._noted for number in signals)
+
     def close(self) -> None:
         """Ignore what comes from now on: we end in our own way, and not by the second of two TERMs."""
         signal.set_wakeup_fd(-1)

@@ -1,0 +1,32 @@
+"""`netechoctl dict compile`: the index of a large dictionary, ahead of the start or reload that needs it."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from netechod.errors import NetechodError, reason_of
+from netechod.process.config_file import load
+from netechod.process.index_builder import NoPlaceError, build
+
+
+def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path | None) -> Iterator[str]:
+    """Build the index of `file`, or of the dictionary in the configuration, and say so. Raises NetechodError.
+
+    A file of another name is for later: it keeps its time and its size when it is renamed to the dictionary.
+    """
+    settings = load(path, overrides).config.dictionary
+    source, index = file or settings.file, settings.index
+    if index is None:
+        raise NetechodError("dictionary.index is empty: no index is wanted")
+    begun = time.monotonic()
+    try:
+        facts = build(source, index, max_size=settings.max_size, strict=settings.strict)
+    except NoPlaceError as error:
+        raise NetechodError(f"no index can be made: {error}") from None
+    except OSError as error:
+        raise NetechodError(reason_of(error)) from None
+    yield from facts.warnings
+    seconds = time.monotonic() - begun
+    yield f"{index}: {facts.entries} words of {source}, {facts.skipped} lines skipped, in {seconds:.1f} s"
+    if facts.stamp.size < settings.index_from:
+        yield f"{source} is smaller than dictionary.index_from: the daemon holds it in memory all the same"
