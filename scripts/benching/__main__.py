@@ -13,10 +13,13 @@ from pathlib import Path
 from scripts.benching import report
 from scripts.benching.contest import Row
 from scripts.benching.environment import MissingError
+from scripts.benching.reloads import RELOADS
 from scripts.benching.stage import ENGINES, Effort, Stage
-from scripts.benching.trials import TRIALS, Trial
+from scripts.benching.trials import TRIALS as RACES
+from scripts.benching.trials import Trial
 from scripts.options import Parser, bounded
 
+TRIALS = (*RACES, *RELOADS)
 FULL = Effort(seconds=0.25, pairs=9)
 EX_UNAVAILABLE = 69  # sysexits.h: something that is needed is not there
 QUICK = Effort(seconds=0.1, pairs=3, scale=0.1)

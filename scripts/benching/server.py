@@ -63,7 +63,6 @@ class Server:
         self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify = str(home / "notify")
         self._manager.bind(self._notify)
-        self._manager.settimeout(PATIENCE)
         self.addresses: Mapping[str, Address] = {
             service: sock.getsockname() for service, sock in self._sockets.items()
         }
@@ -113,8 +112,9 @@ class Server:
             NOTIFY_SOCKET=self._notify,
         )
 
-    def wait_until_ready(self) -> None:
-        """Wait until it says that it is, as sd_notify(3) has it."""
+    def wait_until_ready(self, patience: float = PATIENCE) -> None:
+        """Wait until it says that it is, as sd_notify(3) has it, or is again."""
+        self._manager.settimeout(patience)
         try:
             while b"READY=1" not in self._manager.recv(4096):
                 pass

@@ -146,6 +146,7 @@ def netechod(home: Path, dictionary: Path, settings: Mapping[str, object]) -> li
         "daemon.control": home / "control.sock",
         "log.directory": home / "log",
         "dictionary.file": dictionary,
+        "dictionary.index": home / "dictionary.index",
         "echo.tcp.max_connections": NO_LIMIT,
     }
     options = [word for key, value in {**own, **settings}.items() for word in ("--set", f"{key}={value}")]

@@ -48,6 +48,14 @@ PEERS = {
     "memory-chat": set(),
     "start": {"asyncio-protocol"},
     "resident": {"asyncio-protocol"},
+    "reload-770k-rate": {"netechod-quiet"},
+    "reload-770k-silence": set(),
+    "reload-770k-memory": set(),
+    "reload-770k-time": set(),
+    "reload-3m-rate": {"netechod-quiet"},
+    "reload-3m-silence": set(),
+    "reload-3m-memory": set(),
+    "reload-3m-time": set(),
 }
 SHORT = ("--seconds", "0.01", "--pairs", "1", "--scale", "0.02")
 
