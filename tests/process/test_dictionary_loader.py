@@ -288,6 +288,23 @@ def test_an_index_that_only_looks_like_the_one_of_its_file_is_found_out(
     assert load(settings).exact(b"apple") == "苹菓".encode()
 
 
+def test_an_index_that_cannot_be_verified_stays_and_it_is_said_why(
+    loop: Loop, loader: Loader, children: Children, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    loader.verify(settings, lambda: pytest.fail("who knows"))
+    run_until(loop, lambda: not children.running)
+    assert "dictionary index cannot be verified: No such file or directory" in caplog.text
+
+
+def test_a_loader_that_is_closed_says_no_more(
+    loop: Loop, loader: Loader, children: Children, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    loader.verify(settings, lambda: pytest.fail("who knows"))
+    loader.close()
+    run_until(loop, lambda: not children.running)
+    assert caplog.text == ""
+
+
 def test_a_process_is_told_what_to_do_by_its_command_line_alone(settings: Settings) -> None:
     task = index_child.Task(verify=False, source="a", index="b\udc80", max_size=3, strict=True)
     assert index_child.Task(**json.loads(task.argv[-1])) == task

@@ -1,6 +1,7 @@
 """A daemon with a large dictionary: it goes on whatever becomes of the process that builds the index."""
 
 import os
+import pwd
 import select
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from support.daemon import NETECHOD, PATIENCE, WORDS, Daemon, ask, wait_for_end
@@ -15,6 +17,7 @@ from support.daemon import NETECHOD, PATIENCE, WORDS, Daemon, ask, wait_for_end
 pytestmark = pytest.mark.system
 
 ANY_SIZE = {"dictionary.index_from": 0}  # every dictionary is large, then
+NOBODY = pwd.getpwnam("nobody")
 IN_USE = "echo 0 connections, dictionary {} words (generation {}), chat 0 online"
 MANY = "".join(f"word{number}:{number}\n" for number in range(100_000))
 
@@ -160,6 +163,19 @@ def test_an_index_can_be_made_ahead_of_the_reload(daemon: Daemon) -> None:
     assert "3 -> 1 words (+0 -2, 1 changed)" in ctl(daemon, "reload").stdout
     daemon.said(f"dictionary index found {daemon.index}")
     assert look_up(daemon, "banana") == "unknown"
+
+
+def test_an_index_is_made_as_the_user_whose_directory_it_is(daemon: Daemon) -> None:
+    with TemporaryDirectory() as name:  # where everybody can look, unlike pytest's
+        cache, words = Path(name, "cache"), Path(name, "dict.txt")
+        cache.parent.chmod(0o755)
+        cache.mkdir()
+        words.write_text(WORDS, encoding="utf-8")
+        if os.geteuid() == 0:
+            os.chown(cache, NOBODY.pw_uid, NOBODY.pw_gid)
+        done = compiled(daemon, "--set", f"dictionary.index={cache}/index", str(words))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert (cache / "index").stat().st_uid == cache.stat().st_uid
 
 
 def test_what_cannot_be_compiled_is_told(daemon: Daemon) -> None:

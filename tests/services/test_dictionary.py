@@ -437,3 +437,30 @@ def test_junk_gets_an_answer_or_silence_and_nothing_else(batch: list[bytes]) -> 
     assert set(heard) <= {b"unknown", *(meaning for _, meaning in service.dictionary.items())}
     assert service.received == len(batch)
     assert (service.found + service.missed, service.dropped.total()) == (len(asked), len(batch) - len(asked))
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1 << 20])
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (b"a:b\nbad\n\xff\n\0", 2),
+        (b"a:b\n\0\nbad\n\xff\n", 2),
+        (b"a:b\n\xff\nbad\n\0", 2),
+        (b"a:b\nc:d\nbad\n" + b"x" * (MAX_LINE + 1) + b"\n\xff", 3),
+        (b"a:b\nc:d\n" + b"x" * (MAX_LINE + 1) + b"\nbad\n\xff", 3),
+        (b"a:b\nbad\n\xe8", 2),
+        (b"a:b\n\xe8", 2),
+    ],
+)
+def test_of_several_errors_the_first_one_is_told_wherever_a_block_ends(
+    data: bytes, line: int, size: int
+) -> None:
+    parser = DictionaryParser("file", strict=True)
+
+    def parse() -> None:
+        for start in range(0, len(data), size):
+            parser.feed(data[start : start + size])
+        parser.end()
+
+    with pytest.raises(DictionaryError, match=f"^file:{line}: "):
+        parse()

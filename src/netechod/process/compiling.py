@@ -1,12 +1,15 @@
 """`netechoctl dict compile`: the index of a large dictionary, ahead of the start or reload that needs it."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from pwd import getpwuid
 
 from netechod.errors import NetechodError, reason_of
 from netechod.process.config_file import load
 from netechod.process.index_builder import NoPlaceError, build
+from netechod.process.privileges import drop_privileges
 
 
 def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path | None) -> Iterator[str]:
@@ -20,6 +23,7 @@ def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path |
         raise NetechodError("dictionary.index is empty: no index is wanted")
     begun = time.monotonic()
     try:
+        _become_owner(index.parent)
         facts = build(source, index, max_size=settings.max_size, strict=settings.strict)
     except NoPlaceError as error:
         raise NetechodError(f"no index can be made: {error}") from None
@@ -30,3 +34,16 @@ def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path |
     yield f"{index}: {facts.entries} words of {source}, {facts.skipped} lines skipped, in {seconds:.1f} s"
     if facts.stamp.size < settings.index_from:
         yield f"{source} is smaller than dictionary.index_from: the daemon holds it in memory all the same"
+
+
+def _become_owner(directory: Path) -> None:
+    """As root, become the user whose directory it is: the daemon, whose index we compare with and replace.
+
+    What that user has written must not be mapped by root, and what it cannot read is no dictionary for it.
+    """
+    try:
+        owner = directory.stat()
+    except OSError:
+        return  # there is no place; the builder has the words for that
+    if os.geteuid() == 0 != owner.st_uid:
+        drop_privileges(getpwuid(owner.st_uid).pw_name, "")

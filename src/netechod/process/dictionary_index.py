@@ -9,7 +9,6 @@ import json
 import os
 import stat
 import unicodedata
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, fields
@@ -100,14 +99,19 @@ class IndexedDictionary(Dictionary):
         self.sha256 = facts.sha256
         self.skipped = facts.skipped
         self.warnings = facts.warnings
-        self._fd = fd
         self._environment = environment
         self._table = environment.open_db(EXACT, create=False)
-        exact = environment.begin(db=self._table)
-        folded = environment.begin(db=environment.open_db(FOLDED, create=False))
-        self.exact = _lookup_in(exact, facts.longest)
-        self.folded = _lookup_in(folded, facts.longest)
-        weakref.finalize(self, _give_back, fd, environment, (exact, folded)).atexit = False
+        folded = environment.open_db(FOLDED, create=False)
+        self.exact = _lookup_in(environment.begin(db=self._table), facts.longest)
+        self.folded = _lookup_in(environment.begin(db=folded), facts.longest)
+        self._fd = fd
+
+    def __del__(self) -> None:
+        """Give it back in a thread: for a large file that takes longer than a datagram should wait."""
+        if hasattr(self, "_fd"):  # else it has not come that far, and nothing is ours
+            fd, environment = self._fd, self._environment
+            self.__dict__.clear()  # what belongs to the environment first: it is not made for two threads
+            Thread(target=_give_back, args=(fd, environment), name="index", daemon=True).start()
 
     def __len__(self) -> int:
         return self.facts.entries
@@ -126,8 +130,14 @@ class IndexedDictionary(Dictionary):
 
     def rows(self) -> Iterator[tuple[bytes, bytes]]:
         """The table itself."""
-        with self._environment.begin(db=self._table) as transaction, transaction.cursor() as cursor:
-            yield from cursor
+        yield from _rows(
+            self._environment, self._table
+        )  # which ends, whatever happens, before the edition does
+
+
+def _rows(environment: "lmdb.Environment", table: "lmdb._Database") -> Iterator[tuple[bytes, bytes]]:
+    with environment.begin(db=table) as transaction, transaction.cursor() as cursor:
+        yield from cursor
 
 
 def _lookup_in(transaction: "lmdb.Transaction[bytes]", longest: int) -> Lookup:
@@ -204,20 +214,9 @@ def _check_owner(status: os.stat_result) -> None:
         raise UnusableIndexError("others can write to it")
 
 
-def _give_back(
-    fd: int, environment: "lmdb.Environment", transactions: "Sequence[lmdb.Transaction[bytes]]"
-) -> None:
-    """Unmap the file, in a thread: for a large one it takes longer than a datagram should wait.
-
-    Its memory is freed with the last descriptor, if another file has got its name; that takes even longer.
-    """
-    for transaction in transactions:
-        transaction.abort()
-
-    def close() -> None:
-        with suppress(OSError):  # a sandbox forbids it
-            os.setpriority(os.PRIO_PROCESS, 0, 19)  # of this thread alone (setpriority(2), BUGS)
-        environment.close()
-        os.close(fd)
-
-    Thread(target=close, name="index", daemon=True).start()
+def _give_back(fd: int, environment: "lmdb.Environment") -> None:
+    """Unmap the file. Its memory is freed with the last descriptor, if another file has got its name."""
+    with suppress(OSError):  # a sandbox forbids it
+        os.setpriority(os.PRIO_PROCESS, 0, 19)  # of this thread alone (setpriority(2), BUGS)
+    environment.close()
+    os.close(fd)

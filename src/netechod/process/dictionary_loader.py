@@ -26,6 +26,7 @@ class Loader:
 
     def __init__(self, children: Children) -> None:
         self._children = children
+        self._closed = False
 
     def load(self, settings: Settings, current: Dictionary | None = None) -> Steps[Dictionary]:
         """Load the file in steps. An index that fits it is used at once, be it that of the `current` edition.
@@ -47,14 +48,19 @@ class Loader:
         """Have the file's digest compared with the one in the index; call `on_mismatch` if they differ."""
 
         def done(ending: Ending) -> None:
+            if self._closed or ending.status == index_child.DONE:
+                return
             if ending.status == index_child.OTHER_SOURCE:
                 log.warning("dictionary index was made of another %s; it is made anew", settings.file)
                 on_mismatch()
+            else:
+                log.warning("dictionary index cannot be verified: %s", _reason(ending))
 
         self._children.spawn(_job(settings, verify=True), done)
 
     def close(self) -> None:
-        """End what still runs."""
+        """End what still runs; nobody wants to hear of it any more."""
+        self._closed = True
         self._children.kill_all()
 
     def _build(self, settings: Settings) -> Steps[Ending]:
@@ -71,7 +77,7 @@ class Loader:
         try:
             yield build
         except GeneratorExit:  # given up
-            self.close()
+            self._children.kill_all()
             raise
         return endings[0]
 

@@ -51,19 +51,28 @@ class Parser(ABC):
         ...
 
     def feed(self, block: bytes) -> None:
-        """Parse the lines that `block` completes. Raises DictionaryError for what is not UTF-8 text."""
+        """Parse the lines that `block` completes. Raises DictionaryError for what is not UTF-8 text.
+
+        Of several errors the first one in the file is told, wherever a block ends.
+        """
         self._hash.update(block)
-        text = self._rest + self._decode(block, final=False)
-        lines = text.split("\n")
+        text, flaw = self._decoded(block, final=False)
+        lines = (self._rest + text).split("\n")
         if max(map(len, lines)) > MAX_LINE:
-            number = next(at for at, line in enumerate(lines, self._line + 1) if len(line) > MAX_LINE)
-            raise DictionaryError(f"{self._at(number)}: longer than {MAX_LINE} characters")
+            before = next(at for at, line in enumerate(lines) if len(line) > MAX_LINE)
+            self._parse(lines[:before])
+            raise DictionaryError(f"{self._at(self._line + 1)}: longer than {MAX_LINE} characters")
         self._rest = lines.pop()
         self._parse(lines)
+        if flaw is not None:
+            raise flaw
 
     def end(self) -> None:
         """Parse what is left. Raises DictionaryError when there was not one entry in the file."""
-        self._parse([self._rest + self._decode(b"", final=True)])
+        text, flaw = self._decoded(b"", final=True)
+        if flaw is not None:
+            raise flaw
+        self._parse([self._rest + text])
         if not self._kept:
             raise DictionaryError(f"{self._name}: holds no entry at all; write one `key:value` a line")
 
@@ -79,20 +88,20 @@ class Parser(ABC):
             warnings.append(f"{self._name}: {self._unsaid} more warnings are not shown")
         return Facts(sha256=self._hash.hexdigest(), skipped=self._skipped, warnings=tuple(warnings))
 
-    def _decode(self, block: bytes, *, final: bool) -> str:
-        """Decode what the block completes, or say which line is no text."""
+    def _decoded(self, block: bytes, *, final: bool) -> tuple[str, DictionaryError | None]:
+        """The text that the block completes, up to what is none; and the error that says so."""
+        flaw = ""
         try:
             text = self._decoder.decode(block, final)
         except UnicodeDecodeError as error:
             text = error.object[: error.start].decode()  # what the decoder held back is part of the object
-            raise DictionaryError(
-                f"{self._at(self._line + 1 + text.count(chr(10)))}: not UTF-8; convert the file, "
-                "for example with: iconv -f GBK -t UTF-8"
-            ) from None
+            flaw = "not UTF-8; convert the file, for example with: iconv -f GBK -t UTF-8"
         if "\0" in text:
-            line = self._line + 1 + text[: text.index("\0")].count("\n")
-            raise DictionaryError(f"{self._at(line)}: a NUL byte; this is not a text file")
-        return text
+            text = text[: text.index("\0")]
+            flaw = "a NUL byte; this is not a text file"
+        if not flaw:
+            return text, None
+        return text, DictionaryError(f"{self._at(self._line + 1 + text.count(chr(10)))}: {flaw}")
 
     def _parse(self, lines: Sequence[str]) -> None:
         """Take the entries out of whole lines."""
