@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from support.commands import SECRET, signed, write_keys
 from support.daemon import Daemon
 
 from netechod.client.control import ask
@@ -17,10 +18,21 @@ from netechod.services.wire import NOT_ONLINE
 
 pytestmark = pytest.mark.system
 
-SERVICES = ("echo-udp", "dictionary", "chat")
+SERVICES = ("echo-udp", "dictionary", "chat", "command")
 HOSTS = ("127.0.0.2", "127.0.0.3")
 BOUNCE_LIMIT = 3
-FORGED = (b"", b"hi", b"apple", b"unknown", b"online", b"offline", b"\xff", b"x" * 1400, NOT_ONLINE)
+FORGED = (
+    b"",
+    b"hi",
+    b"apple",
+    b"unknown",
+    b"online",
+    b"offline",
+    b"\xff",
+    b"x" * 1400,
+    NOT_ONLINE,
+    b"NX1 ops",
+)
 
 Settings = dict[str, object]
 TRUSTED: Settings = {"access.bounce_limit": BOUNCE_LIMIT, "chat.join": "open"}
@@ -39,7 +51,8 @@ class Host(Daemon):
     def __init__(self, directory: Path, host: str, settings: Settings) -> None:
         # Words that lead to each other: among trusted hosts only the loop guard ends what they begin.
         super().__init__(directory, "apple:pear\npear:apple\nhi:apple\n")
-        self.configure(settings)
+        keys = write_keys(directory / "keys", ops=SECRET)
+        self.configure({"command.enabled": True, "command.key_file": keys, **settings})
         self.sockets = {service: socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for service in SERVICES}
         for service, sock in self.sockets.items():
             sock.bind((host, 0))
@@ -81,7 +94,10 @@ def test_what_is_forged_between_two_of_our_hosts_has_an_end(
     hosts: tuple[Host, Host], ours: str, theirs: str
 ) -> None:
     one, two = hosts
-    for forged in FORGED:
+    for forged in (
+        *FORGED,
+        signed("no-such-command"),
+    ):  # signed: what is answered on behalf of a key's holder
         count = carried(one, two, forged, two.sockets[theirs], ours)
         limit = ENDS_FOR_ALL if "echo-udp" in (ours, theirs) else ENDS_AT_ONCE
         if {ours, theirs} == {"echo-udp", "dictionary"}:
@@ -92,7 +108,7 @@ def test_what_is_forged_between_two_of_our_hosts_has_an_end(
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS)
 def test_a_host_never_talks_with_itself(hosts: tuple[Host, Host], ours: str, theirs: str) -> None:
     one, two = hosts
-    for forged in FORGED:
+    for forged in (*FORGED, signed("no-such-command")):
         assert carried(one, two, forged, one.sockets[theirs], ours) == 1
 
 
