@@ -41,6 +41,12 @@ def has_pidfd() -> bool:
     return True
 
 
+def hear_of_children() -> None:
+    """Have the system tell of their ends: who has inherited an ignored SIGCHLD is told nothing (wait(2))."""
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
 class Children:
     """Starts jobs and tells what became of them."""
 
@@ -48,8 +54,7 @@ class Children:
         self.loop = loop
         self.running: dict[int, Child] = {}  # by process id, until they are reaped
         self.use_pidfd = has_pidfd() if use_pidfd is None else use_pidfd
-        if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who has inherited that is told nothing (wait(2))
+        hear_of_children()
 
     def spawn(self, job: Job, done: Done, gone: Callback = lambda: None) -> None:
         """Start `job`; `done` is called once, in a later turn, also when it could not be started.

@@ -19,7 +19,7 @@ from collections.abc import Set
 from mmap import mmap
 from typing import NoReturn, get_args
 
-from netechod.reactor.children import has_pidfd
+from netechod.reactor.children import has_pidfd, hear_of_children
 from netechod.reactor.connection import Arrival, Server
 from netechod.reactor.drive import Ledger, Outcome, drive
 from netechod.reactor.loop import Loop
@@ -91,7 +91,7 @@ class Forks:
     def __init__(self, loop: Loop) -> None:
         if not has_pidfd():
             raise OSError(errno.ENOSYS, "the system lacks pidfd_open(2)")
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who has inherited SIG_IGN is told nothing (wait(2))
+        hear_of_children()
         self._loop = loop
         self._connections: dict[int, ProcessConnection] = {}  # by pidfd
         # One descriptor on the loop for all of them: select(2) can not watch one for every connection.
