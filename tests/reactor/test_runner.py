@@ -236,16 +236,23 @@ def test_a_worker_tells_what_became_of_a_job_and_when_it_is_gone(daemon: Daemon)
     _leave(daemon)
 
 
-def test_a_worker_starts_one_job_after_the_other(daemon: Daemon, clock: FakeClock) -> None:
-    for number in (1, 2, 3):
+def test_a_worker_starts_some_jobs_at_once_and_then_one_after_the_other(
+    daemon: Daemon, clock: FakeClock
+) -> None:
+    at_once = range(module.BURST)
+    for number in (*at_once, 100, 101, 102):
         daemon.order(number, "exit 0")
-    daemon.hears(2)
+    daemon.hears(2 * module.BURST)
     turn(daemon.loop, 3)
-    assert [message[0] for message, _ in daemon.heard] == [1, 1]
+    assert {message[0] for message, _ in daemon.heard} == set(at_once)
+    daemon.heard.clear()
+    clock.advance(module.INTERVAL)
+    daemon.hears(2)
+    assert [message[0] for message, _ in daemon.heard] == [100, 100]
     clock.advance(module.INTERVAL)
     daemon.hears(4)
-    assert [message[0] for message, _ in daemon.heard] == [1, 1, 2, 2]
-    _leave(daemon)  # the third has not begun, and never will
+    assert [message[0] for message, _ in daemon.heard[2:]] == [101, 101]
+    _leave(daemon)  # the last one has not begun, and never will
     assert len(daemon.heard) == 4
 
 

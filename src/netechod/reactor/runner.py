@@ -22,7 +22,8 @@ from netechod.reactor.loop import Callback, Loop, Timer
 from netechod.reactor.orphans import Orphans
 from netechod.services.api import Ending, Job
 
-INTERVAL = 0.005  # seconds between two starts: a flood of short jobs leaves the processors to others
+INTERVAL = 0.02  # seconds between two starts, in the long run: a flood leaves the processors to others
+BURST = 8  # jobs that may start at once after a pause
 PATIENCE = 2.0  # seconds that the worker gets to end what it runs: it kills, so more is the kernel's trouble
 
 
@@ -136,7 +137,8 @@ class Worker:
     def __init__(self, loop: Loop, sock: socket.socket) -> None:
         self._loop = loop
         self._waiting: deque[tuple[int, Job]] = deque()
-        self._pause: Timer | None = None  # runs since the last start
+        self._next_start = 0.0  # of the clock; from then on another job may start
+        self._timer: Timer | None = None
         self._ending = False
         self._children = Children(loop)
         self._orphans = Orphans(self._children, self._leave_if_idle)
@@ -155,16 +157,18 @@ class Worker:
     def _on_message(self, message: list[Any], body: bytes) -> None:
         number, job = message
         self._waiting.append((number, Job(*job)))
-        if self._pause is None:
-            self._start_next()
+        if self._timer is None:
+            self._start_due()
 
-    def _start_next(self) -> None:
-        """Start a job, and the next one not at once."""
-        self._pause = None
-        if self._waiting:
+    def _start_due(self) -> None:
+        """Start the jobs whose turn has come, and come back for the next one."""
+        now, self._timer = self._loop.now, None
+        while self._waiting and self._next_start <= now:
+            self._next_start = max(self._next_start, now - (BURST - 1) * INTERVAL) + INTERVAL
             number, job = self._waiting.popleft()
             self._children.spawn(job, partial(self._done, number), partial(self._gone, number))
-            self._pause = self._loop.call_at(self._loop.now + INTERVAL, self._start_next)
+        if self._waiting:
+            self._timer = self._loop.call_at(self._next_start, self._start_due)
 
     def _done(self, number: int, ending: Ending) -> None:
         status, output, *rest = ending
