@@ -13,10 +13,13 @@ from pathlib import Path
 from scripts.benching import report
 from scripts.benching.contest import Row
 from scripts.benching.environment import MissingError
+from scripts.benching.profiling import profile
+from scripts.benching.publish import publish
 from scripts.benching.reloads import RELOADS
+from scripts.benching.server import ServerError
 from scripts.benching.stage import ENGINES, Effort, Stage
+from scripts.benching.trial import Trial
 from scripts.benching.trials import TRIALS as RACES
-from scripts.benching.trials import Trial
 from scripts.options import Parser, bounded
 
 TRIALS = (*RACES, *RELOADS)
@@ -50,6 +53,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--pairs", type=bounded(1, 100))
     parser.add_argument("--scale", type=bounded(0.01, 10))
     parser.add_argument("--json", type=Path)
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--publish", action="store_true")
+    output.add_argument("--profile", action="store_true")
     return parser
 
 
@@ -78,22 +84,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that servers end with us
     _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    effort, cpus = effort_of(arguments), pin()
-    results: list[tuple[Trial, list[Row]]] = []
+    cpus = pin()
     try:
         with tempfile.TemporaryDirectory(prefix="netechod-bench-") as directory:
-            stage = Stage(Path(directory), cpus and cpus[0], effort)
-            for trial in arguments.only:
-                results.append((trial, trial.run(stage, arguments.against)))
-                print(report.table(*results[-1]), end="\n\n", flush=True)
-    except MissingError as error:
+            stage = Stage(Path(directory), cpus and cpus[0], effort_of(arguments))
+            if arguments.profile:
+                for trial in arguments.only:
+                    print(profile(trial, stage), end="\n\n", flush=True)
+                return 0
+            return measure(arguments, stage, cpus)
+    except (MissingError, ServerError) as error:
         print(f"scripts/bench: error: {error}", file=sys.stderr)
         return EX_UNAVAILABLE
+
+
+def measure(arguments: argparse.Namespace, stage: Stage, cpus: tuple[int, int] | None) -> int:
+    """Run the trials, and report."""
+    results: list[tuple[Trial, list[Row]]] = []
+    for trial in arguments.only:
+        results.append((trial, trial.run(stage, arguments.against)))
+        print(report.table(*results[-1]), end="\n\n", flush=True)
     machine = report.machine(cpus)
-    print(report.targets(results), report.legend(effort), machine, sep="\n\n")
+    print(report.targets(results), report.legend(stage.effort), machine, sep="\n\n")
+    figures = report.as_json(machine, stage.effort, results)
     if arguments.json is not None:
-        text = json.dumps(report.as_json(machine, effort, results), indent=1)
-        arguments.json.write_text(text, encoding="utf-8")
+        arguments.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    if arguments.publish:
+        print(publish(figures), end="")
     return 0 if all(report.sound(rows) for _, rows in results) else 1
 
 

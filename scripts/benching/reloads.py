@@ -21,7 +21,7 @@ from scripts.benching.environment import compiled
 from scripts.benching.load import Generator
 from scripts.benching.server import Server
 from scripts.benching.stage import Stage
-from scripts.benching.trials import Trial
+from scripts.benching.trial import Trial
 
 QUIET = f"{HOME}-quiet"
 SIZES = {"770k": 770_000, "3m": 3_000_000}

@@ -10,7 +10,7 @@ from statistics import median
 from scripts.benching.contest import HOME, Quartiles, Row, Sample
 from scripts.benching.single_shots import BASE
 from scripts.benching.stage import Effort
-from scripts.benching.trials import Trial
+from scripts.benching.trial import Trial
 
 HEADING = "  {:<17} {:>13}  {:<22} {:<11} {:>9}  {:<22} {:>9} {:>13} {:>5} {:>5}"
 

@@ -12,7 +12,14 @@ from netechod.client.chinese import TEXTS
 from netechod.client.words import is_chinese, tr
 
 SOURCE = Path(__file__).parents[2] / "src" / "netechod"
-ENGLISH = {"control.py", "operator.py", "operator_screens.py", "ctl.py", "daemon.py"}  # for operators
+ENGLISH = {
+    "control.py",
+    "operator.py",
+    "operator_screens.py",
+    "ctl.py",
+    "daemon.py",
+    "settings.py",
+}  # for operators
 MODULES = [
     module
     for floor in ("client", "cli")

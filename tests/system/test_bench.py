@@ -56,7 +56,11 @@ PEERS = {
     "reload-3m-silence": set(),
     "reload-3m-memory": set(),
     "reload-3m-time": set(),
+    "grow-connections": {f"netechod-{number}" for number in (1, 8, 512, 4096)},
+    "grow-members": {f"netechod-{number}" for number in (10, 30, 300, 2000)},
+    "grow-words": {f"netechod-{number}" for number in (1000, 100_000, 770_000, 3_000_000)},
 }
+NOWHERE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}  # for pip to find anything
 SHORT = ("--seconds", "0.01", "--pairs", "1", "--scale", "0.02")
 
 
@@ -97,8 +101,8 @@ def test_every_contestant_answers_everything_right_and_the_report_is_complete(tm
 
 
 def test_a_peer_that_cannot_be_had_is_named_with_the_reason_and_the_others_compete(tmp_path: Path) -> None:
-    here = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "NETECHOD_BENCH_HOME": str(tmp_path)}
-    run = bench("--only", "tcp-1", "--against", "C,uvloop", *SHORT, **here)
+    here = {"NETECHOD_BENCH_HOME": str(tmp_path)}
+    run = bench("--only", "tcp-1", "--against", "C,uvloop", *SHORT, **NOWHERE, **here)
     assert run.returncode == 0, run.stdout + run.stderr
     assert re.search(r"^  uvloop-protocol +failed: cannot install uvloop: .+$", run.stdout, re.MULTILINE)
     assert re.search(r"^  C +[\d,]+ ", run.stdout, re.MULTILINE)
@@ -166,6 +170,52 @@ def questions(tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("_scripts")
+def test_the_page_has_the_figures_of_the_last_run_that_was_published(tmp_path: Path) -> None:
+    from scripts.benching import publish
+
+    figures = json.loads((ROOT / publish.FIGURES).read_text(encoding="utf-8"))
+    page = (ROOT / publish.PAGE).read_text(encoding="utf-8")
+    assert publish.filled(page, figures) == page
+    (tmp_path / publish.PAGE).parent.mkdir()
+    (tmp_path / publish.PAGE).write_text(publish.filled(page, figures | {"trials": []}), encoding="utf-8")
+    assert publish.publish(figures, tmp_path, draws=False) == ""
+    assert (tmp_path / publish.PAGE).read_text(encoding="utf-8") == page
+    assert json.loads((tmp_path / publish.FIGURES).read_text(encoding="utf-8")) == figures
+
+
+def test_charts_are_drawn_of_what_there_is(tmp_path: Path) -> None:
+    """Of the published figures, and of a run with a single pair and peers that failed."""
+    figures = json.loads((ROOT / "docs/performance.json").read_text(encoding="utf-8"))
+    assert charts_of(figures, tmp_path) == {f"{name}.{kind}" for name in CHARTS for kind in ("png", "svg")}
+    trial = figures["trials"][0]
+    for row in trial["rows"]:
+        row["ratios"], row["samples"] = row["ratios"][:1], row["samples"][:1]
+    trial["rows"][1] |= {"ratios": [], "samples": [], "trouble": "it is not here"}
+    few = tmp_path / "few"
+    few.mkdir()
+    assert charts_of(figures | {"trials": [trial]}, few) == {"performance.png", "performance.svg"}
+
+
+CHARTS = ("performance", "growth")
+
+
+def charts_of(figures: object, directory: Path) -> set[str]:
+    file = directory / "figures"
+    file.write_text(json.dumps(figures))
+    command = [sys.executable, "-m", "scripts.benching.charts", str(file), str(directory / "charts")]
+    subprocess.run(command, check=True, cwd=ROOT, timeout=50)
+    return {file.name for file in (directory / "charts").iterdir()}
+
+
+def test_a_profile_names_lines_of_python_or_says_why_it_does_not(tmp_path: Path) -> None:
+    run = bench("--profile", "--only", "udp-1,start", **NOWHERE, NETECHOD_BENCH_HOME=str(tmp_path))
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("udp-1: UDP echo, one datagram in flight\n")
+    assert "  no look into Python: cannot install py-spy: " in run.stdout
+    assert "start: not under load, nothing to see" in run.stdout
+
+
+@pytest.mark.usefixtures("_scripts")
 def test_one_wrong_bit_in_an_echo_is_found() -> None:
     with talking_to(lie, socket.SOCK_STREAM, "load_tcp", 1, 1, 32, 1) as generator:
         tally = generator.run(0)
@@ -201,4 +251,5 @@ def test_the_help_names_every_trial_and_option() -> None:
         [ROOT / "scripts/bench", "--help"], capture_output=True, text=True, check=True
     ).stdout
     options = ["--quick", "--only", "--against", "--seconds", "--pairs", "--scale", "--json"]
+    options += ["--publish", "--profile"]
     assert all(word in text for word in (*options, *PEERS))

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from netechod.cli.parsing import Parser, add_configuration, failed, say, seconds
+from netechod.cli.parsing import Parser, failed, say, seconds
+from netechod.cli.settings import add_configuration
 from netechod.client import operator
 from netechod.client.control import Target
 from netechod.client.net import ClientError

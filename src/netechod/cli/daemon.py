@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from netechod.cli.parsing import Parser, add_configuration, failed, say, show
+from netechod.cli.parsing import Parser, failed, say, show
+from netechod.cli.settings import add_configuration
 from netechod.errors import NetechodError, reason_of
 
 DEFAULT_CONFIG = Path("/etc/netechod/netechod.toml")

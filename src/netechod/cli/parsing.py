@@ -5,7 +5,6 @@ import math
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from netechod import __version__
@@ -59,19 +58,6 @@ def seconds(text: str) -> float:
     if not 0 < value < math.inf:
         raise ValueError
     return value
-
-
-def add_configuration(parser: Parser, default: Path) -> None:
-    """The options that say what the configuration is."""
-    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help=f"default: {default}")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override one key of the configuration, e.g. chat.idle_timeout=30; may be repeated",
-    )
 
 
 def failed(program: str, error: NetechodError) -> int:

@@ -132,7 +132,8 @@ class MmsgDatagramIO:
             if ctypes.get_errno() in (errno.EAGAIN, errno.EINTR):
                 return ()
             _raise_errno()
-        messages.forget_interfaces(count)
+        if messages.interfaces is not None:  # where they came in: answers are routed like every other packet
+            messages.interfaces[:count] = _ZEROS[:count]
         batch: list[Datagram]
         if count == 1:
             batch = [(payloads[: messages.lengths[0]], messages.peers[:size])]
@@ -224,7 +225,7 @@ class _Messages:
         self.iov_bases = bytes_of_iovecs.cast("L")[0::2]
         # Only the half of a length that can be other than zero: it is like the lengths that come back.
         self.iov_lengths = bytes_of_iovecs.cast("I")[2 if sys.byteorder == "little" else 3 :: 4]
-        self._interfaces = (
+        self.interfaces = (
             memoryview(self.peers).cast("I")[layout.index_at // 4 :: layout.size // 4]
             if layout.control
             else None
@@ -234,11 +235,6 @@ class _Messages:
         """Give every message its own stretch of memory to receive into."""
         self.iov_bases[:] = memoryview(array("L", range(start, start + BATCH * stride, stride)))
         self.iov_lengths[:] = _ROOM
-
-    def forget_interfaces(self, count: int) -> None:
-        """Clear where the datagrams came in: the answer is routed like every other packet."""
-        if self._interfaces is not None:
-            self._interfaces[:count] = _ZEROS[:count]
 
 
 _STARTS = range(0, BATCH * _STRIDE, _STRIDE)

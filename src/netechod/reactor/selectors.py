@@ -52,12 +52,8 @@ class EpollSelector:
         self.register = epoll.register
         self.modify = epoll.modify
         self.unregister = epoll.unregister
+        self.wait = epoll.poll  # takes seconds, and rounds up to milliseconds
         self.close = epoll.close
-        self._poll = epoll.poll
-
-    def wait(self, timeout: float | None) -> list[tuple[int, int]]:
-        """See Selector. epoll takes seconds and rounds up to milliseconds."""
-        return self._poll(timeout)
 
 
 class PollSelector:

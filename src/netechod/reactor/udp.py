@@ -42,7 +42,7 @@ class UdpEndpoint:
         self._flush_asked = False
         self._timer: Timer | None = None
         self.counters = UdpCounters()
-        loop.watch(self._fd, self._on_readable)
+        loop.watch(self._fd, self._receive)
 
     def send(self, payload: bytes, peer: Peer) -> None:
         """See Outbox."""
@@ -76,11 +76,8 @@ class UdpEndpoint:
         self._loop.unwatch(self._fd)
         self._sock.close()
 
-    def _on_readable(self) -> None:
-        self._receive()
-
     def _receive(self) -> int:
-        """Take one batch to the service; returns its size."""
+        """Take one batch to the service, and send what it answers; returns the size of the batch."""
         try:
             batch = self._io.receive()
         except OSError:  # a failed checksum, memory: this call's trouble alone
@@ -90,7 +87,9 @@ class UdpEndpoint:
             return 0
         if batch:
             self.counters.received += len(batch)
+            self._flush_asked = True  # the end of this turn is now
             self._service.datagrams_received(batch, self._loop.now, self)
+            self._flush()
             self.set_timer()
         elif self._errors is not None:
             self._errors.drain()  # a send has met the error, and what is left of it keeps waking us
@@ -119,7 +118,7 @@ class UdpEndpoint:
         self._send(FLUSH_LIMIT)
         if not self._queue.size:
             self._flush_asked = False
-            self._loop.watch(self._fd, self._on_readable)
+            self._loop.watch(self._fd, self._receive)
 
     def _send(self, limit: int) -> None:
         """Send up to `limit` datagrams, until the kernel takes no more for now."""
