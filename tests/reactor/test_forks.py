@@ -15,6 +15,7 @@ from typing import NoReturn
 import pytest
 from support.looping import FakeClock, TcpBench, receive, receive_rest, run_until, turn
 from support.shortage import no_descriptor_left
+from support.signalling import signals_restored
 
 from netechod.reactor import forks
 from netechod.reactor.acceptor import PAUSE
@@ -82,8 +83,8 @@ def receive_after_close(loop: Loop, client: socket.socket) -> bytes:
 
 
 def test_a_child_leaves_the_daemons_signals_alone_and_has_none_blocked(loop: Loop, tcp: TcpBench) -> None:
-    signals = SignalSource(signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-    try:
+    with signals_restored():
+        signals = SignalSource(signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
         signals.deliver_to(loop, {})
         server = tcp.serve(model="fork")
         pid = child_of(loop, server, tcp.connected(server))
@@ -91,8 +92,6 @@ def test_a_child_leaves_the_daemons_signals_alone_and_has_none_blocked(loop: Loo
         assert not signals_in(pid, "SigCgt") & IGNORED
         assert signals_in(pid, "SigBlk") == set()
         assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set(), "ours are as they were"
-    finally:
-        signals.close()
 
 
 def test_no_child_outlives_its_connection_not_even_as_a_zombie(loop: Loop, tcp: TcpBench) -> None:
@@ -226,14 +225,12 @@ def test_a_system_without_pidfds_cannot_have_the_model(loop: Loop, monkeypatch: 
 def test_who_inherits_an_ignored_sigchld_learns_of_its_children_all_the_same(
     loop: Loop, tcp: TcpBench
 ) -> None:
-    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    try:
+    with signals_restored():
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         server = tcp.serve(model="fork")
         client = tcp.connected(server)
         assert receive_after_close(loop, client) == b""
         run_until(loop, lambda: server.counters.closed)
-    finally:
-        signal.signal(signal.SIGCHLD, before)
 
 
 # --- the life of a child, lived in this process: in a child of its own no coverage is measured
