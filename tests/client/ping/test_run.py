@@ -297,6 +297,20 @@ def test_a_dumb_terminal_gets_lines() -> None:
     assert "\n#1  " in terminal.seen
 
 
+@pytest.mark.parametrize(
+    ("changes", "is_ascii"), [({}, False), ({"PYTHONIOENCODING": "ascii"}, True), ({"TERM": "linux"}, True)]
+)
+def test_a_terminal_gets_the_characters_that_it_has(changes: dict[str, str], is_ascii: bool) -> None:
+    with (
+        FakeUdpServer(echo_datagram) as fake,
+        Terminal("ping", "-u", "-c", "9", *QUICK, fake.address, **({"TERM": "xterm"} | changes)) as terminal,
+    ):
+        assert terminal.wait() == 0
+    assert "lost 0" in terminal.seen
+    assert terminal.seen.isascii() is is_ascii
+    assert "\\u" not in terminal.seen
+
+
 def test_a_name_that_does_not_resolve_ends_with_1() -> None:
     run = netecho("ping", "no.such.host.invalid")
     assert outcome(run) == (1, "")

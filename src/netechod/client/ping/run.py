@@ -13,7 +13,7 @@ from netechod.client.ping.prober import Plan, Prober
 from netechod.client.ping.report import About
 from netechod.client.ping.sweep import TRIES, Sweep
 from netechod.client.ping.tally import Tally
-from netechod.client.ping.views import Events, Lines, Living, Program, Quiet, Silent
+from netechod.client.ping.views import Events, Lines, Living, Program, Quiet, Silent, can_draw
 from netechod.client.screen import is_smart, suggest
 from netechod.client.words import tr
 
@@ -92,7 +92,7 @@ def _view(about: About, manner: Manner) -> Silent:
     kind: type[Quiet] = Living if is_smart(sys.stdout) else Lines
     if manner.form:
         kind = Quiet if manner.form == "quiet" else Lines
-    return kind(about, histogram=manner.histogram, ascii_only=manner.ascii_only)
+    return kind(about, histogram=manner.histogram, ascii_only=manner.ascii_only or not can_draw())
 
 
 def _is_whole(tally: Tally, plan: Plan) -> bool:

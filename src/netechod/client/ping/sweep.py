@@ -100,12 +100,9 @@ class Sweep:
         """Search, and tell in this form; it ends early when somebody ends it, or the time is over."""
         low, high = sizes
         tell = {"json": _ignore, "quiet": _ignore, "jsonl": _put_record}.get(form, self._put_line)
-        if not form.startswith("json"):
-            where = self._about.where
-            put(
-                tr("SWEEP {where}, payloads of {low} to {high} bytes", where=where, low=low, high=high) + "\n"
-            )
         with Attention() as attention:
+            if not form.startswith("json"):
+                put(self._headline(low, high) + "\n")
             for size in self._sizes(low, high):
                 outcome = self._try(size, attention)
                 if outcome is None:

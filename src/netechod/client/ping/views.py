@@ -19,7 +19,7 @@ LEAST_SPARKS = 4  # fewer are no curve
 LEVELS = "▁▂▃▄▅▆▇█"
 ASCII_LEVELS = "_.-=+*#@"
 LOST = "!"
-SPARE = 3  # columns at the end of the line: the terminal shows ^\\ or ^C there
+SPARE = 3  # columns at the end of the line: the terminal shows ^C there
 
 
 class Silent:
@@ -199,6 +199,15 @@ class Events(Silent):
     def end(self, tally: Tally, around: Circumstances) -> None:
         """Tell what came of it."""
         self.summary_wanted(tally, around)
+
+
+def can_draw() -> bool:
+    """Whether stdout takes the characters of the curve: not every encoding has them, nor every font."""
+    try:
+        LEVELS.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return False
+    return os.environ.get("TERM") != "linux"
 
 
 def columns() -> int:
