@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from select import select
 
 import pytest
 from support.looping import FakeClock, run_until, turn
@@ -132,6 +133,19 @@ def test_a_stray_that_holds_the_pipe_keeps_nobody_waiting(children: Children) ->
     children.kill_all()
     assert [ending.status for ending in endings] == [137]
     run_until(children.loop, lambda: not children.running)
+    os.kill(stray, signal.SIGKILL)
+
+
+def test_what_is_left_in_the_pipe_at_the_end_is_read(children: Children) -> None:
+    endings, stray = started(
+        children, "setsid sh -c 'echo $$; read x </dev/zero; echo more; exec sleep 1000'&wait"
+    )
+    os.kill(stray, 0)
+    [child] = children.running.values()
+    children.loop.unwatch(child._reader)  # as a loop that has no turn before the end
+    select([child._reader], [], [])
+    children.kill_all()
+    assert endings[0].output == b"%d\nmore\n" % stray
     os.kill(stray, signal.SIGKILL)
 
 
