@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from socket import AF_UNIX, SOCK_STREAM, socket
 
@@ -22,6 +22,7 @@ ROUNDS = 6
 AT_ONCE = 8  # questions on their way at the same time
 PATIENT = 0.2  # seconds for an answer, after which one more question is asked
 CHUNK = 3000  # bytes
+LOOKS = 100  # at what is open: what tells the service manager is so for a moment
 WAITS = 4  # of the loop, for every thing that it is asked to do: more is a spin
 LOG = "log/log.txt"
 
@@ -250,12 +251,17 @@ def failing(daemon: Daemon, fault: Fault, trace: Path) -> Iterator[None]:
             lines.rest()
 
 
-def descriptors(daemon: Daemon) -> list[str]:
-    """What the daemon has open, when nobody asks it anything any more."""
-    while connections(daemon.directory / "control.sock"):
-        pass
+def descriptors(daemon: Daemon, expected: int = 0) -> list[str]:
+    """What the daemon has open when nobody asks it anything; so many in the end, if it gives all back."""
     assert daemon.process is not None
-    return sorted(str(link.readlink()) for link in Path(f"/proc/{daemon.process.pid}/fd").iterdir())
+    for _ in range(LOOKS):
+        while connections(daemon.directory / "control.sock"):
+            pass
+        with suppress(FileNotFoundError):  # it has closed one while we looked
+            found = [str(link.readlink()) for link in Path(f"/proc/{daemon.process.pid}/fd").iterdir()]
+            if len(found) == expected or not expected:
+                break
+    return sorted(found)
 
 
 def connections(control: Path) -> int:
@@ -296,7 +302,7 @@ def attempt(fault: Fault) -> str:
             daemon.start()
             before = descriptors(daemon)
             asked, lost = asked_and_lost(daemon, fault, trace)
-            after = descriptors(daemon)
+            after = descriptors(daemon, len(before))
             daemon.signal(signal.SIGUSR2)
             daemon.said("status dictionary ")
             status, told, log = daemon.stop(), daemon.stderr(), daemon.log()
