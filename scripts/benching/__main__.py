@@ -15,14 +15,12 @@ from scripts.benching.contest import Row
 from scripts.benching.environment import MissingError
 from scripts.benching.profiling import profile
 from scripts.benching.publish import publish
-from scripts.benching.reloads import RELOADS
 from scripts.benching.server import ServerError
 from scripts.benching.stage import ENGINES, Effort, Stage
 from scripts.benching.trial import Trial
-from scripts.benching.trials import TRIALS as RACES
+from scripts.benching.trials import TRIALS
 from scripts.options import Parser, bounded
 
-TRIALS = (*RACES, *RELOADS)
 FULL = Effort(seconds=0.25, pairs=9)
 EX_UNAVAILABLE = 69  # sysexits.h: something that is needed is not there
 QUICK = Effort(seconds=0.1, pairs=3, scale=0.1)

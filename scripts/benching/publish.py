@@ -15,6 +15,7 @@ from typing import Any
 from scripts.benching import ROOT
 from scripts.benching.contest import HOME, Quartiles
 from scripts.benching.environment import MissingError, python_with
+from scripts.benching.report import figure
 
 FIGURES = Path("docs/performance.json")
 PAGE = Path("docs/performance.md")
@@ -104,7 +105,7 @@ def cells_of(contestant: Figures, unit: str) -> Sequence[str]:
     latency = [f"{median(sample[which] for sample in samples):.0f}" for which in ("p50", "p99")]
     return (
         name,
-        f"{median(sample['value'] for sample in samples):,.0f} {unit}",
+        f"{figure(median(sample['value'] for sample in samples))} {unit}",
         ratio(contestant["ratios"]),
         f"{median(spent):.2f}" if spent else "",
         ratio(contestant["cpu_ratios"]),

@@ -45,7 +45,7 @@ def _line(trial: Trial, row: Row) -> str:
     spent = [sample.cpu * 1e6 for sample in row.samples if sample.cpu is not None]
     text = HEADING.format(
         row.name,
-        f"{median(sample.value for sample in row.samples):,.0f}",
+        figure(median(sample.value for sample in row.samples)),
         _ratio(row.ratios),
         "".join(f"{verdict.aim} {_met(verdict)}" for verdict in verdicts(trial, [row])),
         f"{median(spent):.2f}" if spent else "",
@@ -56,6 +56,11 @@ def _line(trial: Trial, row: Row) -> str:
         row.wrong,
     )
     return text + (f"  failed in the end: {row.trouble}" if row.trouble else "")
+
+
+def figure(value: float) -> str:
+    """A figure with as many digits as tell something."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _ratio(ratios: list[float]) -> str:
@@ -92,8 +97,8 @@ def verdicts(trial: Trial, rows: Sequence[Row]) -> list[Verdict]:
             found.append(Verdict(trial.title, f"{aim} x", reached, spread, met))
         if row.name == HOME and trial.at_most is not None and row.samples:
             lower, middle, upper = Quartiles.of([sample.value for sample in row.samples])
-            spread = f"{lower:.0f}-{upper:.0f}" if len(row.samples) > 1 else "measured once"
-            aim, reached = f"<= {trial.at_most:g}", f"{middle:.0f} {trial.unit}"
+            spread = f"{figure(lower)}-{figure(upper)}" if len(row.samples) > 1 else "measured once"
+            aim, reached = f"<= {trial.at_most:g}", f"{figure(middle)} {trial.unit}"
             found.append(Verdict(trial.title, aim, reached, spread, middle <= trial.at_most))
     return found
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from scripts.benching.contest import HOME
+from scripts.benching.reloads import RELOADS
 from scripts.benching.single_shots import Resident, Starter
 from scripts.benching.stage import Stage
 from scripts.benching.trial import (
@@ -187,4 +188,4 @@ GROWTH = (
     ),
 )
 
-TRIALS = (*COMPARISONS, *GROWTH)
+TRIALS = (*COMPARISONS, *RELOADS, *GROWTH)

@@ -145,6 +145,9 @@ class Loop:
         readers, writers = self._readers, self._writers
         for fd, mask in events:
             reader = readers[fd]
+            if mask == READABLE and reader is not None:  # nearly always
+                reader()
+                continue
             if mask & ~WRITABLE and reader is not None:
                 reader()
             writer = writers[fd]
