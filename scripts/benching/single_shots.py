@@ -15,49 +15,21 @@ MEMBERS_PER_SOURCE = 16
 MESSAGE = bytes(range(32))
 
 
-class ConnectionHolder:
-    """Bytes of the server's memory by idle connection: after one echo each, all of them held open."""
+class Holder:
+    """Bytes of the server's memory by client: so many of them, each entered once and held open.
 
-    def __init__(self, make: Callable[[], Server], connections: int) -> None:
-        self._make = make
-        self._connections = connections
-
-    def warm_up(self) -> None:
-        """Memory knows no first time."""
-
-    def sample(self) -> Sample:
-        """See Contestant."""
-        server = self._make().start()
-        sizes: list[int] = []
-        with ExitStack() as stack:
-            stack.callback(server.stop)
-            for number in range(self._connections):
-                if number == BASE:
-                    sizes.append(server.memory())
-                try:
-                    source = number // CONNECTIONS_PER_SOURCE
-                    address = server.addresses["echo-tcp"]
-                    sock = stack.enter_context(_socket(socket.SOCK_STREAM, address, source))
-                    sock.send(MESSAGE)
-                    wrong = sock.recv(len(MESSAGE), socket.MSG_WAITALL) != MESSAGE
-                except OSError as error:
-                    raise server.failure(error) from error
-            sizes.append(server.memory())
-            return Sample(_by_one(sizes, self._connections), wrong=wrong)
-
-    def close(self) -> None:
-        """No server stays."""
-
-
-class MemberHolder:
-    """Bytes of the server's memory by chat member: everything that it remembers of somebody who has joined.
-
-    Everybody who joins is announced to everybody; members who do not listen have the least of buffers.
+    `enter(server, number)` gives the socket of one client, and whether it was answered wrong.
     """
 
-    def __init__(self, make: Callable[[], Server], members: int) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Server],
+        clients: int,
+        enter: Callable[[Server, int], tuple[socket.socket, bool]],
+    ) -> None:
         self._make = make
-        self._members = members
+        self._clients = clients
+        self._enter = enter
 
     def warm_up(self) -> None:
         """Memory knows no first time."""
@@ -66,17 +38,20 @@ class MemberHolder:
         """See Contestant."""
         server = self._make().start()
         sizes: list[int] = []
+        wrong = 0
         with ExitStack() as stack:
             stack.callback(server.stop)
-            for number in range(self._members):
+            for number in range(self._clients):
                 if number == BASE:
                     sizes.append(server.memory())
                 try:
-                    stack.enter_context(_joined(server.addresses["chat"], number))
+                    sock, is_wrong = self._enter(server, number)
                 except OSError as error:
                     raise server.failure(error) from error
+                stack.enter_context(sock)
+                wrong += is_wrong
             sizes.append(server.memory())
-            return Sample(_by_one(sizes, self._members))
+            return Sample(_by_one(sizes, self._clients), wrong=wrong)
 
     def close(self) -> None:
         """No server stays."""
@@ -135,10 +110,20 @@ def _socket(kind: socket.SocketKind, server: Address, source: int) -> socket.soc
     return sock
 
 
-def _joined(server: Address, number: int) -> socket.socket:
-    """A chat member that has heard itself come online."""
-    sock = _socket(socket.SOCK_DGRAM, server, number // MEMBERS_PER_SOURCE)
+def connected(server: Server, number: int) -> tuple[socket.socket, bool]:
+    """A TCP connection after one echo, and whether that was wrong."""
+    sock = _socket(socket.SOCK_STREAM, server.addresses["echo-tcp"], number // CONNECTIONS_PER_SOURCE)
+    sock.send(MESSAGE)
+    return sock, sock.recv(len(MESSAGE), socket.MSG_WAITALL) != MESSAGE
+
+
+def joined(server: Server, number: int) -> tuple[socket.socket, bool]:
+    """A chat member that has heard itself come online.
+
+    Everybody who joins is announced to everybody; members who do not listen have the least of buffers.
+    """
+    sock = _socket(socket.SOCK_DGRAM, server.addresses["chat"], number // MEMBERS_PER_SOURCE)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
     sock.send(b"online")
     sock.recv(100)
-    return sock
+    return sock, False

@@ -6,7 +6,7 @@ from functools import partial
 
 from scripts.benching.contest import HOME, Contestant, Row, compete
 from scripts.benching.server import Server, ServerError
-from scripts.benching.single_shots import ConnectionHolder, MemberHolder, Starter
+from scripts.benching.single_shots import Holder, Starter, connected, joined
 from scripts.benching.stage import Stage
 
 SMALL = 32  # bytes of a message
@@ -103,12 +103,12 @@ def chat(members: int) -> Enter:
 
 def connections_held(stage: Stage, name: str) -> Contestant:
     """A server to fill with connections."""
-    return ConnectionHolder(partial(stage.server, name, "echo-tcp"), stage.effort.scaled(MANY, LEAST))
+    return Holder(partial(stage.server, name, "echo-tcp"), stage.effort.scaled(MANY, LEAST), connected)
 
 
 def members_held(stage: Stage, name: str) -> Contestant:
     """A server to fill with chat members."""
-    return MemberHolder(partial(stage.server, name, "chat"), stage.effort.scaled(MEMBERS, LEAST))
+    return Holder(partial(stage.server, name, "chat"), stage.effort.scaled(MEMBERS, LEAST), joined)
 
 
 def started(make: type[Starter]) -> Enter:

@@ -45,6 +45,14 @@ def run_until(presence: Presence, state: State) -> list[Event]:
     return events
 
 
+def wait_for(server: FakeUdpServer) -> None:
+    """Wait until the server has handled everything that was sent before: it answers in order."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(10.0)
+        sock.sendto(b"anybody?", (server.host, server.port))
+        sock.recv(100)
+
+
 def test_a_machine_that_has_another_address_now_returns_from_that(
     room: FakeRoom, server: FakeUdpServer
 ) -> None:
@@ -60,6 +68,7 @@ def test_a_machine_that_has_another_address_now_returns_from_that(
         presence.member.say(b"hi", time.monotonic())
         assert run_until(presence, State.SAYING) == []
         assert run_until(presence, State.READY)[0].own
+    wait_for(server)
     assert room.heard == ["online", "online", "hi", "offline"]
 
 

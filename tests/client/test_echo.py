@@ -21,7 +21,7 @@ from support.fake_servers import (
     silence,
     unused_udp_port,
 )
-from support.netecho import COMMAND, Terminal, environment, netecho, outcome
+from support.netecho import COMMAND, Terminal, environment, netecho, outcome, unread
 
 from netechod.client.echo import Comparison, Output, Stream
 from netechod.client.net import ClientError
@@ -145,18 +145,8 @@ def test_an_early_end_is_told() -> None:
 
 
 def test_a_reader_who_leaves_is_no_error() -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
     with FakeTcpServer(echo_stream) as fake:
-        run = subprocess.run(
-            [*COMMAND, "echo", fake.address],
-            input=b"x\n",
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            env=environment(),
-        )
-    os.close(writer)
-    assert (run.returncode, run.stderr) == (0, b"")
+        assert unread("echo", fake.address, stdin=b"x\n") == (0, b"")
 
 
 def test_a_full_disk_is_an_error() -> None:

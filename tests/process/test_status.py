@@ -2,24 +2,12 @@
 
 from dataclasses import replace
 
+from support.statuses import ALL_OFF
+
 from netechod.process.reloading import Outcome
-from netechod.process.status import DictionaryStatus, Status
+from netechod.process.status import DictionaryStatus
 
 WORDS = DictionaryStatus(file="/d", entries=3, skipped=0, sha256="", store="memory", generation=4, loaded=0.0)
-ALL_OFF = Status(
-    version="1",
-    pid=2,
-    uptime=61.7,
-    config="",
-    listeners=(),
-    counters={},
-    connections=None,
-    dictionary=None,
-    members=None,
-    commands=None,
-    log_lost=0,
-    last_reload=None,
-)
 
 
 def test_the_line_tells_of_every_service() -> None:

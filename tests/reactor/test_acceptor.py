@@ -13,7 +13,8 @@ import pytest
 from support.looping import FakeClock, TcpBench, run_until, turn, waiting_turn
 from support.shortage import no_descriptor_left
 
-from netechod.reactor.acceptor import ACCEPTS_PER_TURN, COMPLAINT_INTERVAL, PAUSE, Acceptor
+from netechod.reactor.acceptor import ACCEPTS_PER_TURN, PAUSE, Acceptor
+from netechod.reactor.complaint import COMPLAINT_INTERVAL
 from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Loop
 from netechod.reactor.selectors import SelectSelector

@@ -12,8 +12,9 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from support.looping import FakeClock, TcpBench, receive, run_until, turn, until_readable
 
+from netechod.reactor.complaint import COMPLAINT_INTERVAL
 from netechod.reactor.loop import Loop
-from netechod.reactor.reception import COMPLAINT_INTERVAL, TcpLimits
+from netechod.reactor.reception import TcpLimits
 from netechod.reactor.tcp import TcpServer
 
 LIMIT = 32  # connections; a sixteenth of them, two, must be free before the next is accepted

@@ -8,9 +8,10 @@ import pytest
 from support.looping import FakeClock, TcpBench, receive, receive_rest, run_until, turn
 
 from netechod.reactor.acceptor import PAUSE
+from netechod.reactor.complaint import COMPLAINT_INTERVAL
 from netechod.reactor.loop import Loop
 from netechod.reactor.models import model_of
-from netechod.reactor.reception import COMPLAINT_INTERVAL, TcpLimits
+from netechod.reactor.reception import TcpLimits
 from netechod.reactor.threads import Pool
 from netechod.services.api import Chunk
 from netechod.services.echo import EchoSession

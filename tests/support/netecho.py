@@ -28,6 +28,17 @@ def netecho(*arguments: str, stdin: bytes = b"", **changes: str) -> subprocess.C
     )
 
 
+def unread(*arguments: str, stdin: bytes = b"") -> tuple[int, bytes]:
+    """Run it with nobody left to read what it prints: exit status and stderr."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as stdout:
+        run = subprocess.run(
+            [*COMMAND, *arguments], input=stdin, stdout=stdout, stderr=subprocess.PIPE, env=environment()
+        )
+    return run.returncode, run.stderr
+
+
 def outcome(run: subprocess.CompletedProcess[bytes]) -> tuple[int, str]:
     """Exit status and stdout: what scripts see."""
     return run.returncode, run.stdout.decode()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.scripts import NOWHERE, ROOT, script
 
 if TYPE_CHECKING:
     from scripts.benching.load import Generator
@@ -25,7 +26,6 @@ pytestmark = [
     ),
 ]
 
-ROOT = Path(__file__).resolve().parents[2]
 TCP = {"C", "asyncio-streams"}
 UDP = {"C", "asyncio-datagrams"}
 PEERS = {
@@ -60,21 +60,12 @@ PEERS = {
     "grow-members": {f"netechod-{number}" for number in (10, 30, 300, 2000)},
     "grow-words": {f"netechod-{number}" for number in (1000, 100_000, 770_000, 3_000_000)},
 }
-NOWHERE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}  # for pip to find anything
 SHORT = ("--seconds", "0.01", "--pairs", "1", "--scale", "0.02")
 
 
 def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The program, to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "scripts.benching", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-        cwd=ROOT,
-        env=os.environ | environment,
-    )
+    return script("benching", *arguments, changes=environment)
 
 
 def test_every_contestant_answers_everything_right_and_the_report_is_complete(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.scripts import ROOT, script
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
-ROOT = Path(__file__).resolve().parents[2]
 MODELS = ("select", "iterative", "fork", "thread", "pool")
 ALL = (*MODELS, "select/poll", "select/select")
 CHARTS = ("throughput", "p99", "memory", "tasks")
@@ -24,15 +24,7 @@ FLOWS = ("flat", "paced", "slow", "visits")
 
 def compare(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The program, to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "scripts.comparing", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=150,
-        check=False,
-        cwd=ROOT,
-        env=os.environ | environment,
-    )
+    return script("comparing", *arguments, timeout=150, changes=environment)
 
 
 def draw(figures: Path, directory: Path) -> None:

@@ -1,30 +1,19 @@
 """scripts/fuzz as a program; what the targets assert is shown in tests/fuzz."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from fuzz.feed import Feed
 from fuzz.target import Target, all_targets
+from support.scripts import NOWHERE, ROOT, script
 
 pytestmark = pytest.mark.system
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def fuzz(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The program behind the script, to its end; it installs nothing."""
-    return subprocess.run(
-        [sys.executable, "-m", "scripts.fuzzing", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-        env=os.environ
-        | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""},
-    )
+    return script("fuzzing", *arguments, changes=NOWHERE)
 
 
 def test_it_fuzzes_or_says_that_there_is_no_fuzzer(tmp_path: Path) -> None:

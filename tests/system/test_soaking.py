@@ -1,8 +1,6 @@
 """scripts/soak as short as it gets: that everything holds; and that it would find what does not."""
 
-import os
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -13,14 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.fake_servers import Address, FakeTcpServer, FakeUdpServer, Replies
+from support.scripts import ROOT, script
 
 if TYPE_CHECKING:
     from scripts.soaking.place import Place
     from scripts.soaking.vitals import Vitals
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("_scripts")]
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -31,13 +28,7 @@ def _scripts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The program behind the script, to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "scripts.soaking", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
-    )
+    return script("soaking", *arguments, timeout=None)
 
 
 @pytest.mark.timeout(180)

@@ -6,13 +6,13 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from netechod.reactor.complaint import Complaint
 from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Loop, Timer
 
 ACCEPTS_PER_TURN = 64  # connections taken from one listener per turn; the rest wait one turn
 BACKLOG = 4096  # connections that can wait to be taken when we stop (listen(2), somaxconn)
 PAUSE = 0.2  # seconds without accepting when nobody can be taken: no descriptor, no memory
-COMPLAINT_INTERVAL = 10.0  # seconds between two log lines about the same shortage
 
 # What the process or the system is short of; ENOSPC: connections that can be watched (epoll_ctl(2)).
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC}
@@ -38,7 +38,7 @@ class Acceptor:
         self._counters = counters
         self._accepted = accepted
         self._shortage: Timer | None = None  # set while we wait for the system to recover
-        self._complained = -COMPLAINT_INTERVAL
+        self._complaint = Complaint(loop)
         self._open = False
         self.resume()
 
@@ -104,8 +104,7 @@ class Acceptor:
         """The listener stays readable while nothing can be accepted: look away, or the loop would spin."""
         self._loop.unwatch(self._sock.fileno())
         self._shortage = self._loop.call_at(self._loop.now + PAUSE, self._on_shortage_over)
-        if self._loop.now - self._complained >= COMPLAINT_INTERVAL:
-            self._complained = self._loop.now
+        if self._complaint.is_due():
             log.error("accept failed, new connections wait: %s", error.strerror)
 
     def _on_shortage_over(self) -> None:

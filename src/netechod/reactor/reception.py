@@ -7,13 +7,12 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from netechod.reactor.acceptor import PAUSE, Acceptor
+from netechod.reactor.complaint import Complaint
 from netechod.reactor.connection import Arrival
 from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Loop, Timer
 from netechod.reactor.models import Model
 from netechod.services.sources import source_of
-
-COMPLAINT_INTERVAL = 10.0  # seconds between two log lines about the same shortage
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +50,7 @@ class Reception:
         self._to_serve = False  # soon
         self._full = False
         self._shortage: Timer | None = None  # set while we wait for the system to recover
-        self._complained = -COMPLAINT_INTERVAL
+        self._complaint = Complaint(loop)
         self._last_call = False
         self._acceptors: list[Acceptor] = []
 
@@ -162,7 +161,7 @@ class Reception:
     def _wait_for_the_system(self, error: OSError) -> None:
         """Let everybody wait for a moment: who cannot be served need not be accepted either."""
         self._shortage = self._loop.call_at(self._loop.now + PAUSE, self._on_shortage_over)
-        if self._may_complain():
+        if self._complaint.is_due():
             log.error("a connection cannot be served, new ones wait: %s", error.strerror)
 
     def _on_shortage_over(self) -> None:
@@ -183,16 +182,11 @@ class Reception:
             self._full = True
             for acceptor in self._acceptors:
                 acceptor.pause()
-            if not short and self._model.room != 1 and self._may_complain():  # iterative is meant to be full
+            if (
+                not short and self._model.room != 1 and self._complaint.is_due()
+            ):  # iterative is meant to be full
                 log.warning("connections at the limit of %d, new ones wait", limit)
         elif self._full and not short and count <= limit - max(1, limit // 16):
             self._full = False
             for acceptor in self._acceptors:
                 acceptor.resume()
-
-    def _may_complain(self) -> bool:
-        """Whether the last complaint is old enough."""
-        if self._loop.now - self._complained < COMPLAINT_INTERVAL:
-            return False
-        self._complained = self._loop.now
-        return True

@@ -15,6 +15,7 @@ from fuzz.feed import Feed
 from fuzz.target import scratch, target
 from support.characters import is_harmless
 from support.looping import turn, until_readable
+from support.statuses import ALL_OFF
 
 from netechod.errors import AlreadyRunningError
 from netechod.process.building import Shared, UdpService
@@ -64,20 +65,7 @@ class Operated:
 
     def status(self) -> Status:
         """See commands.Operated."""
-        return Status(
-            version="1",
-            pid=1,
-            uptime=1.0,
-            config="",
-            listeners=(),
-            counters={},
-            connections=None,
-            dictionary=None,
-            members=None,
-            commands=None,
-            log_lost=0,
-            last_reload=None,
-        )
+        return ALL_OFF
 
     def members(self) -> list[Presence]:
         """See commands.Operated."""

@@ -1,0 +1,18 @@
+"""What a daemon says of itself, for tests of who shows or passes it on."""
+
+from netechod.process.status import Status
+
+ALL_OFF = Status(
+    version="1",
+    pid=2,
+    uptime=61.7,
+    config="",
+    listeners=(),
+    counters={},
+    connections=None,
+    dictionary=None,
+    members=None,
+    commands=None,
+    log_lost=0,
+    last_reload=None,
+)
