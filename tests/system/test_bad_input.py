@@ -94,13 +94,13 @@ CASES = [
     Case(
         "an unknown section",
         78,
-        ("netechod.toml:9: echos: unknown key", "did you mean 'echo'?"),
+        ("netechod.toml:10: echos: unknown key", "did you mean 'echo'?"),
         {"echos.on": 1},
     ),
     Case(
         "a misspelt key",
         78,
-        ("netechod.toml:9: chat.idle_timeot: unknown key", "did you mean 'idle_timeout'?"),
+        ("netechod.toml:10: chat.idle_timeot: unknown key", "did you mean 'idle_timeout'?"),
         {"chat.idle_timeot": 3},
     ),
     Case(
@@ -112,7 +112,7 @@ CASES = [
     Case(
         "a string for a number",
         78,
-        ("netechod.toml:9: chat.max_members: must be an integer (got a string)",),
+        ("netechod.toml:10: chat.max_members: must be an integer (got a string)",),
         {"chat.max_members": "3"},
     ),
     Case("a number for a boolean", 78, ("must be true or false (got an integer)",), {"chat.enabled": 1}),
