@@ -49,12 +49,16 @@ def record(*arguments: str) -> dict[str, Any]:
 @pytest.mark.parametrize("size", [8, 56, 65507])
 @pytest.mark.parametrize("udp", [False, True])
 def test_what_comes_back_is_counted_and_verified(size: int, udp: bool) -> None:
+    probes = (
+        4 if udp and size == 65507 else 20
+    )  # no more of these than a buffer holds, however late it is read
     with FakeUdpServer(echo_datagram) if udp else FakeTcpServer(echo_stream) as fake:
-        made = record(*(["-u"] if udp else []), *QUICK, "-c", "20", "-s", str(size), fake.address)
-    assert (made["status"], made["sent"], made["received"], made["lost"]) == (0, 20, 20, 0)
+        options = [*(["-u"] if udp else []), *QUICK, "-c", str(probes), "-s", str(size)]
+        made = record(*options, fake.address)
+    assert (made["status"], made["sent"], made["received"], made["lost"]) == (0, probes, probes, 0)
     assert (made["bytes"], made["proto"], made["corrupted_bytes"]) == (size, "udp" if udp else "tcp", 0)
     assert (made["host"], made["addr"], made["port"]) == ("127.0.0.1", "127.0.0.1", fake.port)
-    assert len(made["samples_ms"]) == 20
+    assert len(made["samples_ms"]) == probes
     assert None not in made["samples_ms"]
     assert (made["connect_ms"] is None) is udp
     times = made["rtt_ms"]
