@@ -383,6 +383,45 @@ def test_a_deadline_taken_back_is_not_met(make: Make, loop: Loop, clock: FakeClo
     assert silent(client)
 
 
+def test_what_follows_a_question_gathers_for_the_pause(bench: Bench, loop: Loop, clock: FakeClock) -> None:
+    client = bench.client()
+    bench.endpoint.gather(0.5)
+    bench.say(client, b"first")
+    for payload in (b"second", b"third"):
+        client.send(payload)
+    turn(loop, 3)
+    assert bench.counters.received == 1
+    bench.endpoint.send(b"said meanwhile", bench.io.taken[0][0][1])
+    turn(loop)
+    assert [client.recv(64) for _ in range(2)] == [b"first", b"said meanwhile"]
+    clock.advance(0.5)
+    turn(loop, 2)
+    assert bench.counters.received == 3
+    assert [payload for payload, _ in bench.io.taken[-1]] == [b"second", b"third"]
+
+
+def test_a_full_batch_is_followed_by_the_next_without_a_pause(bench: Bench, loop: Loop) -> None:
+    bench.endpoint.gather(0.5)
+    bench.say(bench.client(), *([b"x"] * (2 * BATCH + 1)))
+
+
+def test_the_end_of_a_pause_takes_no_questions_while_the_kernel_is_full(
+    bench: Bench, loop: Loop, clock: FakeClock
+) -> None:
+    client = bench.client()
+    bench.endpoint.gather(0.5)
+    bench.say(client, b"first")
+    bench.io.full = True
+    bench.endpoint.send(b"answer", bench.io.taken[0][0][1])
+    turn(loop)
+    client.send(b"second")
+    clock.advance(0.5)
+    turn(loop, 2)
+    assert bench.counters.received == 1
+    bench.io.full = False
+    run_until(loop, lambda: bench.counters.received == 2)
+
+
 def test_draining_answers_what_has_arrived(bench: Bench, loop: Loop) -> None:
     client = bench.client()
     payloads = [b"%d" % number for number in range(3 * BATCH)]

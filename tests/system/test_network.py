@@ -189,7 +189,7 @@ def test_over_ipv6_as_well(scene: Scene, network: Network, wire: Wire) -> None:
 
 
 def test_sixty_thousand_forged_sources_cost_no_more_memory_than_a_few(scene: Scene) -> None:
-    """The tables have their size after the first some thousand, and nobody innocent goes without an answer."""
+    """The tables have their size after some thousand, and nobody innocent goes without an answer."""
     assert scene.daemon.process is not None
     flood_of_sources(scene, range(20_000))
     before = resident(scene.daemon.process.pid)

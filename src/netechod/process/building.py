@@ -105,6 +105,11 @@ class UdpService:
             total[f"dropped_{reason}"] = count
         return dict(total)
 
+    def gather(self, pause: float) -> None:
+        """See UdpEndpoint."""
+        for endpoint in self.endpoints:
+            endpoint.gather(pause)
+
     def drain(self) -> None:
         """Answer what has arrived and close."""
         for endpoint in self.endpoints:

@@ -13,7 +13,7 @@ from netechod.process.building import (
     build_rules,
     build_terms,
 )
-from netechod.process.commanding import Commands
+from netechod.process.commanding import PAUSE, Commands
 from netechod.process.config import Config
 from netechod.process.config_file import Loaded
 from netechod.process.handover import Estate, Legacy
@@ -59,6 +59,7 @@ class House:
             self.udp["command"] = UdpService(
                 self._shared, "command", socks, partial(self._build_commands, config)
             )
+            self.udp["command"].gather(PAUSE)
         self.apply(loaded)
 
     def _build_commands(self, config: Config, address_of: AddressOf) -> CommandService:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from netechod.reactor.counters import UdpCounters
 from netechod.reactor.datagram_io import BATCH, DatagramIO, FanOut
 from netechod.reactor.error_queue import ErrorQueue
-from netechod.reactor.loop import Loop, Timer
+from netechod.reactor.loop import Callback, Loop, Timer
 from netechod.reactor.send_queue import SendQueue
 from netechod.services.api import Datagram, DatagramService, Peer
 
@@ -41,8 +41,20 @@ class UdpEndpoint:
         self._queue = SendQueue()
         self._flush_asked = False
         self._timer: Timer | None = None
+        self._pause = 0.0
+        self._pausing: Timer | None = None
+        self._on_readable: Callback = self._receive
         self.counters = UdpCounters()
-        loop.watch(self._fd, self._receive)
+        loop.watch(self._fd, self._on_readable)
+
+    def gather(self, pause: float) -> None:
+        """After a question, let those that follow gather for `pause` seconds before they are looked at.
+
+        For a service that takes long over each: many then interrupt the others no more often than a few.
+        """
+        self._pause = pause
+        self._on_readable = self._receive_and_pause
+        self._loop.watch(self._fd, self._on_readable)
 
     def send(self, payload: bytes, peer: Peer) -> None:
         """See Outbox."""
@@ -70,8 +82,8 @@ class UdpEndpoint:
 
     def close(self) -> None:
         """Close the socket."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in filter(None, (self._timer, self._pausing)):
+            timer.cancel()
         self._queue.drop(self._queue.size)
         self._loop.unwatch(self._fd)
         self._sock.close()
@@ -94,6 +106,16 @@ class UdpEndpoint:
         elif self._errors is not None:
             self._errors.drain()  # a send has met the error, and what is left of it keeps waking us
         return len(batch)
+
+    def _receive_and_pause(self) -> None:
+        """Take one batch, then let questions gather; a full batch means that they have."""
+        if self._receive() < BATCH and not self._queue.size:
+            self._loop.unwatch(self._fd)
+            self._pausing = self._loop.call_at(self._loop.now + self._pause, self._on_pause_over)
+
+    def _on_pause_over(self) -> None:
+        if not self._queue.size:  # else the end of the queue is
+            self._loop.watch(self._fd, self._on_readable)
 
     def _is_of_another(self) -> bool:
         """Whether the error of a call may be about a datagram sent earlier, so that the call is repeated."""
@@ -118,7 +140,7 @@ class UdpEndpoint:
         self._send(FLUSH_LIMIT)
         if not self._queue.size:
             self._flush_asked = False
-            self._loop.watch(self._fd, self._receive)
+            self._loop.watch(self._fd, self._on_readable)
 
     def _send(self, limit: int) -> None:
         """Send up to `limit` datagrams, until the kernel takes no more for now."""
