@@ -4,6 +4,7 @@ import os
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from netechod.services.signing import request
 from scripts.benching.contest import Sample, Tally
@@ -45,7 +46,7 @@ class BesideCommands:
 
     def sample(self) -> Sample:
         """See Contestant. Two neighbouring windows, without and with commands."""
-        quiet, beside = self._window(0), self._window(round(self._seconds * RATE))
+        quiet, beside = self._window("aside"), self._window("commands")
         return Sample(
             value=beside.p99 / quiet.p99,
             lost=quiet.lost + beside.lost,
@@ -60,13 +61,17 @@ class BesideCommands:
         self._load.close()
         self._server.stop()
 
-    def _window(self, commands: int) -> Tally:
-        """Look words up for the length of a window, beside so many commands, each with a nonce of its own."""
+    def _window(self, whither: Literal["commands", "aside"]) -> Tally:
+        """Look words up for a window's length, beside requests for commands, each with a nonce of its own.
+
+        Aside, the same requests go back to the generator: what they cost itself is no delay of the server.
+        """
         now = int(datetime.now(UTC).timestamp())
         signed = (
-            request("bench", SECRET.encode(), now, os.urandom(12).hex(), ["true"]) for _ in range(commands)
+            request("bench", SECRET.encode(), now, os.urandom(12).hex(), ["true"])
+            for _ in range(round(self._seconds * RATE))
         )
-        self._requests.write_bytes(b"".join(datagram + b"\n" for datagram in signed))
+        self._requests.write_bytes(b"".join(line + b"\n" for line in (whither.encode(), *signed)))
         try:
             tally = self._load.run(self._seconds)
         except OSError as error:

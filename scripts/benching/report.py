@@ -85,7 +85,7 @@ def _latency(samples: Sequence[Sample]) -> str:
 
 
 def verdicts(trial: Trial, rows: Sequence[Row]) -> list[Verdict]:
-    """The targets of a trial that could be judged."""
+    """The targets of a trial that could be judged. A limit is not kept where something was lost or wrong."""
     found = []
     for row in rows:
         target = trial.targets.get(row.name)
@@ -99,7 +99,8 @@ def verdicts(trial: Trial, rows: Sequence[Row]) -> list[Verdict]:
             lower, middle, upper = Quartiles.of([sample.value for sample in row.samples])
             spread = f"{figure(lower)}-{figure(upper)}" if len(row.samples) > 1 else "measured once"
             aim, reached = f"<= {trial.at_most:g}", f"{figure(middle)} {trial.unit}"
-            found.append(Verdict(trial.title, aim, reached, spread, middle <= trial.at_most))
+            met = middle <= trial.at_most and not row.lost and not row.wrong
+            found.append(Verdict(trial.title, aim, reached, spread, met))
     return found
 
 

@@ -400,6 +400,19 @@ def test_what_follows_a_question_gathers_for_the_pause(bench: Bench, loop: Loop,
     assert [payload for payload, _ in bench.io.taken[-1]] == [b"second", b"third"]
 
 
+def test_what_is_said_in_the_turn_in_which_a_pause_ends_prolongs_it_not(
+    bench: Bench, loop: Loop, clock: FakeClock
+) -> None:
+    client = bench.client()
+    bench.endpoint.gather(0.5)
+    bench.say(client, b"first")
+    clock.advance(0.5)
+    loop.call_soon(lambda: bench.endpoint.send(b"in the last moment", bench.io.taken[0][0][1]))
+    turn(loop)
+    bench.say(client, b"second")
+    assert [client.recv(64) for _ in range(3)] == [b"first", b"in the last moment", b"second"]
+
+
 def test_a_full_batch_is_followed_by_the_next_without_a_pause(bench: Bench, loop: Loop) -> None:
     bench.endpoint.gather(0.5)
     bench.say(bench.client(), *([b"x"] * (2 * BATCH + 1)))

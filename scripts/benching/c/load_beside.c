@@ -1,7 +1,9 @@
 /* Look-ups one at a time, and beside them requests for commands, evenly in time. Only the look-ups are timed.
  *
  * load_beside HOST PORT COMMAND_PORT FILE REQUESTS
- * FILE is that of load_udp. REQUESTS is read anew for every run, and has a signed request in every line.
+ * FILE is that of load_udp. REQUESTS is read anew for every run. Its first line is "commands", and requests are sent
+ * to the server, or "aside", and they come back to the generator, which has the same work with them; each of the
+ * other lines is a signed request.
  */
 #include "load.h"
 #include <poll.h>
@@ -10,8 +12,8 @@
 #define PAIRS 1000
 #define MOST 100000
 
-static char questions[PAIRS][LONGEST], *answers[PAIRS], requests[MOST][512], buffer[LONGEST];
-static int pair_count, request_count, look_ups, commands;
+static char questions[PAIRS][LONGEST], *answers[PAIRS], lines[MOST + 1][512], buffer[LONGEST];
+static int pair_count, look_ups, commands, itself;
 static const char *requests_path;
 
 static int read_lines(const char *path, char *lines, size_t size, int most)
@@ -40,21 +42,37 @@ static int status_of(ssize_t size)
     return at ? atoi(at) : -1;
 }
 
+static int open_to_itself(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) || getsockname(fd, (struct sockaddr *)&address, &size) ||
+        connect(fd, (struct sockaddr *)&address, size))
+        die("socket");
+    return fd;
+}
+
 static void run(double seconds)
 {
     static int next;
-    request_count = read_lines(requests_path, requests[0], sizeof requests[0], MOST);
-    struct pollfd sockets[] = {{.fd = look_ups, .events = POLLIN}, {.fd = commands, .events = POLLIN}};
+    char (*requests)[sizeof lines[0]] = lines + 1;
+    int request_count = read_lines(requests_path, lines[0], sizeof lines[0], MOST + 1) - 1;
+    int aside = !strcmp(lines[0], "aside"), other = aside ? itself : commands;
+    while (recv(other, buffer, sizeof buffer - 1, MSG_DONTWAIT) > 0) {
+        /* what has come too late for the last run */
+    }
+    struct pollfd sockets[] = {{.fd = look_ups, .events = POLLIN}, {.fd = other, .events = POLLIN}};
     int sent = 0, heard = 0, ran = 0, awaiting = 0;
     double begun = now(), at = begun, asked = 0;
     while (at < begun + seconds || awaiting || (heard < sent && at < begun + seconds + 5 * PATIENCE)) {
         if (!awaiting && at < begun + seconds) {
+            asked = now();
             awaiting = send(look_ups, questions[next], strlen(questions[next]), 0) > 0;
-            asked = at;
         }
         double due = begun + seconds * sent / (request_count ? request_count : 1);
         if (sent < request_count && at >= due)
-            sent += send(commands, requests[sent], strlen(requests[sent]), MSG_DONTWAIT) > 0;
+            sent += send(other, requests[sent], strlen(requests[sent]), MSG_DONTWAIT) > 0;
         int wait = sent < request_count && at < begun + seconds ? 1 : PATIENCE * 1000;
         int ready = poll(sockets, 2, wait);
         at = now();
@@ -72,15 +90,15 @@ static void run(double seconds)
             awaiting = 0;
         }
         if (sockets[1].revents & POLLIN) {
-            int status = status_of(recv(commands, buffer, sizeof buffer - 1, MSG_DONTWAIT));
+            int status = status_of(recv(other, buffer, sizeof buffer - 1, MSG_DONTWAIT));
             heard++;
-            ran += status == 0;
-            tally.wrong += status != 0 && status != 75;
+            ran += status == 0 || aside;
+            tally.wrong += status != 0 && status != 75 && !aside;
         }
         if (!ready && at > begun + seconds + PATIENCE)
             break;
     }
-    tally.lost += sent - heard;
+    tally.lost += sent > heard ? sent - heard : 0;
     tally.wrong += sent && !ran; /* nothing was measured then */
 }
 
@@ -92,6 +110,7 @@ int main(int argc, char **argv)
     look_ups = open_socket(SOCK_DGRAM, &server, 0);
     server.sin_port = htons(atoi(argv[3]));
     commands = open_socket(SOCK_DGRAM, &server, PER_SOURCE);
+    itself = open_to_itself();
     pair_count = read_lines(argv[4], questions[0], sizeof questions[0], PAIRS);
     for (int index = 0; index < pair_count; index++) {
         answers[index] = strchr(questions[index], '\t');

@@ -22,7 +22,7 @@ from netechod.reactor.loop import Callback, Loop, Timer
 from netechod.reactor.orphans import Orphans
 from netechod.services.api import Ending, Job
 
-INTERVAL = 0.02  # seconds between two starts, in the long run: a flood leaves the processors to others
+INTERVAL = 0.04  # seconds between two starts, in the long run: a flood leaves the processors to others
 BURST = 8  # jobs that may start at once after a pause
 PATIENCE = 2.0  # seconds that the worker gets to end what it runs: it kills, so more is the kernel's trouble
 

@@ -114,7 +114,8 @@ class UdpEndpoint:
             self._pausing = self._loop.call_at(self._loop.now + self._pause, self._on_pause_over)
 
     def _on_pause_over(self) -> None:
-        if not self._queue.size:  # else the end of the queue is
+        self._flush()  # what is queued may only wait for the end of this turn, or for the kernel
+        if not self._queue.size:
             self._loop.watch(self._fd, self._on_readable)
 
     def _is_of_another(self) -> bool:
