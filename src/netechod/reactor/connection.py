@@ -10,6 +10,7 @@ from netechod.reactor.loop import Loop
 from netechod.services.api import Chunk, StreamSession
 from netechod.services.wire import display_name
 
+AT_ONCE = int(socket.MSG_DONTWAIT)  # instead of a socket that does not block: a system call less by connection
 HIGH_WATER = 64 * 1024  # bytes owed to one connection; above it we stop reading from it
 
 Keep = Callable[[socket.socket, bytes], object]
@@ -126,7 +127,6 @@ class TcpConnection(Connection):
 
     def __init__(self, server: Server, arrival: Arrival) -> None:
         super().__init__(server, arrival)
-        arrival.sock.setblocking(False)
         self._session = server.new_session()
         self._owed = bytearray(arrival.owed) if arrival.owed else None  # what the peer has yet to take
         self._eof = False
@@ -180,7 +180,7 @@ class TcpConnection(Connection):
         server = self._server
         buffer = server.buffer
         try:
-            size = self._sock.recv_into(buffer)
+            size = self._sock.recv_into(buffer, 0, AT_ONCE)
             if not size:
                 self._on_end()
                 return
@@ -191,7 +191,7 @@ class TcpConnection(Connection):
                 self._owe(reply)
                 return
             try:
-                sent = self._sock.send(reply)
+                sent = self._sock.send(reply, AT_ONCE)
             except BlockingIOError:
                 sent = 0
             self.bytes_out += sent
@@ -208,7 +208,7 @@ class TcpConnection(Connection):
     def _on_writable(self) -> None:
         assert self._owed is not None  # noqa: S101 (watched for writing only while something is owed)
         try:
-            sent = self._sock.send(self._owed)
+            sent = self._sock.send(self._owed, AT_ONCE)
             self.bytes_out += sent
             self.heard = self._server.loop.now
             del self._owed[:sent]
