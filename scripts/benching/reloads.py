@@ -29,6 +29,7 @@ PAIRS = 3
 WINDOW = 6e-6  # seconds for each word, of both windows: a reload shall take less
 SHORTEST = 0.5  # seconds of a window
 PATIENCE = 120.0  # seconds for a reload that takes longer than its window
+NOISE = 1.5  # times that the p99 of neighbouring windows differs when nothing happens
 LOOK = 0.05  # seconds between two looks at the memory
 
 
@@ -64,7 +65,7 @@ class Watch:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._before = self._most = server.memory()
+        self._before = self._most = server.anonymous()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look)
         self._thread.start()
@@ -77,7 +78,7 @@ class Watch:
 
     def _look(self) -> None:
         while not self._over.wait(LOOK):
-            self._most = max(self._most, self._server.memory())
+            self._most = max(self._most, self._server.anonymous())
 
 
 @cache
@@ -121,7 +122,7 @@ def _ready(server: Server) -> float:
 
 
 def _trials(name: str, words: int, in_flight: int, title: str) -> Sequence[Trial]:
-    """The rate and latency beside those of the quiet windows, and three figures with a limit each."""
+    """The rate and latency beside those of the quiet windows, and the figures with a limit."""
 
     def trial(suffix: str, what: str, unit: str, at_most: float, figure: Callable[[Pair], Sample]) -> Trial:
         def enter(stage: Stage, _: str) -> Figure:
@@ -145,6 +146,13 @@ def _trials(name: str, words: int, in_flight: int, title: str) -> Sequence[Trial
             "ms",
             5,
             lambda pair: Sample(1000 * (pair.loud.silence - pair.quiet.silence)),
+        ),
+        trial(
+            "p99",
+            "p99 over the quiet one's",
+            "times",
+            NOISE,
+            lambda pair: Sample(pair.loud.p99 / pair.quiet.p99),
         ),
         trial("memory", "growth of the daemon", "MiB", 16, lambda pair: Sample(pair.growth / 2**20)),
         trial("time", "time that it takes", "s", 15, lambda pair: Sample(pair.seconds)),

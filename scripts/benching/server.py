@@ -155,6 +155,10 @@ class Server:
         """
         return self._kibibytes("smaps_rollup", "Pss_Anon:") * 1024
 
+    def anonymous(self) -> int:
+        """About the same, and it may be asked often: the server is not stopped to count it (RssAnon)."""
+        return self._kibibytes("status", "RssAnon:") * 1024
+
     def resident(self) -> int:
         """Bytes of memory that it has in all, libraries included: VmRSS, proc_pid_status(5)."""
         return self._kibibytes("status", "VmRSS:") * 1024

@@ -64,9 +64,8 @@ def _done(task: Task) -> int:
 
 
 def step_back() -> None:
-    """Let others go first, among sessions too (sched(7), "The autogroup feature"); have memory last."""
+    """Let others go first; have memory last."""
     with suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # whatever the daemon has
-    for file, value in (("autogroup", NICENESS), ("oom_score_adj", 1000)):
-        with suppress(OSError):  # the system has no such thing, or a sandbox forbids it
-            Path("/proc/self", file).write_text(str(value))
+    with suppress(OSError):  # the system has no such thing, or a sandbox forbids it
+        Path("/proc/self/oom_score_adj").write_text("1000")

@@ -109,7 +109,8 @@ class Children:
             stderr=output,
             cwd="/",
             env=ENVIRONMENT,
-            start_new_session=True,
+            start_new_session=not job.nice,
+            process_group=0 if job.nice else None,  # which a session has anyway
         )
         if job.nice:
             with suppress(OSError):  # it has ended, or a sandbox forbids it: it runs all the same

@@ -10,7 +10,7 @@ from netechod.reactor.loop import Loop
 from netechod.services.api import Chunk, StreamSession
 from netechod.services.wire import display_name
 
-AT_ONCE = int(socket.MSG_DONTWAIT)  # instead of a socket that does not block: a system call less by connection
+AT_ONCE = int(socket.MSG_DONTWAIT)  # instead of a socket that does not block: a system call less for each
 HIGH_WATER = 64 * 1024  # bytes owed to one connection; above it we stop reading from it
 
 Keep = Callable[[socket.socket, bytes], object]

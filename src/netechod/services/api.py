@@ -68,7 +68,7 @@ class Job(NamedTuple):
     argv: Sequence[str]
     timeout: float  # seconds; then it is killed with all that it started
     max_output: int = 65536  # bytes of stdout and stderr that are kept; the rest is read away
-    nice: int = 0  # how far it steps back behind others (nice(1))
+    nice: int = 0  # how far it steps back behind us, in our session: among sessions it would not (sched(7))
 
 
 class Ending(NamedTuple):
