@@ -45,7 +45,7 @@ class IndexFacts:
     entries: int
     skipped: int
     warnings: Sequence[str]
-    longest: int  # bytes of the longest word
+    longest: int  # bytes of the longest word that is not its own key; 0: there is none
     since: str = ""  # the sha256 of the edition before, which these are the differences from
     added: int = 0
     removed: int = 0
@@ -71,9 +71,7 @@ class IndexFacts:
 
 
 def packed(word: bytes, meaning: bytes) -> tuple[bytes, bytes]:
-    """An entry as the tables have it: a long word goes by its start and its digest, and into the value."""
-    if len(word) <= MAX_KEY:
-        return word, meaning
+    """The entry of a long word as the tables have it: by start and digest, the word itself in the value."""
     return _short(word), word + b"\0" + meaning
 
 

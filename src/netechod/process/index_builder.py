@@ -16,6 +16,7 @@ from netechod.process.dictionary_index import (
     FACTS,
     FOLDED,
     LEAST_ROOM,
+    MAX_KEY,
     MISSING,
     IndexedDictionary,
     IndexFacts,
@@ -50,15 +51,15 @@ class IndexParser(Parser):
 
     def __init__(self, name: str, *, strict: bool, directory: Path | None = None) -> None:
         super().__init__(name, strict=strict)
-        self.longest = 0  # bytes of the longest word, folded or not
+        self.longest = 0  # bytes of the longest word, folded or not, if there is one that is not its own key
         self._exact = SortedRuns(directory)
         self._folded = SortedRuns(directory)
 
     def keep(self, number: int, key: str, meaning: bytes, folded: str) -> None:
         """See Parser."""
-        self._add(self._exact, number, key, meaning)
+        self._exact.add(self._sortable(number, key, meaning))
         if folded != key:
-            self._add(self._folded, number, folded, meaning)
+            self._folded.add(self._sortable(number, folded, meaning))
 
     def exact(self) -> Iterator[list[Row]]:
         """The table of words, some rows at a time; on the way, duplicates are warned of."""
@@ -77,12 +78,13 @@ class IndexParser(Parser):
         self._exact.close()
         self._folded.close()
 
-    def _add(self, runs: SortedRuns, number: int, key: str, meaning: bytes) -> None:
-        """Add a row so that rows sort by their keys, and those of one key by their lines."""
+    def _sortable(self, number: int, key: str, meaning: bytes) -> bytes:
+        """A row in a form in which rows sort by their keys, and those of one key by their lines."""
         word = key.encode()
-        self.longest = max(self.longest, len(word))
-        row, value = packed(word, meaning)
-        runs.add(b"%b\0%09x%b" % (row, number, value))
+        if len(word) > MAX_KEY:
+            self.longest = max(self.longest, len(word))
+            word, meaning = packed(word, meaning)
+        return b"%b\0%09x%b" % (word, number, meaning)
 
 
 def _first_of_each(runs: SortedRuns, repeated: Callable[[int, bytes, bytes], object]) -> Iterator[list[Row]]:
