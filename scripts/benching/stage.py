@@ -13,6 +13,7 @@ from scripts.benching.environment import MissingError, compiled, python_with, sy
 from scripts.benching.load import Generator
 from scripts.benching.server import Server, ServerError
 
+UNGUARDED = f"{HOME}-unguarded"
 DICTIONARY = ROOT / "etc/dict.txt"
 NO_LIMIT = 1_000_000
 LEAST_WORDS = 1000
@@ -58,7 +59,8 @@ class Stage:
         home = self._directory / str(next(self._numbers))
         home.mkdir()
         if name.startswith(HOME):
-            command = netechod(home, dictionary, settings or {})
+            module = f"{PEERS}.unguarded" if name == UNGUARDED else HOME
+            command = netechod(home, dictionary, settings or {}, module)
             return Server(command, tuple(REFERENCES), home, self._cpu)
         return Server(self._peer(name, service, dictionary), (service,), home, self._cpu)
 
@@ -139,7 +141,7 @@ PEERS = "scripts.benching.peers"
 ENGINES = ("C", "uvloop", "asyncio", "gevent", "twisted", "socat", "recvfrom")
 
 
-def netechod(home: Path, dictionary: Path, settings: Mapping[str, object]) -> list[str]:
+def netechod(home: Path, dictionary: Path, settings: Mapping[str, object], module: str = HOME) -> list[str]:
     """The daemon with its default configuration: accounting, limits, logs. Its files are under `home`."""
     own = {
         "daemon.pidfile": home / "netechod.pid",
@@ -150,4 +152,4 @@ def netechod(home: Path, dictionary: Path, settings: Mapping[str, object]) -> li
         "echo.tcp.max_connections": NO_LIMIT,
     }
     options = [word for key, value in {**own, **settings}.items() for word in ("--set", f"{key}={value}")]
-    return [sys.executable, "-m", "netechod", "--foreground", *options]
+    return [sys.executable, "-m", module, "--foreground", *options]

@@ -129,4 +129,4 @@ def started(make: type[Starter]) -> Enter:
 def number_in(name: str, usual: int) -> int:
     """Where netechod is compared with itself, the number behind its name; else the usual one."""
     base, _, number = name.partition("-")
-    return int(number) if base == HOME and number else usual
+    return int(number) if base == HOME and number.isdigit() else usual

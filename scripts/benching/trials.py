@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from scripts.benching.contest import HOME
 from scripts.benching.reloads import RELOADS
 from scripts.benching.single_shots import Resident, Starter
-from scripts.benching.stage import Stage
+from scripts.benching.stage import UNGUARDED, Stage
 from scripts.benching.trial import (
     BULK,
     CROWD,
@@ -117,6 +117,14 @@ COMPARISONS = (
         lookup(10_000, 1, 1),
         (*UDP, "recvfrom"),
         {"recvfrom": 1.0},
+    ),
+    Trial(
+        "lookup-admission",
+        "UDP look-ups, 64 in flight, with admission and without",
+        "look-ups/s",
+        lookup(10_000, 16, 64),
+        (UNGUARDED,),
+        {UNGUARDED: 0.9},
     ),
     Trial(
         "lookup-commands",

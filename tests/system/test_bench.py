@@ -40,6 +40,7 @@ PEERS = {
     "lookup-10k": UDP,
     "lookup-770k": {"C"},
     "lookup-1": UDP,
+    "lookup-admission": {"netechod-unguarded"},
     "lookup-commands": set(),
     "chat-10": UDP,
     "chat-100": UDP,
