@@ -3,14 +3,19 @@
 import re
 from hashlib import sha256
 from itertools import accumulate, pairwise
+from pathlib import Path
 from unittest.mock import patch
 
 from fuzz.feed import Feed
-from fuzz.target import target
+from fuzz.target import scratch, target
 from support.characters import is_harmless
 from support.recorder import Recorder
 
 from netechod.errors import DictionaryError
+from netechod.process import sorted_runs
+from netechod.process.dictionary_file import completed, load_dictionary
+from netechod.process.dictionary_index import open_index
+from netechod.process.index_builder import build
 from netechod.services import dictionary_parser
 from netechod.services.dictionary import DictionaryService, MemoryDictionary, fold
 from netechod.services.dictionary_parser import DictionaryParser
@@ -89,6 +94,37 @@ def naive(data: bytes, *, strict: bool) -> Facts | None:
             bad += 1
     refused = "\0" in "".join(lines) or max(map(len, lines)) > LINE_LIMIT or (strict and bad)
     return None if refused or not entries else (entries, bad)
+
+
+@target(FILE_WORDS, seeds=["apple:苹果\nApple:pomme\nb:c\nB:d\n".encode(), b"x" * 600 + b":long\n"])
+def dictionary_index(feed: Feed) -> None:
+    """A file says the same, or is refused for the same reason, in an index and in memory."""
+    strict, data = bool(feed.number(1)), feed.rest()
+    file, index = scratch() / "dict.txt", scratch() / "index"
+    file.write_bytes(data)
+    with patch.multiple(sorted_runs, RUN=50, BLOCK=20):  # sorting has next to no memory
+        try:
+            memory = completed(load_dictionary(file, max_size=1 << 20, strict=strict))
+        except DictionaryError as error:
+            assert why_not(file, index, strict=strict) == str(error)
+            return
+        build(file, index, max_size=1 << 20, strict=strict)
+    edition = open_index(index)
+    assert dict(edition.items()) == dict(memory.items())
+    assert (edition.sha256, edition.skipped) == (memory.sha256, memory.skipped)
+    assert list(edition.warnings) == list(memory.warnings)
+    for word in dict(memory.items()):
+        for spelled in (word, word.swapcase(), word.decode().upper().encode()):
+            assert edition.lookup_folded(spelled) == memory.lookup_folded(spelled)
+
+
+def why_not(file: Path, index: Path, *, strict: bool) -> str:
+    """Why no index is made of a file."""
+    try:
+        build(file, index, max_size=1 << 20, strict=strict)
+    except DictionaryError as error:
+        return str(error)
+    return ""
 
 
 ENTRIES = {
