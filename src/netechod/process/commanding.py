@@ -15,9 +15,7 @@ from netechod.services.admission import AddressOf
 from netechod.services.command import Allowed, Audit, CommandService, Policy
 from netechod.services.wire import display_name
 
-PAUSE = (
-    0.01  # seconds that requests gather: each costs a mac or two and a line, and a flood is still few pauses
-)
+PAUSE = 0.01  # seconds that requests gather: each takes long, and so even a flood makes few pauses
 
 log = logging.getLogger(__name__)
 
