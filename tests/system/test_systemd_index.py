@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 from support.machine import Machine
 
+from netechod.process.index_child import NICENESS
+
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(300)]
 
 CONFIGURATION = "/etc/netechod/netechod.toml"
@@ -70,7 +72,7 @@ def test_the_process_that_builds_steps_back(serving: Machine) -> None:
         while not (child := children.read_text().strip()):
             select.select((), (), (), 0.001)
         stat = serving.path(f"/proc/{child}/stat")
-        while stat.read_text().split()[NICE] != "10":
+        while stat.read_text().split()[NICE] != str(NICENESS):
             select.select((), (), (), 0.001)
         lines.wait_for("dictionary loaded entries=300000 ")
     assert serving.ask("word299999") == "299999"
