@@ -435,6 +435,25 @@ def test_the_end_of_a_pause_takes_no_questions_while_the_kernel_is_full(
     run_until(loop, lambda: bench.counters.received == 2)
 
 
+def test_a_kernel_that_takes_answers_again_ends_no_pause(bench: Bench, loop: Loop, clock: FakeClock) -> None:
+    client = bench.client()
+    bench.endpoint.gather(0.5)
+    bench.say(client, b"first")
+    bench.io.full = True
+    bench.endpoint.send(b"answer", bench.io.taken[0][0][1])
+    turn(loop)
+    bench.io.full = False
+    client.send(b"second")
+    turn(loop, 3)
+    assert [receive(loop, client) for _ in range(2)] == [b"first", b"answer"]
+    assert bench.counters.received == 1
+    clock.advance(0.5)
+    assert receive(loop, client) == b"second"
+    bench.endpoint.close()
+    clock.advance(0.5)
+    turn(loop, 2)  # nobody looks at a socket that is closed
+
+
 def test_draining_answers_what_has_arrived(bench: Bench, loop: Loop) -> None:
     client = bench.client()
     payloads = [b"%d" % number for number in range(3 * BATCH)]

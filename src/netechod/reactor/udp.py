@@ -42,7 +42,7 @@ class UdpEndpoint:
         self._flush_asked = False
         self._timer: Timer | None = None
         self._pause = 0.0
-        self._pausing: Timer | None = None
+        self._pausing: Timer | None = None  # set while questions gather
         self._on_readable: Callback = self._receive
         self.counters = UdpCounters()
         loop.watch(self._fd, self._on_readable)
@@ -114,6 +114,7 @@ class UdpEndpoint:
             self._pausing = self._loop.call_at(self._loop.now + self._pause, self._on_pause_over)
 
     def _on_pause_over(self) -> None:
+        self._pausing = None
         self._flush()  # what is queued may only wait for the end of this turn, or for the kernel
         if not self._queue.size:
             self._loop.watch(self._fd, self._on_readable)
@@ -141,7 +142,7 @@ class UdpEndpoint:
         self._send(FLUSH_LIMIT)
         if not self._queue.size:
             self._flush_asked = False
-            self._loop.watch(self._fd, self._on_readable)
+            self._loop.watch(self._fd, None if self._pausing else self._on_readable)
 
     def _send(self, limit: int) -> None:
         """Send up to `limit` datagrams, until the kernel takes no more for now."""
