@@ -21,13 +21,6 @@ LONG = [f"line {number}" for number in range(100_000)]
 
 
 @pytest.fixture
-def loop() -> Iterator[Loop]:
-    loop = Loop()
-    yield loop
-    loop.close()
-
-
-@pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "control.sock"
 

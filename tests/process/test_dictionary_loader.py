@@ -27,13 +27,6 @@ WORDS = "apple:苹果\nbanana:香蕉\n"
 
 
 @pytest.fixture
-def loop() -> Iterator[Loop]:
-    loop = Loop()
-    yield loop
-    loop.close()
-
-
-@pytest.fixture
 def children(loop: Loop) -> Iterator[Children]:
     children = Children(loop)
     yield children

@@ -23,13 +23,6 @@ RELOADS = 20
 IN_FLIGHT = 8
 
 
-@pytest.fixture
-def loop() -> Iterator[Loop]:
-    loop = Loop()
-    yield loop
-    loop.close()
-
-
 class Steps:
     """Reloads of three steps, the last of which waits until it may end."""
 

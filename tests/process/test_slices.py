@@ -1,6 +1,6 @@
 """Work in slices: the loop has its turns meanwhile, and a pause lasts until what was waited for has come."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -8,13 +8,6 @@ from support.looping import run_until, turn
 
 from netechod.process.slices import Pause, Slices, Steps, finished
 from netechod.reactor.loop import Loop
-
-
-@pytest.fixture
-def loop() -> Iterator[Loop]:
-    loop = Loop()
-    yield loop
-    loop.close()
 
 
 class Work:

@@ -182,9 +182,8 @@ class Reception:
             self._full = True
             for acceptor in self._acceptors:
                 acceptor.pause()
-            if (
-                not short and self._model.room != 1 and self._complaint.is_due()
-            ):  # iterative is meant to be full
+            is_meant_to_be = self._model.room == 1  # iterative
+            if not short and not is_meant_to_be and self._complaint.is_due():
                 log.warning("connections at the limit of %d, new ones wait", limit)
         elif self._full and not short and count <= limit - max(1, limit // 16):
             self._full = False
