@@ -16,7 +16,8 @@ from support.commands import CommandDaemon
 from support.daemon import Daemon, ask, client
 
 from netechod.client.control import dump
-from netechod.process.metrics import PAUSE, rest_after_errors
+from netechod.process.metrics import rest_after_errors
+from netechod.reactor.acceptor import PAUSE
 
 pytestmark = pytest.mark.system
 

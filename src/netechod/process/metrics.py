@@ -15,6 +15,7 @@ from netechod.errors import ConfigError, SocketError
 from netechod.process.config_values import Address
 from netechod.process.sockets import BIND_FAILED
 from netechod.process.status import Status
+from netechod.reactor.acceptor import PAUSE
 from netechod.reactor.loop import Loop
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ MISSING = (
     "apt install python3-prometheus-client, or pip install 'netechod[metrics]'"
 )
 PATIENCE = 10.0  # seconds that a scrape waits for the loop
-PAUSE = 0.2  # seconds without accepting when the system has no descriptor or memory left
 
 # What each counter is called outside, and what it says (prometheus.io, "Metric and label naming").
 COUNTERS = {
