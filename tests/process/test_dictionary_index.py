@@ -1,12 +1,15 @@
 """Editions in an index beside those in memory: no answer, no error and no warning may tell which is which."""
 
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Any
 from unittest.mock import patch
 
@@ -23,14 +26,14 @@ from netechod.process.dictionary_changes import compared
 from netechod.process.dictionary_file import completed, load_dictionary
 from netechod.process.dictionary_index import (
     EXACT,
-    FACTS,
+    FOLDED,
     MAX_KEY,
     IndexedDictionary,
-    UnusableIndexError,
     open_index,
     opened,
 )
 from netechod.process.index_builder import build, survey
+from netechod.process.index_facts import IndexFacts, UnusableIndexError, seal
 from netechod.services.dictionary import Dictionary, DictionaryService, fold
 
 GIBIBYTE = 1 << 30
@@ -55,7 +58,24 @@ def indexed(file: Path, *, strict: bool = False) -> IndexedDictionary:
     """The edition in a new index of the file, beside it."""
     index = file.with_name("index")
     build(file, index, max_size=GIBIBYTE, strict=strict)
-    return open_index(index)
+    editions.append(open_index(index))
+    return editions[-1]
+
+
+editions: list[IndexedDictionary] = []
+
+
+@pytest.fixture(autouse=True)
+def _editions_are_closed() -> Iterator[None]:
+    """Close the editions that a test has opened."""
+    yield
+    close_all()
+
+
+def close_all() -> None:
+    while editions:
+        editions.pop().close()
+    until_given_back()
 
 
 def in_memory(file: Path, *, strict: bool = False) -> Dictionary:
@@ -78,6 +98,7 @@ def file_of(data: bytes) -> Iterator[Path]:
         file = Path(directory, "dict.txt")
         file.write_bytes(data)
         yield file
+        close_all()
 
 
 def answers(edition: Dictionary, asked: list[bytes], **manner: Any) -> Recorder:  # noqa: ANN401 (keywords)
@@ -162,20 +183,51 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+NO_INDEX = "is no index, is cut short, or was made by another version"
+
+
 def refusal(index: Path) -> str:
     with pytest.raises(UnusableIndexError) as caught:
         open_index(index)
     return str(caught.value)
 
 
-def test_an_edition_that_nobody_has_any_more_gives_its_file_back(file: Path) -> None:
+def test_an_edition_that_is_closed_gives_its_file_back(file: Path) -> None:
     edition = indexed(file)
     inode = (file.parent / "index").stat().st_ino
     assert inode in open_files()
-    del edition
-    until_given_back()
-    assert inode not in open_files()
+    for _ in range(2):
+        edition.close()
+        until_given_back()
+        assert inode not in open_files()
+        assert str(file.parent) not in Path("/proc/self/maps").read_text()
+        assert (edition.exact(b"apple"), edition.lookup_folded(b"apple")) == (None, None)
+        assert list(edition.items()) == []
+
+
+def test_without_threads_an_edition_is_closed_all_the_same(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(thread: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    edition = indexed(file)
+    monkeypatch.setattr(Thread, "start", refused)
+    edition.close()
     assert str(file.parent) not in Path("/proc/self/maps").read_text()
+
+
+@pytest.mark.parametrize("last_words", ["", "edition.close()"])
+def test_a_process_that_ends_with_an_edition_open_ends(file: Path, last_words: str) -> None:
+    indexed(file).close()
+    program = (
+        "import sys; from pathlib import Path; from netechod.process.dictionary_index import open_index;"
+        "edition = open_index(Path(sys.argv[1])); sys.modules['kept'] = edition;"
+        f"reading = edition.items(); next(reading); print(len(edition)); {last_words}"
+    )
+    command = [sys.executable, "-c", program, str(file.with_name("index"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("2\n", "")
 
 
 def open_files() -> set[int]:
@@ -191,7 +243,7 @@ def test_an_edition_goes_on_while_another_takes_its_place_and_somebody_reads_it(
     new = indexed(file)
     assert not old.is_at(file.parent / "index")
     assert new.is_at(file.parent / "index")
-    del old
+    old.close()
     assert list(reading) == [(b"apple", "苹果".encode())]
     assert (new.exact(b"cherry"), new.exact(b"apple")) == ("樱桃".encode(), None)
 
@@ -210,22 +262,14 @@ def test_an_index_that_is_gone_is_nowhere(file: Path) -> None:
         (Path.mkdir, "not a regular file"),
         (os.mkfifo, "not a regular file"),
         (lambda path: path.symlink_to("other"), "Too many levels of symbolic links"),
-        (lambda path: path.write_bytes(b""), ""),
-        (lambda path: path.write_text("apple:苹果\n" * 1000), "not an LMDB file"),
+        (lambda path: path.write_bytes(b""), NO_INDEX),
+        (lambda path: path.write_text("apple:苹果\n" * 1000), NO_INDEX),
     ],
     ids=["missing", "directory", "fifo", "link", "empty", "text"],
 )
 def test_what_is_no_index_is_not_opened(tmp_path: Path, make: Callable[[Path], object], why: str) -> None:
     make(tmp_path / "index")
     assert why in refusal(tmp_path / "index")
-
-
-def test_an_index_that_is_cut_short_is_not_opened(file: Path) -> None:
-    file.write_text("".join(f"word{number}:{number}\n" for number in range(1000)))
-    index = file.with_name("index")
-    build(file, index, max_size=GIBIBYTE, strict=False)
-    os.truncate(index, index.stat().st_size - 1)
-    assert refusal(index) == "is cut short"
 
 
 @pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])
@@ -246,34 +290,64 @@ def test_an_index_of_another_user_is_not_opened(file: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    "facts", [None, b"", b"[]", b"{}", b'{"format": 0, "unicode": "1.0"}', "unicode", "more"], ids=str
+    "change",
+    [
+        {"format": 1},
+        {"unicode": "1.1"},
+        {"more": 1},
+        {"entries": "2"},
+        {"entries": -1},
+        {"entries": True},
+        {"longest": None},
+        {"sha256": 0},
+        {"warnings": "none"},
+        {"warnings": [1]},
+        {"stamp": [1]},
+        {"stamp": [1, 2.0]},
+        {"stamp": {"size": 1}},
+    ],
+    ids=str,
 )
-def test_an_index_of_another_version_is_not_opened(file: Path, facts: bytes | str | None) -> None:
-    made = indexed(file).facts
+def test_facts_that_this_program_would_not_write_are_refused(file: Path, change: dict[str, Any]) -> None:
+    with closing(indexed(file)) as edition:
+        facts = json.loads(edition.facts.dump())
+    assert IndexFacts.load(json.dumps(facts).encode()) == edition.facts
+    with pytest.raises(UnusableIndexError, match=r"^was made by another version$"):
+        IndexFacts.load(json.dumps(facts | change).encode())
+
+
+@pytest.mark.parametrize("facts", [b"", b"[]", b"{}", b"null", b"[" * 100_000, b"\xff"])
+def test_what_are_no_facts_is_refused(facts: bytes) -> None:
+    with pytest.raises(UnusableIndexError, match=r"^was made by another version$"):
+        IndexFacts.load(facts)
+
+
+def test_an_index_without_its_tables_is_not_opened(file: Path) -> None:
+    with closing(indexed(file)) as edition:
+        facts = edition.facts
     index = file.with_name("index")
-    if facts == "unicode":
-        facts = replace(made, unicode="1.1").dump()
-    elif facts == "more":
-        facts = made.dump()[:-1] + b', "more": 1}'
     index.unlink()
     fd = os.open(index, os.O_RDWR | os.O_CREAT, 0o600)
     with opened(fd) as environment:
-        for table in (EXACT, FACTS):
-            handle = environment.open_db(table)
-        if isinstance(facts, bytes):
-            with environment.begin(write=True, db=handle) as transaction:
-                transaction.put(FACTS, facts)
+        environment.sync(True)
+    seal(fd, facts)
+    assert "MDB_NOTFOUND" in refusal(index)
+    os.truncate(index, 0)
+    with opened(fd) as environment:
+        for table in (EXACT, FOLDED):
+            environment.open_db(table)
+    seal(fd, facts)
     os.close(fd)
-    assert refusal(index) == "was made by another version"
+    assert refusal(index) == "is damaged"
 
 
 def test_an_lmdb_file_of_somebody_else_is_not_opened(tmp_path: Path) -> None:
     with lmdb.open(str(tmp_path / "index"), subdir=False, lock=False, mode=0o600) as environment:
         assert environment.stat()["entries"] == 0
-    assert "MDB_NOTFOUND" in refusal(tmp_path / "index")
+    assert refusal(tmp_path / "index") == NO_INDEX
 
 
 def test_without_the_library_there_is_no_index(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    indexed(file)
+    indexed(file).close()
     monkeypatch.setitem(sys.modules, "lmdb", None)
     assert refusal(file.with_name("index")).startswith("lmdb is not installed: ")

@@ -21,6 +21,7 @@ from netechod.process.dictionary_loader import Loader, fits, is_large
 from netechod.process.slices import finished
 from netechod.reactor.children import Children
 from netechod.reactor.loop import Loop
+from netechod.services.api import Ending
 from netechod.services.dictionary import Dictionary, MemoryDictionary
 
 WORDS = "apple:苹果\nbanana:香蕉\n"
@@ -52,15 +53,26 @@ Load = Callable[..., Dictionary]
 
 
 @pytest.fixture
-def load(loop: Loop, loader: Loader) -> Load:
-    """Loads a dictionary, to the end."""
+def load(loop: Loop, loader: Loader) -> Iterator[Load]:
+    """Loads a dictionary, to the end; in the end all editions are closed."""
+    editions: list[Dictionary] = []
 
     def load(settings: Settings, current: Dictionary | None = None) -> Dictionary:
         edition = finished(loop, loader.load(settings, current))
         assert edition is not None
+        editions.append(edition)
         return edition
 
-    return load
+    yield load
+    for edition in editions:
+        edition.close()
+    until_given_back()
+
+
+def opened(edition: Dictionary) -> IndexedDictionary:
+    """The edition, which is one in an index."""
+    assert isinstance(edition, IndexedDictionary)
+    return edition
 
 
 def places(settings: Settings) -> list[str]:
@@ -95,7 +107,7 @@ def test_an_index_from_an_earlier_run_is_used_without_a_process(
 ) -> None:
     first = load(settings)
     monkeypatch.setattr(children, "spawn", lambda *_: pytest.fail("there is nothing to build"))
-    del first
+    first.close()
     until_given_back()
     again = load(settings)
     assert isinstance(again, IndexedDictionary)
@@ -232,23 +244,23 @@ def test_a_file_that_changes_while_its_index_is_built_is_for_the_next_reload(
     loop: Loop, loader: Loader, children: Children, settings: Settings
 ) -> None:
     steps = loader.load(settings)
-    pause = next(steps)
-    assert pause is not None
-    over: list[bool] = []
-    pause(lambda: over.append(True))
-    run_until(loop, lambda: over)
+    wait = next(steps)
+    assert wait is not None
+    endings: list[Ending] = []
+    wait(endings.append)
+    run_until(loop, lambda: endings)
     os.utime(settings.file, ns=(1, 1))
     with pytest.raises(DictionaryError, match="changed while it was read; reload when it is written"):
-        next(steps)
+        steps.send(endings[0])
 
 
 def test_a_load_that_is_given_up_leaves_no_process_and_no_file(
     loop: Loop, loader: Loader, children: Children, settings: Settings
 ) -> None:
     steps = loader.load(settings)
-    pause = next(steps)
-    assert pause is not None
-    pause(lambda: None)
+    wait = next(steps)
+    assert wait is not None
+    wait(lambda ending: None)
     [pid] = children.running
     os.kill(pid, signal.SIGSTOP)  # wherever it is
     steps.close()
@@ -260,8 +272,7 @@ def test_a_load_that_is_given_up_leaves_no_process_and_no_file(
 def test_an_index_that_is_the_one_of_its_file_is_left_alone(
     loop: Loop, loader: Loader, load: Load, children: Children, settings: Settings
 ) -> None:
-    load(settings)
-    loader.verify(settings, lambda: pytest.fail("nothing is wrong"))
+    loader.verify(settings, opened(load(settings)), lambda: pytest.fail("nothing is wrong"))
     run_until(loop, lambda: not children.running)
     assert places(settings) == ["index"]
 
@@ -269,12 +280,12 @@ def test_an_index_that_is_the_one_of_its_file_is_left_alone(
 def test_an_index_that_only_looks_like_the_one_of_its_file_is_found_out(
     loop: Loop, loader: Loader, load: Load, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    load(settings)
+    edition = opened(load(settings))
     before = settings.file.stat()
     settings.file.write_text(WORDS.replace("果", "菓"), encoding="utf-8")
     os.utime(settings.file, ns=(before.st_atime_ns, before.st_mtime_ns))
     found: list[str] = []
-    loader.verify(settings, lambda: found.append("mismatch"))
+    loader.verify(settings, edition, lambda: found.append("mismatch"))
     run_until(loop, lambda: found)
     assert places(settings) == []
     assert f"was made of another {settings.file}" in caplog.text
@@ -282,17 +293,34 @@ def test_an_index_that_only_looks_like_the_one_of_its_file_is_found_out(
 
 
 def test_an_index_that_cannot_be_verified_stays_and_it_is_said_why(
-    loop: Loop, loader: Loader, children: Children, settings: Settings, caplog: pytest.LogCaptureFixture
+    loop: Loop,
+    load: Load,
+    loader: Loader,
+    children: Children,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    loader.verify(settings, lambda: pytest.fail("who knows"))
+    edition = opened(load(settings))
+    assert settings.index is not None
+    settings.index.unlink()
+    loader.verify(settings, edition, lambda: pytest.fail("who knows"))
     run_until(loop, lambda: not children.running)
-    assert "dictionary index cannot be verified: No such file or directory" in caplog.text
+    assert f"dictionary index cannot be verified: {settings.index}: No such file or directory" in caplog.text
 
 
 def test_a_loader_that_is_closed_says_no_more(
-    loop: Loop, loader: Loader, children: Children, settings: Settings, caplog: pytest.LogCaptureFixture
+    loop: Loop,
+    load: Load,
+    loader: Loader,
+    children: Children,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    loader.verify(settings, lambda: pytest.fail("who knows"))
+    edition = opened(load(settings))
+    assert settings.index is not None
+    settings.index.unlink()
+    caplog.clear()
+    loader.verify(settings, edition, lambda: pytest.fail("who knows"))
     loader.close()
     run_until(loop, lambda: not children.running)
     assert caplog.text == ""

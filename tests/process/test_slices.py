@@ -1,4 +1,4 @@
-"""Work in slices: the loop has its turns meanwhile, and a pause lasts until what was waited for has come."""
+"""Work in slices: the loop has its turns meanwhile, and a wait lasts until somebody ends it."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,23 +6,23 @@ from functools import partial
 import pytest
 from support.looping import run_until, turn
 
-from netechod.process.slices import Pause, Slices, Steps, finished
+from netechod.process.slices import Task, Wait, Work, finished
 from netechod.reactor.loop import Loop
 
 
-class Work:
-    """Steps that are counted, with a pause in the middle; `go_on` ends it."""
+class CountedWork:
+    """Steps that are counted, with a wait in the middle, which `go_on` ends."""
 
     def __init__(self) -> None:
         self.steps = 0
         self.go_on: Callable[[], None] | None = None
         self.given_up = False
 
-    def __call__(self) -> Steps[str]:
+    def __call__(self) -> Work[str]:
         try:
-            for pause in (None, None, self._wait, None):
+            for wait in (None, None, self._wait, None):
                 self.steps += 1
-                yield pause
+                yield wait
         except GeneratorExit:
             self.given_up = True
             raise
@@ -33,13 +33,13 @@ class Work:
 
 
 @pytest.fixture
-def work() -> Work:
-    return Work()
+def work() -> CountedWork:
+    return CountedWork()
 
 
-def test_work_waits_for_what_it_waits_for(loop: Loop, work: Work) -> None:
+def test_work_waits_for_what_it_waits_for(loop: Loop, work: CountedWork) -> None:
     results: list[str] = []
-    Slices(loop, work(), results.append)
+    Task(loop, work(), results.append)
     run_until(loop, lambda: work.go_on)
     turn(loop, 3)
     assert (work.steps, results) == (3, [])
@@ -54,12 +54,12 @@ def test_work_that_takes_long_leaves_the_loop_its_turns(loop: Loop, monkeypatch:
     monkeypatch.setattr("netechod.process.slices.SLICE", 0.0)
     events: list[object] = []
 
-    def steps() -> Steps[None]:
+    def steps() -> Work[None]:
         for number in range(3):
             events.append(number)
             yield None
 
-    Slices(loop, steps(), lambda result: events.append("done"))
+    Task(loop, steps(), lambda result: events.append("done"))
     for name in "abc":
         loop.call_soon(partial(events.append, name))
         turn(loop)
@@ -67,53 +67,64 @@ def test_work_that_takes_long_leaves_the_loop_its_turns(loop: Loop, monkeypatch:
     assert events == [0, "a", 1, "b", 2, "c", "done"]
 
 
-def test_cancelled_work_is_told_and_goes_on_no_more(loop: Loop, work: Work) -> None:
+def test_cancelled_work_is_told_and_goes_on_no_more(loop: Loop, work: CountedWork) -> None:
     results: list[str] = []
-    slices = Slices(loop, work(), results.append)
+    task = Task(loop, work(), results.append)
     run_until(loop, lambda: work.go_on)
-    slices.cancel()
+    task.cancel()
     assert work.given_up
     assert work.go_on is not None
     work.go_on()
     turn(loop)
     assert (work.steps, results) == (3, [])
-    slices.cancel()
+    task.cancel()
 
 
 def test_what_it_waited_for_may_come_while_it_is_cancelled(loop: Loop) -> None:
-    pauses: list[Callable[[], None]] = []
+    waits: list[Callable[[], None]] = []
 
-    def steps() -> Steps[None]:
+    def steps() -> Work[None]:
         try:
-            yield pauses.append
+            yield waits.append
         finally:
-            pauses[0]()
+            waits[0]()
 
-    slices = Slices(loop, steps(), lambda result: pytest.fail("it was cancelled"))
-    run_until(loop, lambda: pauses)
-    slices.cancel()
+    task = Task(loop, steps(), lambda result: pytest.fail("it was cancelled"))
+    run_until(loop, lambda: waits)
+    task.cancel()
     turn(loop)
 
 
 def test_a_loop_can_be_run_for_the_work_alone(loop: Loop) -> None:
-    def steps() -> Steps[int]:
-        pause: Pause = loop.call_soon
-        yield pause
+    def steps() -> Work[int]:
+        wait: Wait = loop.call_soon
+        yield wait
         return 42
 
     assert finished(loop, steps()) == 42
 
 
-def test_a_loop_that_is_stopped_leaves_the_work_undone(loop: Loop, work: Work) -> None:
+def test_a_loop_that_is_stopped_leaves_the_work_undone(loop: Loop, work: CountedWork) -> None:
     loop.call_at(loop.now, loop.stop)
     assert finished(loop, work()) is None
     assert work.given_up
 
 
 def test_what_the_work_raises_is_raised_by_the_loop(loop: Loop) -> None:
-    def steps() -> Steps[int]:
+    def steps() -> Work[int]:
         yield None
         raise LookupError
 
     with pytest.raises(LookupError):
         finished(loop, steps())
+
+
+def test_work_gets_the_value_of_its_wait(loop: Loop) -> None:
+    def answer(resume: Callable[[int], object]) -> None:
+        resume(42)
+
+    def steps() -> Work[list[object]]:
+        values: list[object] = [(yield answer), (yield None), (yield loop.call_soon)]
+        return values
+
+    assert finished(loop, steps()) == [42, None, None]

@@ -22,7 +22,7 @@ from netechod.process.logs import Logs
 from netechod.process.metrics import serve
 from netechod.process.notify import Notifier, extended
 from netechod.process.reloading import Fresh, Outcome, Reloader, ReloadError, read_again
-from netechod.process.slices import Steps
+from netechod.process.slices import Work
 from netechod.process.sockets import Sockets, remove_control
 from netechod.process.status import DictionaryStatus, Presence, Status, wall_clock
 from netechod.reactor.children import Children
@@ -194,7 +194,7 @@ class App:
         self._notifier.stopping(f"stopping: {reason}")
         self.loop.stop()
 
-    def _reload_steps(self) -> Steps[Outcome]:
+    def _reload_steps(self) -> Work[Outcome]:
         """One reload: build everything beside what is in use, then swap, or keep it and say why."""
         self._notifier.reloading()
         begun = time.monotonic()
@@ -223,16 +223,21 @@ class App:
         self._loaded = loaded
         self._logs.level, self._logs.format = loaded.config.log.level, loaded.config.log.format
         self._house.apply(loaded)
+        old = self.edition
         self._house.dictionary.replace(fresh.edition)
+        if old is not fresh.edition:
+            old.close()
         self._generation += 1
         self._loaded_at = wall_clock()
         self._verify_index()
         return keys, waiting
 
     def _verify_index(self) -> None:
-        """An index that was found is used at once, and compared with its file while it is."""
-        if isinstance(self.edition, IndexedDictionary) and not self.edition.proven:
-            self._loader.verify(self._loaded.config.dictionary, self.reload)
+        """Have an index verified that was found and is in use; reload as soon as it proves to be damaged."""
+        if isinstance(self.edition, IndexedDictionary):
+            self.edition.on_damage = self.reload
+            if not self.edition.proven:
+                self._loader.verify(self._loaded.config.dictionary, self.edition, self.reload)
 
     def _feed_watchdog(self, interval: float) -> None:
         """Tell the service manager that the loop turns, and what it does, and come back."""

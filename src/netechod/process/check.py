@@ -1,6 +1,7 @@
 """`netechod --check`: would a start, or a reload, accept the files?"""
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from netechod.errors import ConfigError, DictionaryError
@@ -8,9 +9,10 @@ from netechod.process.command_check import doubts
 from netechod.process.command_keys import with_keys
 from netechod.process.config import Dictionary
 from netechod.process.config_file import load
-from netechod.process.dictionary_index import UnusableIndexError, open_index
+from netechod.process.dictionary_index import open_index
 from netechod.process.dictionary_loader import fits, is_large
 from netechod.process.index_builder import survey
+from netechod.process.index_facts import UnusableIndexError
 
 
 def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
@@ -37,7 +39,7 @@ def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
 def _state(section: Dictionary, index: Path) -> str:
     """What there is of the index that a large dictionary has."""
     try:
-        edition = open_index(index)
+        with closing(open_index(index)) as edition:
+            return "ok, the index of this file" if fits(section, edition) else "the index of another file"
     except UnusableIndexError as error:
         return f"no index yet: {error}"
-    return "ok, the index of this file" if fits(section, edition) else "the index of another file"

@@ -1,4 +1,4 @@
-"""What the words of two editions of the dictionary have to do with one another."""
+"""The differences between two editions of the dictionary, in numbers."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ STEP = 2000  # words compared in one step
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What a reload has done to the words, in numbers."""
+    """How many words a reload has added, removed and changed."""
 
     before: int = 0
     after: int = 0
@@ -21,11 +21,12 @@ class Changes:
 
 
 def compared(old: Dictionary, new: Dictionary) -> Generator[None, None, Changes]:
-    """Compare two editions, in steps; the value is the result.
+    """Compare two editions in steps.
 
-    Whoever builds an index compares it with the one before. Else, the words of the smaller one are looked up.
+    The builder of an index has compared it with the one before. Otherwise the words of the smaller edition
+    are looked up in the larger one. A damaged edition is not read.
     """
-    if old.sha256 == new.sha256:
+    if old.sha256 == new.sha256 or (isinstance(old, IndexedDictionary) and not old.is_sound):
         return Changes(before=len(old), after=len(new))
     if isinstance(new, IndexedDictionary) and new.facts.since == old.sha256:
         facts = new.facts

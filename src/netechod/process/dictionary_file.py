@@ -1,4 +1,4 @@
-"""The dictionary's file: read in steps, so that whoever loads it decides what happens between two of them."""
+"""Reading the dictionary's file in steps: the caller decides what happens between two of them."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ Loading: TypeAlias = Generator[None, None, MemoryDictionary]
 
 
 class Stamp(NamedTuple):
-    """What changes, almost always, when a file does."""
+    """Size and time of a file: when the file changes, one of them almost always does, too."""
 
     size: int
     mtime_ns: int

@@ -2,6 +2,7 @@
 
 import logging
 import stat
+from functools import partial
 from pathlib import Path
 from signal import SIGKILL
 
@@ -9,8 +10,9 @@ from netechod.errors import DictionaryError, DictionaryIndexError
 from netechod.process import index_child
 from netechod.process.config import Dictionary as Settings
 from netechod.process.dictionary_file import CHANGED, Stamp, load_dictionary
-from netechod.process.dictionary_index import IndexedDictionary, UnusableIndexError, open_index
-from netechod.process.slices import Steps
+from netechod.process.dictionary_index import IndexedDictionary, TouchedIndexError, open_index
+from netechod.process.index_facts import UnusableIndexError
+from netechod.process.slices import Work
 from netechod.reactor.children import SIGNALLED, Children
 from netechod.reactor.loop import Callback
 from netechod.services.api import Ending, Job
@@ -22,30 +24,39 @@ log = logging.getLogger(__name__)
 
 
 class Loader:
-    """Loads editions. It has its `children` to itself."""
+    """Loads editions. Nobody else uses its `children`."""
 
     def __init__(self, children: Children) -> None:
         self._children = children
         self._closed = False
 
-    def load(self, settings: Settings, current: Dictionary | None = None) -> Steps[Dictionary]:
-        """Load the file in steps. An index that fits it is used at once, be it that of the `current` edition.
+    def load(self, settings: Settings, current: Dictionary | None = None) -> Work[Dictionary]:
+        """Load the file in steps. An index that fits it is used, be it that of the `current` edition.
 
-        Raises DictionaryError, at whatever step: DictionaryIndexError where the file may be well.
+        Raises DictionaryError at any step: DictionaryIndexError where the file may be good.
         """
         if settings.index is None or not is_large(settings):
             return (yield from in_memory(settings))
-        edition = _found(settings, settings.index, current)
+        edition = yield from self._found(settings, settings.index, current)
         if edition is not None:
             return edition
-        ending = yield from self._build(settings)
-        if ending.status == index_child.NO_PLACE:
-            log.warning("dictionary not indexed, its words are held in memory: %s", _reason(ending))
-            return (yield from in_memory(settings))
-        return _built(settings, settings.index, ending)
+        ending = yield from self._run(settings, verify=False)
+        try:
+            if ending.status != index_child.NO_PLACE:
+                return _built(settings, settings.index, ending)
+            reason = _reason(ending)
+        except DictionaryIndexError as error:
+            if not isinstance(current, IndexedDictionary) or current.is_sound:
+                raise
+            reason = str(error)  # nothing is worse than to go on with a damaged index
+        log.warning("dictionary not indexed, its words are held in memory: %s", reason)
+        return (yield from in_memory(settings))
 
-    def verify(self, settings: Settings, on_mismatch: Callback) -> None:
-        """Have the file's digest compared with the one in the index; call `on_mismatch` if they differ."""
+    def verify(self, settings: Settings, edition: IndexedDictionary, on_mismatch: Callback) -> None:
+        """Have the index of an edition in use verified.
+
+        Calls `on_mismatch` when it was made of another file, and tells the edition of damage.
+        """
 
         def done(ending: Ending) -> None:
             if self._closed or ending.status == index_child.DONE:
@@ -53,48 +64,73 @@ class Loader:
             if ending.status == index_child.OTHER_SOURCE:
                 log.warning("dictionary index was made of another %s; it is made anew", settings.file)
                 on_mismatch()
+            elif ending.status == index_child.DAMAGED:
+                edition.note_damage("its bytes are not those that were written")
             else:
                 log.warning("dictionary index cannot be verified: %s", _reason(ending))
 
         self._children.spawn(_job(settings, verify=True), done)
 
     def close(self) -> None:
-        """End what still runs; nobody wants to hear of it any more."""
+        """End the processes that run. Nobody is told of their ends."""
         self._closed = True
         self._children.kill_all()
 
-    def _build(self, settings: Settings) -> Steps[Ending]:
-        """Have an index built, and wait for that."""
-        endings: list[Ending] = []
+    def _found(
+        self, settings: Settings, index: Path, current: Dictionary | None
+    ) -> Work[IndexedDictionary | None]:
+        """The edition in the index that is there, if it is one of the file and not known to be damaged."""
+        edition = yield from self._opened(settings, index, current)
+        if edition is None:
+            return None
+        if not fits(settings, edition):
+            if edition is not current:
+                edition.close()
+            return None
+        log.info("dictionary index found %s", index)
+        return edition
 
-        def build(go_on: Callback) -> None:
-            def done(ending: Ending) -> None:
-                endings.append(ending)
-                go_on()
-
-            self._children.spawn(_job(settings, verify=False), done)
-
+    def _opened(
+        self, settings: Settings, index: Path, current: Dictionary | None
+    ) -> Work[IndexedDictionary | None]:
+        """The edition in the index that is there. One that somebody has written to is verified first."""
+        if isinstance(current, IndexedDictionary) and current.is_at(index):
+            current.proven = False
+            return current if current.is_sound else None
         try:
-            yield build
+            return open_index(index)
+        except TouchedIndexError as error:
+            ending = yield from self._run(settings, verify=True)
+            if ending.status != index_child.DONE:
+                log.warning("dictionary index %s is not used: it %s", index, error)
+                return None
+            return _verified(index)
+        except UnusableIndexError:
+            return None
+
+    def _run(self, settings: Settings, *, verify: bool) -> Work[Ending]:
+        """Have an index built or verified, and wait for the end of that."""
+        try:
+            ending: Ending = yield partial(self._children.spawn, _job(settings, verify=verify))
         except GeneratorExit:  # given up
             self._children.kill_all()
             raise
-        return endings[0]
+        return ending
 
 
-def in_memory(settings: Settings) -> Steps[MemoryDictionary]:
+def in_memory(settings: Settings) -> Work[MemoryDictionary]:
     """Load the file without an index, whatever its size."""
     return load_dictionary(settings.file, max_size=settings.max_size, strict=settings.strict)
 
 
 def is_large(settings: Settings) -> bool:
-    """Whether the file is one that an index is made of."""
+    """Whether the file is so large that its words are looked up in an index."""
     stamp = _stamp_of(settings)
     return settings.index is not None and stamp is not None and stamp.size >= settings.index_from
 
 
 def fits(settings: Settings, edition: IndexedDictionary) -> bool:
-    """Whether an edition is what loading the file would make, as far as can be told without reading it."""
+    """Whether loading the file would make this edition, as far as one can tell without reading the file."""
     facts = edition.facts
     acceptable = facts.stamp.size <= settings.max_size and not (settings.strict and facts.skipped)
     return acceptable and facts.stamp == _stamp_of(settings)
@@ -112,7 +148,7 @@ def _job(settings: Settings, *, verify: bool) -> Job:
 
 
 def _stamp_of(settings: Settings) -> Stamp | None:
-    """The stamp of the dictionary's file; None for what cannot be read anyway."""
+    """The stamp of the dictionary's file; None when it is no regular file."""
     try:
         status = settings.file.stat()
     except OSError:
@@ -120,24 +156,18 @@ def _stamp_of(settings: Settings) -> Stamp | None:
     return Stamp.of(status) if stat.S_ISREG(status.st_mode) else None
 
 
-def _found(settings: Settings, index: Path, current: Dictionary | None) -> IndexedDictionary | None:
-    """The edition in the index that is there, if it is that of the file."""
-    if isinstance(current, IndexedDictionary) and current.is_at(index):
-        edition = current
-    else:
-        try:
-            edition = open_index(index)
-        except UnusableIndexError:
-            return None
-    if not fits(settings, edition):
+def _verified(index: Path) -> IndexedDictionary | None:
+    """The edition in an index that was verified just now."""
+    try:
+        edition = open_index(index, verified=True)
+    except UnusableIndexError:
         return None
-    edition.proven = False
-    log.info("dictionary index found %s", index)
+    edition.proven = True
     return edition
 
 
 def _built(settings: Settings, index: Path, ending: Ending) -> IndexedDictionary:
-    """The edition in the index that was to be built, or DictionaryError."""
+    """The edition in the index that was built. Raises DictionaryError when there is none."""
     if ending.status == index_child.BAD_SOURCE:
         raise DictionaryError(_reason(ending))
     try:
@@ -147,6 +177,7 @@ def _built(settings: Settings, index: Path, ending: Ending) -> IndexedDictionary
     except UnusableIndexError as error:
         raise DictionaryIndexError(f"no index could be built of {settings.file}: {error}") from None
     if not fits(settings, edition):
+        edition.close()
         raise DictionaryError(f"{settings.file}: {CHANGED}")
     edition.proven = True
     log.info("dictionary index built %s seconds=%.3f", index, ending.seconds)

@@ -106,6 +106,8 @@ class House:
         """What happened, by service."""
         tcp = {} if self.echo_tcp is None else {"echo-tcp": asdict(self.echo_tcp.counters)}
         counters = tcp | {name: service.counters() for name, service in self.udp.items()}
+        if "dictionary" in counters:
+            counters["dictionary"] |= self.dictionary.counters
         if self.commands is not None:
             counters["command"] |= self.commands.service.counters
         return counters

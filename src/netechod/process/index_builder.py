@@ -1,7 +1,6 @@
-"""Builds the index of a dictionary file: in little memory, and never half, as it gets its name when whole."""
+"""Builds the index of a dictionary file in little memory. The index gets its name when it is whole."""
 
 import errno
-import hashlib
 import os
 import shutil
 import stat
@@ -13,20 +12,24 @@ from typing import TYPE_CHECKING, TypeAlias
 from netechod.process.dictionary_file import Stamp, completed, read_file
 from netechod.process.dictionary_index import (
     EXACT,
-    FACTS,
     FOLDED,
     LEAST_ROOM,
     MAX_KEY,
     MISSING,
     IndexedDictionary,
-    IndexFacts,
-    UnusableIndexError,
     open_index,
     opened,
     packed,
     path_of,
     unpacked,
 )
+from netechod.process.index_facts import (
+    IndexFacts,
+    UnusableIndexError,
+    has_footer,
+    seal,
+)
+from netechod.process.index_verifier import is_whole
 from netechod.process.sorted_runs import SortedRuns
 from netechod.services.dictionary_parser import Facts, Parser
 
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 BLOCK = 256 * 1024  # bytes of the source that are parsed at a time
 ROOM = 16  # bytes of address space for each byte of the source: `A:b` takes seven, and a page is never full
 MAGIC = bytes.fromhex("dec0efbe"), bytes.fromhex("beefc0de")  # of LMDB, behind a page's header of 16 bytes
-END = b"\xff"  # behind all keys: no UTF-8 begins like this
+END = b"\xff"  # sorts behind all keys: no UTF-8 begins with it
 
 Row: TypeAlias = tuple[bytes, bytes]
 """A key and its value, as in a table."""
@@ -51,26 +54,25 @@ class IndexParser(Parser):
 
     def __init__(self, name: str, *, strict: bool, directory: Path | None = None) -> None:
         super().__init__(name, strict=strict)
-        self.longest = 0  # bytes of the longest word, folded or not, if there is one that is not its own key
         self._exact = SortedRuns(directory)
         self._folded = SortedRuns(directory)
 
-    def keep(self, number: int, key: str, meaning: bytes, folded: str) -> None:
+    def keep(self, number: int, word: bytes, meaning: bytes, folded: bytes) -> None:
         """See Parser."""
-        self._exact.add(self._sortable(number, key, meaning))
-        if folded != key:
-            self._folded.add(self._sortable(number, folded, meaning))
+        self._exact.add(_sortable(number, word, meaning))
+        if folded != word:
+            self._folded.add(_sortable(number, folded, meaning))
 
     def exact(self) -> Iterator[list[Row]]:
-        """The table of words, some rows at a time; on the way, duplicates are warned of."""
+        """The table of words, some rows at a time. Warns of the duplicates among them."""
 
         def warn(number: int, key: bytes, value: bytes) -> None:
-            self.warn_of_duplicate(number, unpacked(key, value)[0].decode())
+            self.warn_of_duplicate(number, unpacked(key, value)[0])
 
         return _first_of_each(self._exact, warn)
 
     def folded(self) -> Iterator[list[Row]]:
-        """The table of folded words; that several fold alike is no news."""
+        """The table of folded words, some rows at a time."""
         return _first_of_each(self._folded, lambda number, key, value: None)
 
     def close(self) -> None:
@@ -78,17 +80,16 @@ class IndexParser(Parser):
         self._exact.close()
         self._folded.close()
 
-    def _sortable(self, number: int, key: str, meaning: bytes) -> bytes:
-        """A row in a form in which rows sort by their keys, and those of one key by their lines."""
-        word = key.encode()
-        if len(word) > MAX_KEY:
-            self.longest = max(self.longest, len(word))
-            word, meaning = packed(word, meaning)
-        return b"%b\0%09x%b" % (word, number, meaning)
+
+def _sortable(number: int, word: bytes, meaning: bytes) -> bytes:
+    """A row as a line: lines sort by key, and those of one key by the number of their line in the file."""
+    if len(word) > MAX_KEY:
+        word, meaning = packed(word, meaning)
+    return b"%b\0%09x%b" % (word, number, meaning)
 
 
 def _first_of_each(runs: SortedRuns, repeated: Callable[[int, bytes, bytes], object]) -> Iterator[list[Row]]:
-    """The first row of each key; `repeated` is told of the others, with their lines."""
+    """The first row of each key. Calls `repeated` with the other ones, and the numbers of their lines."""
     last = b""
     for batch in runs.batches():
         rows = []
@@ -103,7 +104,7 @@ def _first_of_each(runs: SortedRuns, repeated: Callable[[int, bytes, bytes], obj
 
 
 class Tally:
-    """Counts in what the rows of a table, which come in order, differ from those of another one."""
+    """Counts how a table differs from another one. The rows of both come in the order of their keys."""
 
     def __init__(self, rows: Iterator[Row]) -> None:
         self.added = self.removed = self.changed = 0
@@ -111,7 +112,7 @@ class Tally:
         self._row = next(rows, (END, b""))
 
     def see(self, rows: list[Row]) -> None:
-        """Count some rows, the next ones."""
+        """Count the next rows of the table."""
         theirs, their_value = self._row
         for key, value in rows:
             while theirs < key:
@@ -125,7 +126,7 @@ class Tally:
         self._row = theirs, their_value
 
     def end(self) -> None:
-        """Count what has not come."""
+        """Count the rows of the other table that are left."""
         while self._row[0] != END:
             self.removed += 1
             self._row = next(self._rows, (END, b""))
@@ -134,8 +135,8 @@ class Tally:
 def build(source: Path, index: Path, *, max_size: int, strict: bool) -> IndexFacts:
     """Build the index of a file and put it in its place.
 
-    Raises DictionaryError when the file is at fault, NoPlaceError when there is no way to have an index here,
-    and OSError when it fails.
+    Raises DictionaryError when the file is at fault, NoPlaceError when no index can be made here, and OSError
+    when something else fails.
     """
     try:
         import lmdb
@@ -150,40 +151,27 @@ def build(source: Path, index: Path, *, max_size: int, strict: bool) -> IndexFac
             undo.callback(parser.close)
             stamp = completed(read_file(source, parser.feed, max_size=max_size, size=BLOCK))
             parser.end()
-            facts = _write(fd, parser, stamp, _edition_before(index))
+            before = _edition_before(index)
+            if before is not None:
+                undo.callback(before.close)
+            facts = seal(fd, _write(fd, parser, stamp, before))
             _publish(fd, directory, index.name)
             return facts
-    except lmdb.Error as error:  # for a full disk it has several words
+    except lmdb.Error as error:  # LMDB reports a full disk in several ways
         free = shutil.disk_usage(index.parent).free
         raise OSError(f"{index}: {error}; {free >> 20} MiB are free there") from None
 
 
 def survey(source: Path, *, max_size: int, strict: bool) -> tuple[int, Facts]:
-    """Parse a file as for an index, in little memory; returns the number of its entries, and the facts."""
+    """Parse a file in little memory. Returns the number of its entries, and the facts."""
     with closing(IndexParser(str(source), strict=strict)) as parser:
         completed(read_file(source, parser.feed, max_size=max_size, size=BLOCK))
         parser.end()
         return sum(map(len, parser.exact())), parser.facts
 
 
-def verify(source: Path, index: Path) -> bool:
-    """Read a file that looks like the source of the index, and remove the index when it was made of another.
-
-    False, then. The index itself is read ahead, so that look-ups find it in memory.
-    """
-    edition = open_index(index)
-    with index.open("rb") as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
-    digest = hashlib.sha256()
-    stamp = completed(read_file(source, digest.update, max_size=edition.facts.stamp.size, size=BLOCK))
-    if stamp != edition.facts.stamp or digest.hexdigest() == edition.sha256:
-        return True
-    index.unlink()
-    return False
-
-
 def _unnamed_file(index: Path) -> tuple[int, int]:
-    """The directory of the index, and a new file in it: without a name, it goes with whoever has it open."""
+    """The directory of the index, and a new file in it. The file has no name: it goes when it is closed."""
     with ExitStack() as undo:
         try:
             directory = os.open(index.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -191,7 +179,7 @@ def _unnamed_file(index: Path) -> tuple[int, int]:
             _check_replaceable(index.name, directory)
             fd = os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, dir_fd=directory)
             undo.callback(os.close, fd)
-            os.fchmod(fd, 0o644)  # whoever asks is told what is in it
+            os.fchmod(fd, 0o644)  # not secret: anybody can look the words up
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -201,30 +189,34 @@ def _unnamed_file(index: Path) -> tuple[int, int]:
 
 
 def _check_replaceable(name: str, directory: int) -> None:
-    """Refuse to put an index in the place of anything but an index."""
+    """Raise NoPlaceError when a file other than an index has the name; a damaged index is one."""
     try:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     except FileNotFoundError:
         return
     try:
-        status = os.fstat(fd)
-        replaceable = stat.S_ISREG(status.st_mode) and (not status.st_size or os.pread(fd, 4, 16) in MAGIC)
-        if not replaceable:
+        if not stat.S_ISREG(os.fstat(fd).st_mode) or not _was_index(fd):
             raise NoPlaceError(f"{name} is no index; remove it, or have dictionary.index name another file")
     finally:
         os.close(fd)
 
 
+def _was_index(fd: int) -> bool:
+    """Whether a file is an index, or what a cut or a lost page has left of one."""
+    head = os.pread(fd, 20, 0)
+    return head[16:] in MAGIC or not head.strip(b"\0\x08") or has_footer(fd)
+
+
 def _edition_before(index: Path) -> IndexedDictionary | None:
-    """The edition whose place the new one takes, if there is one that can be read."""
+    """The edition whose place the new one takes, if it is whole. A damaged one could end this process."""
     try:
-        return open_index(index)
-    except UnusableIndexError:
+        return open_index(index) if is_whole(index) else None
+    except (UnusableIndexError, OSError):
         return None
 
 
 def _write(fd: int, parser: IndexParser, stamp: Stamp, before: IndexedDictionary | None) -> IndexFacts:
-    """Write the tables, in order, and then the facts."""
+    """Write the tables in the order of their keys. Returns the facts."""
     tally = Tally(before.rows() if before else iter(()))
     with opened(fd, room=stamp.size * ROOM + LEAST_ROOM) as environment:
         entries = 0
@@ -235,35 +227,32 @@ def _write(fd: int, parser: IndexParser, stamp: Stamp, before: IndexedDictionary
         tally.end()
         for rows in parser.folded():
             _append(environment, FOLDED, rows)
-        found = parser.facts  # only now: duplicates are known late
-        facts = IndexFacts(
-            stamp=stamp,
-            sha256=found.sha256,
-            entries=entries,
-            skipped=found.skipped,
-            warnings=found.warnings,
-            longest=parser.longest,
-            since=before.sha256 if before else "",
-            added=tally.added,
-            removed=tally.removed,
-            changed=tally.changed,
-        )
-        _append(environment, FACTS, [(FACTS, facts.dump())])
-        environment.sync(True)
-    return facts
+    found = parser.facts  # only now: duplicates are found when the rows have been sorted
+    return IndexFacts(
+        stamp=stamp,
+        sha256=found.sha256,
+        longest=found.longest,
+        entries=entries,
+        skipped=found.skipped,
+        warnings=found.warnings,
+        since=before.sha256 if before and not before.damaged else "",
+        added=tally.added,
+        removed=tally.removed,
+        changed=tally.changed,
+    )
 
 
 def _append(environment: "lmdb.Environment", table: bytes, rows: list[Row]) -> None:
-    """Append rows to a table that begins with the first ones."""
+    """Append rows to a table, which is made with the first ones."""
     handle = environment.open_db(table)
     with environment.begin(write=True, db=handle) as transaction, transaction.cursor() as cursor:
         cursor.putmulti(rows, append=True)
 
 
 def _publish(fd: int, directory: int, name: str) -> None:
-    """Give the file its name, in one step; who has the file open that had it before, keeps that.
+    """Give the file its name in one step. A process that has the old file open keeps it.
 
-    By way of another name: link(2) replaces nothing.
+    The file gets another name first, because link(2) does not replace a file.
     """
     another = f"{name}.new"
 
@@ -273,11 +262,11 @@ def _publish(fd: int, directory: int, name: str) -> None:
     try:
         try:
             link()
-        except FileExistsError:  # left by one that was killed, or of one that has come this far just now
+        except FileExistsError:  # of a builder that was killed, or of one that is here at the same time
             os.unlink(another, dir_fd=directory)
             link()
-        with suppress(FileNotFoundError):  # such a one has taken it further, or away: there is an index
+        with suppress(FileNotFoundError):  # that builder has renamed or removed it: its index has the name
             os.rename(another, name, src_dir_fd=directory, dst_dir_fd=directory)
-    except PermissionError as error:  # the directory is a sticky one, and the file another's
+    except PermissionError as error:  # the directory is sticky, and the file another user's
         raise NoPlaceError(f"{name}: {error.strerror}") from None
     os.fsync(directory)

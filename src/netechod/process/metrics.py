@@ -41,6 +41,8 @@ COUNTERS = {
     "accept_errors": ("accept_errors", "TCP connections that could not be accepted."),
     "bytes_in": ("received_bytes", "Bytes received over TCP connections that have ended."),
     "bytes_out": ("sent_bytes", "Bytes sent over TCP connections that have ended."),
+    "found": ("lookups_found", "Look-ups answered with an entry."),
+    "missed": ("lookups_missed", "Look-ups answered with the text for a miss."),
     "ran": ("commands_run", "Commands that have ended."),
     "timed_out": ("commands_timed_out", "Those of them that took too long and were killed."),
     "denied": ("commands_denied", "Requests that their key may not make."),

@@ -8,7 +8,7 @@ from netechod.process.command_keys import with_keys
 from netechod.process.config_file import Loaded
 from netechod.process.dictionary_changes import Changes, compared
 from netechod.process.dictionary_loader import Loader
-from netechod.process.slices import Slices, Steps
+from netechod.process.slices import Task, Work
 from netechod.reactor.loop import Loop
 from netechod.services.dictionary import Dictionary
 
@@ -43,7 +43,7 @@ class Fresh:
     changes: Changes
 
 
-def read_again(loaded: Loaded, old: Dictionary, loader: Loader) -> Steps[Fresh]:
+def read_again(loaded: Loaded, old: Dictionary, loader: Loader) -> Work[Fresh]:
     """Read configuration and dictionary anew, in steps. Raises ReloadError with a sentence for the log."""
     try:
         fresh = with_keys(loaded.reread())
@@ -66,10 +66,10 @@ def read_again(loaded: Loaded, old: Dictionary, loader: Loader) -> Steps[Fresh]:
 class Reloader:
     """Runs one reload at a time, in slices; asked again meanwhile, however often, it runs once more."""
 
-    def __init__(self, loop: Loop, begin: Callable[[], Steps[Outcome]]) -> None:
+    def __init__(self, loop: Loop, begin: Callable[[], Work[Outcome]]) -> None:
         self._loop = loop
         self._begin = begin
-        self._running: Slices[Outcome] | None = None
+        self._running: Task[Outcome] | None = None
         self._waiting: list[Callable[[Outcome], None]] = []  # for the reload that runs
         self._again: list[Callable[[Outcome], None]] = []  # for the one after it
 
@@ -88,7 +88,7 @@ class Reloader:
 
     def _start(self) -> None:
         self._waiting, self._again = self._again, []
-        self._running = Slices(self._loop, self._begin(), self._on_done)
+        self._running = Task(self._loop, self._begin(), self._on_done)
 
     def _on_done(self, outcome: Outcome) -> None:
         for done in self._waiting:

@@ -1,8 +1,9 @@
-"""Work that takes long, done on the loop in slices, so that every socket has its turn between two of them."""
+"""Work that takes long, done on the loop in slices: every socket has its turn between two slices."""
 
 import time
 from collections.abc import Callable, Generator
-from typing import Generic, TypeAlias, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from netechod.reactor.loop import Loop
 
@@ -10,60 +11,61 @@ SLICE = 0.002  # seconds of work per turn of the loop
 
 T = TypeVar("T")
 
-Pause: TypeAlias = Callable[[Callable[[], None]], object]
-"""What the work has to wait for: it is called, once, with what it calls, later, when it is over."""
+Wait: TypeAlias = Callable[[Callable[..., Any]], object]
+"""A wait. A task calls it with `resume`; whatever ends the wait calls `resume` once, with its value."""
 
-Steps: TypeAlias = Generator[Pause | None, None, T]
-"""Work in short steps, each of which may end with a pause; its value is the result."""
+Work: TypeAlias = Generator[Wait | None, Any, T]
+"""Work in short steps. A step yields None, or a wait and gets its value. The work returns its result."""
 
 
-class Slices(Generic[T]):
-    """Runs such work; `done` is called with its result. What it raises, it raises out of the loop."""
+class Task(Generic[T]):
+    """Runs work and calls `done` with its result. An exception of the work goes out of the loop."""
 
-    def __init__(self, loop: Loop, steps: Steps[T], done: Callable[[T], object]) -> None:
+    def __init__(self, loop: Loop, work: Work[T], done: Callable[[T], object]) -> None:
         self._loop = loop
-        self._steps: Steps[T] | None = steps
+        self._work: Work[T] | None = work
         self._done = done
         loop.call_soon(self._go_on)
 
     def cancel(self) -> None:
         """Give the work up. Harmless when it is done."""
-        steps, self._steps = self._steps, None
-        if steps is not None:
-            steps.close()
+        work, self._work = self._work, None
+        if work is not None:
+            work.close()
 
-    def _go_on(self) -> None:
-        """Take steps for the length of a slice, or until the next pause."""
-        if self._steps is None:
+    def _go_on(self, value: object = None) -> None:
+        """Take steps for the length of a slice, or until the next wait. `value` is that of the last wait."""
+        if self._work is None:
             return  # cancelled meanwhile
         end = time.perf_counter() + SLICE
         try:
-            while (pause := next(self._steps)) is None:
+            while (wait := self._work.send(value)) is None:
+                value = None
                 if time.perf_counter() >= end:
                     self._loop.call_soon(self._go_on)
                     return
         except StopIteration as stop:
-            self._steps = None
+            self._work = None
             self._done(stop.value)
         else:
-            pause(self._resume)
+            wait(self._resume)
 
-    def _resume(self) -> None:
-        """Go on, but not here: what the work raises is none of the business of whoever it waited for."""
-        self._loop.call_soon(self._go_on)
+    def _resume(self, value: object = None) -> None:
+        """Go on in a later turn: an exception of the work must not reach whoever has ended the wait."""
+        self._loop.call_soon(partial(self._go_on, value))
 
 
-def finished(loop: Loop, steps: Steps[T]) -> T | None:
-    """Run the loop for the work alone and return its result; None when somebody else stops the loop."""
+def finished(loop: Loop, work: Work[T]) -> T | None:
+    """Run the loop for the work alone and return its result; None when something else stops the loop."""
     results: list[T] = []
 
     def done(result: T) -> None:
         results.append(result)
         loop.stop()
 
-    slices = Slices(loop, steps, done)
+    task = Task(loop, work, done)
     try:
         loop.run()
     finally:
-        slices.cancel()
+        task.cancel()
     return results[0] if results else None

@@ -29,7 +29,7 @@ from netechod.process.logs import Logs, journal_wanted
 from netechod.process.notify import Notifier, extended, listen_fds
 from netechod.process.pidfile import Pidfile
 from netechod.process.privileges import drop_privileges, forbid_dumps
-from netechod.process.slices import Steps, finished
+from netechod.process.slices import Work, finished
 from netechod.process.sockets import Sockets, open_sockets, remove_control
 from netechod.process.status import await_next_second
 from netechod.reactor.children import Children
@@ -94,7 +94,7 @@ def _explained() -> Iterator[None]:
         raise NetechodError(f"cannot start: {reason_of(error)}") from error
 
 
-def _first_edition(loader: Loader, settings: Settings) -> Steps[Dictionary]:
+def _first_edition(loader: Loader, settings: Settings) -> Work[Dictionary]:
     """The dictionary, if need be without the index that it should have: better than none at all."""
     try:
         edition = yield from loader.load(settings)

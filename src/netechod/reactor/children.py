@@ -1,8 +1,10 @@
 """Child processes on the loop: their output by a pipe, their end by a pidfd, their time by a timer.
 
-A child leads a session and process group of its own, and takes the group along when it ends: nothing that a
-job has started outlives it, unless it has left the group. Nothing here ever waits, neither for a process to
-die nor for the end of a pipe, which a stray grandchild can hold open for ever.
+Where pidfd_open(2) fails (an old kernel, or a sandbox), a timer looks for the ends of children.
+
+A child leads a session and process group of its own. When it ends its group is killed: nothing that a job has
+started outlives it, unless it has left the group. Nothing here ever waits, neither for a process to die nor
+for the end of a pipe, which a stray grandchild can hold open for ever.
 """
 
 import errno
@@ -19,13 +21,14 @@ from netechod.services.api import Ending, Job
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # exit statuses of shells (POSIX, Shell Command Language, 2.8.2)
 SIGNALLED = 128  # and the number of the signal, likewise
 PIECE = 65536  # bytes of output read at once: all that a pipe holds (pipe(7))
+GLANCE = 0.05  # seconds between two looks for children that have ended, without pidfds
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 Done: TypeAlias = Callable[[Ending], object]
 
 
 class _Order(NamedTuple):
-    """A job and who wants to know."""
+    """A job, and the callbacks for its end."""
 
     job: Job
     done: Done
@@ -33,34 +36,35 @@ class _Order(NamedTuple):
 
 
 def has_pidfd() -> bool:
-    """Whether the system has descriptors that stand for processes; else somebody calls `reap` at SIGCHLD."""
+    """Whether the system has descriptors that stand for processes."""
     try:
         os.close(os.pidfd_open(os.getpid()))
-    except (AttributeError, OSError):  # no Linux; an old one, or a sandbox that does not know the call
+    except (AttributeError, OSError):  # no Linux; an old one, or a sandbox that forbids the call
         return False
     return True
 
 
 def hear_of_children() -> None:
-    """Have the system tell of their ends: who has inherited an ignored SIGCHLD is told nothing (wait(2))."""
+    """Have the system keep the status of children that end: not so while SIGCHLD is ignored (wait(2))."""
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 class Children:
-    """Starts jobs and tells what became of them."""
+    """Starts jobs and reports their ends."""
 
     def __init__(self, loop: Loop, *, use_pidfd: bool | None = None) -> None:
         self.loop = loop
         self.running: dict[int, Child] = {}  # by process id, until they are reaped
         self.use_pidfd = has_pidfd() if use_pidfd is None else use_pidfd
+        self._glancing = False
         hear_of_children()
 
     def spawn(self, job: Job, done: Done, gone: Callback = lambda: None) -> None:
-        """Start `job`; `done` is called once, in a later turn, also when it could not be started.
+        """Start `job`. `done` is called once, in a later turn, also when it could not be started.
 
-        `gone` is called after it, when the process is no more: a killed one may be in the kernel for a while.
-        It runs with /dev/null as its input, in `/`, with ENVIRONMENT and no descriptor of ours.
+        `gone` is called after that, when the process is no more: the kernel may take a while to end a killed
+        one. The job runs with /dev/null as its input, in `/`, with ENVIRONMENT and no descriptor of ours.
         """
         try:
             child = self._started(_Order(job, done, gone))
@@ -69,14 +73,26 @@ class Children:
             self.loop.call_soon(lambda: (done(failure), gone()))
         else:
             self.running[child.pid] = child
+            self._glance_later()
 
     def reap(self) -> None:
-        """See who has ended: for SIGCHLD, where there are no pidfds."""
+        """Look for children that have ended. At SIGCHLD this is sooner than the timer."""
         for child in tuple(self.running.values()):
             child.look()
 
+    def _glance_later(self) -> None:
+        """Without pidfds, look for ends soon, as long as children run."""
+        if self.running and not self.use_pidfd and not self._glancing:
+            self._glancing = True
+            self.loop.call_at(self.loop.now + GLANCE, self._glance)
+
+    def _glance(self) -> None:
+        self._glancing = False
+        self.reap()
+        self._glance_later()
+
     def kill_all(self) -> None:
-        """End every job at once and tell it, now."""
+        """Kill every job, and report their ends now."""
         for child in tuple(self.running.values()):
             child.kill()
 
@@ -89,8 +105,8 @@ class Children:
             raise
         finally:
             os.close(writer)
-        try:
-            pidfd = os.pidfd_open(process.pid) if self.use_pidfd else -1  # not above the number of `writer`
+        try:  # the number of the pidfd is not above that of `writer`, which is closed by now
+            pidfd = os.pidfd_open(process.pid) if self.use_pidfd else -1
         except OSError:  # a job whose end nobody would see must not run
             os.close(reader)
             process.kill()
@@ -119,7 +135,7 @@ class Children:
 
 
 class Child:
-    """One running job. For whoever asked, a killed one has ended at once; for the kernel, a bit later."""
+    """One running job. A killed one is reported as ended at once; the kernel may take a while to end it."""
 
     def __init__(
         self,
@@ -146,10 +162,10 @@ class Child:
         self._timer = loop.call_at(self._begun + order.job.timeout, self._on_deadline)
 
     def look(self) -> None:
-        """Take note of its end, if it has ended."""
+        """Reap it and report its end, if it has ended."""
         if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             return
-        self._kill_group()  # before it is reaped: until then nobody else can get its number
+        self._kill_group()  # before it is reaped: until then no other process can get its number
         status = self._process.wait()
         self._finish(status if status >= 0 else SIGNALLED - status)
         del self._children.running[self.pid]
@@ -159,7 +175,7 @@ class Child:
         self._gone()
 
     def kill(self, *, timed_out: bool = False) -> None:
-        """End it now, with its group."""
+        """Kill it with its group, and report its end now."""
         self._kill_group()
         self._finish(SIGNALLED + signal.SIGKILL, timed_out=timed_out)
 
@@ -187,12 +203,12 @@ class Child:
         return piece
 
     def _finish(self, status: int, *, timed_out: bool = False) -> None:
-        """Tell what became of it, once."""
+        """Report its end, once."""
         if self._done is None:
             return
         loop = self._children.loop
         while not self._truncated and self._read():
-            pass  # what it has left in the pipe, within the limit: a stray grandchild could go on for ever
+            pass  # the rest of its output, within the limit: a stray grandchild could write for ever
         loop.unwatch(self._reader)
         os.close(self._reader)
         self._timer.cancel()
@@ -209,7 +225,7 @@ class Child:
 
 
 def _not_started(job: Job, error: Exception) -> Ending:
-    """A job that never ran, told in the way of shells."""
+    """The ending of a job that could not be started, as shells report it."""
     reason = error.strerror if isinstance(error, OSError) else str(error)
     status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
     return Ending(status, f"{job.argv[0]}: {reason}\n".encode(errors="backslashreplace"), 0.0)

@@ -3,18 +3,39 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, Protocol, TypeAlias
-from unicodedata import normalize
+from unicodedata import combining, normalize
 
 from netechod.services.api import Datagram, Outbox
-from netechod.services.wire import MISS, cut, text_of
+from netechod.services.wire import MAX_DATAGRAM, MISS, cut, text_of
+
+MAX_FOLDED = 256  # characters of a word that is folded, unless it is ASCII: that takes 0.25 ms at the worst
+MAX_NON_STARTERS = 30  # in a row, in a word that is folded (UAX #15, section 13: Stream-Safe Text)
+MAX_STRETCH = 4  # a spelling has fewer bytes than this many times its folded form
+
+_TOO_MANY = bytes([True]) * (MAX_NON_STARTERS + 1)
 
 Lookup: TypeAlias = Callable[[bytes], bytes | None]
 """Finds the value of a word, which is never empty; None for a miss."""
 
 
 def fold(word: str) -> str:
-    """The form in which spellings that differ only in case or composition are equal (Unicode 3.13, D145)."""
-    return word.lower() if word.isascii() else normalize("NFC", normalize("NFD", word).casefold())
+    """The form in which spellings that differ only in case or composition are equal (Unicode 3.13, D145).
+
+    A word that takes long to fold is its own form, and is found by its exact spelling alone. That is one of
+    more than MAX_FOLDED characters, not all of them ASCII, and one that is not Stream-Safe: normalizing sorts
+    non-starters in a time that grows with the square of their number.
+    """
+    if word.isascii():
+        return word.lower()
+    if len(word) > MAX_FOLDED or not _is_stream_safe(word):
+        return word
+    decomposed = normalize("NFD", word)
+    return normalize("NFC", decomposed.casefold()) if _is_stream_safe(decomposed) else word
+
+
+def _is_stream_safe(text: str) -> bool:
+    """Whether no more than MAX_NON_STARTERS characters in a row have a combining class."""
+    return _TOO_MANY not in bytes(map(bool, map(combining, text)))
 
 
 class Dictionary(Protocol):
@@ -24,6 +45,7 @@ class Dictionary(Protocol):
     """By the spelling in the file. The value of an attribute, so that a batch of queries can hold it."""
     folded: Lookup
     """By the folded spelling, of the words that are not folded themselves."""
+    longest: int  # bytes of the longest word, as it is spelled or folded
     sha256: str  # of the file, in hex
     skipped: int  # lines that are no entry
     warnings: Sequence[str]
@@ -37,12 +59,18 @@ class Dictionary(Protocol):
         ...
 
     def lookup_folded(self, text: bytes) -> bytes | None:
-        """The entry whose word equals `text` but for case and composition."""
+        """The entry whose word equals `text` but for case and composition (see `fold`)."""
+        if len(text) > MAX_STRETCH * self.longest:
+            return None
         try:
             word = fold(text.decode()).encode()
         except UnicodeDecodeError:
             return None
         return self.exact(word) or self.folded(word)
+
+    def close(self) -> None:
+        """Give back what the edition holds. It has no words any more."""
+        ...
 
 
 class MemoryDictionary(Dictionary):
@@ -60,6 +88,7 @@ class MemoryDictionary(Dictionary):
         self.entries: Mapping[bytes, bytes] = entries or {}
         self.exact = self.entries.get
         self.folded = (folded or {}).get
+        self.longest = MAX_DATAGRAM  # unless somebody knows better
         self.sha256 = sha256
         self.skipped = skipped
         self.warnings = tuple(warnings)
@@ -70,6 +99,9 @@ class MemoryDictionary(Dictionary):
     def items(self) -> Iterable[tuple[bytes, bytes]]:
         """See Dictionary: in the order of the file."""
         return self.entries.items()
+
+    def close(self) -> None:
+        """See Dictionary. Memory is given back when nobody has the edition any more."""
 
 
 class DictionaryService:
@@ -85,20 +117,20 @@ class DictionaryService:
     ) -> None:
         self._dictionary = dictionary
         self.configure(unknown=unknown, match=match, max_reply=max_reply)
-        self.received = 0
-        self.missed = 0
+        self._received = 0
+        self._missed = 0
         self.dropped: Counter[str] = Counter()  # what it does not answer, by reason
 
     def configure(self, *, unknown: str, match: Literal["folded", "exact"], max_reply: int) -> None:
-        """Change how it answers: what a miss says, how words match, and the bytes of the longest answer."""
-        self._unknown = text_of(cut(unknown.encode(), max_reply))  # as it arrives: to know it again
+        """Change how it answers: `unknown` to a miss, in `max_reply` bytes at most."""
+        self._unknown = text_of(cut(unknown.encode(), max_reply))  # in the form in which it would come back
         self._folds = match == "folded"
         self._max_reply = max_reply
 
     @property
-    def found(self) -> int:
-        """Queries answered with an entry."""
-        return self.received - self.missed - self.dropped.total()
+    def counters(self) -> Mapping[str, int]:
+        """How many queries were answered with an entry, and with the text for a miss."""
+        return {"found": self._received - self._missed - self.dropped.total(), "missed": self._missed}
 
     @property
     def dictionary(self) -> Dictionary:
@@ -110,7 +142,7 @@ class DictionaryService:
         self._dictionary = dictionary
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
-        """Answer every query that has a text. A clean query is found as it came, with no further ado."""
+        """Answer every query that has a text. It is looked up as it came first: most are words alone."""
         exact, limit = self._dictionary.exact, self._max_reply
         answers: list[Datagram] = []
         for payload, peer in batch:
@@ -118,7 +150,7 @@ class DictionaryService:
             if answer is not None:
                 answers.append((answer if len(answer) <= limit else cut(answer, limit), peer))
         out.send_all(answers)
-        self.received += len(batch)
+        self._received += len(batch)
 
     def _search(self, text: bytes) -> bytes | None:
         """The answer to a text that is no entry as it came; None for silence."""
@@ -131,7 +163,7 @@ class DictionaryService:
             # Two dictionaries must not tell each other "unknown" for ever (CVE-2024-2169).
             self.dropped["error-text" if text else "empty"] += 1
             return None
-        self.missed += 1
+        self._missed += 1
         return self._unknown
 
     def next_deadline(self) -> float | None:

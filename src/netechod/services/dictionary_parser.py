@@ -1,7 +1,7 @@
-"""The dictionary's file, as text: `key:value` lines in UTF-8, and what is said about those that are none.
+"""The parser of the dictionary's file: `key:value` lines in UTF-8.
 
-A parser is fed in blocks, so that whoever reads the file decides how much to do between two datagrams. Errors
-and warnings name `file:line`.
+A parser is fed in blocks: its user decides how much is parsed between two datagrams. Errors and warnings name
+`file:line`.
 """
 
 import hashlib
@@ -9,26 +9,30 @@ from abc import ABC, abstractmethod
 from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
-from encodings.utf_8_sig import IncrementalDecoder  # by import: looking it up by name would need a file later
+from encodings.utf_8_sig import (
+    IncrementalDecoder,  # not by `codecs`, which would read a file at the first use
+)
 
 from netechod.errors import DictionaryError
 from netechod.services.dictionary import MemoryDictionary, fold
 
 MAX_WARNINGS = 100  # bad lines described one by one; the rest are only counted
-MAX_LINE = 128 * 1024  # characters of a line; more is no dictionary, and no datagram holds it
+MAX_SHOWN = 256  # characters of a key in a warning
+MAX_LINE = 128 * 1024  # characters of a line; a longer one fails the load, as no datagram holds so much
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What there is to know about a file besides its words."""
+    """What a parser knows about a file besides its words."""
 
     sha256: str
-    skipped: int
+    longest: int  # bytes of the longest word, as it is spelled or folded
+    skipped: int  # lines that are no entry
     warnings: Sequence[str]
 
 
 class Parser(ABC):
-    """Takes the entries out of a file's blocks; what becomes of them is for `keep`, which a subclass has.
+    """Takes the entries out of a file's blocks and hands them to `keep`, which a subclass defines.
 
     `strict` makes a bad line fail the load.
     """
@@ -40,20 +44,20 @@ class Parser(ABC):
         self._hash = hashlib.sha256()
         self._line = 0  # lines parsed
         self._rest = ""  # the start of a line whose end is in the next block
-        self._kept = False
+        self._longest = 0
         self._warnings: list[tuple[int, str]] = []  # the first ones of the file, by line
         self._unsaid = 0
         self._skipped = 0
 
     @abstractmethod
-    def keep(self, number: int, key: str, meaning: bytes, folded: str) -> None:
-        """Keep the entry of a line; the first of the same keys wins, also of keys that fold alike."""
+    def keep(self, number: int, word: bytes, meaning: bytes, folded: bytes) -> None:
+        """Keep the entry of line `number`. Of words that are equal, or fold alike, the first one wins."""
         ...
 
     def feed(self, block: bytes) -> None:
         """Parse the lines that `block` completes. Raises DictionaryError for what is not UTF-8 text.
 
-        Of several errors the first one in the file is told, wherever a block ends.
+        Of several errors it tells the first one in the file, wherever a block ends.
         """
         self._hash.update(block)
         text, flaw = self._decoded(block, final=False)
@@ -68,33 +72,40 @@ class Parser(ABC):
             raise flaw
 
     def end(self) -> None:
-        """Parse what is left. Raises DictionaryError when there was not one entry in the file."""
+        """Parse the last line. Raises DictionaryError when the file holds not one entry."""
         text, flaw = self._decoded(b"", final=True)
         if flaw is not None:
             raise flaw
         self._parse([self._rest + text])
-        if not self._kept:
+        if not self._longest:
             raise DictionaryError(f"{self._name}: holds no entry at all; write one `key:value` a line")
 
-    def warn_of_duplicate(self, number: int, key: str) -> None:
-        """Say that a line's key stands in an earlier line; in whatever order this is found out."""
-        self._warn(number, f"duplicate key {key!r}; the first one stays")
+    def warn_of_duplicate(self, number: int, word: bytes) -> None:
+        """Warn that an earlier line has the same word. Lines may be warned of in any order."""
+        key = word.decode()
+        shown = key if len(key) <= MAX_SHOWN else f"{key[:MAX_SHOWN]}…"
+        self._warn(number, f"duplicate key {shown!r}; the first one stays")
 
     @property
     def facts(self) -> Facts:
-        """What there is to know about the file, after its end."""
+        """The facts about the file, after its end."""
         warnings = [f"{self._at(number)}: {warning}" for number, warning in self._warnings]
         if self._unsaid:
             warnings.append(f"{self._name}: {self._unsaid} more warnings are not shown")
-        return Facts(sha256=self._hash.hexdigest(), skipped=self._skipped, warnings=tuple(warnings))
+        return Facts(
+            sha256=self._hash.hexdigest(),
+            longest=self._longest,
+            skipped=self._skipped,
+            warnings=tuple(warnings),
+        )
 
     def _decoded(self, block: bytes, *, final: bool) -> tuple[str, DictionaryError | None]:
-        """The text that the block completes, up to what is none; and the error that says so."""
+        """The text that the block completes, up to the first flaw; and the error that names the flaw."""
         flaw = ""
         try:
             text = self._decoder.decode(block, final)
         except UnicodeDecodeError as error:
-            text = error.object[: error.start].decode()  # what the decoder held back is part of the object
+            text = error.object[: error.start].decode()  # the object includes what the decoder had held back
             flaw = "not UTF-8; convert the file, for example with: iconv -f GBK -t UTF-8"
         if "\0" in text:
             text = text[: text.index("\0")]
@@ -114,12 +125,13 @@ class Parser(ABC):
             if not (key and value):
                 self._skip(number, line)
                 continue
-            keep(number, key, value.encode(), fold(key))
-            self._kept = True
+            word, folded = key.encode(), fold(key).encode()
+            keep(number, word, value.encode(), folded)
+            self._longest = max(self._longest, len(word), len(folded))
         self._line += len(lines)
 
     def _skip(self, number: int, line: str) -> None:
-        """Warn of a line that is no entry; with `strict`, that is an error."""
+        """Warn of a line that is no entry; with `strict`, raise DictionaryError."""
         if ":" in line:
             problem = "nothing before the ':'" if line.strip().startswith(":") else "nothing behind the ':'"
         elif "：" in line:
@@ -149,24 +161,25 @@ class DictionaryParser(Parser):
         self._entries: dict[bytes, bytes] = {}
         self._folded: dict[bytes, bytes] = {}
 
-    def keep(self, number: int, key: str, meaning: bytes, folded: str) -> None:
+    def keep(self, number: int, word: bytes, meaning: bytes, folded: bytes) -> None:
         """See Parser."""
-        word = key.encode()
         if word in self._entries:
-            self.warn_of_duplicate(number, key)
+            self.warn_of_duplicate(number, word)
             return
         self._entries[word] = meaning
-        if folded != key:
-            self._folded.setdefault(folded.encode(), meaning)
+        if folded != word:
+            self._folded.setdefault(folded, meaning)
 
     def finish(self) -> MemoryDictionary:
-        """The edition. Raises DictionaryError when there is not one entry in it."""
+        """End, and return the edition. Raises DictionaryError as `end` does."""
         self.end()
         facts = self.facts
-        return MemoryDictionary(
+        edition = MemoryDictionary(
             self._entries,
             self._folded,
             sha256=facts.sha256,
             skipped=facts.skipped,
             warnings=facts.warnings,
         )
+        edition.longest = facts.longest
+        return edition
