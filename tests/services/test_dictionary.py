@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
+from time import process_time
+from typing import Literal
 from unicodedata import normalize
 
 import pytest
@@ -9,11 +11,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.cutting import cut_at
 from support.recorder import Recorder
+from support.worst_texts import WORST_TEXTS
 
 from netechod.errors import DictionaryError
-from netechod.services.dictionary import DictionaryService, MemoryDictionary, fold
-from netechod.services.dictionary_parser import MAX_LINE, MAX_WARNINGS, DictionaryParser
-from netechod.services.wire import text_of
+from netechod.services.dictionary import (
+    MAX_FOLDED,
+    MAX_NON_STARTERS,
+    MAX_STRETCH,
+    DictionaryService,
+    MemoryDictionary,
+    fold,
+)
+from netechod.services.dictionary_parser import MAX_LINE, MAX_SHOWN, MAX_WARNINGS, DictionaryParser
+from netechod.services.wire import MAX_DATAGRAM, text_of
 
 FRUIT = "apple:苹果\nbanana:香蕉\nStraße:街\nCafé:咖啡馆\n"
 
@@ -315,6 +325,89 @@ def test_exact_matching_knows_one_spelling_only() -> None:
 @given(st.text())
 def test_spellings_that_are_canonically_equivalent_fold_alike(word: str) -> None:
     assert fold(normalize("NFC", word)) == fold(normalize("NFD", word)) == fold(word)
+
+
+def test_a_spelling_may_be_much_longer_than_the_word() -> None:
+    service = DictionaryService(edition("\u0390:x\n"))  # 2 bytes; the spelling has 7
+    assert answers(service, "\u1fbe\u0308\u0301".encode()) == [b"x"]
+
+
+def test_no_spelling_has_four_times_the_bytes_of_its_folded_form() -> None:
+    characters = [chr(code) for code in range(0x30000) if not 0xD800 <= code < 0xE000]  # no letters above
+    longest: dict[str, int] = {}  # of the spellings of each folded character, in bytes
+    for character in characters:
+        form = fold(character)
+        longest[form] = max(longest.get(form, 0), len(character.encode()))
+    for form in tuple(longest):
+        parts = normalize("NFD", form)
+        spelled = sum(longest.get(part, len(part.encode())) for part in parts)
+        assert spelled < MAX_STRETCH * len(form.encode())
+
+
+@pytest.mark.parametrize(
+    "longest", ["a", "\u0300" * MAX_DATAGRAM, "A" * MAX_DATAGRAM], ids=["short", "odd", "A"]
+)
+@pytest.mark.parametrize("text", WORST_TEXTS.values(), ids=WORST_TEXTS)
+def test_no_text_takes_long_to_look_up(longest: str, text: bytes) -> None:
+    service = DictionaryService(edition(f"a:x\n{longest}:y\n"))
+    begun = process_time()
+    for _ in range(10):
+        answers(service, text)
+    assert process_time() - begun < 0.1  # the slowest of them take a fifth of that
+
+
+@pytest.mark.parametrize("text", WORST_TEXTS.values(), ids=WORST_TEXTS)
+def test_no_line_takes_long_to_parse(text: bytes) -> None:
+    block = text.decode(errors="ignore").replace("\0", "0").encode() + b":x\n"
+    begun = process_time()
+    parse([b"a:x\n" + block])
+    assert process_time() - begun < 0.1
+
+
+@pytest.mark.parametrize("text", WORST_TEXTS.values(), ids=WORST_TEXTS)
+def test_little_of_a_text_is_normalized(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    normalized: list[str] = []
+
+    def counted(form: Literal["NFC", "NFD"], word: str) -> str:
+        normalized.append(word)
+        return normalize(form, word)
+
+    monkeypatch.setattr("netechod.services.dictionary.normalize", counted)
+    answers(DictionaryService(MemoryDictionary()), text)
+    assert all(len(word) <= 4 * MAX_FOLDED for word in normalized)
+
+
+@pytest.mark.parametrize(
+    ("word", "spelling"),
+    [
+        ("É" * MAX_FOLDED, "é" * MAX_FOLDED),
+        ("A" * 60_000, "a" * 60_000),
+        ("A" + "\u0300" * MAX_NON_STARTERS, "a" + "\u0300" * MAX_NON_STARTERS),
+        ("A" + "\u0316" * 5 + "\u0300" * 25, "a" + "\u0300" * 25 + "\u0316" * 5),
+    ],
+)
+def test_a_word_of_a_usual_length_is_found_in_any_spelling(word: str, spelling: str) -> None:
+    service = DictionaryService(edition(f"{word}:x\n"))
+    assert answers(service, spelling.encode(), word.encode()) == [b"x", b"x"]
+
+
+@pytest.mark.parametrize(
+    ("word", "spelling"),
+    [
+        ("É" * (MAX_FOLDED + 1), "é" * (MAX_FOLDED + 1)),
+        ("A" + "\u0300" * (MAX_NON_STARTERS + 1), "a" + "\u0300" * (MAX_NON_STARTERS + 1)),
+        ("A\u0344" * 1 + "\u0300" * MAX_NON_STARTERS, "a\u0344" + "\u0300" * MAX_NON_STARTERS),
+    ],
+)
+def test_a_word_that_takes_long_to_fold_is_found_as_it_is_spelled(word: str, spelling: str) -> None:
+    service = DictionaryService(edition(f"{word}:x\n"))
+    assert answers(service, spelling.encode(), word.encode()) == [b"unknown", b"x"]
+
+
+def test_a_long_key_is_cut_in_the_warning_about_it() -> None:
+    assert edition(f"{'a' * 999}:x\n" * 2).warnings == (
+        f"dict.txt:2: duplicate key '{'a' * MAX_SHOWN}…'; the first one stays",
+    )
 
 
 @pytest.mark.parametrize("text", ["banana", "香蕉", "a" * 31])

@@ -87,6 +87,11 @@ class IndexedDictionary(Dictionary):
         """Whether no damage is known, and nobody has written to the file."""
         return not self.damaged and not _is_touched(self._file.fileno(), self.facts)
 
+    def look(self) -> None:
+        """Report damage when somebody has written to the file."""
+        if not self.is_sound:
+            self.note_damage("somebody has written to it")
+
     def note_damage(self, reason: str) -> None:
         """Report damage of the index, once: what it holds is not what was written."""
         if not self.damaged:

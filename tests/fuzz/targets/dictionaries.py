@@ -1,14 +1,18 @@
 """The dictionary: its file in blocks of any size, and its answers to any query."""
 
 import re
+from collections.abc import Iterator
+from contextlib import closing
 from hashlib import sha256
 from itertools import accumulate, pairwise
 from pathlib import Path
+from unicodedata import combining, normalize
 from unittest.mock import patch
 
 from fuzz.feed import Feed
 from fuzz.target import scratch, target
 from support.characters import is_harmless
+from support.indexes import until_given_back
 from support.recorder import Recorder
 
 from netechod.errors import DictionaryError
@@ -17,7 +21,14 @@ from netechod.process.dictionary_file import completed, load_dictionary
 from netechod.process.dictionary_index import open_index
 from netechod.process.index_builder import build
 from netechod.services import dictionary_parser
-from netechod.services.dictionary import DictionaryService, MemoryDictionary, fold
+from netechod.services.dictionary import (
+    MAX_FOLDED,
+    MAX_NON_STARTERS,
+    MAX_STRETCH,
+    DictionaryService,
+    MemoryDictionary,
+    fold,
+)
 from netechod.services.dictionary_parser import DictionaryParser
 from netechod.services.wire import text_of
 
@@ -32,6 +43,7 @@ FILE_WORDS = (
     b"\xff",
     *map(str.encode, ("：", "苹果", "É", "e\u0301", "ß", "İ", "\u2028", "\u3000", "\x85")),
 )
+MARKS = "\u0316\u0300\u0345\u0316"  # of several combining classes
 LINE_LIMIT = 24  # characters: the real one is longer than any input
 
 
@@ -96,7 +108,10 @@ def naive(data: bytes, *, strict: bool) -> Facts | None:
     return None if refused or not entries else (entries, bad)
 
 
-@target(FILE_WORDS, seeds=["apple:苹果\nApple:pomme\nb:c\nB:d\n".encode(), b"x" * 600 + b":long\n"])
+LONG_WORDS = "".join(f"{word}:long\n" for word in ("x" * 600, "É" * 300, "É" * 256, "e" + MARKS * 9)).encode()
+
+
+@target(FILE_WORDS, seeds=["apple:苹果\nApple:pomme\nb:c\nB:d\n".encode(), LONG_WORDS])
 def dictionary_index(feed: Feed) -> None:
     """A file says the same, or is refused for the same reason, in an index and in memory."""
     strict, data = bool(feed.number(1)), feed.rest()
@@ -109,13 +124,21 @@ def dictionary_index(feed: Feed) -> None:
             assert why_not(file, index, strict=strict) == str(error)
             return
         build(file, index, max_size=1 << 20, strict=strict)
-    edition = open_index(index)
-    assert dict(edition.items()) == dict(memory.items())
-    assert (edition.sha256, edition.skipped) == (memory.sha256, memory.skipped)
-    assert list(edition.warnings) == list(memory.warnings)
-    for word in dict(memory.items()):
-        for spelled in (word, word.swapcase(), word.decode().upper().encode()):
-            assert edition.lookup_folded(spelled) == memory.lookup_folded(spelled)
+    with closing(open_index(index)) as edition:
+        assert dict(edition.items()) == dict(memory.items())
+        assert (edition.sha256, edition.skipped) == (memory.sha256, memory.skipped)
+        assert (edition.longest, list(edition.warnings)) == (memory.longest, list(memory.warnings))
+        for word in dict(memory.items()):
+            for spelled in spellings(word.decode()):
+                assert edition.lookup_folded(spelled) == memory.lookup_folded(spelled)
+    until_given_back()
+
+
+def spellings(word: str) -> Iterator[bytes]:
+    """A word in several ways, as long as it is and longer."""
+    for spelled in (word, word.swapcase(), word.upper(), word + MARKS, word.upper() + MARKS * 8):
+        for form in ("NFC", "NFD"):
+            yield normalize(form, spelled).encode()
 
 
 def why_not(file: Path, index: Path, *, strict: bool) -> str:
@@ -172,3 +195,20 @@ def asked(service: DictionaryService, query: bytes) -> list[bytes]:
     service.datagrams_received([(query, "peer")], 0.0, out)
     assert all((verb, peer) == ("send", "peer") for verb, _, peer in out)
     return [payload for _, payload, _ in out]
+
+
+@target([word.encode() for word in ("É", "ß", "K", "ΐ", "ᾂ", "각", "ﬃ", *MARKS, MARKS * 9, "é" * 300)])
+def folding(feed: Feed) -> None:
+    """All spellings of a word fold alike, if it is folded at all; and the look-up needs no more than that."""
+    word = feed.rest().decode(errors="ignore").replace("\0", "")
+    folded, decomposed = fold(word), normalize("NFD", word)
+    runs = re.split("0", "".join("1" if combining(character) else "0" for character in decomposed))
+    if len(decomposed) <= MAX_FOLDED and max(map(len, runs)) <= MAX_NON_STARTERS:
+        assert folded == fold(decomposed) == fold(normalize("NFC", word)) == fold(folded)
+    elif not word.isascii() and len(word) > MAX_FOLDED:
+        assert folded == word
+    assert len(word.encode()) < MAX_STRETCH * max(1, len(folded.encode())) or not word
+    if text := text_of(word.encode()):
+        edition = MemoryDictionary({b"other": b"y"}, {fold(text.decode()).encode(): b"x"})
+        edition.longest = len(fold(text.decode()).encode())
+        assert edition.lookup_folded(text) == (b"y" if text == b"other" else b"x")
