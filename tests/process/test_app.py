@@ -306,7 +306,9 @@ def test_usr2_writes_the_status_and_every_counter(daemon: Daemon) -> None:
     daemon.signal(signal.SIGUSR2)
     first = daemon.said("status up=")
     assert first.endswith(f" {IN_USE.format(1)}\n")
-    assert " received=1 sent=1 " in daemon.said("status dictionary ")
+    line = daemon.said("status dictionary ")
+    assert " received=1 sent=1 " in line
+    assert " found=1 missed=0" in line
     assert "status chat received=0 " in daemon.said("status chat ")
     names = [line.split()[1] for line in daemon.log() if line.startswith("status ")]
     assert sorted(names[1:]) == ["chat", "dictionary", "echo-tcp", "echo-udp"]

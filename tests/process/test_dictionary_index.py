@@ -272,6 +272,13 @@ def test_what_is_no_index_is_not_opened(tmp_path: Path, make: Callable[[Path], o
     assert why in refusal(tmp_path / "index")
 
 
+def test_an_index_that_is_cut_short_is_not_opened(file: Path) -> None:
+    indexed(file).close()
+    index = file.with_name("index")
+    os.truncate(index, index.stat().st_size - 1)
+    assert refusal(index) == NO_INDEX
+
+
 @pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])
 def test_an_index_that_others_can_write_to_is_not_opened(file: Path, mode: int) -> None:
     index = file.with_name("index")
@@ -308,7 +315,7 @@ def test_an_index_of_another_user_is_not_opened(file: Path, monkeypatch: pytest.
     ],
     ids=str,
 )
-def test_facts_that_this_program_would_not_write_are_refused(file: Path, change: dict[str, Any]) -> None:
+def test_an_index_of_another_version_is_not_opened(file: Path, change: dict[str, Any]) -> None:
     with closing(indexed(file)) as edition:
         facts = json.loads(edition.facts.dump())
     assert IndexFacts.load(json.dumps(facts).encode()) == edition.facts

@@ -1,5 +1,6 @@
 """Loading by way of an index: real processes, on a loop that runs until they have ended."""
 
+import errno
 import json
 import logging
 import os
@@ -329,6 +330,26 @@ def test_a_loader_that_is_closed_says_no_more(
 def test_a_process_is_told_what_to_do_by_its_command_line_alone(settings: Settings) -> None:
     task = index_child.Task(verify=False, source="a", index="b\udc80", max_size=3, strict=True)
     assert index_child.Task(**json.loads(task.argv[-1])) == task
+
+
+def test_without_pidfds_an_index_is_built_and_verified_all_the_same(
+    loop: Loop, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(pid: int) -> int:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "pidfd_open", refused)
+    children = Children(loop)
+    loader = Loader(children)
+    edition = finished(loop, loader.load(settings))
+    assert isinstance(edition, IndexedDictionary)
+    edition.proven = False
+    loader.look_after(settings, edition, lambda: pytest.fail("nothing is wrong"))
+    run_until(loop, lambda: not children.running)
+    loader.close()
+    edition.close()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)  # none is left, not even a zombie
 
 
 def test_a_process_steps_back_behind_the_daemon(load: Load, settings: Settings) -> None:

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from support.daemon import NETECHOD, PATIENCE, WORDS, Daemon, ask, wait_for_end
+from support.indexes import overwrite
 
 pytestmark = pytest.mark.system
 
@@ -142,6 +143,71 @@ def test_a_start_finds_out_that_the_index_was_made_of_something_else(daemon: Dae
     daemon.manager.wait_for("READY=1", PATIENCE)
     assert look_up(daemon, "apple") == "苹菓"
     assert daemon.stop() == 0
+
+
+@contextmanager
+def many_served(directory: Path) -> Iterator[Daemon]:
+    """A daemon that serves MANY words out of an index."""
+    with large(directory, MANY) as daemon:
+        daemon.start()
+        yield daemon
+        assert [look_up(daemon, f"word{number}") for number in ASKED] == list(map(str, ASKED))
+        assert daemon.stop() == 0
+        assert len(daemon.errors()) == 1
+        assert left_behind(daemon) == []
+
+
+ASKED = range(0, 100_000, 500)
+
+
+def lose_pages(index: Path) -> None:
+    """Write over every page of the tables but those that each look-up meets."""
+    for start in range(100 * 4096, index.stat().st_size - 100 * 4096, 4096):
+        overwrite(index, start, bytes(4096))
+
+
+def put_aside(daemon: Daemon) -> None:
+    """Wait until the daemon has a new index."""
+    daemon.said("dictionary index is damaged and is put aside: ")
+    daemon.manager.wait_for("RELOADING=1", PATIENCE)
+    daemon.manager.wait_for("READY=1", PATIENCE)
+
+
+def test_an_index_that_is_damaged_while_it_serves_is_made_anew(tmp_path: Path) -> None:
+    with many_served(tmp_path) as daemon:
+        lose_pages(daemon.index)
+        for number in ASKED:
+            assert look_up(daemon, f"word{number}") in (str(number), "unknown")
+        put_aside(daemon)
+        daemon.said(f"dictionary index built {daemon.index}")
+
+
+def test_an_index_that_is_damaged_is_made_anew_by_the_next_reload(tmp_path: Path) -> None:
+    with many_served(tmp_path) as daemon:
+        lose_pages(daemon.index)
+        assert IN_USE.format(100_000, 2) in daemon.reload()
+
+
+def test_an_index_that_is_damaged_between_two_runs_is_made_anew_by_the_start(tmp_path: Path) -> None:
+    with large(tmp_path, MANY) as daemon:
+        daemon.start()
+        for damage in (lose_pages, lambda index: os.truncate(index, 100 * 4096)):
+            assert daemon.stop() == 0
+            damage(daemon.index)
+            daemon.start()
+            assert [look_up(daemon, f"word{number}") for number in ASKED] == list(map(str, ASKED))
+        assert daemon.stop() == 0
+        assert daemon.errors() == []
+
+
+def test_an_index_is_compiled_over_a_damaged_one(daemon: Daemon) -> None:
+    assert compiled(daemon).returncode == 0
+    overwrite(daemon.index, 4096, bytes(daemon.index.stat().st_size - 8192))
+    done = compiled(daemon)
+    assert (done.returncode, done.stderr) == (0, "")
+    daemon.start()
+    daemon.said(f"dictionary index found {daemon.index}")
+    assert look_up(daemon, "apple") == "苹果"
 
 
 def test_an_index_can_be_made_ahead_of_the_start(daemon: Daemon) -> None:

@@ -44,12 +44,16 @@ def metrics_of(daemon: Daemon) -> dict[tuple[str, ...], float]:
 def test_what_happened_is_counted(daemon: Daemon) -> None:
     daemon.start()
     assert ask(daemon.address("dictionary"), b"apple") == "苹果".encode()
+    assert [ask(daemon.address("dictionary"), word) for word in (b"x", b"y")] == [b"unknown"] * 2
     with client(daemon.address("chat")) as ann:
         ann.send(b"online")
         assert ann.recv(100).endswith(b"#online")
         metrics = metrics_of(daemon)
-    assert metrics["netechod_datagrams_received_total", "dictionary"] == 1
-    assert metrics["netechod_datagrams_sent_total", "dictionary"] == 1
+    assert metrics["netechod_datagrams_received_total", "dictionary"] == 3
+    assert metrics["netechod_datagrams_sent_total", "dictionary"] == 3
+    assert metrics["netechod_lookups_found_total", "dictionary"] == 1
+    assert metrics["netechod_lookups_missed_total", "dictionary"] == 2
+    assert metrics.get(("netechod_dropped_total", "dictionary", "found")) is None
     assert metrics["netechod_chat_members",] == 1
     assert metrics["netechod_dictionary_entries",] == 3
     assert metrics["netechod_config_last_reload_successful",] == 1

@@ -12,7 +12,7 @@ from support.looping import FakeClock, run_until, turn
 from support.processes import alive, until_gone
 from support.signalling import signals_restored
 
-from netechod.reactor.children import ENVIRONMENT, Children, has_pidfd
+from netechod.reactor.children import ENVIRONMENT, GLANCE, Children, has_pidfd
 from netechod.reactor.loop import Loop
 from netechod.reactor.signals import SignalSource
 from netechod.services.api import Ending, Job
@@ -227,3 +227,31 @@ def test_whether_there_are_pidfds_is_found_out(monkeypatch: pytest.MonkeyPatch) 
     assert has_pidfd() == (sys.platform == "linux")
     monkeypatch.delattr(os, "pidfd_open")
     assert not has_pidfd()
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS])
+def test_where_pidfds_are_refused_ends_are_heard_of_without_a_signal(
+    loop: Loop, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refused(pid: int) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "pidfd_open", refused)
+    children = Children(loop)
+    endings: list[Ending] = []
+    gone: list[int] = []
+    for status in (3, 4):
+        children.spawn(Job(("/bin/sh", "-c", f"exit {status}"), 60.0), endings.append, lambda: gone.append(1))
+    started = list(children.running)
+
+    def over() -> bool:
+        clock.advance(GLANCE)
+        return len(gone) == 2
+
+    run_until(loop, over)
+    assert sorted(ending.status for ending in endings) == [3, 4]
+    assert not any(Path(f"/proc/{pid}").exists() for pid in started), "none is left as a zombie"
+    for _ in range(3):
+        clock.advance(GLANCE)
+        turn(loop)
+    assert not children.running

@@ -26,13 +26,12 @@ from netechod.process.slices import Work
 from netechod.process.sockets import Sockets, remove_control
 from netechod.process.status import DictionaryStatus, Presence, Status, wall_clock
 from netechod.reactor.children import Children
-from netechod.reactor.loop import Callback, Loop, Timer
+from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.selectors import SELECTORS
 from netechod.reactor.signals import SignalSource
 from netechod.services.dictionary import Dictionary
 
 HAND_OVER_PATIENCE = 1.0  # seconds: who has not taken what it is owed by then gets it from our successor
-INDEX_WATCH = 1.0  # seconds between two looks at the file of the index
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +57,6 @@ class App:
         self._notifier = notifier
         self._loader = Loader(Children(self.loop))
         self._reloader = Reloader(self.loop, self._reload_steps)
-        self._index_watch: Timer | None = None
         self._stopping = ""
         self._signals: SignalSource | None = None
         self._estate = Estate() if notifier.keeps else None
@@ -90,7 +88,7 @@ class App:
             self._feed_watchdog(self._notifier.watchdog_interval)
         if addresses := self._at_start.metrics.listen:
             serve(addresses, self.loop, self.status)
-        self._verify_index()
+        self._loader.look_after(self._loaded.config.dictionary, self.edition, self.reload)
         gc.collect()
         gc.freeze()  # what start-up made stays for good: the collector need never look at it again
         announce(self.status().line())
@@ -231,26 +229,8 @@ class App:
             old.close()
         self._generation += 1
         self._loaded_at = wall_clock()
-        self._verify_index()
+        self._loader.look_after(self._loaded.config.dictionary, self.edition, self.reload)
         return keys, waiting
-
-    def _verify_index(self) -> None:
-        """Have an index verified that was found and is in use; reload as soon as it proves to be damaged."""
-        if isinstance(self.edition, IndexedDictionary):
-            self.edition.on_damage = self.reload
-            self._watch_index(self.edition)
-            if not self.edition.proven:
-                self._loader.verify(self._loaded.config.dictionary, self.edition, self.reload)
-
-    def _watch_index(self, edition: IndexedDictionary) -> None:
-        """Look every now and then whether somebody writes to the index that is in use."""
-        if self._index_watch is not None:
-            self._index_watch.cancel()
-        if edition is self.edition:
-            edition.look()
-            self._index_watch = self.loop.call_at(
-                self.loop.now + INDEX_WATCH, partial(self._watch_index, edition)
-            )
 
     def _feed_watchdog(self, interval: float) -> None:
         """Tell the service manager that the loop turns, and what it does, and come back."""

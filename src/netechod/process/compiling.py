@@ -13,9 +13,10 @@ from netechod.process.privileges import drop_privileges
 
 
 def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path | None) -> Iterator[str]:
-    """Build the index of `file`, or of the dictionary in the configuration, and say so. Raises NetechodError.
+    """Build the index of `file`, or of the dictionary in the configuration. Yields lines for the operator.
 
-    A file of another name is for later: it keeps its time and its size when it is renamed to the dictionary.
+    A file of another name can become the dictionary later: a renamed file keeps its time and size, by which
+    the daemon knows it. Raises NetechodError.
     """
     settings = load(path, overrides).config.dictionary
     source, index = file or settings.file, settings.index
@@ -37,13 +38,14 @@ def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path |
 
 
 def _become_owner(directory: Path) -> None:
-    """As root, become the user whose directory it is: the daemon, whose index we compare with and replace.
+    """As root, become the user who owns the directory: that is the user of the daemon.
 
-    What that user has written must not be mapped by root, and what it cannot read is no dictionary for it.
+    Root must not map a file that this user has written. And the daemon could not read a dictionary that this
+    user cannot read.
     """
     try:
         owner = directory.stat()
     except OSError:
-        return  # there is no place; the builder has the words for that
+        return  # there is no directory: the builder reports that
     if os.geteuid() == 0 != owner.st_uid:
         drop_privileges(getpwuid(owner.st_uid).pw_name, "")

@@ -38,14 +38,14 @@ class Stamp(NamedTuple):
 
 
 def load_dictionary(path: Path, *, max_size: int, strict: bool) -> Loading:
-    """Load the file in steps, into memory. Raises DictionaryError, at whatever step, with the reason."""
+    """Load the file into memory in steps. Raises DictionaryError with the reason, at any step."""
     parser = DictionaryParser(str(path), strict=strict)
     yield from read_file(path, parser.feed, max_size=max_size)
     return parser.finish()
 
 
 def read_file(path: Path, feed: Feed, *, max_size: int, size: int = BLOCK) -> Generator[None, None, Stamp]:
-    """Read the file, a block of a `size` a step. Raises DictionaryError, at whatever step, with the reason.
+    """Read the file, a block of `size` bytes a step. Raises DictionaryError with the reason, at any step.
 
     Only a regular file is read, and opening never waits: a FIFO or a device would stop the daemon.
     """
@@ -57,7 +57,7 @@ def read_file(path: Path, feed: Feed, *, max_size: int, size: int = BLOCK) -> Ge
 
 
 def _read(path: Path, feed: Feed, max_size: int, size: int) -> Generator[None, None, Stamp]:
-    """The same; also raises OSError."""
+    """The same as `read_file`; also raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         status = os.fstat(fd)
@@ -77,7 +77,7 @@ def _read(path: Path, feed: Feed, max_size: int, size: int) -> Generator[None, N
 
 
 def completed(steps: Generator[None, None, T]) -> T:
-    """Take all the steps at once; returns their value."""
+    """Take all steps at once. Returns their value."""
     while True:
         try:
             next(steps)
@@ -87,7 +87,7 @@ def completed(steps: Generator[None, None, T]) -> T:
 
 
 def log_loaded(dictionary: Dictionary, seconds: float) -> None:
-    """Tell the operator what is in use now, and which lines are not."""
+    """Log the edition that is in use now, and its bad lines."""
     fields = {"event": "loaded", "service": "dictionary"}
     for warning in dictionary.warnings:
         log.warning("%s", warning, extra=fields)

@@ -1,4 +1,4 @@
-"""Loads the dictionary: a small one into memory, a large one by way of an index from another process."""
+"""Loads the dictionary: a small one into memory, a large one as an index that another process builds."""
 
 import logging
 import stat
@@ -14,11 +14,12 @@ from netechod.process.dictionary_index import IndexedDictionary, TouchedIndexErr
 from netechod.process.index_facts import UnusableIndexError
 from netechod.process.slices import Work
 from netechod.reactor.children import SIGNALLED, Children
-from netechod.reactor.loop import Callback
+from netechod.reactor.loop import Callback, Timer
 from netechod.services.api import Ending, Job
 from netechod.services.dictionary import Dictionary, MemoryDictionary
 
 LIMIT = 540.0  # seconds for an index; `netechoctl reload` waits a bit longer
+INTERVAL = 1.0  # seconds between two looks at the file of the index that is in use
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class Loader:
     def __init__(self, children: Children) -> None:
         self._children = children
         self._closed = False
+        self._timer: Timer | None = None
 
     def load(self, settings: Settings, current: Dictionary | None = None) -> Work[Dictionary]:
         """Load the file in steps. An index that fits it is used, be it that of the `current` edition.
@@ -52,6 +54,25 @@ class Loader:
         log.warning("dictionary not indexed, its words are held in memory: %s", reason)
         return (yield from in_memory(settings))
 
+    def look_after(self, settings: Settings, edition: Dictionary, reload: Callback) -> None:
+        """Watch the index of the edition that is in use from now on, and have it verified if it was found.
+
+        Calls `reload` when the index proves to be damaged, or to be made of another file.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+        if isinstance(edition, IndexedDictionary):
+            edition.on_damage = reload
+            self._watch(edition)
+            if not edition.proven:
+                self.verify(settings, edition, reload)
+
+    def _watch(self, edition: IndexedDictionary) -> None:
+        """See every now and then whether somebody has written to the index."""
+        edition.look()
+        loop = self._children.loop
+        self._timer = loop.call_at(loop.now + INTERVAL, partial(self._watch, edition))
+
     def verify(self, settings: Settings, edition: IndexedDictionary, on_mismatch: Callback) -> None:
         """Have the index of an edition in use verified.
 
@@ -74,6 +95,8 @@ class Loader:
     def close(self) -> None:
         """End the processes that run. Nobody is told of their ends."""
         self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
         self._children.kill_all()
 
     def _found(
@@ -96,7 +119,8 @@ class Loader:
         """The edition in the index that is there. One that somebody has written to is verified first."""
         if isinstance(current, IndexedDictionary) and current.is_at(index):
             current.proven = False
-            return current if current.is_sound else None
+            current.look()
+            return None if current.damaged else current
         try:
             return open_index(index)
         except TouchedIndexError as error:

@@ -50,7 +50,7 @@ class NoPlaceError(Exception):
 
 
 class IndexParser(Parser):
-    """Sorts the entries of a file by their keys, by way of files without a name in `directory`."""
+    """Sorts the entries of a file by their keys, in files without a name in `directory`."""
 
     def __init__(self, name: str, *, strict: bool, directory: Path | None = None) -> None:
         super().__init__(name, strict=strict)

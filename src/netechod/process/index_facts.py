@@ -18,7 +18,7 @@ from netechod.process.dictionary_file import Stamp
 FORMAT = 2
 MAGIC = b"netechod"
 FOOTER = Struct(">8sQ32s")  # MAGIC, bytes of the facts, their SHA-256
-MAX_FACTS = 1024 * 1024  # bytes; a longer length is none that we have written
+MAX_FACTS = 16 * 1024 * 1024  # bytes; facts are never that long, so that a longer length is damage
 BLOCK = 1024 * 1024  # bytes of the pages that are read at a time
 
 

@@ -1,4 +1,4 @@
-"""Sorting more lines than memory should hold: sorted runs of them in a file, merged in the end."""
+"""Sorting more lines than memory should hold: sorted runs are written to a file and merged in the end."""
 
 import os
 import tempfile
@@ -17,7 +17,7 @@ Run: TypeAlias = list[tuple[int, int]]
 class SortedRuns:
     """Takes lines (bytes without a newline) in any order and returns them in the order of their bytes.
 
-    The file has no name, and is in `directory` (None: where temporary files are).
+    Its file has no name and is in `directory`, by default that of temporary files.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
@@ -45,14 +45,14 @@ class SortedRuns:
         runs = [self._blocks(run) for run in self._runs]
         heads = [next(run) for run in runs]
         while heads:
-            bound = min(head[-1] for head in heads)  # nothing below it is still to come
+            bound = min(head[-1] for head in heads)  # no line that is still to come sorts before it
             batch: list[bytes] = []
             for number, head in enumerate(heads):
                 if head[0] <= bound:
                     cut = bisect_right(head, bound)
                     batch += head[:cut]
                     heads[number] = head[cut:] or next(runs[number], [])
-            batch.sort()  # merges what is in order already
+            batch.sort()  # cheap: the sort merges parts that are sorted
             yield batch
             runs = [run for run, head in zip(runs, heads, strict=True) if head]
             heads = [head for head in heads if head]
