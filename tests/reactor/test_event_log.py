@@ -123,6 +123,16 @@ def test_every_busy_second_has_its_summary(
     assert caplog.messages.count(SUMMARY.format(0, BUSY + 1)) == 3
 
 
+def test_a_busy_second_is_summed_up_once_even_if_the_next_one_begins_first(
+    connections: ConnectionLog, loop: Loop, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop.call_at(loop.now + 1.0, lambda: connections.accepted(Peer(), 1))
+    for fd in range(BUSY + 1):
+        connections.accepted(Peer(), fd)
+    pass_time(loop, clock, 1.0)
+    assert caplog.messages[-2:] == [SUMMARY.format(BUSY + 1, 0), "accept peer--1 fd=1"]
+
+
 def lines(caplog: pytest.LogCaptureFixture, start: str) -> int:
     """How many NORMAL lines begin so."""
     return sum(message.startswith(start) for level, message in normal(caplog) if level == logging.INFO)

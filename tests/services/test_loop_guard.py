@@ -77,6 +77,14 @@ def exchange(text: Callable[[int], bytes], others: int = 0) -> int:
     raise AssertionError
 
 
+def test_an_exchange_is_followed_while_others_ask_in_between() -> None:
+    watcher, dropped = Watcher(100, MIN_SAMPLES), 0
+    for number in range(40_000):
+        for peer in ("partner", "client"):
+            dropped += len(watcher.find([(b"%d" % number, peer)], number * 0.001))
+    assert dropped >= 2
+
+
 TEXTS: dict[str, Callable[[int], bytes]] = {
     "counter": lambda number: b"%d" % number,
     "time": lambda number: b"%.3f" % (1.7e9 + number / 1000),
