@@ -25,6 +25,10 @@ REFERENCES = {
 }
 
 
+# A load that asks one question at a time and never pauses looks like a loop: one in so many is dropped.
+ENDLESS = {"access.bounce_limit": 1_000_000_000}
+
+
 class Effort(NamedTuple):
     """How much is measured."""
 
@@ -55,12 +59,12 @@ class Stage:
         dictionary: Path = DICTIONARY,
         settings: Mapping[str, object] | None = None,
     ) -> Server:
-        """A server that is not started yet: netechod as it serves by default, or the peer of that name."""
+        """A server that is not started yet: netechod by default but for ENDLESS, or the peer of that name."""
         home = self._directory / str(next(self._numbers))
         home.mkdir()
         if name.startswith(HOME):
             module = f"{PEERS}.unguarded" if name == UNGUARDED else HOME
-            command = netechod(home, dictionary, settings or {}, module)
+            command = netechod(home, dictionary, {**ENDLESS, **(settings or {})}, module)
             return Server(command, tuple(REFERENCES), home, self._cpu)
         return Server(self._peer(name, service, dictionary), (service,), home, self._cpu)
 

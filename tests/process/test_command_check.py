@@ -44,6 +44,10 @@ def of_argv(argv: Sequence[str], tmp_path: Path) -> str:
         "[a-z][a-z0-9-]*",
         "[.*]+",
         "\\.+a",
+        "(ab)+",
+        "(a+|b)?",
+        "([a-z]+)([0-9]+)",
+        "\\(a+\\)+",
     ],
 )
 def test_a_tight_expression_is_not_doubted(parameter: str, tmp_path: Path) -> None:
@@ -68,6 +72,14 @@ def test_what_matches_anything_is_doubted(parameter: str, tmp_path: Path) -> Non
 )
 def test_an_expression_with_an_open_place_is_doubted(parameter: str, piece: str, tmp_path: Path) -> None:
     assert f"has {piece}, which matches any number of almost any" in of_parameter(parameter, tmp_path)
+
+
+@pytest.mark.parametrize("parameter", ["(a+)+", "(a*){2,}", "x(?:[a-z]+-?)*", "((a|b)+c?)+", "(a{1,9})*"])
+def test_an_expression_that_repeats_what_is_repeated_is_doubted(parameter: str, tmp_path: Path) -> None:
+    argv = ("/bin/echo", "--", "{1}")
+    assert of_parameter(parameter, tmp_path, argv).startswith(
+        "repeats what is repeated: that can take very long"
+    )
 
 
 def test_an_empty_expression_is_doubted(tmp_path: Path) -> None:

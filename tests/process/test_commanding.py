@@ -11,6 +11,7 @@ from support.daemon import run_netechod
 from netechod.process.commanding import build_policy
 from netechod.process.config import Command
 from netechod.process.status import await_next_second, wall_clock
+from netechod.reactor.event_log import BUSY
 
 HELLO = {"hello": {"argv": ["/bin/echo", "hello"]}}
 
@@ -105,6 +106,36 @@ def test_the_answer_leaves_from_the_line_that_was_asked(tmp_path: Path) -> None:
             with daemon.client(to=address) as sock:
                 sock.send(signed("hello"))
                 assert answer(sock)[2] == b"hello\n"
+
+
+EVIL = {"evil": {"argv": ["/bin/echo", "{1}"], "parameters": ["(a+)+$"]}, **HELLO}
+
+
+@pytest.mark.system
+def test_an_argument_that_takes_too_long_to_match_is_denied_and_others_are_served(tmp_path: Path) -> None:
+    with CommandDaemon(tmp_path, EVIL) as daemon:
+        daemon.start()
+        flags, said = {"denied"}, b"does not take that argument 1: it has to match (a+)+$\n"
+        assert daemon.asks("evil", "a" * 600 + "!") == (126, flags, said)
+        assert daemon.asks("evil", "a" * 600)[2] == b"a" * 600 + b"\n"
+        assert daemon.asks("hello", key="guest")[2] == b"hello\n"
+
+
+@pytest.mark.system
+def test_a_flood_with_one_key_neither_fills_the_log_nor_hides_what_runs(tmp_path: Path) -> None:
+    with CommandDaemon(tmp_path, HELLO) as daemon:
+        daemon.start()
+        with daemon.client() as sock:
+            for _ in range(10):
+                for _ in range(BUSY):
+                    sock.send(signed("no-such-command", key="guest"))
+                assert {answer(sock, "guest")[0] for _ in range(BUSY)} == {126}
+        assert daemon.asks("hello")[2] == b"hello\n"
+        daemon.stop()
+        lines = (tmp_path / "log" / "log.txt").read_text(encoding="utf-8").splitlines()
+        seconds = {line.split("]")[1] for line in lines}
+        assert sum("command no-such-command " in line for line in lines) <= BUSY * (len(seconds) + 1)
+        assert sum("command hello " in line for line in lines) == 1
 
 
 def test_the_section_s_time_holds_where_a_command_has_none() -> None:

@@ -14,10 +14,10 @@ from support.looping import FakeClock, TcpBench, run_until, turn, waiting_turn
 from support.shortage import no_descriptor_left
 
 from netechod.reactor.acceptor import ACCEPTS_PER_TURN, PAUSE, Acceptor
-from netechod.reactor.complaint import COMPLAINT_INTERVAL
 from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Loop
 from netechod.reactor.selectors import SelectSelector
+from netechod.services.log_throttle import TROUBLE_INTERVAL
 
 COMPLAINT = "accept failed, new connections wait: Too many open files"
 
@@ -149,7 +149,7 @@ def test_a_shortage_is_told_once_in_ten_seconds(
 ) -> None:
     tcp.connect()
     with no_descriptor_left():
-        for _ in range(3 * int(COMPLAINT_INTERVAL / PAUSE)):
+        for _ in range(3 * int(TROUBLE_INTERVAL / PAUSE)):
             turn(loop, 2)
             clock.advance(PAUSE)
     assert bench.counters.accept_errors > 100

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 from support.looping import FakeClock, turn
 
-from netechod.reactor.event_log import BUSY, ChatLog, ConnectionLog
+from netechod.reactor.event_log import BUSY, HOUR, LONG_TERM, MINUTE, ChatLog, ConnectionLog
 from netechod.reactor.loop import Loop
 
 SUMMARY = "busy: accepted {} and closed {} in one second"
@@ -121,6 +121,59 @@ def test_every_busy_second_has_its_summary(
             connections.closed(Peer(), "eof")
         pass_time(loop, clock, 1.0)
     assert caplog.messages.count(SUMMARY.format(0, BUSY + 1)) == 3
+
+
+def test_a_busy_second_is_summed_up_once_even_if_the_next_one_begins_first(
+    connections: ConnectionLog, loop: Loop, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop.call_at(loop.now + 1.0, lambda: connections.accepted(Peer(), 1))
+    for fd in range(BUSY + 1):
+        connections.accepted(Peer(), fd)
+    pass_time(loop, clock, 1.0)
+    assert caplog.messages[-2:] == [SUMMARY.format(BUSY + 1, 0), "accept peer--1 fd=1"]
+
+
+def lines(caplog: pytest.LogCaptureFixture, start: str) -> int:
+    """How many NORMAL lines begin so."""
+    return sum(message.startswith(start) for level, message in normal(caplog) if level == logging.INFO)
+
+
+def normal(caplog: pytest.LogCaptureFixture) -> list[tuple[int, str]]:
+    return [(record.levelno, record.getMessage()) for record in caplog.records]
+
+
+@pytest.mark.parametrize("rate", [2 * BUSY, BUSY, BUSY // 10])
+def test_an_hour_has_so_many_lines_at_whatever_rate_and_then_one_summary_a_minute(
+    rate: int, connections: ConnectionLog, loop: Loop, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "netechod.reactor.event_log")
+    busy = LONG_TERM // min(rate, BUSY)  # seconds until the lines of the hour are used up
+    for _ in range(busy + 3 * int(MINUTE)):
+        for _ in range(rate):
+            connections.accepted(Peer(), 7)
+        pass_time(loop, clock, 1.0)
+    assert lines(caplog, "accept ") == LONG_TERM
+    by_second = busy + 1 if rate > BUSY else 1
+    assert by_second - 1 <= lines(caplog, "busy: ") - 2 <= by_second + 1
+    assert caplog.messages[-1] == f"busy: accepted {rate * int(MINUTE)} and closed 0 in one minute"
+
+
+def test_the_next_hour_has_lines_again(
+    connections: ConnectionLog, loop: Loop, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(LONG_TERM // BUSY):
+        for _ in range(BUSY):
+            connections.closed(Peer(), "eof")
+        pass_time(loop, clock, 1.0)
+    connections.closed(Peer(), "eof")
+    connections.accepted(Peer(), 7)
+    assert levels(caplog)[-2:] == [logging.DEBUG, logging.INFO]  # each kind has an hour of its own
+    pass_time(loop, clock, HOUR)
+    connections.closed(Peer(), "eof")
+    assert (caplog.messages[-2], levels(caplog)[-1]) == (
+        "busy: accepted 1 and closed 1 in one minute",
+        logging.INFO,
+    )
 
 
 def test_a_line_that_nobody_wants_is_not_made(

@@ -1,6 +1,7 @@
 """Jobs in another process: the daemon's side with a real worker, the worker's with a hand-made daemon."""
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -20,7 +21,7 @@ from netechod.reactor.loop import Loop
 from netechod.reactor.prctl import SET_CHILD_SUBREAPER, prctl
 from netechod.reactor.runner import Runner, Worker
 from netechod.reactor.signals import SignalSource
-from netechod.services.api import Ending, Job
+from netechod.services.api import Check, Ending, Job
 
 WORKER = (
     sys.executable,
@@ -254,6 +255,16 @@ def test_a_worker_starts_some_jobs_at_once_and_then_one_after_the_other(
     assert [message[0] for message, _ in daemon.heard[2:]] == [101, 101]
     _leave(daemon)  # the last one has not begun, and never will
     assert len(daemon.heard) == 4
+
+
+def test_a_worker_runs_nothing_whose_arguments_do_not_match(daemon: Daemon) -> None:
+    checks = (Check("a", re.ASCII, "a"), Check("(a+)+$", re.ASCII, "a" * 1000 + "!"))
+    daemon.channel.send([7, Job(("/nonexistent",), 60.0, checks=checks)])
+    daemon.channel.send([8, Job(("/bin/true",), 60.0, checks=checks[:1])])
+    daemon.hears(4)
+    assert [message for message, _ in daemon.heard[:2]] == [[7, 126, 0.0, False, False, 2], [7]]
+    assert daemon.heard[2][0][:2] == [8, 0]
+    _leave(daemon)
 
 
 def test_a_worker_ends_what_it_has_started_before_it_goes(daemon: Daemon, mouth: Path) -> None:

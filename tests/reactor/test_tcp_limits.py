@@ -12,10 +12,10 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from support.looping import FakeClock, TcpBench, receive, run_until, turn, until_readable
 
-from netechod.reactor.complaint import COMPLAINT_INTERVAL
 from netechod.reactor.loop import Loop
 from netechod.reactor.reception import TcpLimits
 from netechod.reactor.tcp import TcpServer
+from netechod.services.log_throttle import TROUBLE_INTERVAL
 
 LIMIT = 32  # connections; a sixteenth of them, two, must be free before the next is accepted
 FULL = f"connections at the limit of {LIMIT}, new ones wait"
@@ -91,7 +91,7 @@ def test_a_full_server_complains_once_in_ten_seconds(
     loop: Loop, clock: FakeClock, tcp: TcpBench, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = tcp.serve(TcpLimits(connections=1))
-    for seconds in (0.0, 1.0, COMPLAINT_INTERVAL):
+    for seconds in (0.0, 1.0, TROUBLE_INTERVAL):
         clock.advance(seconds)
         close(loop, server, tcp.connected(server))
     assert [record.levelno for record in caplog.records].count(logging.WARNING) == 2

@@ -8,13 +8,13 @@ import pytest
 from support.looping import FakeClock, TcpBench, receive, receive_rest, run_until, turn
 
 from netechod.reactor.acceptor import PAUSE
-from netechod.reactor.complaint import COMPLAINT_INTERVAL
 from netechod.reactor.loop import Loop
 from netechod.reactor.models import model_of
 from netechod.reactor.reception import TcpLimits
 from netechod.reactor.threads import Pool
 from netechod.services.api import Chunk
 from netechod.services.echo import EchoSession
+from netechod.services.log_throttle import TROUBLE_INTERVAL
 
 SHORTAGE = "a connection cannot be served, new ones wait: Resource temporarily unavailable"
 
@@ -108,7 +108,7 @@ def test_a_shortage_is_told_once_in_ten_seconds(
     tcp.serve(model="thread")
     NoThread(monkeypatch, 10**6)
     tcp.connect()
-    for _ in range(3 * int(COMPLAINT_INTERVAL / PAUSE)):
+    for _ in range(3 * int(TROUBLE_INTERVAL / PAUSE)):
         turn(loop, 2)
         clock.advance(PAUSE)
     assert [record.message for record in caplog.records] == [SHORTAGE] * 3

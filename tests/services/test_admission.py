@@ -24,12 +24,13 @@ from netechod.services.admission import (
     Rules,
 )
 from netechod.services.api import Datagram, DatagramService, Outbox, Peer
-from netechod.services.bounces import LONGEST_SKIP, MIN_LOOKS
 from netechod.services.chat import ChatRoom, Departure, Terms
 from netechod.services.dictionary import DictionaryService, MemoryDictionary
 from netechod.services.echo import EchoService
-from netechod.services.reminder import MAX_WARNINGS
-from netechod.services.sources import Buckets, Network
+from netechod.services.log_throttle import MAX_WARNINGS
+from netechod.services.loop_guard import LONGEST_SKIP, MIN_SAMPLES
+from netechod.services.networks import Network
+from netechod.services.sources import Buckets
 from netechod.services.wire import NOT_ONLINE
 
 Address: TypeAlias = tuple[str, int]
@@ -526,6 +527,12 @@ def test_a_drop_is_told_once_a_source_and_minute() -> None:
     assert gate.warnings[3:] == [(neighbour[0], "network")]
 
 
+def test_a_warning_shows_an_ipv4_address_as_such() -> None:
+    gate = Gate()
+    gate.answers(b"1", ("::ffff:203.0.113.9", 40009))
+    assert gate.warnings == [("203.0.113.9", "network")]
+
+
 def test_every_reason_is_told() -> None:
     gate = Gate(Rules(bounce_limit=3), buckets=Buckets(rate=1.0, burst=1))
     gate.answers(b"1", ANN, times=2)
@@ -534,7 +541,7 @@ def test_every_reason_is_told() -> None:
     gate.answers(b"3", CAT, times=2)
     gate.admission.configure(Rules(), trusted_only=True)
     gate.answers(b"4", BOB)
-    assert gate.warnings == [(ANN[0], "rate"), (CAT[0], "bounce"), (BOB[0], "untrusted")]
+    assert gate.warnings == [(ANN[0], "rate"), ("10.0.0.3", "bounce"), (BOB[0], "untrusted")]
 
 
 def test_the_many_sources_of_a_flood_do_not_fill_the_log() -> None:
@@ -684,7 +691,8 @@ BURST_LIMIT = round(2 * 100 / (1 - 50 * 2 * FAST)) + 8  # datagrams until both b
 BOUNCE_LIMIT = 6
 PERIOD = 3  # rounds after which the longest of the loops here is where it began
 GROWTH = 110  # datagrams until what two services add to each other's lines is longer than a message may be
-LOOP_LIMIT = GROWTH + 2 * PERIOD * max(BOUNCE_LIMIT, MIN_LOOKS) * (LONGEST_SKIP + 1)
+INVENTION_LIMIT = 4 * (LONGEST_SKIP + 1) * (128 + MIN_SAMPLES)  # until a partner is picked, and an end
+LOOP_LIMIT = GROWTH + 2 * PERIOD * max(BOUNCE_LIMIT, MIN_SAMPLES) * (LONGEST_SKIP + 1)
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=" and ".join)
@@ -703,6 +711,42 @@ def test_a_slow_loop_and_one_of_trusted_services_end_with_the_bounce_limit(
     for forged in FORGED:
         lengths = exchanges(pair, forged, rules, latency=latency, limit=LOOP_LIMIT)
         assert max(lengths) <= LOOP_LIMIT, forged
+
+
+class Inventive(EchoService):
+    """Somebody else's service, which answers everything and never the same twice, or only by turns."""
+
+    def __init__(self, text: Callable[[int, bytes], bytes]) -> None:
+        self._text = text
+        self._number = 0
+
+    def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
+        for payload, peer in batch:
+            self._number += 1
+            out.send(self._text(self._number, payload), peer)
+
+
+INVENTIONS: dict[str, Callable[[int, bytes], bytes]] = {
+    "counter": lambda number, heard: b"%d" % number,
+    "time": lambda number, heard: b"%.6f" % (1.7e9 + number / 1000),
+    "growing": lambda number, heard: b"x" * (number % 3000),
+    "three by turns": lambda number, heard: (b"one", b"two", b"three")[number % 3],
+    "our own words": lambda number, heard: b"%d %s" % (number, heard[-20:]),
+}
+
+
+@pytest.mark.parametrize("invention", INVENTIONS)
+@pytest.mark.parametrize("name", ["public echo", "dictionary", "open room"])
+@pytest.mark.parametrize(("trusted", "latency"), [(EVERYBODY, FAST), ([], 0.02)], ids=["trusted", "slow"])
+def test_a_partner_that_never_repeats_itself_falls_silent_too(
+    name: str, invention: str, trusted: list[Network], latency: float
+) -> None:
+    internet = Internet(latency)
+    internet.add(ALICE, ours(name, ALICE[1], Rules(trusted=trusted, bounce_limit=BOUNCE_LIMIT)))
+    internet.add(OTTO, Inventive(INVENTIONS[invention]))
+    for forged in (b"hi", b"online"):
+        internet.carry(forged, OTTO, ALICE)
+        assert internet.settle(INVENTION_LIMIT) <= INVENTION_LIMIT
 
 
 @settings(deadline=None, max_examples=300)

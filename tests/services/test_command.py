@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from itertools import count
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.recorder import Recorder
 
+from netechod.reactor.matching import first_mismatch
 from netechod.services import nonces
-from netechod.services.api import Ending, Job, Peer
+from netechod.services.api import Check, Ending, Job, Peer
 from netechod.services.command import Allowed, Audit, CommandService, Policy
 from netechod.services.signing import LIST, PART, Part, mac_of, read_answer, request
 
@@ -38,6 +39,7 @@ class Site:
         self.wall = NOW
         self.room = 8
         self.jobs: list[Job] = []
+        self.failures: list[Callable[[], object]] = []  # whose arguments do not match: soon to be told
         self.audits: list[Audit] = []
         self.warnings: list[tuple[str, str]] = []
         self.out = Recorder()
@@ -55,8 +57,11 @@ class Site:
     def _spawn(self, job: Job, ended: Callable[[Ending], object]) -> bool:
         if len(self._ended) >= self.room:
             return False
-        self.jobs.append(job)
-        self._ended.append(ended)
+        if failed := first_mismatch(job.checks):
+            self.failures.append(lambda: ended(Ending(126, b"", 0.0, failed_check=failed)))
+        else:
+            self.jobs.append(job)
+            self._ended.append(ended)
         return True
 
     def request(self, *words: str, key: str = "ops", secret: bytes = b"", later: int = 0) -> bytes:
@@ -67,6 +72,8 @@ class Site:
     def hears(self, payload: bytes, peer: Peer = ANN, now: float = 0.0) -> list[Part]:
         """What goes back at once; it is for whoever asked."""
         self.service.datagrams_received([(payload, peer)], now, self.out)
+        while self.failures:
+            self.failures.pop()()
         return self.answers(peer)
 
     def asks(self, *words: str, key: str = "ops") -> list[Part]:
@@ -114,7 +121,8 @@ def signed(text: str) -> bytes:
 
 def test_a_command_is_run_and_answered_when_it_has_ended(site: Site) -> None:
     assert site.asks("disk", "/srv") == []
-    assert site.jobs == [Job(("/bin/df", "-h", "--", "/srv"), 3.0, 65536)]
+    checks = (Check("/(home|srv)", re.UNICODE, "/srv"),)
+    assert site.jobs == [Job(("/bin/df", "-h", "--", "/srv"), 3.0, 65536, checks=checks)]
     assert told(site.ends(Ending(3, b"out\0", 0.5))) == (3, set(), b"out\0")
 
 
@@ -155,6 +163,7 @@ def test_arguments_fill_their_placeholders_and_nothing_else(site: Site) -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.text(max_size=250))
 def test_an_argument_is_one_argument_or_none(argument: str) -> None:
     site = Site()
@@ -302,6 +311,7 @@ def test_a_restart_brings_nothing_back(site: Site) -> None:
     assert successor.jobs == []
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_flipped_bit_anywhere_gets_silence(data: st.DataObject) -> None:
     site = Site()
@@ -312,6 +322,7 @@ def test_a_flipped_bit_anywhere_gets_silence(data: st.DataObject) -> None:
     assert sum(site.service.dropped.values()) == 1
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=1300))
 def test_no_bytes_are_answered(payload: bytes) -> None:
     site = Site()
@@ -335,6 +346,36 @@ def test_without_room_for_nonces_nothing_runs(site: Site, monkeypatch: pytest.Mo
     assert len(site.jobs) == 1
 
 
+def test_a_flood_with_one_key_silences_no_other_key(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nonces, "MAX_NONCES", 20)
+    for _ in range(21):
+        site.asks("rm", key="guest")
+    assert site.service.dropped == {"nonces-full": 1}
+    assert site.asks("uptime", key="ops") == []
+    assert len(site.jobs) == 1
+
+
+def test_two_keys_may_use_the_same_nonce(site: Site) -> None:
+    nonce = "ab" * 12
+    for key in ("ops", "guest"):
+        assert site.hears(request(key, KEYS[key], int(NOW), nonce, ["uptime"])) == []
+    assert [part.nonce for part in site.ends(Ending(0, b"", 0.0)) + site.ends(Ending(0, b"", 0.0))] == [
+        nonce
+    ] * 2
+
+
+def test_an_argument_that_is_still_being_matched_can_be_repeated(site: Site) -> None:
+    datagram = site.request("disk", "/etc")
+    site.service.datagrams_received([(datagram, ANN), (datagram, ANN)], 0.0, site.out)
+    assert site.answers() == []
+    assert site.service.dropped == {"repeated": 1}
+
+
+def test_a_warning_shows_an_ipv4_address_as_such(site: Site) -> None:
+    site.hears(b"apple", ("::ffff:192.0.2.9", 40001))
+    assert site.warnings == [("192.0.2.9", "malformed")]
+
+
 def test_a_batch_is_handled_one_by_one(site: Site) -> None:
     batch = [(b"apple", EVE), (site.request("rm"), ANN), (site.request("uptime"), ANN)]
     site.service.datagrams_received(batch, 0.0, site.out)
@@ -352,7 +393,7 @@ def test_every_authenticated_request_is_told_when_it_is_answered(site: Site) -> 
     site.asks("rm", "-rf", "/")
     site.asks("disk", "/etc")
     assert site.audits == [
-        Audit(ANN, "ops", "disk", ["/srv"], 124, ("truncated", "timeout"), 3.0, 5),
+        Audit(ANN, "ops", "disk", ["/srv"], 124, ("truncated", "timeout"), 3.0, 5, has_run=True),
         Audit(ANN, "ops", "rm", [], 126, ("denied",), 0.0, 29),
         Audit(ANN, "ops", "disk", ["/etc"], 126, ("denied",), 0.0, 59),
     ]

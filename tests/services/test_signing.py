@@ -5,7 +5,7 @@ import hmac
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netechod.services.signing import (
@@ -45,6 +45,7 @@ def test_a_request_is_what_the_manual_says() -> None:
     assert not found.is_signed_with(b"open sesame!")
 
 
+@settings(deadline=None)
 @given(
     st.from_regex(KEY_ID, fullmatch=True),
     st.integers(0, 999999999999),
@@ -57,6 +58,7 @@ def test_what_is_asked_arrives(key_id: str, seconds: int, words: list[str]) -> N
     assert found.is_signed_with(SECRET)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_request_with_a_flipped_bit_is_not_signed(data: st.DataObject) -> None:
     payload = bytearray(request("ops-1", SECRET, 1700000000, NONCE, ["disk", "/srv", "端"]))
@@ -65,6 +67,7 @@ def test_a_request_with_a_flipped_bit_is_not_signed(data: st.DataObject) -> None
     assert found is None or not found.is_signed_with(SECRET)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_an_answer_with_a_flipped_bit_is_not_signed(data: st.DataObject) -> None:
     [datagram] = answer(SECRET, NONCE, 1, ["timeout"], b"output\n")
@@ -73,6 +76,7 @@ def test_an_answer_with_a_flipped_bit_is_not_signed(data: st.DataObject) -> None
     assert read_answer(bytes(payload), SECRET) is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=MAX_DATAGRAM + 10))
 def test_no_bytes_are_too_strange(payload: bytes) -> None:
     assert read_request(payload) is None
@@ -118,6 +122,7 @@ def test_an_answer_is_what_the_manual_says() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=5 * PART), st.integers(0, 255), st.lists(st.sampled_from(FLAGS), unique=True))
 def test_what_is_answered_arrives_in_parts(output: bytes, status: int, flags: list[str]) -> None:
     datagrams = answer(SECRET, NONCE, status, flags, output)

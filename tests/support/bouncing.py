@@ -1,26 +1,20 @@
-"""What admission does with bounces, and nothing else of it."""
+"""The loop guard as admission uses it, and nothing else of admission."""
 
 from collections.abc import Sequence
 
-from netechod.services.api import Datagram, Peer
-from netechod.services.bounces import Bounces
+from netechod.services.api import Datagram
+from netechod.services.loop_guard import LoopGuard
 
 
 class Watcher:
-    """Looks at batches, as admission does, and says which datagrams come once too often."""
+    """Show batches to a loop guard, and say which datagrams it drops."""
 
-    def __init__(self, limit: int, min_looks: int = 0) -> None:
-        self._limit = limit
-        self._bounces = Bounces(min_looks)
-        self._marks: dict[Peer, int] = {}
+    def __init__(self, limit: int, min_samples: int = 0) -> None:
+        self.guard = LoopGuard(min_samples)
+        self.guard.limit = limit
 
-    def find(self, batch: Sequence[Datagram]) -> set[int]:
-        """The places in the batch of what is dropped."""
-        bounces = self._bounces
-        bounces.skip -= len(batch)
-        suspect = bounces.suspect(batch, self._limit) if bounces.skip < 0 else None
-        return {
-            place
-            for place, datagram in enumerate(batch)
-            if place == suspect or self._bounces.ends_row(datagram, self._marks, self._limit)
-        }
+    def find(self, batch: Sequence[Datagram], now: float = 0.0) -> set[int]:
+        """Return the places in the batch of what is dropped."""
+        passed = self.guard.passes(batch, now)
+        rest = enumerate(batch[passed:], passed)
+        return {place for place, datagram in rest if self.guard.drops(datagram, fast=True)}

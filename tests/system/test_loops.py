@@ -14,7 +14,7 @@ from support.commands import SECRET, signed, write_keys
 from support.daemon import Daemon
 
 from netechod.client.control import ask
-from netechod.services.bounces import LONGEST_SKIP, MIN_LOOKS
+from netechod.services.loop_guard import LONGEST_SKIP, MIN_SAMPLES
 from netechod.services.wire import NOT_ONLINE
 
 pytestmark = pytest.mark.system
@@ -43,7 +43,7 @@ PAIRS = list(product(SERVICES, SERVICES))
 ENDS_AT_ONCE = 8  # datagrams, the forged one included
 ENDS_WITH_THE_BURST = 300  # a burst of 100 questions, their answers, and what is added to it meanwhile
 ENDS_FOR_ALL = 400
-ENDS_IN_TURN = 4 * MIN_LOOKS * (LONGEST_SKIP + 1)  # two words lead to each other, over an echo
+ENDS_IN_TURN = 4 * MIN_SAMPLES * (LONGEST_SKIP + 1)  # two words lead to each other, over an echo
 
 
 class Host(Daemon):

@@ -1,7 +1,7 @@
-"""What an allow-list lets through that its author may not have meant, for `netechod --check`.
+"""Warnings about allow-lists that let through more than their author may have meant, for `netechod --check`.
 
-Nothing here is wrong by itself: who writes such a line may know why. But most of what was ever broken into
-through a command runner was an expression that matched more than it was read to match.
+Nothing here is wrong by itself: the author may know why. But most break-ins through command runners began
+with an expression that matched more than it seemed to.
 """
 
 import re
@@ -20,20 +20,21 @@ from netechod.services.wire import harmless
 
 SHELLS = re.compile("(?:|a|ba|c|da|fi|k|mk|pw|rba|tc|z)sh|busybox")
 INTERPRETERS = re.compile("awk|expect|gawk|lua|mawk|node|perl|php|python|ruby|sed|tclsh")
-PROXIES = re.compile(  # programs that run the program that their arguments name
+PROXIES = re.compile(  # programs that run another program, which their arguments name
     "chroot|doas|env|flock|ionice|nice|nohup|runuser|setpriv|setsid|su|sudo|taskset|timeout|xargs"
 )
 
-ANYTHING = ("x", "x y", "x;y", "$(x)", "../x", "-x")  # what matches all of these matches anything
+ANYTHING = ("x", "x y", "x;y", "$(x)", "../x", "-x")  # an expression for all of these matches anything
 OPTIONS = ("-", "-x", "-1", "--", "--x", "--x=y", "-x=/y")
 
 _CLASS = re.compile(r"\[(?!\^)(?:\\.|[^]\\])*\]")  # a set of characters
 _WIDE = re.compile(r"(?:\.|\\[SDW]|\[\^(?:\\.|[^]\\])*\])[*+{]")  # any number of almost any characters
 _SINGLE = re.compile(r"\\[^SDW]")
+_NESTED = re.compile(r"\((?:[^()]|\([^()]*\))*(?:[*+]|\{\d*,\d*\})[^()]*\)(?:[*+]|\{\d*,\d*\})")  # as (a+)+
 
 
 def doubts(loaded: Loaded) -> Iterator[str]:
-    """A line for each, `warning: FILE:LINE: KEY: what may come of it`."""
+    """Yield a line for each doubt, `warning: FILE:LINE: KEY: what may come of it`."""
     command = loaded.config.command
     if not command.enabled:
         return
@@ -56,7 +57,7 @@ def _line(loaded: Loaded, key: str, doubt: str) -> str:
 
 
 def _doubts_of(allowed: AllowedCommand, keys: Collection[str]) -> Iterator[tuple[str, str]]:
-    """What is doubtful about one command, each with the key that it is about."""
+    """Yield the doubts about one command, each with its key."""
     for number, text in enumerate(allowed.parameters):
         if doubt := _doubt_of_parameter(text, f"{{{number + 1}}}", allowed.argv):
             yield f"parameters[{number}]", doubt
@@ -69,7 +70,7 @@ def _doubts_of(allowed: AllowedCommand, keys: Collection[str]) -> Iterator[tuple
 
 
 def _doubt_of_parameter(text: str, placeholder: str, argv: Sequence[str]) -> str:
-    """What an expression lets through, or that its argument is not used at all."""
+    """Say what an expression lets through, or that its argument is not used at all."""
     places = [place for place, word in enumerate(argv) if placeholder in word]
     pattern = expression(text)
     if not places:
@@ -81,15 +82,23 @@ def _doubt_of_parameter(text: str, placeholder: str, argv: Sequence[str]) -> str
     if any(argv[place].startswith(placeholder) and "--" not in argv[:place] for place in places):
         for option in filter(pattern.fullmatch, OPTIONS):
             return f"matches {option!r}, which may be an option: put '--' before {placeholder} in argv"
-    if wide := _WIDE.search(_CLASS.sub("x", _SINGLE.sub("x", text))):
+    return _doubt_of_expression(text)
+
+
+def _doubt_of_expression(text: str) -> str:
+    """Say what is doubtful about an expression as it is written."""
+    plain = _CLASS.sub("x", _SINGLE.sub("x", text))
+    if wide := _WIDE.search(plain):
         return f"has {wide[0]!r}, which matches any number of almost any characters: say which"
+    if _NESTED.search(plain):
+        return "repeats what is repeated: that can take very long, and then does not match"
     if any("." in found and "/" in found for found in _CLASS.findall(text)):
         return "matches '/../': a path can lead anywhere"
     return ""
 
 
 def _doubt_of_program(program: str) -> str:
-    """Whether the program is there, and only the administrator's to change."""
+    """Say whether the program is missing, or everybody can change it."""
     found = shutil.which(program if "/" not in program else Path("/", program), path=ENVIRONMENT["PATH"])
     if found is None:
         return f"there is no program {program}, or it must not be executed"
@@ -99,7 +108,7 @@ def _doubt_of_program(program: str) -> str:
 
 
 def _doubt_of_argv(argv: Sequence[str]) -> str:
-    """Whether what a request says could be run as a program."""
+    """Say whether an argument of a request could be run as a program."""
     for place, name in _programs(argv):
         if SHELLS.fullmatch(name):
             return f"{name} is a shell: what reaches it can be a program; name the program itself"
@@ -109,7 +118,7 @@ def _doubt_of_argv(argv: Sequence[str]) -> str:
 
 
 def _programs(argv: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """The program, and those that it is to run in turn, with their places."""
+    """Yield the program, and the programs that it runs in turn, with their places."""
     for place, word in enumerate(argv):
         name = re.sub(r"[0-9.]+$", "", PurePath(word).name)
         yield place, name
@@ -118,6 +127,6 @@ def _programs(argv: Sequence[str]) -> Iterator[tuple[int, str]]:
 
 
 def _reaches_code(words: Sequence[str]) -> bool:
-    """Whether an argument comes before anything else that is no option: a script, a program, a file."""
+    """Return whether an argument is the first that is no option: a script, a program, a file."""
     first = next((word for word in words if PLACEHOLDER.search(word) or not word.startswith("-")), "")
     return PLACEHOLDER.search(first) is not None

@@ -1,4 +1,4 @@
-"""The keys of the command service: read at the start and at every reload, by whoever the daemon is then."""
+"""The keys of the command service, read at the start and at every reload."""
 
 import os
 import pwd
@@ -11,7 +11,7 @@ from netechod.process.config_file import Loaded
 
 
 def with_keys(loaded: Loaded) -> Loaded:
-    """The same with the keys of `command.key_file`, if the service is on. Raises ConfigError."""
+    """Return `loaded` with the keys of `command.key_file`, if the service is on. Raises ConfigError."""
     command = loaded.config.command
     if not command.enabled or command.key_file is None:
         return loaded
@@ -25,8 +25,8 @@ def with_keys(loaded: Loaded) -> Loaded:
 
 
 def _owners(user: str) -> Collection[int]:
-    """Root, who may read everything anyway, and the user of the daemon."""
+    """Return who may own the file: root, who may read everything anyway, and the daemon's user."""
     try:
         return {0, pwd.getpwnam(user).pw_uid if user else os.geteuid()}
     except KeyError:
-        return {0}  # there is no such user, which the start says in its own words
+        return {0}  # there is no such user, as the start will say

@@ -1,4 +1,4 @@
-"""The command service as it runs: its policy, its audit, and the process that runs its commands."""
+"""The command service as it runs: its policy, its audit log, and the process that runs its commands."""
 
 import json
 import logging
@@ -9,13 +9,15 @@ from netechod.process.config_values import expression
 from netechod.process.helper import Limits, helper_argv
 from netechod.process.log_format import quoted
 from netechod.process.status import wall_clock
+from netechod.reactor.event_log import EventLog
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.runner import Runner
 from netechod.services.admission import AddressOf
 from netechod.services.command import Allowed, Audit, CommandService, Policy
+from netechod.services.signing import DENIED
 from netechod.services.wire import display_name
 
-PAUSE = 0.01  # seconds that requests gather: each takes long, and so even a flood makes few pauses
+PAUSE = 0.01  # seconds between two looks at requests: each takes long, and a flood must not stop the others
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,8 @@ class Commands:
 
     def __init__(self, loop: Loop, config: Config, address_of: AddressOf) -> None:
         self._address_of = address_of
+        # What has run is always told; the runner starts few programs a second. The rest could be a flood.
+        self._log = EventLog(loop, "command", request="requests without a program")
         self._runner = Runner(loop, helper_argv(_limits(config.command)), on_lost=_on_lost)
         self.service = CommandService(
             address_of=address_of,
@@ -36,7 +40,7 @@ class Commands:
 
     @property
     def running(self) -> int:
-        """How many commands run."""
+        """Return the number of commands that run."""
         return self._runner.running
 
     def configure(self, config: Config, keys: Mapping[str, bytes]) -> None:
@@ -50,19 +54,23 @@ class Commands:
         self._runner.drain(drained)
 
     def close(self) -> None:
-        """End what still runs, and answer whoever waits for it."""
+        """End what still runs, and answer its askers."""
         self._runner.close()
 
     def _on_audit(self, audit: Audit) -> None:
-        """One line for each authenticated request, whatever became of it."""
+        """Write a line about an authenticated request, unless there are too many of them."""
+        level = logging.INFO if audit.has_run else self._log.noted("request")
+        if not level:
+            return
+        if level == logging.INFO and DENIED in audit.flags:
+            level = logging.WARNING
         name = display_name(*self._address_of(audit.peer))
         arguments = json.dumps(list(audit.arguments), ensure_ascii=False)
-        log.log(
-            logging.WARNING if "denied" in audit.flags else logging.INFO,
+        self._log.say(
+            level, "command", name,
             "command %s %s key=%s status=%d flags=%s seconds=%.3f bytes=%d arguments=%s",
             quoted(audit.name), name, audit.key_id, audit.status, ",".join(audit.flags) or "-",
             audit.seconds, audit.size, quoted(arguments),
-            extra={"event": "command", "service": "command", "peer": name},
         )  # fmt: skip
 
 
@@ -77,7 +85,7 @@ def _on_lost(why: str) -> None:
 
 
 def build_policy(command: Command, keys: Mapping[str, bytes]) -> Policy:
-    """Who may run what, as configured."""
+    """Make the policy that is configured."""
     commands = {
         name: Allowed(
             argv=allowed.argv,

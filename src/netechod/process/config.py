@@ -103,8 +103,8 @@ class Access(Section):
     burst: Live[Count] = 100
     """Datagrams that such a source may send at once before `rate` holds."""
     bounce_limit: Live[Annotated[int, Field(ge=2, le=1_000_000_000)]] = 10_000
-    """One in so many identical datagrams in succession from a peer is dropped, which ends an endless loop; of
-    those that come again by turns, as several loops would, none before it has come so often."""
+    """One in so many identical datagrams in succession from a peer is dropped, which ends an endless loop. Of
+    other datagrams, those that come again by turns or one at a time without a pause, at most as many are."""
     trusted: Live[Networks] = networks(TRUSTED)
     """Networks without `rate`, without the limit on answer sizes, and with UDP echo and chat at once."""
 
@@ -213,7 +213,7 @@ class AllowedCommand(Section):
     argv: Annotated[tuple[Word, ...], Field(min_length=1)]
     """Program and arguments, never a shell's line; `{1}` stands for the first argument of the request."""
     parameters: tuple[Expression, ...] = ()
-    """A regular expression for each argument of the request, which has to match the whole of it."""
+    """A regular expression for each argument of the request: it has to match the whole, in 20 ms of CPU."""
     secret: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """Numbers of the parameters whose arguments no log shows, from 1; `ps` shows them while it runs."""
     keys: tuple[KeyId, ...] = ()

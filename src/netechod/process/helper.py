@@ -1,6 +1,6 @@
 """The process that runs commands for the daemon: `python -m netechod.process.helper LIMITS`, on a socket.
 
-It is started by the daemon and never by anybody else; see netechod.reactor.runner.
+Only the daemon starts it; see netechod.reactor.runner.
 """
 
 import json
@@ -20,16 +20,16 @@ from netechod.reactor.loop import Loop
 from netechod.reactor.runner import Worker
 from netechod.reactor.signals import SignalSource
 
-NICE = 5  # commands step back behind the daemon: who looks words up does not notice them
-OPEN_FILES = 1024  # what programs are used to
+NICE = 5  # commands step back behind the daemon, so that they do not slow look-ups down
+OPEN_FILES = 1024  # the limit that programs expect
 
-# The program starts with nothing but its own library on the path, whoever started the daemon and from where.
+# The path has only our own library before Python's, however the daemon was started.
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from netechod.process.helper import main; main()"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a single command may take; 0: as much as the daemon itself."""
+    """Limits of a single command; 0: those of the daemon itself."""
 
     max_memory: int = 0  # bytes of data, of each process (RLIMIT_DATA, setrlimit(2))
     max_file_size: int = 0  # bytes of each file that it writes
@@ -37,7 +37,7 @@ class Limits:
 
 
 def helper_argv(limits: Limits) -> Sequence[str]:
-    """The command line that starts the helper."""
+    """Return the command line that starts the helper."""
     library = Path(netechod.__file__).parents[1]
     return (sys.executable, "-I", "-c", _PROGRAM, str(library), json.dumps(asdict(limits)))
 
@@ -46,7 +46,7 @@ def main() -> None:
     """Run commands until the daemon at the other end of standard input has gone."""
     sock = socket.socket(fileno=os.dup(0))
     loop = Loop()
-    # The daemon alone decides when we end. Ignored signals would stay ignored in the commands: so, handlers.
+    # Only the daemon ends us. If these signals were ignored, commands would ignore them too: so, handlers.
     deaf = (SIGHUP, SIGINT, SIGTERM)
     signals = SignalSource(*deaf, *(() if has_pidfd() else (SIGCHLD,)))
     settle(Limits(**json.loads(sys.argv[2])))
@@ -56,8 +56,8 @@ def main() -> None:
 
 
 def settle(limits: Limits) -> None:
-    """Take on the limits, which commands inherit."""
-    with suppress(OSError):  # a sandbox forbids it: then its own limits have to do
+    """Set the limits, which commands inherit."""
+    with suppress(OSError):  # a sandbox forbids it, and has limits of its own
         os.nice(NICE)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
@@ -70,16 +70,16 @@ def settle(limits: Limits) -> None:
 
 
 def _limit(kind: int, value: int) -> None:
-    """Limit for good what is not limited already."""
+    """Lower a limit for good, soft and hard."""
     _, hard = resource.getrlimit(kind)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(kind, (value, value))
 
 
 def _tasks() -> int:
-    """How many processes and threads the machine has: the limit counts those of all programs of our user."""
+    """Return the number of processes and threads on the machine. The limit counts all those of our user."""
     try:
         load = Path("/proc/loadavg").read_text(encoding="ascii")
-    except OSError:  # a sandbox that hides it hides the others' programs too: then the user is our own
+    except OSError:  # a sandbox hides it, and others' processes too
         return 0
     return int(load.split()[3].partition("/")[2])

@@ -6,9 +6,9 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from netechod.reactor.complaint import Complaint
 from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Loop, Timer
+from netechod.services.log_throttle import LogThrottle
 
 ACCEPTS_PER_TURN = 64  # connections taken from one listener per turn; the rest wait one turn
 BACKLOG = 4096  # connections that can wait to be taken when we stop (listen(2), somaxconn)
@@ -38,7 +38,7 @@ class Acceptor:
         self._counters = counters
         self._accepted = accepted
         self._shortage: Timer | None = None  # set while we wait for the system to recover
-        self._complaint = Complaint(loop)
+        self._throttle = LogThrottle()
         self._open = False
         self.resume()
 
@@ -104,7 +104,7 @@ class Acceptor:
         """The listener stays readable while nothing can be accepted: look away, or the loop would spin."""
         self._loop.unwatch(self._sock.fileno())
         self._shortage = self._loop.call_at(self._loop.now + PAUSE, self._on_shortage_over)
-        if self._complaint.is_due():
+        if self._throttle.admits(self._loop.now):
             log.error("accept failed, new connections wait: %s", error.strerror)
 
     def _on_shortage_over(self) -> None:

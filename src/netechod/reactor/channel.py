@@ -1,4 +1,4 @@
-"""Messages between two processes of ours, over a stream socket: something in JSON and some bytes each."""
+"""Messages between two of our processes over a stream socket. Each has a JSON value and some bytes."""
 
 import json
 import socket
@@ -17,10 +17,10 @@ OnMessage = Callable[[Any, bytes], object]
 
 
 class Channel:
-    """One end. What the socket does not take at once waits in memory: neither end sends much unasked."""
+    """One end. What the socket does not take at once waits in memory; neither end sends much unasked."""
 
     def __init__(self, loop: Loop, sock: socket.socket, on_message: OnMessage, on_end: Callback) -> None:
-        """`on_end` is called when nothing more will be heard; whether anybody still listens, nobody knows."""
+        """`on_end` is called when the other end sends no more. It may still receive."""
         self._loop = loop
         self._sock = sock
         self._on_message = on_message
@@ -38,10 +38,10 @@ class Channel:
         self._send()
 
     def finish(self, patience: float) -> None:
-        """Say that no more is to come, hear the other end out, and close. Waits, for so long at most."""
+        """Send the rest, receive until the other end closes, and close. Waits `patience` at most."""
         self._loop.unwatch(self._sock.fileno())
         self._sock.settimeout(patience)
-        with suppress(OSError):  # it is dead or deaf; what it has said before counts all the same
+        with suppress(OSError):  # the other end is dead or stuck; what it sent before is still read
             self._sock.sendall(self._unsent)
             self._sock.shutdown(socket.SHUT_WR)
         with suppress(OSError):
@@ -50,7 +50,7 @@ class Channel:
         self._sock.close()
 
     def close(self) -> None:
-        """Close at once: nobody is there to hear anything."""
+        """Close at once, without sending the rest."""
         self._loop.unwatch(self._sock.fileno())
         self._sock.close()
 
@@ -63,15 +63,15 @@ class Channel:
             del self._unsent[: self._sock.send(self._unsent)]
         except BlockingIOError:
             pass
-        except OSError:  # it is dead, as the next read will tell
+        except OSError:  # the other end is dead, as the next read will show
             self._unsent.clear()
-        with suppress(OSError):  # without memory for it in the kernel, the next message takes the rest along
+        with suppress(OSError):  # no kernel memory: the next message sends the rest
             self._watch()
 
     def _on_readable(self) -> None:
         try:
             data = self._sock.recv(PIECE)
-        except OSError:  # it is dead, and has left something unread (ECONNRESET)
+        except OSError:  # the other end died without reading everything (ECONNRESET)
             data = b""
         if not self._take(data):
             self._hears = False
@@ -79,7 +79,7 @@ class Channel:
             self._on_end()
 
     def _take(self, data: bytes) -> bool:
-        """Deliver the messages that are complete by now; False at the end."""
+        """Add `data`, deliver the messages that are complete, and return False at the end of the stream."""
         heard = self._heard
         heard += data
         while len(heard) >= _SIZES.size:

@@ -1,36 +1,44 @@
-"""One line per event, until there are so many that the lines would be the attack."""
+"""One log line per event, until there are so many that the lines would fill the disk."""
 
 import logging
 from typing import Protocol
 
 from netechod.reactor.loop import Loop
+from netechod.services.log_throttle import LogThrottle
 
-BUSY = 100  # lines a second of one kind; beyond them they are DEBUG, and one summary stands for them
+BUSY = 100  # lines of one kind in a second; beyond them lines are DEBUG, and one summary stands for them
+LONG_TERM = 3000  # lines of one kind in an hour; beyond them likewise, with one summary a minute
+HOUR, MINUTE, SECOND = 3600.0, 60.0, 1.0
 
 log = logging.getLogger(__name__)
 
 
 class EventLog:
-    """Writes the lines of one service about its peers, and counts the second it is in.
+    """Write the lines of one service about its peers.
 
-    `kinds` are the events that it has, each with the word that a summary has for it.
+    `kinds` are the service's events, each with the word that a summary has for it.
     """
 
     def __init__(self, loop: Loop, service: str, **kinds: str) -> None:
         self._loop = loop
         self._service = service
         self._kinds = kinds
-        self._counts = dict.fromkeys(kinds, 0)
-        self._until = 0.0  # when the second being counted ends
+        self._hours = {kind: LogThrottle(HOUR, LONG_TERM) for kind in kinds}
+        self._counts = dict.fromkeys(kinds, 0)  # events of the period that is being counted
+        self._period = SECOND
+        self._until = 0.0  # when the period ends
+        self._busy = False  # whether it has had more events than lines
 
     def noted(self, event: str) -> int:
-        """Count it; returns the level of its line, and 0 where nobody wants one: it need not be made then."""
+        """Count an event; return the level of its line, or 0 if no log takes that level."""
         if self._loop.now >= self._until:
-            self._begin_second()
+            self._begin_period()
         self._counts[event] = count = self._counts[event] + 1
-        if count == BUSY + 1:  # the first one too many brings the summary
+        has_line = count <= BUSY and self._hours[event].admits(self._loop.now)
+        if not has_line and not self._busy:
+            self._busy = True  # and the summary comes even if nothing else happens
             self._loop.call_at(self._until, self._sum_up)
-        level = logging.INFO if count <= BUSY else logging.DEBUG
+        level = logging.INFO if has_line else logging.DEBUG
         return level if log.isEnabledFor(level) else 0
 
     def say(self, level: int, event: str, peer: str, text: str, *arguments: object) -> None:
@@ -40,19 +48,23 @@ class EventLog:
 
     def _sum_up(self) -> None:
         if self._loop.now >= self._until:
-            self._begin_second()
+            self._begin_period()
 
-    def _begin_second(self) -> None:
-        """Sum up the last one if it was busy."""
-        if any(count > BUSY for count in self._counts.values()):
+    def _begin_period(self) -> None:
+        """Sum up the last period, if it was busy. It is a minute while the hour has no lines left."""
+        if self._busy:
             counted = " and ".join(f"{word} {self._counts[kind]}" for kind, word in self._kinds.items())
-            log.info("busy: %s in one second", counted)
-        self._until = self._loop.now + 1.0
+            log.info("busy: %s in one %s", counted, "second" if self._period == SECOND else "minute")
+        now = self._loop.now
+        is_spent = any(hour.is_spent(now) for hour in self._hours.values())
+        self._period = MINUTE if is_spent else SECOND
+        self._until = now + self._period
         self._counts = dict.fromkeys(self._kinds, 0)
+        self._busy = False
 
 
 class Comer(Protocol):
-    """Who comes."""
+    """A peer whose connection begins."""
 
     @property
     def name(self) -> str:
@@ -61,42 +73,42 @@ class Comer(Protocol):
 
 
 class Goer(Comer, Protocol):
-    """Who goes."""
+    """A peer whose connection ends."""
 
     def summary(self, reason: str) -> str:
-        """How it went, as `key=value` words."""
+        """Describe the connection in `key=value` words."""
         ...
 
 
 class ConnectionLog(EventLog):
-    """The lines of connections that come and go."""
+    """The lines about connections."""
 
     def __init__(self, loop: Loop, service: str) -> None:
         super().__init__(loop, service, accept="accepted", close="closed")
 
     def accepted(self, who: Comer, fd: int) -> None:
-        """A connection came, as descriptor `fd`."""
+        """Tell of a new connection, descriptor `fd`."""
         if level := self.noted("accept"):
             self.say(level, "accept", who.name, "accept %s fd=%d", who.name, fd)
 
     def closed(self, who: Goer, reason: str) -> None:
-        """It went."""
+        """Tell that a connection has ended."""
         if level := self.noted("close"):
             self.say(level, "close", who.name, "close %s %s", who.name, who.summary(reason))
 
 
 class ChatLog(EventLog):
-    """The lines of members that come and go."""
+    """The lines about members of the chat."""
 
     def __init__(self, loop: Loop, service: str) -> None:
         super().__init__(loop, service, online="online", offline="offline")
 
     def online(self, name: str) -> None:
-        """`name`, `ip--port`, has joined."""
+        """Tell that `name`, `ip--port`, has joined."""
         if level := self.noted("online"):
             self.say(level, "online", name, "chat online %s", name)
 
     def offline(self, name: str, reason: str) -> None:
-        """It has left, and why."""
+        """Tell that `name` has left, and why."""
         if level := self.noted("offline"):
             self.say(level, "offline", name, "chat offline %s reason=%s", name, reason)

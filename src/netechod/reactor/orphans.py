@@ -1,8 +1,8 @@
-"""What has left its job's process group, and has to end with the job all the same.
+"""End processes that have left their job's process group, when the job has ended.
 
-A process that makes a session of its own (setsid(2)) is out of reach of a kill of its group. But when its
-parent ends it becomes a child of ours, because we are a subreaper (prctl(2)): whoever is our child and was
-not started by us has escaped from a job.
+A kill of the group does not reach a process that has made a session of its own (setsid(2)). But when its
+parent ends it becomes our child, because we are a subreaper (prctl(2)). So a child that we did not start has
+escaped from a job.
 """
 
 import os
@@ -18,10 +18,10 @@ MAX_DYING = 64  # killed at once; the others follow when these are gone
 
 
 class Orphans:
-    """Ends what jobs leave behind, in a process that from now on starts nothing but jobs."""
+    """End what jobs leave behind, in a process that from now on starts nothing but jobs."""
 
     def __init__(self, children: Children, on_gone: Callback) -> None:
-        """`on_gone` is called whenever some of them have gone."""
+        """`on_gone` is called whenever some of them have ended."""
         prctl(SET_CHILD_SUBREAPER, 1)
         self.dying: dict[int, int] = {}  # pidfds, -1 where there is no such thing, by process id
         self._children = children
@@ -29,7 +29,11 @@ class Orphans:
         self._on_gone = on_gone
 
     def sweep(self) -> None:
-        """Kill those whose job has ended. Whose they are, nobody tells: not a job's that began after them."""
+        """Kill escaped processes whose job has ended.
+
+        The kernel does not say which job started a process; but a process older than every running job cannot
+        belong to one.
+        """
         running = self._children.running
         strangers = _children_of_ours() - running.keys() - self.dying.keys() - self._others
         if not strangers:
@@ -40,7 +44,7 @@ class Orphans:
                 self._kill(pid)
 
     def reap(self) -> None:
-        """Take note of those that have died. What they had started is ours then, and comes next."""
+        """Reap those that have died. Their children are ours from then on, and are killed next."""
         died = [pid for pid in self.dying if os.waitpid(pid, os.WNOHANG) != (0, 0)]
         for pid in died:
             pidfd = self.dying.pop(pid)
@@ -52,20 +56,20 @@ class Orphans:
             self._on_gone()
 
     def _kill(self, pid: int) -> None:
-        """It is our child: until we reap it nobody else can get its number."""
+        """Kill a process. It is our child, so nobody else can get its number until we reap it."""
         loop = self._children.loop
         if self._children.use_pidfd:
             self.dying[pid] = os.pidfd_open(pid)
             loop.watch(self.dying[pid], self.reap)
         else:
             self.dying[pid] = -1
-            loop.call_soon(self.reap)  # it may be dead already, and its SIGCHLD gone by
-        with suppress(PermissionError):  # it has become another user's, through a set-user-ID program
+            loop.call_soon(self.reap)  # it may have died already, and its SIGCHLD was seen then
+        with suppress(PermissionError):  # a set-user-ID program: it belongs to another user now
             os.kill(pid, signal.SIGKILL)
 
 
 def _children_of_ours() -> set[int]:
-    """The processes whose parent is this one, which has one thread; none where the kernel does not tell."""
+    """Return the children of this process, which has one thread; none where the kernel does not list them."""
     try:
         listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
     except OSError:
@@ -74,6 +78,6 @@ def _children_of_ours() -> set[int]:
 
 
 def _started(pid: int) -> int:
-    """When a child of ours began, in clock ticks since the boot: field 22 of its stat (proc(5))."""
+    """Return when our child began, in clock ticks since the boot: field 22 of its stat (proc(5))."""
     stat = Path(f"/proc/{pid}/stat").read_bytes()
     return int(stat.rpartition(b")")[2].split()[19])

@@ -7,11 +7,11 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from netechod.reactor.acceptor import PAUSE, Acceptor
-from netechod.reactor.complaint import Complaint
 from netechod.reactor.connection import Arrival
 from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Loop, Timer
 from netechod.reactor.models import Model
+from netechod.services.log_throttle import LogThrottle
 from netechod.services.sources import source_of
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Reception:
         self._to_serve = False  # soon
         self._full = False
         self._shortage: Timer | None = None  # set while we wait for the system to recover
-        self._complaint = Complaint(loop)
+        self._throttle = LogThrottle()
         self._last_call = False
         self._acceptors: list[Acceptor] = []
 
@@ -161,7 +161,7 @@ class Reception:
     def _wait_for_the_system(self, error: OSError) -> None:
         """Let everybody wait for a moment: who cannot be served need not be accepted either."""
         self._shortage = self._loop.call_at(self._loop.now + PAUSE, self._on_shortage_over)
-        if self._complaint.is_due():
+        if self._throttle.admits(self._loop.now):
             log.error("a connection cannot be served, new ones wait: %s", error.strerror)
 
     def _on_shortage_over(self) -> None:
@@ -183,7 +183,7 @@ class Reception:
             for acceptor in self._acceptors:
                 acceptor.pause()
             is_meant_to_be = self._model.room == 1  # iterative
-            if not short and not is_meant_to_be and self._complaint.is_due():
+            if not short and not is_meant_to_be and self._throttle.admits(self._loop.now):
                 log.warning("connections at the limit of %d, new ones wait", limit)
         elif self._full and not short and count <= limit - max(1, limit // 16):
             self._full = False

@@ -1,9 +1,10 @@
-"""Jobs run by another process, a worker, which does nothing else.
+"""Run jobs in another process, the worker, which does nothing else.
 
-To start a process takes a fraction of a millisecond, during which a loop answers nobody; and what escapes
-from its job can only be told from other children by a process that has no others. So the daemon has a worker:
-its side is the Runner, the other one the Worker. Nothing of the daemon is in the worker's memory, and the
-worker ends, with all that it has started, when the daemon does, however that ends.
+Starting a process takes a fraction of a millisecond, and matching an argument may take longer; the daemon's
+loop would answer nobody meanwhile. A process that escapes from its job becomes the worker's child, and is
+recognised because the worker has no other children. The daemon's side is the Runner, the other the Worker.
+Nothing of the daemon is in the worker's memory. When the daemon ends, however it ends, the worker ends with
+all that it has started.
 """
 
 import signal
@@ -17,21 +18,22 @@ from itertools import count
 from typing import Any
 
 from netechod.reactor.channel import Channel
-from netechod.reactor.children import ENVIRONMENT, SIGNALLED, Children, Done
+from netechod.reactor.children import ENVIRONMENT, NOT_EXECUTABLE, SIGNALLED, Children, Done
 from netechod.reactor.loop import Callback, Loop, Timer
+from netechod.reactor.matching import first_mismatch
 from netechod.reactor.orphans import Orphans
-from netechod.services.api import Ending, Job
+from netechod.services.api import Check, Ending, Job
 
-INTERVAL = 0.04  # seconds between two starts, in the long run: a flood leaves the processors to others
+INTERVAL = 0.04  # seconds between two starts, in the long run: a flood leaves CPU time to others
 BURST = 8  # jobs that may start at once after a pause
-PATIENCE = 2.0  # seconds that the worker gets to end what it runs: it kills, so more is the kernel's trouble
+PATIENCE = 2.0  # seconds that the worker gets to kill what it runs
 
 
 class Runner:
-    """Has a worker run jobs, at most `max_running` at once.
+    """Have a worker run jobs, at most `max_running` at once.
 
     `worker` is the command line of a program that runs a Worker on its standard input. If it dies, its jobs
-    have ended, and the next job starts another one; `on_lost` is told why there is none.
+    have ended, and the next job starts another one; `on_lost` is called with the reason.
     """
 
     def __init__(
@@ -42,17 +44,19 @@ class Runner:
         self._worker = worker
         self._on_lost = on_lost
         self._numbers = count()
-        self._jobs: dict[int, Done | None] = {}  # by number; None: it is done, but not yet gone
+        self._jobs: dict[
+            int, Done | None
+        ] = {}  # by number; None: it has ended, but its process is still there
         self._on_idle: Callback = lambda: None
         self._start()
 
     @property
     def running(self) -> int:
-        """How many jobs there are."""
+        """Return the number of jobs."""
         return len(self._jobs)
 
     def spawn(self, job: Job, done: Done) -> bool:
-        """Have `job` run, and `done` called when it has ended; False when too many run already."""
+        """Have `job` run, and `done` called when it has ended. Return False if too many run already."""
         if len(self._jobs) >= self.max_running:
             return False
         if self._process is None and not self._start():
@@ -63,14 +67,14 @@ class Runner:
         return True
 
     def drain(self, on_idle: Callback) -> None:
-        """Start nothing any more, and call `on_idle` as soon as nothing runs."""
+        """Start no more jobs, and call `on_idle` as soon as none runs."""
         self.max_running = 0
         self._on_idle = on_idle
         if not self._jobs:
             on_idle()
 
     def close(self) -> None:
-        """End everything, and tell those whose jobs it ends; waits until it is over, PATIENCE at most."""
+        """End all jobs and call their `done`. Waits until that is over, PATIENCE at most."""
         self.max_running = 0
         self._on_idle = lambda: None
         if self._process is not None:
@@ -78,7 +82,7 @@ class Runner:
             self._lose()
 
     def _start(self) -> bool:
-        """Start a worker; False where that fails."""
+        """Start a worker. Return False if that fails."""
         self._process: subprocess.Popen[bytes] | None = None
         try:
             with ExitStack() as undo:
@@ -112,7 +116,7 @@ class Runner:
                 self._on_idle()
 
     def _on_end(self) -> None:
-        """The worker has died of its own."""
+        """Let go of a worker that has died on its own."""
         self._channel.finish(0.0)
         was_idle = not self._jobs
         self._on_lost(f"died with status {self._lose()}")
@@ -120,7 +124,7 @@ class Runner:
             self._on_idle()
 
     def _lose(self) -> int:
-        """Let go of the worker; the jobs that it has not told of have ended without a word."""
+        """Let go of the worker; return its status. Jobs that it has not reported count as killed."""
         assert self._process is not None  # noqa: S101 (for the type checker)
         self._process.kill()
         status = self._process.wait()
@@ -132,12 +136,12 @@ class Runner:
 
 
 class Worker:
-    """The other side: runs the jobs that it is told of until nothing more can come, then ends them."""
+    """The other side: run the jobs that arrive. When the daemon has gone, end them all."""
 
     def __init__(self, loop: Loop, sock: socket.socket) -> None:
         self._loop = loop
         self._waiting: deque[tuple[int, Job]] = deque()
-        self._next_start = 0.0  # of the clock; from then on another job may start
+        self._next_start = 0.0  # by the clock: when another job may start
         self._timer: Timer | None = None
         self._ending = False
         self._children = Children(loop)
@@ -145,28 +149,33 @@ class Worker:
         self._channel = Channel(loop, sock, self._on_message, self._on_end)
 
     def run(self) -> None:
-        """Work until the daemon has said its last word."""
+        """Work until the daemon has closed its end."""
         self._loop.run()
         self._channel.finish(PATIENCE)
 
     def reap(self) -> None:
-        """For SIGCHLD, where there are no pidfds."""
+        """Handle SIGCHLD, where there are no pidfds."""
         self._children.reap()
         self._orphans.reap()
 
     def _on_message(self, message: list[Any], body: bytes) -> None:
-        number, job = message
-        self._waiting.append((number, Job(*job)))
+        number, fields = message
+        job = Job(*fields)
+        self._waiting.append((number, job._replace(checks=[Check(*check) for check in job.checks])))
         if self._timer is None:
             self._start_due()
 
     def _start_due(self) -> None:
-        """Start the jobs whose turn has come, and come back for the next one."""
+        """Start the jobs that are due, and set a timer for the next one."""
         now, self._timer = self._loop.now, None
         while self._waiting and self._next_start <= now:
             self._next_start = max(self._next_start, now - (BURST - 1) * INTERVAL) + INTERVAL
             number, job = self._waiting.popleft()
-            self._children.spawn(job, partial(self._done, number), partial(self._gone, number))
+            if failed := first_mismatch(job.checks):
+                self._done(number, Ending(NOT_EXECUTABLE, b"", 0.0, failed_check=failed))
+                self._gone(number)
+            else:
+                self._children.spawn(job, partial(self._done, number), partial(self._gone, number))
         if self._waiting:
             self._timer = self._loop.call_at(self._next_start, self._start_due)
 

@@ -1,25 +1,26 @@
-"""Admission: who may be answered. Wraps any datagram service and drops the rest without a word.
+"""Admission: decide who may be answered. It wraps any datagram service and drops the rest without a word.
 
-A daemon that answers everybody is a weapon: two services that answer each other's errors circulate one
-forged datagram for ever (CVE-2024-2169), and answers that are larger than their questions reach whoever the
-forger names. What can be said of a source is found once and remembered; what depends on its behaviour costs
-trusted peers one comparison a datagram.
+A daemon that answers everybody is a weapon. Two services that answer each other's errors circulate one forged
+datagram for ever (CVE-2024-2169), and answers that are larger than their questions reach whoever the forger
+names. A peer's address and port are judged once and remembered; the loop guard looks at every datagram.
 """
 
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Address
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from netechod.services.api import Datagram, DatagramService, Outbox, Peer
-from netechod.services.bounces import Bounces
-from netechod.services.reminder import Reminder
-from netechod.services.sources import Address, Buckets, Network, plain, source_of, within
-from netechod.services.wire import cut
+from netechod.services.log_throttle import SourceThrottle
+from netechod.services.loop_guard import LoopGuard
+from netechod.services.networks import Address, Network, NetworkSet, parse_ip
+from netechod.services.sources import Buckets, source_of
+from netechod.services.wire import cut, unmapped
 
-MAX_PEERS = 4096  # remembered; beyond it all are judged anew but those who repeat themselves
+# Peers that are remembered. When there is one more, all are forgotten but the half with the longest streaks.
+MAX_PEERS = 4096
 AMPLIFICATION = 3  # times the bytes that came from an unproven address may go to it (RFC 9000, 8.1)
 BROADCAST = IPv4Address("255.255.255.255")
 IPV4_OVERHEAD, IPV6_OVERHEAD = 28, 48  # bytes of the IP and UDP headers around a payload
@@ -39,27 +40,45 @@ class Rules:
     own_ports: Collection[int] = ()
     bounce_limit: int = 10_000
 
+    @cached_property
+    def _allowed(self) -> NetworkSet:
+        return NetworkSet(self.allow)
+
+    @cached_property
+    def _denied(self) -> NetworkSet:
+        return NetworkSet(self.deny)
+
+    @cached_property
+    def _trusted(self) -> NetworkSet:
+        return NetworkSet(self.trusted)
+
     def admits(self, address: str | Address) -> bool:
-        """Whether anything is answered to `address`: not denied, and allowed where that is a list."""
-        if not (self.deny or self.allow):  # nearly always, and to read an address takes time
+        """Return whether anything is answered to `address`: not denied, and allowed if that is a list."""
+        if not (self.deny or self.allow):  # nearly always, and parsing is slow
             return True
-        ip = plain(address)
-        return not within(ip, self.deny) and (not self.allow or within(ip, self.allow))
+        ip = _parsed(address)
+        return ip not in self._denied and (not self.allow or ip in self._allowed)
 
     def trusts(self, address: str | Address) -> bool:
-        """Whether `address` is exempt from rate and three-times rule, and may use what is not public."""
-        return within(address, self.trusted)
+        """Return whether `address` is exempt from the rate and the three-times rule."""
+        return _parsed(address) in self._trusted
 
     def objection(self, address: str | Address, port: int) -> str | None:
-        """Why nothing from there is ever answered, as the name of a counter; None when something may be."""
+        """Return why nothing from there is ever answered, as the name of a counter; None if it may be."""
         if port in self.own_ports:
             return "own-port"
         if port == 0 or port < self.min_source_port or port in self.refused_source_ports:
             return "source-port"
-        ip = plain(address)
+        ip = _parsed(address)
         if ip.is_multicast or ip.is_unspecified or ip == BROADCAST:
             return "source-address"
         return None if self.admits(ip) else "network"
+
+
+class Refused(NamedTuple):
+    """A peer of which every datagram is dropped."""
+
+    reason: str
 
 
 class Unproven(NamedTuple):
@@ -69,14 +88,20 @@ class Unproven(NamedTuple):
     overhead: int
 
 
-Standing: TypeAlias = "str | Unproven | None"
-"""What is known of a peer: the reason to drop all of it, that it is unproven, or nothing against it."""
+class Trusted(NamedTuple):
+    """A peer that only the loop guard limits."""
+
+
+Standing: TypeAlias = Refused | Unproven | Trusted
+"""What the rules say of a peer's address and port."""
+
+TRUSTED = Trusted()
 
 
 class Admission:
-    """Passes on what admitted peers sent; what it drops is counted in `dropped`, by reason.
+    """Pass on what admitted peers sent; count in `dropped`, by reason, what is dropped.
 
-    `on_drop(address, reason)` is told once a source and minute. `buckets` may be shared by several services.
+    `on_drop(address, reason)` is called once per source and minute. `buckets` may be shared by services.
     """
 
     def __init__(
@@ -94,11 +119,9 @@ class Admission:
         self._rules = Rules()
         self._trusted_only = False
         self._rationed = True
-        self._marks: dict[Peer, int] = {}  # of peers with nothing against them: a hash of their last payload
-        self._watched: dict[Peer, str | Unproven] = {}  # the others
-        self._watched_marks: dict[Peer, int] = {}
-        self._bounces = Bounces()
-        self._reminder = Reminder()
+        self._guard = LoopGuard()
+        self._standings: dict[Peer, Refused | Unproven] = {}  # of the peers that are not trusted
+        self._throttle = SourceThrottle()
         self.dropped: Counter[str] = Counter()
         self.next_deadline = service.next_deadline
         self.deadline_reached = service.deadline_reached
@@ -106,67 +129,35 @@ class Admission:
     def configure(self, rules: Rules, *, trusted_only: bool = False, rationed: bool = True) -> None:
         """Judge by other rules from now on.
 
-        A service that answers only what is signed, and that once, is not `rationed`: it sets the sizes.
+        A service that answers only signed requests, each once, sets its sizes itself: it is not `rationed`.
         """
         self._rationed = rationed
         if (rules, trusted_only) != (self._rules, self._trusted_only):
             self._rules, self._trusted_only = rules, trusted_only
+            self._guard.limit = rules.bounce_limit
             self._forget_peers()
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
-        """Hand over the admitted part of the batch: at once, as far as there is nothing to judge."""
-        bounces = self._bounces
-        bounces.skip -= len(batch)
-        if bounces.skip < 0 and not (batch := self._without_suspect(batch, now)):
-            return
-        clean = self._note_clean(batch)
-        if clean == len(batch):
+        """Hand over the admitted part of the batch: in one piece, as far as there is nothing to judge."""
+        passed = self._guard.passes(batch, now)
+        if passed == len(batch):
             self._service.datagrams_received(batch, now, out)
             return
-        if clean:
-            self._service.datagrams_received(batch[:clean], now, out)
-        for datagram in batch[clean:]:
+        if passed:
+            self._service.datagrams_received(batch[:passed], now, out)
+        for datagram in batch[passed:]:
             self._admit(datagram, now, out)
-
-    def _note_clean(self, batch: Sequence[Datagram]) -> int:
-        """Note what known peers sent, up to the first datagram to judge; returns how many come before it.
-
-        This runs for every datagram, and the rest of this class for the few that are not plain.
-        """
-        marks, rows, limit = self._marks, self._bounces.rows, self._rules.bounce_limit
-        for place, (payload, peer) in enumerate(batch):
-            mark, last = hash(payload), marks.get(peer)
-            if last is None:
-                return place  # somebody new, or watched
-            if last != mark:
-                marks[peer] = mark
-                if rows:
-                    rows.pop(peer, None)
-            elif rows[peer] + 2 < limit:
-                rows[peer] += 1
-            else:
-                return place  # once too often
-        return len(batch)
-
-    def _without_suspect(self, batch: Sequence[Datagram], now: float) -> Sequence[Datagram]:
-        """The batch without the one in it, if there is one, that goes round."""
-        suspect = self._bounces.suspect(batch, self._rules.bounce_limit)
-        if suspect is None:
-            return batch
-        self._drop(batch[suspect][1], "bounce", now)
-        return [*batch[:suspect], *batch[suspect + 1 :]]
 
     def _admit(self, datagram: Datagram, now: float, out: Outbox) -> None:
         """Judge one datagram, and pass it on with what limits its answer."""
         payload, peer = datagram
         standing = self._standing(peer)
-        marks = self._marks if standing is None else self._watched_marks
-        if self._bounces.ends_row(datagram, marks, self._rules.bounce_limit):
+        if self._guard.drops(datagram, fast=standing is TRUSTED):
             self._drop(peer, "bounce", now)
-        elif standing is None:
+        elif isinstance(standing, Trusted):
             self._service.datagrams_received((datagram,), now, out)
-        elif isinstance(standing, str):
-            self._drop(peer, standing, now)
+        elif isinstance(standing, Refused):
+            self._drop(peer, standing.reason, now)
         elif not self._buckets.admits(standing.source, now):
             self._drop(peer, "rate", now)
         else:
@@ -175,57 +166,59 @@ class Admission:
             self._service.datagrams_received((datagram,), now, out)
 
     def _standing(self, peer: Peer) -> Standing:
-        """What is known of the peer, found out now if it is new."""
-        if peer in self._marks:
-            return None
-        if peer not in self._watched:
-            if len(self._marks) + len(self._watched) >= MAX_PEERS:
-                persistent = self._bounces.rows.most_common(MAX_PEERS // 2)
-                self._forget_peers({peer for peer, _ in persistent})
+        """Return what is known of the peer; judge it, if nothing is."""
+        if self._guard.is_fast(peer):
+            return TRUSTED
+        if peer not in self._standings:
+            if len(self._guard) >= MAX_PEERS:
+                self._forget_peers(keep=MAX_PEERS // 2)
             standing = self._judge(*self._address_of(peer))
-            if standing is None:
-                return None
-            self._watched[peer] = standing
-        return self._watched[peer]
+            if isinstance(standing, Trusted):
+                return TRUSTED
+            self._standings[peer] = standing
+        return self._standings[peer]
 
-    def _forget_peers(self, kept: AbstractSet[Peer] = frozenset()) -> None:
-        """Judge everybody anew, except who is `kept`."""
-        tables: Sequence[dict[Peer, Any]] = (self._marks, self._watched, self._watched_marks)
-        for table in (*tables, self._bounces.rows):
-            for peer in table.keys() - kept:
-                del table[peer]
+    def _forget_peers(self, keep: int = 0) -> None:
+        """Judge everybody anew, except the `keep` peers with the longest streaks."""
+        self._guard.forget(keep)
+        for peer in [peer for peer in self._standings if peer not in self._guard]:
+            del self._standings[peer]
 
     def _judge(self, address: str, port: int) -> Standing:
-        ip = plain(address)
+        ip = parse_ip(address)
         objection = self._rules.objection(ip, port)
         if objection is not None:
-            return objection
+            return Refused(objection)
         if self._rules.trusts(ip):
-            return None
+            return TRUSTED
         if self._trusted_only:
-            return "untrusted"
+            return Refused("untrusted")
         overhead = IPV4_OVERHEAD if isinstance(ip, IPv4Address) else IPV6_OVERHEAD
         return Unproven(source_of(address), overhead)
 
     def _drop(self, peer: Peer, reason: str, now: float) -> None:
-        """Count it, and warn of its source if that was not done just now."""
+        """Count a drop, and warn of its source if that was not done in this minute."""
         self.dropped[reason] += 1
         address, _ = self._address_of(peer)
-        if self._reminder.is_due(address, now):
-            self._on_drop(address, reason)
+        if self._throttle.admits(address, now):
+            self._on_drop(unmapped(address), reason)
 
 
 class Ration(Outbox):
-    """The outbox for the answer to one datagram of an unproven peer: so many bytes and no more."""
+    """The outbox for the answer to one datagram of an unproven peer: at most `limit` bytes."""
 
     def __init__(self, out: Outbox, limit: int) -> None:
         self._out = out
         self._limit = limit
 
     def send(self, payload: bytes, peer: Peer) -> None:
-        """See Outbox. What is too long is cut at a character."""
+        """See Outbox. A longer payload is cut at a character."""
         self._out.send(cut(payload, self._limit), peer)
 
     def broadcast(self, payload: bytes, peers: Sequence[Peer]) -> None:
         """See Outbox. It goes to members, who have proved their addresses when they joined."""
         self._out.broadcast(payload, peers)
+
+
+def _parsed(address: str | Address) -> Address:
+    return parse_ip(address) if isinstance(address, str) else address

@@ -62,6 +62,14 @@ class StreamSession(Protocol):
         ...
 
 
+class Check(NamedTuple):
+    """An argument, and the regular expression that has to match the whole of it."""
+
+    pattern: str
+    flags: int  # of the expression, as re.compile takes them
+    argument: str
+
+
 class Job(NamedTuple):
     """A program to run, how long, and how much of it: argv as the program gets it, never a shell's line."""
 
@@ -69,6 +77,7 @@ class Job(NamedTuple):
     timeout: float  # seconds; then it is killed with all that it started
     max_output: int = 65536  # bytes of stdout and stderr that are kept; the rest is read away
     nice: int = 0  # how far it steps back behind us, in our session: among sessions it would not (sched(7))
+    checks: Sequence[Check] = ()  # unless all of them hold, the program is not run
 
 
 class Ending(NamedTuple):
@@ -79,3 +88,4 @@ class Ending(NamedTuple):
     seconds: float
     truncated: bool = False  # there was more output
     timed_out: bool = False
+    failed_check: int = 0  # the number, from 1, of the check because of which the program was not run

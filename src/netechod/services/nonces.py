@@ -1,27 +1,28 @@
-"""Which signed requests were seen: each is good once, within a window of time, and never after a restart."""
+"""Remember signed requests: each is good once, within a window of time, and never after a restart."""
 
 from collections import defaultdict
 from typing import Literal, TypeAlias
 
-MAX_NONCES = 65536  # remembered; while there is no room for one more, nothing is taken
+# Nonces that are remembered of one key. While there is no room for one more, the key's requests are refused.
+MAX_NONCES = 8192
 
 Refusal: TypeAlias = Literal["stale", "before-start", "replayed", "nonces-full"]
-"""Why a request is not taken, as the name of a counter."""
+"""Why a request is refused, as the name of a counter."""
 
 
 class NonceCache:
-    """Takes each request once. Times are whole seconds since the epoch, and may differ by `window`.
+    """Take each request of one key once. Times are whole seconds since the epoch, and may differ by `window`.
 
-    A nonce is forgotten when its request's own time is too old to be taken once more; and what has that time
-    or an earlier one is never taken again, not even when the clock is put back. In the same way nothing is
-    taken from before the start, which another process may have taken.
+    A nonce is forgotten when its timestamp has left the window. From then on, requests with that timestamp or
+    an older one are refused, even if the clock is set back. Requests from before our start are refused too:
+    an earlier process may have run them.
     """
 
     def __init__(self, started: float, window: int = 30) -> None:
         self.window = window
         self._started = int(started)
         self._forgotten = -1  # the latest second whose nonces are forgotten
-        self._looked = -1  # the second in which it was last looked what can be forgotten
+        self._looked = -1  # the second in which old nonces were last looked for
         self._seen: set[str] = set()
         self._by_second: defaultdict[int, list[str]] = defaultdict(list)
 

@@ -1,7 +1,7 @@
 """Signed requests for commands and their signed answers, byte by byte: shared by the service and the client.
 
-A request is one datagram, an answer one or more. Whoever holds the key can make and check both; nothing is
-secret, and nobody without the key gets a single byte back. HMAC-SHA-256 (RFC 2104, FIPS 198-1).
+A request is one datagram, an answer one or more. A holder of the key can make and check both. Nothing is
+encrypted, but without the key nobody gets a single byte back. HMAC-SHA-256 (RFC 2104, FIPS 198-1).
 """
 
 import hashlib
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 MAX_DATAGRAM = 1200  # bytes of a request, and of each part of an answer: never fragmented (RFC 8085, 3.2)
-PART = 1024  # bytes of output in a part: what the longest head leaves room for, and a round number
-LIST = "?"  # in place of a name: which commands there are for this key; no command can be called so
+PART = 1024  # bytes of output in a part: a round number that leaves room for the longest head
+LIST = "?"  # in place of a name: lists the commands for this key; no command can have this name
 
 TRUNCATED, TIMEOUT, DENIED, BUSY = "truncated", "timeout", "denied", "busy"  # flags of an answer
 
@@ -29,21 +29,21 @@ _ANSWER = re.compile(
 
 
 class Request(NamedTuple):
-    """A request as it came; nothing in it is true before `is_signed_with` says so."""
+    """A request as it arrived. Nothing in it may be trusted before `is_signed_with` has said yes."""
 
     key_id: str
     seconds: int  # since the epoch, by the sender's clock
     nonce: str
     mac: bytes
     text: bytes  # a JSON array of strings: the command's name and its arguments
-    signed: bytes  # what the mac is made of
+    signed: bytes  # the bytes that the mac is computed over
 
     def is_signed_with(self, secret: bytes) -> bool:
-        """Whether the holder of `secret` has made it. Takes as long for a wrong mac as for the right one."""
+        """Return whether it was made with `secret`. A wrong mac takes as long as the right one."""
         return hmac.compare_digest(self.mac, mac_of(secret, self.signed))
 
     def words(self) -> list[str] | None:
-        """The command's name and its arguments; None for a text that does not have that form."""
+        """Return the command's name and its arguments, or None for a text of another form."""
         try:
             words = json.loads(self.text)
         except (ValueError, RecursionError):  # the latter: a thousand brackets are enough
@@ -64,19 +64,19 @@ class Part(NamedTuple):
 
 
 def mac_of(secret: bytes, signed: bytes) -> bytes:
-    """The mac, as hexadecimal digits."""
+    """Return the mac of `signed` as hexadecimal digits."""
     return hmac.new(secret, signed, hashlib.sha256).hexdigest().encode()
 
 
 def request(key_id: str, secret: bytes, seconds: int, nonce: str, words: Sequence[str]) -> bytes:
-    """The datagram that asks for a command. The caller sees to it that it is not too long."""
+    """Return the datagram that asks for a command. The caller checks its length."""
     text = json.dumps(list(words), ensure_ascii=False, separators=(",", ":")).encode()
     mac = mac_of(secret, f"NX1|{key_id}|{seconds}|{nonce}|".encode() + text)
     return f"NX1 {key_id} {seconds} {nonce} ".encode() + mac + b" " + text
 
 
 def read_request(payload: bytes) -> Request | None:
-    """The fields of a request; None when it is none. Takes nothing apart that is not authenticated yet."""
+    """Return the fields of a request, or None if it is none. The JSON text is not parsed yet."""
     found = _REQUEST.fullmatch(payload) if len(payload) <= MAX_DATAGRAM else None
     if found is None:
         return None
@@ -86,7 +86,7 @@ def read_request(payload: bytes) -> Request | None:
 
 
 def answer(secret: bytes, nonce: str, status: int, flags: Sequence[str], output: bytes) -> list[bytes]:
-    """The datagrams that tell what became of the request with this nonce."""
+    """Return the datagrams that answer the request with this nonce."""
     pieces = [output[start : start + PART] for start in range(0, len(output), PART)] or [b""]
     told = ",".join(flags) or "-"
     datagrams = []
@@ -98,7 +98,7 @@ def answer(secret: bytes, nonce: str, status: int, flags: Sequence[str], output:
 
 
 def read_answer(payload: bytes, secret: bytes) -> Part | None:
-    """A part of an answer, if the holder of `secret` has made it."""
+    """Return a part of an answer, or None if it was not made with `secret`."""
     found = _ANSWER.fullmatch(payload) if len(payload) <= MAX_DATAGRAM else None
     if found is None:
         return None

@@ -1,66 +1,45 @@
-"""Sources: who sends, as far as an address tells, and how much each may."""
+"""Sources: what an address says of who sends, and how much each source may ask."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Hashable
+from collections.abc import Hashable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import TypeAlias
+from ipaddress import IPv6Address
 
-MAX_SOURCES = 65536  # with a bucket of their own; beyond it the one that was idle longest starts anew
-RECENT = 256  # addresses whose source is not worked out again
-LEAK = 4  # one in so many datagrams over the rate is answered all the same
+from netechod.services.wire import unmapped
 
-Network: TypeAlias = IPv4Network | IPv6Network
-Address: TypeAlias = IPv4Address | IPv6Address
+MAX_SOURCES = 65536  # buckets; beyond it the one that was idle longest is dropped
+RECENT = 256  # addresses whose source is remembered
+LEAK = 4  # one in so many datagrams over the rate is answered
 
 
 @lru_cache(RECENT)
 def source_of(address: str) -> Hashable:
-    """What counts as one source: an IPv4 address, or the /64 of an IPv6 one, which is one customer's."""
-    address, _, _ = address.partition("%")  # a zone may have a dot, as eth0.5 has
-    if "." in address:
-        return address.removeprefix("::ffff:")
-    return IPv6Address(address).packed[:8]
-
-
-def within(address: str | Address, networks: Collection[Network]) -> bool:
-    """Whether `address` is in one of `networks`; a v4-mapped address counts as IPv4 (RFC 4291, 2.5.5.2)."""
-    ip = plain(address)
-    return any(ip in network for network in networks)
-
-
-def plain(address: str | Address) -> Address:
-    """The address, without zone and mapping. To read it takes time: who asks more than once reads it once."""
-    if not isinstance(address, str):
+    """Return what counts as one source: an IPv4 address, or the /64 of an IPv6 one, one customer's."""
+    address = unmapped(address)
+    if ":" not in address:
         return address
-    text = address.partition("%")[0]
-    if "." in text:
-        text = text.removeprefix("::ffff:")  # what a dual-stack socket shows, and dear to read as IPv6
-    if ":" not in text:
-        return IPv4Address(text)
-    ip = IPv6Address(text)
-    return ip.ipv4_mapped or ip
+    return IPv6Address(address.partition("%")[0]).packed[:8]
 
 
 class Buckets:
     """A token bucket for each source, with a leak: `rate` datagrams a second, `burst` of them at once.
 
-    Whoever is over the rate is still answered one time in LEAK: or a forger could mute a victim by sending in
-    its name (chrony.conf(5), ratelimit).
+    Beyond the rate one datagram in LEAK is still answered. Otherwise anybody could mute a victim by sending
+    in its name (chrony.conf(5), ratelimit).
     """
 
     def __init__(self, *, rate: float = 50.0, burst: int = 100) -> None:
-        # Tokens, when, and how many datagrams were over the rate; the idlest come first.
+        # Tokens, when they were counted, and datagrams over the rate since; the idlest source comes first.
         self._buckets: OrderedDict[Hashable, tuple[float, float, int]] = OrderedDict()
         self.configure(rate=rate, burst=burst)
 
     def configure(self, *, rate: float, burst: int) -> None:
-        """Change the measure for all."""
+        """Change rate and burst for all sources."""
         self._rate = rate
         self._burst = float(burst)
 
     def admits(self, source: Hashable, now: float) -> bool:
-        """Take a token of `source`, if it has one or the leak gives it one."""
+        """Take a token of `source`; return whether there was one, or the leak lets the datagram through."""
         tokens, when, over = self._buckets.pop(source, (self._burst, now, 0))
         tokens += (now - when) * self._rate
         if tokens >= self._burst:
@@ -76,7 +55,7 @@ class Buckets:
         return admitted
 
     def _forget(self, now: float) -> None:
-        """Let go of the idlest: a full bucket is as good as none, and there are only so many."""
+        """Forget the idlest sources: those whose bucket is full again, and those beyond MAX_SOURCES."""
         buckets = self._buckets
         while True:
             source, (tokens, when, _) = next(iter(buckets.items()))

@@ -1,12 +1,12 @@
-"""The rules of the text datagrams, shared by the services and the clients: names and bytes are exact."""
+"""The rules of the text datagrams, shared by the services and the clients. Names and bytes are exact."""
 
 import re
 
 MAX_DATAGRAM = 65507
-"""Bytes a UDP datagram can carry over IPv4 (65535 less the IP and UDP headers, RFC 768)."""
+"""Bytes that a UDP datagram can carry over IPv4: 65535 less the IP and UDP headers (RFC 768)."""
 
 MISS = "unknown"
-"""What the dictionary answers for a word that it does not hold, unless configured otherwise."""
+"""The dictionary's answer for a word that it does not have, unless configured otherwise."""
 
 ONLINE = b"online"
 OFFLINE = b"offline"
@@ -24,9 +24,9 @@ _UNPRINTABLE = re.compile(
 
 
 def text_of(payload: bytes) -> bytes:
-    r"""The text of a datagram: up to the first NUL, less trailing CR, LF and space.
+    r"""Return the text of a datagram: up to the first NUL, less trailing CR, LF and space.
 
-    The tutorials' clients send 32 bytes whatever the text, the rest behind a NUL being stack garbage;
+    The tutorials' clients send 32 bytes whatever the text is; behind a NUL comes garbage from their stack.
     `nc` and `socat` send the newline. All of them mean the same text.
 
     >>> text_of(b"online\0\x7f\x03"), text_of(b"online\r\n")
@@ -37,7 +37,7 @@ def text_of(payload: bytes) -> bytes:
 
 
 def flaw_of(text: bytes) -> str | None:
-    """Why `text` may not be shown on other people's terminals, in words; None when it may."""
+    """Say why `text` may not be shown on other people's terminals; None when it may."""
     try:
         shown = text.decode()
     except UnicodeDecodeError:
@@ -47,7 +47,7 @@ def flaw_of(text: bytes) -> str | None:
 
 
 def harmless(text: str) -> str:
-    r"""`text` with every character that a terminal or a log would obey spelled out as an escape.
+    r"""Return `text` with escapes for all characters that a terminal or a log would obey.
 
     >>> harmless("a\x1b[2J\nb")
     'a\\x1b[2J\\nb'
@@ -55,18 +55,28 @@ def harmless(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
+def unmapped(address: str) -> str:
+    """Return an IPv4 address that a dual-stack socket shows as IPv6 in its own form (RFC 4291, 2.5.5.2).
+
+    >>> unmapped("::ffff:192.0.2.1"), unmapped("::192.0.2.1")
+    ('192.0.2.1', '::192.0.2.1')
+    """
+    rest = address.removeprefix("::ffff:")
+    return rest if ":" not in rest and "." in rest else address
+
+
 def display_name(address: str, port: int) -> str:
-    """`ip--port`: a peer's name in chat lines and logs; v4-mapped shows as IPv4 (RFC 4291, 2.5.5.2)."""
-    return f"{address.removeprefix('::ffff:') if '.' in address else address}--{port}"
+    """Return `ip--port`: a peer's name in chat lines and logs."""
+    return f"{unmapped(address)}--{port}"
 
 
 def chat_line(name: str, text: bytes) -> bytes:
-    """`ip--port#text`: how a member's text reaches the others."""
+    """Return `ip--port#text`: a member's text as the others get it."""
     return name.encode() + b"#" + text
 
 
 def cut(text: bytes, limit: int) -> bytes:
-    """The longest start of the UTF-8 `text` within `limit` bytes that ends at a character.
+    """Return the longest start of the UTF-8 `text` that has at most `limit` bytes and ends at a character.
 
     >>> cut("苹果".encode(), 5).decode()
     '苹'

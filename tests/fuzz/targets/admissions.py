@@ -11,7 +11,7 @@ from support.bouncing import Watcher
 
 from netechod.services.admission import Admission, Rules
 from netechod.services.api import Datagram, Outbox, Peer
-from netechod.services.bounces import MIN_LOOKS
+from netechod.services.loop_guard import MIN_SAMPLES
 from netechod.services.sources import Buckets
 
 LEAK, BOUNCES, TICK = 4, 3, 64  # of the clock: a power of two, so that floats are exact
@@ -126,14 +126,14 @@ def admission(feed: Feed) -> None:
     trusted_only = bool(feed.number(1))
     admission.configure(RULES, trusted_only=trusted_only)
     buckets: dict[str, Bucket] = {}
-    watcher = Watcher(BOUNCES, MIN_LOOKS)
+    watcher = Watcher(BOUNCES, MIN_SAMPLES)
     dropped = Counter[str]()
     ticks = 0
     while feed:
         ticks += feed.pick([0, 0, 0, 1, TICK // 2, TICK])
         batch = [(feed.piece(3), feed.number(len(PEERS) - 1)) for _ in range(1 + feed.number(3))]
         out, passed, sent = Sizes(), [], []
-        bounced = watcher.find(batch)
+        bounced = watcher.find(batch, ticks / TICK)
         for place, (payload, number) in enumerate(batch):
             verdict = judged(number, buckets, ticks, trusted_only) if place not in bounced else "bounce"
             if verdict is not None:
@@ -152,19 +152,21 @@ def admission(feed: Feed) -> None:
 
 @target([b"a", b"ab", b"abc"])
 def bounces(feed: Feed) -> None:
-    """Of so many of a row one is dropped; and nothing is that has not come as often, in a row or not."""
+    """Of so many of a row one is dropped, and nothing before it or its peer has come as often."""
     watcher = Watcher(BOUNCES)
     last: dict[int, bytes] = {}
     passed = Counter[int]()  # how many of a peer's row have passed since one of it was dropped
     times = Counter[Datagram]()
+    since = Counter[int]()  # a peer's datagrams since one of them was dropped
     while feed:
         batch = [(feed.piece(3), feed.number(3)) for _ in range(1 + feed.number(7))]
         found = watcher.find(batch)
         for place, (payload, number) in enumerate(batch):
             times[payload, number] += 1
+            since[number] += 1
             if place in found:
-                assert times[payload, number] >= BOUNCES
-                passed[number] = 0
+                assert max(times[payload, number], since[number]) >= BOUNCES
+                passed[number] = since[number] = 0
             else:
                 passed[number] = passed[number] + 1 if last.get(number) == payload else 1
                 assert passed[number] < BOUNCES

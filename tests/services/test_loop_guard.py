@@ -1,5 +1,6 @@
 """What comes and comes again: now and then one is dropped, which ends what goes round."""
 
+from collections.abc import Callable
 from itertools import count
 
 import pytest
@@ -8,9 +9,10 @@ from hypothesis import strategies as st
 from support.bouncing import Watcher
 
 from netechod.services.api import Datagram
-from netechod.services.bounces import LONGEST_SKIP, MAX_SEEN, MIN_LOOKS
+from netechod.services.loop_guard import LONGEST_SKIP, MAX_REPEATED, MIN_SAMPLES
 
 LIMIT = 5
+PICKS = 16 * 16 * 8  # datagrams until a partner is picked, with all but certainty
 
 
 def carried(forged: list[Datagram]) -> int:
@@ -42,10 +44,63 @@ def test_nothing_is_dropped_before_it_has_come_so_often() -> None:
         assert not watcher.find([(b"%d" % (number % 3), "client")])
 
 
-def test_a_client_that_numbers_its_questions_loses_none() -> None:
-    watcher = Watcher(2)
-    for number in range(10 * MAX_SEEN):
-        assert not watcher.find([(b"%d" % number, "client")])
+def test_a_client_that_numbers_its_questions_and_has_several_in_flight_loses_none() -> None:
+    watcher = Watcher(LIMIT)
+    for number in range(10 * MAX_REPEATED):
+        assert not watcher.find([(b"%d" % number, "client"), (b"%d." % number, "client")])
+
+
+def test_a_client_that_numbers_its_questions_and_rests_between_them_loses_none() -> None:
+    watcher = Watcher(LIMIT, 32)
+    for second in range(10 * MAX_REPEATED):
+        assert not watcher.find([(b"%d" % second, "client")], float(second))
+
+
+def test_a_client_that_never_rests_and_asks_one_at_a_time_loses_at_most_one_in_the_limit() -> None:
+    watcher, passed, lost = Watcher(LIMIT), 0, 0
+    for number in range(10 * MAX_REPEATED):
+        found = watcher.find([(b"%d" % number, "client")], number / 1000)
+        assert not found or passed + 1 >= LIMIT
+        passed = 0 if found else passed + 1
+        lost += len(found)
+    assert lost > 0
+
+
+def exchange(text: Callable[[int], bytes], others: int = 0) -> int:
+    """Return how many rounds there are between us and a partner who says that, amid others' datagrams."""
+    watcher = Watcher(100, MIN_SAMPLES)
+    for number in count():
+        batch: list[Datagram] = [(text(number), "partner")]
+        batch += [(b"%d" % number, (number, other)) for other in range(others)]
+        if 0 in watcher.find(batch, number * 0.001):
+            return number
+    raise AssertionError
+
+
+def test_an_exchange_is_followed_while_others_ask_in_between() -> None:
+    watcher, dropped = Watcher(100, MIN_SAMPLES), 0
+    for number in range(40_000):
+        for peer in ("partner", "client"):
+            dropped += len(watcher.find([(b"%d" % number, peer)], number * 0.001))
+    assert dropped >= 2
+
+
+TEXTS: dict[str, Callable[[int], bytes]] = {
+    "counter": lambda number: b"%d" % number,
+    "time": lambda number: b"%.3f" % (1.7e9 + number / 1000),
+    "growing": lambda number: b"x" * number,
+    "three by turns": lambda number: b"%d" % (number % 3),
+    "a few by chance": lambda number: b"%d" % (hash(number * 0.1) % 7),
+    "alternately new": lambda number: b"%d" % (number if number % 2 else 0),
+}
+
+
+@pytest.mark.parametrize("others", [0, 1, 30])
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_partner_that_answers_everything_is_dropped_in_the_end_whatever_it_says(
+    name: str, others: int
+) -> None:
+    assert 100 <= exchange(TEXTS[name], others) <= 100 * (LONGEST_SKIP + 1) * 2 + 16 * PICKS
 
 
 def test_two_loops_amid_many_others_end() -> None:
@@ -73,7 +128,7 @@ def test_of_what_is_all_the_same_exactly_one_in_so_many_is_dropped(size: int) ->
 @settings(deadline=None)
 @given(st.lists(st.lists(st.tuples(st.sampled_from([b"a", b"b"]), st.sampled_from("xy")), min_size=1)))
 def test_a_row_is_what_one_peer_says_without_anything_else_in_between(batches: list[list[Datagram]]) -> None:
-    watcher = Watcher(3, MIN_LOOKS)
+    watcher = Watcher(3, MIN_SAMPLES)
     rows: dict[object, tuple[bytes, int]] = {}
     for batch in batches:
         found = watcher.find(batch)
@@ -84,7 +139,7 @@ def test_a_row_is_what_one_peer_says_without_anything_else_in_between(batches: l
 
 
 def test_a_client_that_asks_by_turns_is_left_alone_for_long_however_small_the_limit() -> None:
-    watcher = Watcher(2, MIN_LOOKS)
-    for _ in range(MIN_LOOKS):
+    watcher = Watcher(2, MIN_SAMPLES)
+    for _ in range(MIN_SAMPLES):
         assert not watcher.find([(b"one", "client")])
         assert not watcher.find([(b"two", "client")])
