@@ -1,13 +1,12 @@
 """The keys of the command service: read at the start and at every reload, by whoever the daemon is then."""
 
-import os
-import pwd
 from collections.abc import Collection
 from dataclasses import replace
 
-from netechod.errors import ConfigError
+from netechod.errors import ConfigError, PermissionRefusedError
 from netechod.key_file import KeyFileError, read_keys
 from netechod.process.config_file import Loaded
+from netechod.process.privileges import identity_of
 
 
 def with_keys(loaded: Loaded) -> Loaded:
@@ -27,6 +26,6 @@ def with_keys(loaded: Loaded) -> Loaded:
 def _owners(user: str) -> Collection[int]:
     """Root, who may read everything anyway, and the user of the daemon."""
     try:
-        return {0, pwd.getpwnam(user).pw_uid if user else os.geteuid()}
-    except KeyError:
+        return {0, identity_of(user, "").uid}
+    except PermissionRefusedError:
         return {0}  # there is no such user, which the start says in its own words

@@ -4,12 +4,12 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from pwd import getpwuid
 
 from netechod.errors import NetechodError, reason_of
+from netechod.process.config import Daemon
 from netechod.process.config_file import load
 from netechod.process.index_builder import NoPlaceError, build
-from netechod.process.privileges import drop_privileges
+from netechod.process.privileges import become, can_replace, identity_of
 
 
 def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path | None) -> Iterator[str]:
@@ -17,13 +17,14 @@ def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path |
 
     A file of another name is for later: it keeps its time and its size when it is renamed to the dictionary.
     """
-    settings = load(path, overrides).config.dictionary
+    config = load(path, overrides).config
+    settings = config.dictionary
     source, index = file or settings.file, settings.index
     if index is None:
         raise NetechodError("dictionary.index is empty: no index is wanted")
     begun = time.monotonic()
     try:
-        _become_owner(index.parent)
+        _become_owner(index.parent, config.daemon)
         facts = build(source, index, max_size=settings.max_size, strict=settings.strict)
     except NoPlaceError as error:
         raise NetechodError(f"no index can be made: {error}") from None
@@ -36,14 +37,20 @@ def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path |
         yield f"{source} is smaller than dictionary.index_from: the daemon holds it in memory all the same"
 
 
-def _become_owner(directory: Path) -> None:
-    """As root, become the user whose directory it is: the daemon, whose index we compare with and replace.
+def _become_owner(directory: Path, settings: Daemon) -> None:
+    """As root, become the user whose directory it is, or the daemon's user if it can replace the directory.
 
-    What that user has written must not be mapped by root, and what it cannot read is no dictionary for it.
+    Root must not map what that user has written; and what that user cannot read is no dictionary for it.
     """
+    if os.geteuid() != 0:
+        return
+    identity = identity_of(settings.user, settings.group)
+    if can_replace(identity, directory):
+        become(identity)
+        return
     try:
         owner = directory.stat()
     except OSError:
         return  # there is no place; the builder has the words for that
-    if os.geteuid() == 0 != owner.st_uid:
-        drop_privileges(getpwuid(owner.st_uid).pw_name, "")
+    if owner.st_uid:
+        become(identity_of(str(owner.st_uid), ""))

@@ -65,9 +65,9 @@ class Daemon(Section):
     control: FileName = Path("/run/netechod/control.sock")
     """Socket on which `netechoctl` reaches the daemon."""
     user: str = ""
-    """User to become once the sockets are bound; empty: stay who started it."""
+    """User to become once the sockets are bound, by name or number; empty: stay who started it."""
     group: str = ""
-    """Group to become; empty: the group of `user`."""
+    """Group to become, by name or number; empty: the group of `user`."""
     selector: Literal["epoll", "poll", "select"] = "epoll"
     """How the kernel is asked which sockets are ready. `select` refuses connections past descriptor 1023."""
     drain_timeout: Live[Seconds] = 10.0

@@ -12,8 +12,9 @@ from functools import cached_property
 from pathlib import Path
 
 from netechod.errors import SocketError
-from netechod.process.config import Chat, Command, Config, Daemon, Dictionary, EchoTcp, EchoUdp
+from netechod.process.config import Chat, Command, Config, Dictionary, EchoTcp, EchoUdp
 from netechod.process.config_values import Address
+from netechod.process.privileges import Identity, acting_for, identity_of, make_directory
 
 UDP_RECEIVE_BUFFER = (
     4 * 1024 * 1024
@@ -45,18 +46,21 @@ class Sockets:
         return [sock.fileno() for socks in (*self.by_service.values(), control) for sock in socks]
 
 
-def open_sockets(config: Config, adopted: Mapping[str, Sequence[int]]) -> Sockets:
+def open_sockets(
+    config: Config, adopted: Mapping[str, Sequence[int]], identity: Identity | None = None
+) -> Sockets:
     """For each service that is on: what was passed under its name, else what its `listen` says.
 
-    Raises SocketError: the first failure ends the start, and the process with it.
+    `identity` is the user that the daemon becomes, who then owns the control socket. Raises SocketError: the
+    first failure ends the start, and the process with it.
     """
     try:
-        return _open_all(config, adopted)
+        return _open_all(config, adopted, identity or identity_of("", ""))
     except OSError as error:  # an option that cannot be set, an address that cannot be asked for
         raise SocketError(f"cannot set up the sockets: {error.strerror}", SOCKET_FAILED) from error
 
 
-def _open_all(config: Config, adopted: Mapping[str, Sequence[int]]) -> Sockets:
+def _open_all(config: Config, adopted: Mapping[str, Sequence[int]], identity: Identity) -> Sockets:
     wanted: dict[str, EchoTcp | EchoUdp | Dictionary | Chat | Command] = {
         "echo-tcp": config.echo.tcp,
         "echo-udp": config.echo.udp,
@@ -78,7 +82,7 @@ def _open_all(config: Config, adopted: Mapping[str, Sequence[int]]) -> Sockets:
             opened[name] = [_listen(address, section) for address in uncovered(section.listen)]
         else:
             opened[name] = [_open_udp(address) for address in uncovered(section.listen)]
-    sockets = Sockets(opened, _open_control(config.daemon))
+    sockets = Sockets(opened, open_control(config.daemon.control, identity))
     places = [f"{service} {address}" for service, address in sockets.bound]
     log.info("listening: %s", ", ".join(places) or "nowhere, every service is off")
     return sockets
@@ -90,34 +94,38 @@ def bound_to(sock: socket.socket) -> Address:
     return Address(host, port)
 
 
-def _open_control(settings: Daemon) -> socket.socket | None:
+def open_control(path: Path, identity: Identity) -> socket.socket | None:
     """The control socket. A daemon without it serves all the same: the operator loses netechoctl alone."""
     try:
-        return _bind_control(settings.control)
+        make_directory(path.parent, identity)
+        with acting_for(identity, path.parent):
+            return _bind_control(path, identity)
     except OSError as error:
-        log.warning("netechoctl cannot reach this daemon: %s: %s", settings.control, error.strerror or error)
+        log.warning("netechoctl cannot reach this daemon: %s: %s", path, error.strerror or error)
         return None
 
 
-def _bind_control(path: Path) -> socket.socket:
+def _bind_control(path: Path, identity: Identity) -> socket.socket:
     with ExitStack() as undo:
         sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         _remove_stale(path)
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         before = os.umask(0o117)  # born 0660: whoever may open it may look, SO_PEERCRED tells who may change
         try:
             sock.bind(str(path))
         finally:
             os.umask(before)
+        if os.geteuid() == 0 != identity.uid:  # the name is in a directory that is root's alone
+            os.chown(path, identity.uid, identity.gid, follow_symlinks=False)
         sock.listen()
         sock.setblocking(False)
         undo.pop_all()
     return sock
 
 
-def remove_control(path: Path) -> None:
+def remove_control(path: Path, identity: Identity | None = None) -> None:
     """Remove the name, while we still answer there and nobody else can have taken it."""
-    with suppress(OSError):  # the directory is not ours any more: the next start finds nobody and removes it
+    # The directory may not be ours any more. The next start then finds nobody behind the name and removes it.
+    with suppress(OSError), acting_for(identity or identity_of("", ""), path.parent):
         path.unlink()
 
 

@@ -28,7 +28,7 @@ from netechod.process.handover import inherit
 from netechod.process.logs import Logs, journal_wanted
 from netechod.process.notify import Notifier, extended, listen_fds
 from netechod.process.pidfile import Pidfile
-from netechod.process.privileges import drop_privileges, forbid_dumps
+from netechod.process.privileges import become, forbid_dumps, identity_of
 from netechod.process.slices import Steps, finished
 from netechod.process.sockets import Sockets, open_sockets, remove_control
 from netechod.process.status import await_next_second
@@ -123,14 +123,15 @@ class _Start:
             journal=journal_wanted(config.log.journal),
         )
         log.info("netechod %s starts, configuration %s", __version__, loaded.path or "built in")
-        self._pidfile = Pidfile(config.daemon.pidfile)
+        self._identity = identity_of(config.daemon.user, config.daemon.group)
+        self._pidfile = Pidfile(config.daemon.pidfile, self._identity)
         self._pidfile.lock()  # before binding: a second instance must not get as far as to disturb the first
 
     def open_sockets(self, adopted: Mapping[str, Sequence[int]]) -> Sockets:
         """Adopt what was passed and bind the rest."""
         if self._config.command.enabled:
             await_next_second()
-        self._sockets = open_sockets(self._config, adopted)
+        self._sockets = open_sockets(self._config, adopted, self._identity)
         return self._sockets
 
     def load_dictionary(self, signals: SignalSource) -> Dictionary:
@@ -166,9 +167,7 @@ class _Start:
             self._pidfile.__enter__()
         else:
             self._readiness = detach(sockets.filenos(), self._pidfile)
-        settings = self._config.daemon
-        made = self._pidfile.made_directory
-        drop_privileges(settings.user, settings.group, settings.control, *([made] if made else []))
+        become(self._identity)
         if self._config.command.enabled:
             forbid_dumps()  # after the change of user, which the kernel takes as a reason to allow them
 
@@ -188,10 +187,10 @@ class _Start:
         level = logging.INFO if isinstance(error, StoppedError) else logging.CRITICAL
         log.log(level, "start failed: %s", str(error).partition("\n")[0])
         if self._sockets.control is not None:
-            remove_control(self._config.daemon.control)
+            remove_control(self._config.daemon.control, self._identity)
         if not self._logs_open and not isinstance(error, PermissionRefusedError):
             with suppress(NetechodError):  # then the sentence on stderr has to do
-                drop_privileges(self._config.daemon.user, self._config.daemon.group)
+                become(self._identity)
                 self.logs.open(copies=False)
         self._readiness.failed(error.exit_code or 1, str(error))
 
