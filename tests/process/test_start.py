@@ -7,10 +7,13 @@ import re
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from support.daemon import NETECHOD, SERVICES, WORDS, Daemon, any_port, ask, client
+
+from netechod.process.notify import send_datagram
 
 pytestmark = pytest.mark.system
 
@@ -261,3 +264,43 @@ def test_a_defect_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:
         [line] = daemon.errors()
         assert line.startswith(r"internal error, stopping\nTraceback (most recent call last)")
         assert not daemon.pidfile.exists()
+
+
+def test_a_service_manager_that_does_not_read_costs_nobody_an_answer(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(str(tmp_path / "deaf"))
+        daemon.bind()
+        daemon.spawn(
+            "--foreground",
+            NOTIFY_SOCKET=str(tmp_path / "deaf"),
+            WATCHDOG_USEC="2000",
+            WATCHDOG_PID=None,
+            FDSTORE="9",
+        )
+        daemon.said("ready: ")
+        with suppress(BlockingIOError):
+            while True:  # until the manager's socket is full, be it by the daemon or by us
+                send_datagram(str(tmp_path / "deaf"), "FILL=1")
+        for _ in range(200):
+            assert ask(daemon.address("echo-udp"), b"echo") == b"echo"
+        assert daemon.stop() == 0
+        assert daemon.log()[-1] == "stopped reason=SIGTERM"
+
+
+def test_a_full_pipe_as_stderr_costs_nobody_an_answer(tmp_path: Path) -> None:
+    pipe = tmp_path / "stderr"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 512)
+    full = ["sh", "-c", f'exec "$@" 2>{pipe}', "sh", *NETECHOD]
+    with Daemon(tmp_path, program=full) as daemon:
+        daemon.start()
+        assert ask(daemon.address("dictionary"), b"apple").decode() == "苹果"
+        daemon.reload()
+        assert daemon.stop() == 0
+        assert daemon.log()[-1] == "stopped reason=SIGTERM"
+    os.close(reader)
+    os.close(writer)

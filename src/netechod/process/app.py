@@ -55,6 +55,7 @@ class App:
         self._listeners = [(service, str(address)) for service, address in sockets.bound]
         self._logs = logs
         self._notifier = notifier
+        notifier.retry_on(self.loop)
         self._loader = Loader(Children(self.loop))
         self._reloader = Reloader(self.loop, self._reload_steps)
         self._stopping = ""
@@ -101,6 +102,8 @@ class App:
 
     def inherit(self, legacy: Legacy) -> None:
         """Go on where the process before us has stopped."""
+        if legacy.problem:
+            log.error("%s", legacy.problem)
         self._house.inherit(legacy)
 
     def _leave(self) -> None:

@@ -164,7 +164,8 @@ class JournalCopy:
     libsystemd keeps its socket's number for ever, even when that has become a client's connection.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = _JOURNAL) -> None:
+        self._address = address
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.settimeout(JOURNAL_PATIENCE)
 
@@ -177,7 +178,10 @@ class JournalCopy:
         } | {f"NETECHOD_{key.upper()}": value for key, value in entry.fields.items()}
         text = "".join(f"{key}={value}\n" for key, value in fields.items())  # no value has a newline
         try:
-            self._socket.sendto(text.encode(), _JOURNAL)
+            self._socket.connect(
+                self._address
+            )  # of an unconnected socket, poll(2) does not say when it is full
+            self._socket.send(text.encode())
         except OSError:
             self._socket.settimeout(0)  # it was given its chance; now the files come first
         else:

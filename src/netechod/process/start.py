@@ -61,10 +61,10 @@ def run(wishes: Wishes) -> None:
     loaded = with_keys(load(wishes.config, wishes.overrides))
     signals = SignalSource(SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT)  # before anybody knows whom to signal
     adopted = listen_fds()  # before any fork: they are passed to this process id
-    legacy = inherit(adopted)
     start = _Start(loaded, foreground=wishes.foreground)
     try:
         with _explained():
+            legacy = inherit(adopted)
             sockets = start.open_sockets(adopted)
             start.settle(sockets)
             dictionary = start.load_dictionary(signals)
