@@ -8,9 +8,9 @@ import pytest
 from support.commands import SECRET, CommandDaemon, allowing, answer, signed, write_keys
 from support.daemon import run_netechod
 
+from netechod.process.clock import await_next_second, wall_clock
 from netechod.process.commanding import build_policy
 from netechod.process.config import Command
-from netechod.process.status import await_next_second, wall_clock
 
 HELLO = {"hello": {"argv": ["/bin/echo", "hello"]}}
 

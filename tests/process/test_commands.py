@@ -15,8 +15,7 @@ from support.looping import receive_rest, run_until, turn
 from netechod.process.commands import commands
 from netechod.process.control import ControlServer
 from netechod.process.dictionary_changes import Changes
-from netechod.process.reloading import Outcome
-from netechod.process.status import Presence, Status
+from netechod.process.status import Outcome, Presence, Status
 from netechod.reactor.loop import Loop
 from netechod.services.dictionary import MemoryDictionary
 from netechod.services.dictionary_parser import DictionaryParser

@@ -14,7 +14,8 @@ from support.daemon import PATIENCE, Daemon, client
 from support.looping import run_until, turn
 
 from netechod.process.dictionary_changes import STEP, Changes, compared
-from netechod.process.reloading import Outcome, Reloader
+from netechod.process.reloading import Reloader
+from netechod.process.status import Outcome
 from netechod.reactor.loop import Loop
 from netechod.services.dictionary import MemoryDictionary
 

@@ -6,14 +6,13 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
 from netechod import __version__
+from netechod.process.clock import wall_clock
 from netechod.process.commands import commands
-from netechod.process.config_file import Loaded, changed, needs_restart
+from netechod.process.config_file import Loaded
 from netechod.process.control import ControlServer
-from netechod.process.dictionary_file import log_loaded
 from netechod.process.dictionary_index import IndexedDictionary
 from netechod.process.dictionary_loader import Loader
 from netechod.process.handover import Estate, Legacy
@@ -21,10 +20,10 @@ from netechod.process.house import House
 from netechod.process.logs import Logs
 from netechod.process.metrics import serve
 from netechod.process.notify import Notifier, extended
-from netechod.process.reloading import Fresh, Outcome, Reloader, ReloadError, read_again
+from netechod.process.reloading import Fresh, Reading, Reload, Reloader
 from netechod.process.slices import Steps
 from netechod.process.sockets import Sockets, remove_control
-from netechod.process.status import DictionaryStatus, Presence, Status, wall_clock
+from netechod.process.status import DictionaryStatus, Outcome, Presence, Status
 from netechod.reactor.children import Children
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.selectors import SELECTORS
@@ -57,6 +56,8 @@ class App:
         self._notifier = notifier
         notifier.retry_on(self.loop)
         self._loader = Loader(Children(self.loop))
+        reading = Reading(self.loop, self._loader)
+        self._reload = Reload(config, lambda: reading.steps(self._loaded, self.edition), self._adopt)
         self._reloader = Reloader(self.loop, self._reload_steps)
         self._stopping = ""
         self._signals: SignalSource | None = None
@@ -198,39 +199,24 @@ class App:
         self.loop.stop()
 
     def _reload_steps(self) -> Steps[Outcome]:
-        """One reload: build everything beside what is in use, then swap, or keep it and say why."""
+        """One reload, as the service manager sees it."""
         self._notifier.reloading()
-        begun = time.monotonic()
-        try:
-            with extended(self._notifier, self.loop):
-                fresh = yield from read_again(self._loaded, self.edition, self._loader)
-        except ReloadError as error:
-            log.error("%s", error, extra={"event": "reload-failed", "service": error.service})
-            outcome = Outcome(error=error.reason)
-        else:
-            keys, waiting = self._adopt(fresh)
-            outcome = Outcome(dictionary=fresh.changes, keys=keys, waiting=waiting)
-            log_loaded(fresh.edition, time.monotonic() - begun)
-        self._last_reload = replace(outcome, when=wall_clock(), seconds=time.monotonic() - begun)
+        with extended(self._notifier, self.loop):
+            self._last_reload = yield from self._reload.steps()
         self._logs.reopen()
         self._notifier.ready(self.status().line())
         return self._last_reload
 
-    def _adopt(self, fresh: Fresh) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Swap in what a reload has read; returns the keys that changed, and those that need a restart."""
-        loaded = fresh.loaded
-        waiting = tuple(key for key in changed(self._at_start, loaded.config) if needs_restart(key))
-        keys = tuple(key for key in changed(self._loaded.config, loaded.config) if not needs_restart(key))
-        if waiting:
-            log.warning("configuration changes that need a restart: %s", ", ".join(waiting))
-        self._loaded = loaded
-        self._logs.level, self._logs.format = loaded.config.log.level, loaded.config.log.format
-        self._house.apply(loaded)
+    def _adopt(self, fresh: Fresh) -> None:
+        """Swap in what a reload has read."""
+        self._loaded = fresh.loaded
+        settings = fresh.loaded.config.log
+        self._logs.level, self._logs.format = settings.level, settings.format
+        self._house.apply(fresh.loaded)
         self._house.dictionary.replace(fresh.edition)
         self._generation += 1
         self._loaded_at = wall_clock()
         self._verify_index()
-        return keys, waiting
 
     def _verify_index(self) -> None:
         """An index that was found is used at once, and compared with its file while it is."""

@@ -9,8 +9,7 @@ from netechod.errors import ConfigError
 from netechod.process.control import Command, ControlConnection
 from netechod.process.log_format import LEVELS
 from netechod.process.metrics import MISSING, text_of
-from netechod.process.reloading import Outcome
-from netechod.process.status import Presence, Status
+from netechod.process.status import Outcome, Presence, Status
 from netechod.services.dictionary import Dictionary
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from netechod.process.config_places import Place, Places, scan
 from netechod.process.config_problems import Problem
 
+MAX_SIZE = 1 << 20  # bytes; a longer file is no configuration, and would take seconds to read
+
 _BOM = "\ufeff"
 
 
@@ -65,7 +67,13 @@ def _bytes_of(path: Path, source: str) -> bytes:
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):
-            return path.read_bytes()
+            with path.open("rb") as file:
+                data = file.read(MAX_SIZE + 1)
+            if len(data) > MAX_SIZE:
+                raise NotTomlError(
+                    Place(source), f"is larger than {MAX_SIZE} bytes", "give the name of a TOML file"
+                )
+            return data
     except OSError as error:
         hints = {
             FileNotFoundError: "without --config and without a default file, netechod runs on its defaults",

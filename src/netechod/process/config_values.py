@@ -30,6 +30,8 @@ MAX_PORT = 65535
 MAX_COUNT = 1_000_000  # connections, members, bursts: more is a slip of the keyboard
 MAX_SECONDS = 604_800  # a week; epoll_wait(2) counts milliseconds in an int, which ends at 24 days
 
+RELATIVE = "must be an absolute name: the working directory has been removed"
+
 T = TypeVar("T")
 
 
@@ -112,7 +114,9 @@ def _named(value: object) -> object:
 def _absolute(path: Path, info: ValidationInfo) -> Path:
     """Resolve a relative path now: the daemon moves to `/` (daemon(7), step 10). `~` is a shell's word."""
     base = info.context["base"] if info.context else Path()
-    return base / path
+    if base is None and not path.is_absolute():
+        raise ValueError(RELATIVE)
+    return path if base is None else base / path
 
 
 def _file_or_none(value: object, info: ValidationInfo) -> Path | None:

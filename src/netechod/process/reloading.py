@@ -1,28 +1,31 @@
-"""A reload: in slices, so that the loop serves between two of them; and what came of it."""
+"""A reload: read everything beside what is in use, then swap it in whole, or keep what there is and say why.
 
+It runs in steps, so that the loop serves between two of them. The configuration and its keys are read on a
+thread, because a disk or a user database on a network may make somebody wait.
+"""
+
+import logging
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from netechod.errors import ConfigError, DictionaryError, NetechodError
+from netechod.process.background import Background
+from netechod.process.clock import wall_clock
 from netechod.process.command_keys import with_keys
-from netechod.process.config_file import Loaded
+from netechod.process.config import LIVE_KEYS, Config
+from netechod.process.config_file import Loaded, changed
 from netechod.process.dictionary_changes import Changes, compared
+from netechod.process.dictionary_file import log_loaded
 from netechod.process.dictionary_loader import Loader
 from netechod.process.slices import Slices, Steps
+from netechod.process.status import Outcome
 from netechod.reactor.loop import Loop
 from netechod.services.dictionary import Dictionary
 
+PATIENCE = 60.0  # seconds that the configuration may take to be read
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What a reload did; with an `error` it did nothing."""
-
-    error: str = ""
-    when: float = 0.0  # seconds since the epoch
-    seconds: float = 0.0
-    dictionary: Changes = field(default_factory=Changes)
-    keys: tuple[str, ...] = ()  # of the configuration, that have changed and hold now
-    waiting: tuple[str, ...] = ()  # that have changed and hold after a restart
+log = logging.getLogger(__name__)
 
 
 class ReloadError(NetechodError):
@@ -43,24 +46,67 @@ class Fresh:
     changes: Changes
 
 
-def read_again(loaded: Loaded, old: Dictionary, loader: Loader) -> Steps[Fresh]:
-    """Read configuration and dictionary anew, in steps. Raises ReloadError with a sentence for the log."""
-    try:
-        fresh = with_keys(loaded.reread())
-    except ConfigError as error:
-        summary = error.summary()
-        sentence = f"configuration reload failed, nothing changes: {summary}"
-        raise ReloadError(sentence, summary, "daemon") from None
-    section = fresh.config.dictionary
-    if not section.enabled:
-        return Fresh(fresh, old, Changes())
-    try:
-        edition = yield from loader.load(section, old)
-    except DictionaryError as error:
-        sentence = f"dictionary reload failed, {len(old)} entries stay in use: {error}"
-        raise ReloadError(sentence, str(error), "dictionary") from None
-    changes = yield from compared(old, edition)
-    return Fresh(fresh, edition, changes)
+class Reading:
+    """Reads configuration and dictionary anew, for one daemon."""
+
+    def __init__(self, loop: Loop, loader: Loader) -> None:
+        self._loader = loader
+        self._background: Background[Loaded] = Background(loop, "reading the configuration", PATIENCE)
+
+    def steps(self, loaded: Loaded, old: Dictionary) -> Steps[Fresh]:
+        """Read what `loaded` and `old` were read from. Raises ReloadError."""
+        try:
+            fresh = yield from self._background.call(lambda: with_keys(loaded.reread()))
+        except NetechodError as error:
+            summary = error.summary() if isinstance(error, ConfigError) else str(error)
+            sentence = f"configuration reload failed, nothing changes: {summary}"
+            raise ReloadError(sentence, summary, "daemon") from None
+        section = fresh.config.dictionary
+        if not section.enabled:
+            return Fresh(fresh, old, Changes())
+        try:
+            edition = yield from self._loader.load(section, old)
+        except DictionaryError as error:
+            sentence = f"dictionary reload failed, {len(old)} entries stay in use: {error}"
+            raise ReloadError(sentence, str(error), "dictionary") from None
+        changes = yield from compared(old, edition)
+        return Fresh(fresh, edition, changes)
+
+
+class Reload:
+    """One reload after the other: `prepare` reads, `commit` swaps in what it has read."""
+
+    def __init__(
+        self, at_start: Config, prepare: Callable[[], Steps[Fresh]], commit: Callable[[Fresh], object]
+    ) -> None:
+        self._at_start = at_start
+        self._in_use = at_start
+        self._prepare = prepare
+        self._commit = commit
+
+    def steps(self) -> Steps[Outcome]:
+        """Reload once; what was wrong is logged, and told in the outcome."""
+        begun = time.monotonic()
+        try:
+            fresh = yield from self._prepare()
+        except ReloadError as error:
+            log.error("%s", error, extra={"event": "reload-failed", "service": error.service})
+            outcome = Outcome(error=error.reason)
+        else:
+            outcome = self._committed(fresh)
+            log_loaded(fresh.edition, time.monotonic() - begun)
+        return replace(outcome, when=wall_clock(), seconds=time.monotonic() - begun)
+
+    def _committed(self, fresh: Fresh) -> Outcome:
+        """Swap it in; what the outcome tells of the keys compares with the last reload and with the start."""
+        config = fresh.loaded.config
+        keys = tuple(key for key in changed(self._in_use, config) if key in LIVE_KEYS)
+        waiting = tuple(key for key in changed(self._at_start, config) if key not in LIVE_KEYS)
+        if waiting:
+            log.warning("configuration changes that need a restart: %s", ", ".join(waiting))
+        self._in_use = config
+        self._commit(fresh)
+        return Outcome(dictionary=fresh.changes, keys=keys, waiting=waiting)
 
 
 class Reloader:

@@ -18,6 +18,7 @@ from netechod.errors import (
     reason_of,
 )
 from netechod.process.app import App
+from netechod.process.clock import await_next_second
 from netechod.process.command_keys import with_keys
 from netechod.process.config import Dictionary as Settings
 from netechod.process.config_file import Loaded, load
@@ -31,7 +32,6 @@ from netechod.process.pidfile import Pidfile
 from netechod.process.privileges import become, forbid_dumps, identity_of
 from netechod.process.slices import Steps, finished
 from netechod.process.sockets import Sockets, open_sockets, remove_control
-from netechod.process.status import await_next_second
 from netechod.reactor.children import Children
 from netechod.reactor.loop import Loop
 from netechod.reactor.signals import SignalSource

@@ -1,27 +1,21 @@
 """What the daemon is doing, as a value, and in words."""
 
-import select
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 
-from netechod.process.reloading import Outcome
-
-
-def wall_clock() -> float:
-    """Seconds since the epoch: to tell people when something was, never to measure."""
-    return datetime.now(UTC).timestamp()
+from netechod.process.dictionary_changes import Changes
 
 
-def await_next_second() -> None:
-    """Wait until the clock shows another second than now, one at most.
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a reload did; with an `error` it did nothing."""
 
-    Signed requests are dated by the second. None of those that a process before us may have taken has a
-    second in common with us then, and what is older than we are is refused: none can be replayed.
-    """
-    now = wall_clock()
-    while int(wall_clock()) == int(now):
-        select.select((), (), (), 1 - wall_clock() % 1)
+    error: str = ""
+    when: float = 0.0  # seconds since the epoch
+    seconds: float = 0.0
+    dictionary: Changes = field(default_factory=Changes)
+    keys: tuple[str, ...] = ()  # of the configuration, that have changed and hold now
+    waiting: tuple[str, ...] = ()  # that have changed and hold after a restart
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,8 +24,7 @@ from netechod.process.control import MAX_QUESTION, ControlServer
 from netechod.process.handover import STATE, inherit
 from netechod.process.log_format import FORMATS, entry_of
 from netechod.process.pidfile import Pidfile
-from netechod.process.reloading import Outcome
-from netechod.process.status import Presence, Status
+from netechod.process.status import Outcome, Presence, Status
 from netechod.reactor.loop import Loop
 from netechod.services.dictionary import MemoryDictionary
 from netechod.services.echo import EchoService
