@@ -57,6 +57,12 @@ def ensure_stdio() -> None:
             setattr(sys, name, open(fd, "r" if fd == 0 else "w", encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
+def outlive_terminal() -> None:
+    """Go on when a terminal would stop us for a line that we write, or try to read, in the background."""
+    for number in (signal.SIGTTIN, signal.SIGTTOU):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def settle_in() -> None:
     """What a daemon does to itself, detached or not: hold no directory busy, make no file for all to read."""
     os.chdir("/")
@@ -69,6 +75,7 @@ def detach(keep: Iterable[int], pidfile: Pidfile) -> Readiness:
     Double fork, setsid, `/` as the directory, stdio on /dev/null, `UMASK`, no core dumps; all descriptors
     are closed but `keep`. The pidfile is written. Signal handlers stay as they are.
     """
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # daemonize(1) does it too: a stop in between helps nobody
     try:
         reader, writer = os.pipe()
         starter = os.fork()

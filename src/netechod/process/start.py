@@ -2,6 +2,7 @@
 
 import faulthandler
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -22,7 +23,7 @@ from netechod.process.clock import await_next_second
 from netechod.process.command_keys import with_keys
 from netechod.process.config import Dictionary as Settings
 from netechod.process.config_file import Loaded, load
-from netechod.process.detach import Readiness, detach, ensure_stdio, settle_in
+from netechod.process.detach import Readiness, detach, ensure_stdio, outlive_terminal, settle_in
 from netechod.process.dictionary_file import log_loaded
 from netechod.process.dictionary_loader import Loader, in_memory
 from netechod.process.handover import inherit
@@ -56,10 +57,8 @@ def run(wishes: Wishes) -> None:
 
     A start that detaches returns, or raises, in the daemon only: the starter's process ends in `detach`.
     """
-    ensure_stdio()
-    faulthandler.enable(2)  # a watchdog's SIGABRT then shows, in the journal, where the loop hangs
+    signals = _prepare()
     loaded = with_keys(load(wishes.config, wishes.overrides))
-    signals = SignalSource(SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT)  # before anybody knows whom to signal
     adopted = listen_fds()  # before any fork: they are passed to this process id
     start = _Start(loaded, foreground=wishes.foreground)
     try:
@@ -83,6 +82,16 @@ def run(wishes: Wishes) -> None:
         raise
     finally:
         start.close()
+
+
+def _prepare() -> SignalSource:
+    """Put in order what we have inherited, before anybody knows whom to signal."""
+    ensure_stdio()
+    os.umask(0o022)  # of directories that are missing on the way to ours; `settle_in` has the one that stays
+    faulthandler.enable(2)  # a watchdog's SIGABRT then shows, in the journal, where the loop hangs
+    signals = SignalSource(SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT)
+    outlive_terminal()
+    return signals
 
 
 @contextmanager
