@@ -17,6 +17,7 @@ import pytest
 from support.daemon import Daemon, ask
 
 from netechod.errors import NetechodError
+from netechod.process.control_socket import open_control, remove_control
 from netechod.process.pidfile import Pidfile
 from netechod.process.privileges import (
     Identity,
@@ -27,7 +28,6 @@ from netechod.process.privileges import (
     make_directory,
     set_mode,
 )
-from netechod.process.sockets import open_control, remove_control
 
 ROOT = os.geteuid() == 0
 ME = pwd.getpwuid(os.geteuid())

@@ -13,6 +13,7 @@ from netechod.process.clock import wall_clock
 from netechod.process.commands import commands
 from netechod.process.config_file import Loaded
 from netechod.process.control import ControlServer
+from netechod.process.control_socket import remove_control
 from netechod.process.dictionary_index import IndexedDictionary
 from netechod.process.dictionary_loader import Loader
 from netechod.process.handover import Estate, Legacy
@@ -22,7 +23,7 @@ from netechod.process.metrics import serve
 from netechod.process.notify import Notifier, extended
 from netechod.process.reloading import Fresh, Reading, Reload, Reloader
 from netechod.process.slices import Steps
-from netechod.process.sockets import Sockets, remove_control
+from netechod.process.sockets import Sockets
 from netechod.process.status import DictionaryStatus, Outcome, Presence, Status
 from netechod.reactor.children import Children
 from netechod.reactor.loop import Callback, Loop

@@ -24,6 +24,7 @@ from netechod.process.config_values import (
     KeyId,
     Listen,
     Live,
+    NameOrNumber,
     Networks,
     Port,
     Seconds,
@@ -65,9 +66,9 @@ class Daemon(Section):
     """File with the process id, locked while the daemon runs: a second instance on it does not start."""
     control: FileName = Path("/run/netechod/control.sock")
     """Socket on which `netechoctl` reaches the daemon."""
-    user: str = ""
+    user: NameOrNumber = ""
     """User to become once the sockets are bound, by name or number; empty: stay who started it."""
-    group: str = ""
+    group: NameOrNumber = ""
     """Group to become, by name or number; empty: the group of `user`."""
     selector: Literal["epoll", "poll", "select"] = "epoll"
     """How the kernel is asked which sockets are ready. `select` refuses connections past descriptor 1023."""

@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, TypeAlias, TypeVar
 
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a socket listens: a numeric IPv4 or IPv6 address, and a port (0: any free one)."""
+    """Where a socket listens: a numeric IPv4 or IPv6 address, with `%` and its zone, and a port (0: any)."""
 
     host: str
     port: int
@@ -51,18 +51,26 @@ class Address:
 
         >>> str(Address.parse("[0:0::1]:8080"))
         '[::1]:8080'
+        >>> str(Address.parse("[::ffff:192.0.2.1]:8080"))
+        '192.0.2.1:8080'
         """
         host, _, port = text.rpartition(":")
         bracketed = host.startswith("[") and host.endswith("]")
         try:
-            host = str(ip_address(host[1:-1] if bracketed else host))
+            ip = ip_address(host[1:-1] if bracketed else host)
         except ValueError:
-            host = ""
-        if not (host and port.isascii() and port.isdigit()) or bracketed != (":" in host):
+            ip = None
+        if ip is None or not (port.isascii() and port.isdigit()) or bracketed != (ip.version == 6):
             raise ValueError("must be a numeric ADDRESS:PORT such as '192.0.2.1:8080' or '[::]:8080'")
+        if isinstance(ip, IPv6Address):
+            if ip.is_link_local and not ip.scope_id:
+                raise ValueError(
+                    f"must name the interface, such as '[{ip}%eth0]:{port}', because it is link-local"
+                )
+            ip = ip.ipv4_mapped or ip  # a socket of IPv6 alone, as ours are, takes no IPv4 (RFC 3493, 5.3)
         if len(port) > len(str(MAX_PORT)) or int(port) > MAX_PORT:
             raise ValueError(f"must have a port of at most {MAX_PORT}")
-        return cls(host, int(port))
+        return cls(str(ip), int(port))
 
 
 def _text(value: object) -> str:
@@ -102,6 +110,11 @@ def _short(value: object) -> object:
     if isinstance(value, str) and len(value) > 32:
         raise PydanticCustomError("byte_size", "too many digits")
     return value
+
+
+def _digits(value: object) -> object:
+    """Take a number for its digits: users and groups may be named by either."""
+    return str(value) if type(value) is int else value
 
 
 def _named(value: object) -> object:
@@ -202,6 +215,7 @@ ZeroIsNone: TypeAlias = Annotated[
 ]
 """0 in the file is None in the program: no value of our own, the system's or the section's holds."""
 
+NameOrNumber: TypeAlias = Annotated[str, BeforeValidator(_digits)]
 Word: TypeAlias = Annotated[str, AfterValidator(_passable)]
 Expression: TypeAlias = Annotated[str, AfterValidator(_expression)]
 KeyId: TypeAlias = Annotated[str, AfterValidator(_key_id)]

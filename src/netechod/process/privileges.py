@@ -69,7 +69,23 @@ def acting_for(identity: Identity, path: Path) -> Iterator[None]:
 
     Anybody else, and root on a way that is root's alone, stays as it is. Raises PermissionRefusedError.
     """
-    if os.geteuid() != 0 or not can_replace(identity, path):
+    if os.geteuid() == 0 and can_replace(identity, path):
+        with _acting(identity):
+            yield
+    else:
+        yield
+
+
+def can_read(identity: Identity, path: Path) -> bool:
+    """Whether the user can read the file; only root, or that user itself, can tell."""
+    with _acting(identity):
+        return os.access(path, os.R_OK, effective_ids=True)
+
+
+@contextmanager
+def _acting(identity: Identity) -> Iterator[None]:
+    """Have the rights of another user for a while. Raises PermissionRefusedError."""
+    if os.geteuid() == identity.uid:
         yield
         return
     groups, gid = os.getgroups(), os.getegid()

@@ -4,17 +4,16 @@ import errno
 import logging
 import os
 import socket
-import stat
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 from netechod.errors import SocketError
 from netechod.process.config import Chat, Command, Config, Dictionary, EchoTcp, EchoUdp
 from netechod.process.config_values import Address
-from netechod.process.privileges import Identity, acting_for, identity_of, make_directory
+from netechod.process.control_socket import open_control
+from netechod.process.privileges import Identity, identity_of
 
 UDP_RECEIVE_BUFFER = (
     4 * 1024 * 1024
@@ -60,22 +59,26 @@ def open_sockets(
         raise SocketError(f"cannot set up the sockets: {error.strerror}", SOCKET_FAILED) from error
 
 
-def _open_all(config: Config, adopted: Mapping[str, Sequence[int]], identity: Identity) -> Sockets:
-    wanted: dict[str, EchoTcp | EchoUdp | Dictionary | Chat | Command] = {
+def enabled_services(config: Config) -> dict[str, EchoTcp | EchoUdp | Dictionary | Chat | Command]:
+    """The sections of the services that are on, by the name under which a service manager passes sockets."""
+    sections: dict[str, EchoTcp | EchoUdp | Dictionary | Chat | Command] = {
         "echo-tcp": config.echo.tcp,
         "echo-udp": config.echo.udp,
         "dictionary": config.dictionary,
         "chat": config.chat,
         "command": config.command,
     }
-    for name in adopted.keys() - {name for name, section in wanted.items() if section.enabled}:
+    return {name: section for name, section in sections.items() if section.enabled}
+
+
+def _open_all(config: Config, adopted: Mapping[str, Sequence[int]], identity: Identity) -> Sockets:
+    wanted = enabled_services(config)
+    for name in adopted.keys() - wanted.keys():
         log.warning("socket passed as %s is not used: no such service is on", name)
         for fd in adopted[name]:
             os.close(fd)
     opened: dict[str, list[socket.socket]] = {}
     for name, section in wanted.items():
-        if not section.enabled:
-            continue
         if name in adopted:
             opened[name] = [_adopt(fd, name) for fd in adopted[name]]
         elif isinstance(section, EchoTcp):
@@ -90,59 +93,9 @@ def _open_all(config: Config, adopted: Mapping[str, Sequence[int]], identity: Id
 
 def bound_to(sock: socket.socket) -> Address:
     """The address that the socket is really bound to."""
-    host, port = sock.getsockname()[:2]
-    return Address(host, port)
-
-
-def open_control(path: Path, identity: Identity) -> socket.socket | None:
-    """The control socket. A daemon without it serves all the same: the operator loses netechoctl alone."""
-    try:
-        make_directory(path.parent, identity)
-        with acting_for(identity, path.parent):
-            return _bind_control(path, identity)
-    except OSError as error:
-        log.warning("netechoctl cannot reach this daemon: %s: %s", path, error.strerror or error)
-        return None
-
-
-def _bind_control(path: Path, identity: Identity) -> socket.socket:
-    with ExitStack() as undo:
-        sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-        _remove_stale(path)
-        before = os.umask(0o117)  # born 0660: whoever may open it may look, SO_PEERCRED tells who may change
-        try:
-            sock.bind(str(path))
-        finally:
-            os.umask(before)
-        if os.geteuid() == 0 != identity.uid:  # the name is in a directory that is root's alone
-            os.chown(path, identity.uid, identity.gid, follow_symlinks=False)
-        sock.listen()
-        sock.setblocking(False)
-        undo.pop_all()
-    return sock
-
-
-def remove_control(path: Path, identity: Identity | None = None) -> None:
-    """Remove the name, while we still answer there and nobody else can have taken it."""
-    # The directory may not be ours any more. The next start then finds nobody behind the name and removes it.
-    with suppress(OSError), acting_for(identity or identity_of("", ""), path.parent):
-        path.unlink()
-
-
-def _remove_stale(path: Path) -> None:
-    """Remove a socket that nobody answers on; one that somebody does, and any other file, is left alone."""
-    try:
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise OSError(errno.EEXIST, "the file is there, and is no socket")
-    except FileNotFoundError:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-        else:
-            raise OSError(errno.EADDRINUSE, "another instance answers there")
+    host, port, *more = sock.getsockname()
+    scope = more[1] if more else 0
+    return Address(f"{host}%{_interface_name(scope)}" if scope else host, port)
 
 
 def uncovered(addresses: Sequence[Address]) -> list[Address]:
@@ -150,7 +103,7 @@ def uncovered(addresses: Sequence[Address]) -> list[Address]:
     kept = []
     for address in addresses:
         wildcards = {Address("::", address.port)} if address.host != "::" else set()
-        if "." in address.host and address.host != "0.0.0.0":  # noqa: S104 (a comparison, not a bind)
+        if ":" not in address.host and address.host != "0.0.0.0":  # noqa: S104 (a comparison, not a bind)
             wildcards.add(Address("0.0.0.0", address.port))  # noqa: S104
         covering = wildcards.intersection(addresses) if address.port else ()
         if covering:
@@ -158,6 +111,37 @@ def uncovered(addresses: Sequence[Address]) -> list[Address]:
         else:
             kept.append(address)
     return kept
+
+
+def unknown_interfaces(addresses: Iterable[Address]) -> Iterator[str]:
+    """A sentence for each address whose zone is no interface of this machine."""
+    for address in addresses:
+        try:
+            _sockaddr(address)
+        except OSError as error:
+            yield f"{address}: {error.strerror}"
+
+
+def _sockaddr(address: Address) -> tuple[str, int] | tuple[str, int, int, int]:
+    """What bind(2) takes. Raises OSError where there is no such interface (RFC 4007, 11: the zone)."""
+    host, _, zone = address.host.partition("%")
+    if not zone:
+        return host, address.port
+    try:
+        if zone.isdigit():
+            socket.if_indextoname(int(zone))
+            return host, address.port, 0, int(zone)
+        return host, address.port, 0, socket.if_nametoindex(zone)
+    except (OSError, OverflowError, ValueError):
+        raise OSError(errno.ENODEV, f"there is no interface {zone}") from None
+
+
+def _interface_name(index: int) -> str:
+    """The interface's name, or its number when it is gone."""
+    try:
+        return socket.if_indextoname(index)
+    except OSError:
+        return str(index)
 
 
 def _adopt(fd: int, name: str) -> socket.socket:
@@ -232,13 +216,17 @@ def _create(address: Address, kind: socket.SocketKind) -> tuple[socket.socket, A
 
 def _bind(sock: socket.socket, address: Address, protocol: str) -> None:
     try:
-        sock.bind((address.host, address.port))
+        sock.bind(_sockaddr(address))
     except OSError as error:
         sock.close()
         hint = ""
         if error.errno == errno.EADDRINUSE:
             option = "-ltnp" if protocol == "TCP" else "-lunp"
             hint = f"\n  hint: see who holds it: ss {option} 'sport = :{address.port}'"
+        elif error.errno == errno.ENODEV:
+            hint = "\n  hint: see which there are: ip link"
+        elif error.errno == errno.EADDRNOTAVAIL:
+            hint = "\n  hint: see which addresses there are: ip address"
         elif error.errno == errno.EACCES:
             hint = "\n  hint: ports below 1024 need CAP_NET_BIND_SERVICE, or a socket unit"
         raise SocketError(f"cannot bind {protocol} {address}: {error.strerror}{hint}", BIND_FAILED) from None

@@ -23,6 +23,7 @@ from netechod.process.clock import await_next_second
 from netechod.process.command_keys import with_keys
 from netechod.process.config import Dictionary as Settings
 from netechod.process.config_file import Loaded, load
+from netechod.process.control_socket import remove_control
 from netechod.process.detach import Readiness, detach, ensure_stdio, outlive_terminal, settle_in
 from netechod.process.dictionary_file import log_loaded
 from netechod.process.dictionary_loader import Loader, in_memory
@@ -32,7 +33,7 @@ from netechod.process.notify import Notifier, extended, listen_fds
 from netechod.process.pidfile import Pidfile
 from netechod.process.privileges import become, forbid_dumps, identity_of
 from netechod.process.slices import Steps, finished
-from netechod.process.sockets import Sockets, open_sockets, remove_control
+from netechod.process.sockets import Sockets, open_sockets
 from netechod.reactor.children import Children
 from netechod.reactor.loop import Loop
 from netechod.reactor.signals import SignalSource
