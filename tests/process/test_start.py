@@ -378,3 +378,22 @@ def test_a_terminal_does_not_stop_a_daemon_that_writes_in_the_background(tmp_pat
         assert starter.wait(20) == 0
         for descriptor in (master, terminal):
             os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        ({"chat.max_members": 0}, "chat.max_members: must be at least 1 (got 0)"),
+        ({"dictionary.file": "/nowhere/dict.txt"}, "/nowhere/dict.txt: No such file or directory"),
+    ],
+)
+def test_the_service_manager_is_told_why_there_is_no_start(
+    tmp_path: Path, settings: dict[str, object], status: str
+) -> None:
+    with Daemon(tmp_path) as daemon:
+        daemon.configure(settings)
+        daemon.spawn("--foreground", *any_port())
+        assert daemon.wait() != 0
+        [told] = daemon.manager.messages
+        assert told.startswith("STATUS=not running: ")
+        assert told.endswith(status)

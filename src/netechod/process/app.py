@@ -12,8 +12,6 @@ from netechod import __version__
 from netechod.process.clock import wall_clock
 from netechod.process.commands import commands
 from netechod.process.config_file import Loaded
-from netechod.process.control import ControlServer
-from netechod.process.control_socket import remove_control
 from netechod.process.dictionary_index import IndexedDictionary
 from netechod.process.dictionary_loader import Loader
 from netechod.process.handover import Estate, Legacy
@@ -21,7 +19,9 @@ from netechod.process.house import House
 from netechod.process.logs import Logs
 from netechod.process.metrics import serve
 from netechod.process.notify import Notifier, extended
+from netechod.process.pidfile import Pidfile
 from netechod.process.reloading import Fresh, Reading, Reload, Reloader
+from netechod.process.run_files import ControlSocket, RunFiles
 from netechod.process.slices import Steps
 from netechod.process.sockets import Sockets
 from netechod.process.status import DictionaryStatus, Outcome, Presence, Status
@@ -67,17 +67,21 @@ class App:
             log.warning(
                 "TCP connections end at a restart: echo.tcp.model = %s keeps none", config.echo.tcp.model
             )
-        self._control = (
-            ControlServer(self.loop, sockets.control, commands(self), {0, os.geteuid()})
-            if sockets.control is not None
-            else None
+        self._control = ControlSocket(
+            self.loop, config.daemon.control, sockets.control, commands(self), {0, os.geteuid()}
         )
+        self._run_files: RunFiles | None = None
+
+    def watch_names(self, pidfile: Pidfile) -> None:
+        """From now on make pidfile and control socket again when somebody has removed them."""
+        renewals = {"pidfile": pidfile.renew, "control socket": self._control.renew}
+        self._run_files = RunFiles(self.loop, renewals)
 
     def obey(self, signals: SignalSource) -> None:
         """Have the signals delivered here, those first that have come already."""
         handlers: dict[signal.Signals, Callback] = {
             signal.SIGHUP: self.reload,
-            signal.SIGUSR1: self.reopen_logs,
+            signal.SIGUSR1: self._logs.reopen,
             signal.SIGUSR2: self.report,
             signal.SIGTERM: partial(self.stop, "SIGTERM"),
             signal.SIGINT: partial(self.stop_now, "SIGINT"),
@@ -113,9 +117,7 @@ class App:
         self._reloader.cancel()
         self._loader.close()
         self._house.close()
-        if self._control is not None:
-            remove_control(self._at_start.daemon.control)
-            self._control.close()
+        self._control.close()
         if self._estate is not None:
             self._house.leave_members(self._estate)
             self._estate.leave(self._notifier)
@@ -164,9 +166,9 @@ class App:
         else:
             self._reloader.request(done)
 
-    def reopen_logs(self) -> None:
-        """Open the log files anew, after a rotation."""
-        self._logs.reopen()
+    def reopen_logs(self, done: Callable[[str], object]) -> None:
+        """Open the log files anew, after a rotation; then call `done` with what failed, or nothing."""
+        self._logs.reopen(lambda error: self.loop.call_soon_threadsafe(lambda: done(error)))
 
     def set_log_level(self, level: str) -> None:
         """Write from this level on, until the next reload."""
@@ -205,6 +207,8 @@ class App:
         with extended(self._notifier, self.loop):
             self._last_reload = yield from self._reload.steps()
         self._logs.reopen()
+        if self._run_files is not None:
+            self._run_files.check()
         self._notifier.ready(self.status().line())
         return self._last_reload
 

@@ -16,16 +16,16 @@ log = logging.getLogger(__name__)
 def open_control(path: Path, identity: Identity) -> socket.socket | None:
     """The control socket. A daemon without it serves all the same: the operator loses netechoctl alone."""
     try:
-        make_directory(path.parent, identity)
-        with acting_for(identity, path.parent):
-            return _bind_control(path, identity)
+        return bind_control(path, identity)
     except OSError as error:
         log.warning("netechoctl cannot reach this daemon: %s: %s", path, error.strerror or error)
         return None
 
 
-def _bind_control(path: Path, identity: Identity) -> socket.socket:
-    with ExitStack() as undo:
+def bind_control(path: Path, identity: Identity) -> socket.socket:
+    """Make the socket, in the place of one that nobody answers on. Raises OSError."""
+    make_directory(path.parent, identity)
+    with acting_for(identity, path.parent), ExitStack() as undo:
         sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         _remove_stale(path)
         before = os.umask(0o117)  # born 0660: whoever may open it may look, SO_PEERCRED tells who may change

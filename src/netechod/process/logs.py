@@ -8,7 +8,9 @@ import logging
 import os
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from queue import SimpleQueue
@@ -42,15 +44,22 @@ def journal_wanted(setting: str) -> bool:
     return os.environ.get("JOURNAL_STREAM") == f"{stderr.st_dev}:{stderr.st_ino}"
 
 
-class _Order(Enum):
-    """What the queue carries to the writer beside entries."""
+@dataclass(frozen=True)
+class _Reopen:
+    """An order to the writer to open the files anew, and whom to tell what came of it."""
 
-    REOPEN = auto()
+    done: Callable[[str], object] | None
+
+
+class _Order(Enum):
+    """An order to the writer without anything to it."""
+
     STOP = auto()
 
 
 # It has no limit of its own, but its `put` never blocks, may interrupt itself, and survives any fork.
-_Queue: TypeAlias = "SimpleQueue[Entry | _Order]"
+_Item: TypeAlias = "Entry | _Reopen | _Order"
+_Queue: TypeAlias = "SimpleQueue[_Item]"
 
 
 class Logs:
@@ -121,9 +130,12 @@ class Logs:
             raise NetechodError("cannot start the log's thread: no process or memory left") from error
         self._thread = thread
 
-    def reopen(self) -> None:
-        """Open the files anew, after the lines that are queued already."""
-        self._queue.put(_Order.REOPEN)
+    def reopen(self, done: Callable[[str], object] | None = None) -> None:
+        """Open the files anew, after the lines that are queued already.
+
+        Then call `done`, on the writing thread, with a sentence about what failed, or nothing.
+        """
+        self._queue.put(_Reopen(done))
 
     def close(self, timeout: float = 1.0) -> None:
         """Write what is queued, but wait no longer than `timeout` seconds; then let go of the logger."""
@@ -211,7 +223,7 @@ class _Writer:
                 return DescriptorCopy(self._copy_to)
         return None
 
-    def _next_batch(self) -> list[Entry | _Order]:
+    def _next_batch(self) -> list[_Item]:
         """Wait for something to do, and take what else has come meanwhile."""
         queue = self._handler.queue
         batch = [queue.get()]
@@ -219,25 +231,32 @@ class _Writer:
             batch.append(queue.get())
         return batch
 
-    def _write_batch(self, batch: list[Entry | _Order]) -> bool:
+    def _write_batch(self, batch: list[_Item]) -> bool:
         """Write the entries in order; False when told to stop."""
         self._text.follow()
         self._error.follow()
         for item in batch:
             if item is _Order.STOP:
                 return False
-            if item is _Order.REOPEN:
-                self._reopen()
+            if isinstance(item, _Reopen):
+                self._reopen(item)
             else:
                 self._say_losses()
                 self._write(item)
         return True
 
-    def _reopen(self) -> None:
-        """Open what the paths name now; where that fails, the open file is better than none."""
+    def _reopen(self, order: _Reopen) -> None:
+        """Open what the paths name now. Where that fails, go on in the open file, and tell the reason."""
+        failures = []
         for file in (self._text, self._error):
-            with suppress(OSError):
+            try:
                 file.reopen()
+            except OSError as error:
+                failures.append(f"cannot open {file.path}: {error.strerror}")
+        for failure in failures:
+            self._write(entry_of(logging.makeLogRecord({"levelno": logging.ERROR, "msg": failure})))
+        if order.done is not None:
+            order.done("; ".join(failures))
 
     def _write(self, entry: Entry) -> None:
         """Put one entry where its level belongs, or count it; the copy gets it in either case."""

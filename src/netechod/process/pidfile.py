@@ -56,6 +56,20 @@ class Pidfile:
         except OSError as error:
             raise self._refusal(error) from error
 
+    def renew(self) -> bool:
+        """Make the file again if its name is gone or names another file; returns whether that was so.
+
+        Raises AlreadyRunningError when another instance has taken the name, PermissionRefusedError when it
+        cannot be made. The claim on the lost file stays then.
+        """
+        if self._is_ours(self._fd):
+            return False
+        lost = self._fd
+        self.lock()
+        os.close(lost)
+        self.__enter__()
+        return True
+
     def fileno(self) -> int:
         """The descriptor that holds the lock, to be preserved when others are closed."""
         return self._fd

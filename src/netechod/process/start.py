@@ -12,6 +12,7 @@ from signal import SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2
 
 from netechod import __version__
 from netechod.errors import (
+    ConfigError,
     DictionaryIndexError,
     NetechodError,
     PermissionRefusedError,
@@ -59,9 +60,22 @@ def run(wishes: Wishes) -> None:
     A start that detaches returns, or raises, in the daemon only: the starter's process ends in `detach`.
     """
     signals = _prepare()
+    notifier = Notifier()
+    try:
+        _run(wishes, signals, notifier)
+    except NetechodError as error:
+        notifier.status(f"not running: {_first_line(error)}")
+        raise
+    except Exception:  # a defect: its traceback belongs in log.error, whoever started us
+        notifier.status("not running: internal error, see log.error")
+        raise
+
+
+def _run(wishes: Wishes, signals: SignalSource, notifier: Notifier) -> None:
+    """The steps of `run`, each of which may fail."""
     loaded = with_keys(load(wishes.config, wishes.overrides))
     adopted = listen_fds()  # before any fork: they are passed to this process id
-    start = _Start(loaded, foreground=wishes.foreground)
+    start = _Start(loaded, notifier, foreground=wishes.foreground)
     try:
         with _explained():
             legacy = inherit(adopted)
@@ -69,20 +83,26 @@ def run(wishes: Wishes) -> None:
             start.settle(sockets)
             dictionary = start.load_dictionary(signals)
             start.open_logs()
-            app = App(loaded, sockets, dictionary, start.logs, start.notifier)
+            app = App(loaded, sockets, dictionary, start.logs, notifier)
             app.inherit(legacy)
             for name in legacy.names:
-                start.notifier.take_back(name)
+                notifier.take_back(name)
+            app.watch_names(start.pidfile)
             app.obey(signals)
         app.run(start.announce)
     except NetechodError as error:
         start.fail(error)
         raise
-    except Exception:  # a defect: its traceback belongs in log.error, whoever started us
+    except Exception:
         log.critical("internal error, stopping", exc_info=True)
         raise
     finally:
         start.close()
+
+
+def _first_line(error: NetechodError) -> str:
+    """The error in one line, without its pictures and hints."""
+    return error.summary() if isinstance(error, ConfigError) else str(error).partition("\n")[0]
 
 
 def _prepare() -> SignalSource:
@@ -117,14 +137,14 @@ def _first_edition(loader: Loader, settings: Settings) -> Steps[Dictionary]:
 class _Start:
     """What the steps of a start have in common."""
 
-    def __init__(self, loaded: Loaded, *, foreground: bool) -> None:
+    def __init__(self, loaded: Loaded, notifier: Notifier, *, foreground: bool) -> None:
         config = loaded.config
         self._config = config
         self._foreground = foreground
         self._sockets = Sockets()
         self._logs_open = False
         self._readiness = Readiness()
-        self.notifier = Notifier()
+        self.notifier = notifier
         self.logs = Logs(
             directory=config.log.directory,
             level=config.log.level,
@@ -134,8 +154,8 @@ class _Start:
         )
         log.info("netechod %s starts, configuration %s", __version__, loaded.path or "built in")
         self._identity = identity_of(config.daemon.user, config.daemon.group)
-        self._pidfile = Pidfile(config.daemon.pidfile, self._identity)
-        self._pidfile.lock()  # before binding: a second instance must not get as far as to disturb the first
+        self.pidfile = Pidfile(config.daemon.pidfile, self._identity)
+        self.pidfile.lock()  # before binding: a second instance must not get as far as to disturb the first
 
     def open_sockets(self, adopted: Mapping[str, Sequence[int]]) -> Sockets:
         """Adopt what was passed and bind the rest."""
@@ -174,9 +194,9 @@ class _Start:
         """Become the process that stays, as the user that it stays."""
         if self._foreground:
             settle_in()
-            self._pidfile.__enter__()
+            self.pidfile.__enter__()
         else:
-            self._readiness = detach(sockets.filenos(), self._pidfile)
+            self._readiness = detach(sockets.filenos(), self.pidfile)
         become(self._identity)
         if self._config.command.enabled:
             forbid_dumps()  # after the change of user, which the kernel takes as a reason to allow them
@@ -195,7 +215,7 @@ class _Start:
     def fail(self, error: NetechodError) -> None:
         """Say why, where the operator looks: the starter's stderr, and the logs."""
         level = logging.INFO if isinstance(error, StoppedError) else logging.CRITICAL
-        log.log(level, "start failed: %s", str(error).partition("\n")[0])
+        log.log(level, "start failed: %s", _first_line(error))
         if self._sockets.control is not None:
             remove_control(self._config.daemon.control, self._identity)
         if not self._logs_open and not isinstance(error, PermissionRefusedError):
@@ -206,5 +226,5 @@ class _Start:
 
     def close(self) -> None:
         """The last lines are written, the name of the pidfile is gone."""
-        self._pidfile.remove()
+        self.pidfile.remove()
         self.logs.close()

@@ -79,9 +79,10 @@ class Operated:
         """See commands.Operated."""
         self.told.append("stop")
 
-    def reopen_logs(self) -> None:
+    def reopen_logs(self, done: Callable[[str], object]) -> None:
         """See commands.Operated."""
         self.told.append("reopen")
+        done("")
 
     def set_log_level(self, level: str) -> None:
         """See commands.Operated."""
