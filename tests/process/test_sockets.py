@@ -16,7 +16,8 @@ from support.daemon import NETECHOD, Daemon, any_port
 from netechod.errors import SocketError
 from netechod.process.config_file import load
 from netechod.process.config_values import Address, addresses
-from netechod.process.sockets import Sockets, bound_to, open_sockets, uncovered
+from netechod.process.listeners import Sockets, open_sockets
+from netechod.process.sockets import bound_to, uncovered
 
 SECTIONS = {"echo-tcp": "echo.tcp", "echo-udp": "echo.udp", "dictionary": "dictionary", "chat": "chat"}
 

@@ -16,6 +16,7 @@ from netechod.process.dictionary_index import IndexedDictionary
 from netechod.process.dictionary_loader import Loader
 from netechod.process.handover import Estate, Legacy
 from netechod.process.house import House
+from netechod.process.listeners import Retries, Socket, Sockets, discard
 from netechod.process.logs import Logs
 from netechod.process.metrics import serve
 from netechod.process.notify import Notifier, extended
@@ -23,7 +24,6 @@ from netechod.process.pidfile import Pidfile
 from netechod.process.reloading import Fresh, Reading, Reload, Reloader
 from netechod.process.run_files import ControlSocket, RunFiles
 from netechod.process.slices import Steps
-from netechod.process.sockets import Sockets
 from netechod.process.status import DictionaryStatus, Outcome, Presence, Status
 from netechod.reactor.children import Children
 from netechod.reactor.loop import Callback, Loop
@@ -52,7 +52,9 @@ class App:
         self._loaded = loaded
         self._at_start = config
         self._sockets = sockets
-        self._listeners = [(service, str(address)) for service, address in sockets.bound]
+        Retries(self.loop, config, sockets.taken, self._on_opened)
+        for sock in sockets.unused:
+            self.loop.watch(sock.fileno(), partial(discard, sock))
         self._logs = logs
         self._notifier = notifier
         notifier.retry_on(self.loop)
@@ -76,6 +78,12 @@ class App:
         """From now on make pidfile and control socket again when somebody has removed them."""
         renewals = {"pidfile": pidfile.renew, "control socket": self._control.renew}
         self._run_files = RunFiles(self.loop, renewals)
+
+    def _on_opened(self, service: str, socks: Sequence[Socket]) -> None:
+        """Serve what has its addresses at last."""
+        if not self._stopping:
+            self._sockets = self._sockets.with_service(service, socks)
+            self._house.add(service, self._sockets, self._loaded)
 
     def obey(self, signals: SignalSource) -> None:
         """Have the signals delivered here, those first that have come already."""
@@ -134,7 +142,8 @@ class App:
             pid=os.getpid(),
             uptime=time.monotonic() - self._started,
             config=str(self._loaded.base / self._loaded.path) if self._loaded.path else "",
-            listeners=self._listeners,
+            listeners=[(service, str(address)) for service, address in self._sockets.bound],
+            complaints=self._sockets.complaints,
             counters=self._house.counters(),
             connections=self._house.connections,
             dictionary=self._dictionary_status() if "dictionary" in self._house.udp else None,

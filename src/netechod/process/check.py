@@ -12,8 +12,9 @@ from netechod.process.config_file import Loaded, load
 from netechod.process.dictionary_index import UnusableIndexError, open_index
 from netechod.process.dictionary_loader import fits, is_large
 from netechod.process.index_builder import survey
+from netechod.process.listeners import enabled_services
 from netechod.process.privileges import can_read, identity_of
-from netechod.process.sockets import enabled_services, unknown_interfaces
+from netechod.process.sockets import unknown_interfaces
 
 
 def check(path: Path | None, overrides: Sequence[str]) -> list[str]:

@@ -72,6 +72,8 @@ class Daemon(Section):
     """Group to become, by name or number; empty: the group of `user`."""
     selector: Literal["epoll", "poll", "select"] = "epoll"
     """How the kernel is asked which sockets are ready. `select` refuses connections past descriptor 1023."""
+    strict_start: bool = False
+    """Whether a start fails when one address cannot be bound; else that service stays off until it can be."""
     drain_timeout: Live[Seconds] = 10.0
     """Seconds that connections get to take what they are owed when the daemon stops; then they are cut."""
 

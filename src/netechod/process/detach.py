@@ -28,9 +28,9 @@ class Readiness:
     def __init__(self, fd: int | None = None) -> None:
         self._fd = fd
 
-    def ready(self) -> None:
-        """Everything serves: the starter exits with 0."""
-        self._tell(0, "")
+    def ready(self, complaints: str = "") -> None:
+        """The daemon serves: the starter exits with 0, and passes on what is not as it should be."""
+        self._tell(0, complaints)
 
     def failed(self, exit_code: int, reason: str) -> bool:
         """The start failed: the starter says why and exits with the code. False without a starter."""
@@ -118,7 +118,7 @@ def _wait_for(reader: int) -> NoReturn:
         (word[0], word[1:].decode(errors="replace")) if word else (1, "the daemon died before it was ready")
     )
     with suppress(OSError):  # nobody reads it: the status tells all the same
-        if code:
-            sys.stderr.write(f"netechod: error: {text}\n")
+        if text:
+            sys.stderr.write(f"netechod: {'error' if code else 'warning'}: {text}\n")
             sys.stderr.flush()
     os._exit(code)

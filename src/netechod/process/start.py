@@ -29,12 +29,12 @@ from netechod.process.detach import Readiness, detach, ensure_stdio, outlive_ter
 from netechod.process.dictionary_file import log_loaded
 from netechod.process.dictionary_loader import Loader, in_memory
 from netechod.process.handover import inherit
+from netechod.process.listeners import Sockets, open_sockets
 from netechod.process.logs import Logs, journal_wanted
 from netechod.process.notify import Notifier, extended, listen_fds
 from netechod.process.pidfile import Pidfile
 from netechod.process.privileges import become, forbid_dumps, identity_of
 from netechod.process.slices import Steps, finished
-from netechod.process.sockets import Sockets, open_sockets
 from netechod.reactor.children import Children
 from netechod.reactor.loop import Loop
 from netechod.reactor.signals import SignalSource
@@ -140,6 +140,7 @@ class _Start:
     def __init__(self, loaded: Loaded, notifier: Notifier, *, foreground: bool) -> None:
         config = loaded.config
         self._config = config
+        self._explicit = loaded.origins.keys()
         self._foreground = foreground
         self._sockets = Sockets()
         self._logs_open = False
@@ -161,7 +162,7 @@ class _Start:
         """Adopt what was passed and bind the rest."""
         if self._config.command.enabled:
             await_next_second()
-        self._sockets = open_sockets(self._config, adopted, self._identity)
+        self._sockets = open_sockets(self._config, adopted, self._identity, self._explicit)
         return self._sockets
 
     def load_dictionary(self, signals: SignalSource) -> Dictionary:
@@ -210,7 +211,7 @@ class _Start:
         """Tell everybody who waits for it that the daemon serves."""
         log.info("ready: %s", status)
         self.notifier.ready(status)
-        self._readiness.ready()
+        self._readiness.ready("\nnetechod: warning: ".join(self._sockets.complaints))
 
     def fail(self, error: NetechodError) -> None:
         """Say why, where the operator looks: the starter's stderr, and the logs."""

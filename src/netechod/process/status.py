@@ -56,6 +56,7 @@ class Status:
     commands: int | None  # that run
     log_lost: int  # lines that no log file has
     last_reload: Outcome | None
+    complaints: Sequence[str] = ()  # what is not as the configuration has it: services that are off, and why
 
     def line(self) -> str:
         """One telling line: `systemctl status` shows it."""
@@ -70,7 +71,8 @@ class Status:
         if self.commands is not None:
             parts.append(f"{self.commands} commands running")
         error = self.last_reload.error if self.last_reload else ""
-        return "; ".join(filter(None, (", ".join(parts), error and f"last reload FAILED: {error}")))
+        failed = f"last reload FAILED: {error}" if error else ""
+        return "; ".join(filter(None, (", ".join(parts), *self.complaints, failed)))
 
     def report(self) -> Iterator[str]:
         """The same with every counter, a line a service."""
