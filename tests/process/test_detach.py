@@ -178,10 +178,11 @@ def failure(daemon: Daemon, settings: Mapping[str, object], *options: str) -> tu
     return status, said
 
 
+# By default only the service whose port is taken stays off.
 STRICT = {"daemon.strict_start": True}
 
 
-def test_a_taken_port_ends_a_strict_start_with_3(tmp_path: Path) -> None:
+def test_a_taken_port_ends_the_start_with_3(tmp_path: Path) -> None:
     with Daemon(tmp_path) as daemon, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -193,7 +194,7 @@ def test_a_taken_port_ends_a_strict_start_with_3(tmp_path: Path) -> None:
         assert daemon.errors() == [f"start failed: cannot bind UDP 127.0.0.1:{port}: Address already in use"]
 
 
-def test_a_port_on_which_somebody_listens_ends_a_strict_start_with_3(tmp_path: Path) -> None:
+def test_a_port_on_which_somebody_listens_ends_the_start_with_3(tmp_path: Path) -> None:
     with Daemon(tmp_path) as daemon, socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
