@@ -24,7 +24,7 @@ _WRITE = 0o2
 
 @dataclass(frozen=True)
 class Grant:
-    """What a user, a group or all others may do beside the owner; `rights` is a digit of a mode."""
+    """The rights of a user, a group or all others beside the owner; `rights` is a digit of a mode."""
 
     kind: str  # "user", "group" or "others"
     id: int
@@ -64,7 +64,7 @@ def _access_list(fd: int) -> bytes | None:
 
 
 def _grants(fd: int) -> Iterator[Grant]:
-    """What the file's access list says, or its mode where it has none."""
+    """Return the grants of the file's access list, or those of its mode if it has none."""
     status = os.fstat(fd)
     text = _access_list(fd)
     if text is None:

@@ -1,6 +1,6 @@
 """Key files: lines of `<key id> <secret>`, for the daemon and for the client.
 
-What a file says is never repeated in an error: it may be a secret.
+An error never quotes the file: the text may be a secret.
 """
 
 import os
@@ -19,7 +19,7 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # the latter: opening a FIF
 
 
 class KeyFileError(NetechodError):
-    """A key file that cannot be used, why, and what to do."""
+    """A key file cannot be used: the reason, and a hint what to do."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -53,7 +53,7 @@ def read_keys(path: Path, owners: Collection[int]) -> dict[str, bytes]:
 
 
 def _check(path: Path, fd: int, owners: Collection[int]) -> None:
-    """Whether the file is one, whose it is, and who else can use it."""
+    """Refuse anything but a regular file of an owner that nobody else can use."""
     found = os.fstat(fd)
     mode = stat.S_IMODE(found.st_mode)
     if not stat.S_ISREG(found.st_mode):
@@ -71,7 +71,7 @@ def _check(path: Path, fd: int, owners: Collection[int]) -> None:
 
 
 def _remedy(path: Path, fd: int) -> str:
-    """What closes the file to others, where it is."""
+    """Return a hint how to close the file to others."""
     if os.fstatvfs(fd).f_flag & os.ST_RDONLY:
         return (
             "the file system is read-only: have the secret store hand the file out with mode 0400, "

@@ -1,4 +1,4 @@
-"""The composition root: builds the house out of its configuration, and is what the signals talk to."""
+"""The composition root: it builds the services from the configuration and handles the signals."""
 
 import gc
 import logging
@@ -31,7 +31,7 @@ from netechod.reactor.selectors import SELECTORS
 from netechod.reactor.signals import SignalSource
 from netechod.services.dictionary import Dictionary
 
-HAND_OVER_PATIENCE = 1.0  # seconds: who has not taken what it is owed by then gets it from our successor
+HAND_OVER_PATIENCE = 1.0  # seconds; bytes that a client has not taken by then are sent by the next process
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class App:
         self._run_files = RunFiles(self.loop, renewals)
 
     def _on_opened(self, service: str, socks: Sequence[Socket]) -> None:
-        """Serve what has its addresses at last."""
+        """Serve a service whose addresses have become free."""
         if not self._stopping:
             self._sockets = self._sockets.with_service(service, socks)
             self._house.add(service, self._sockets, self._loaded)
@@ -105,7 +105,7 @@ class App:
             serve(addresses, self.loop, self.status)
         self._verify_index()
         gc.collect()
-        gc.freeze()  # what start-up made stays for good: the collector need never look at it again
+        gc.freeze()  # the objects of the start live for ever: the collector need not look at them
         announce(self.status().line())
         self.loop.run()
         self._leave()
@@ -136,7 +136,7 @@ class App:
         return self._house.dictionary.dictionary
 
     def status(self) -> Status:
-        """What is going on right now."""
+        """Return the status of this moment."""
         return Status(
             version=__version__,
             pid=os.getpid(),
@@ -165,18 +165,18 @@ class App:
         )
 
     def members(self) -> Sequence[Presence]:
-        """Who is online in the chat."""
+        """Return the members of the chat."""
         return self._house.members()
 
     def reload(self, done: Callable[[Outcome], None] = lambda outcome: None) -> None:
-        """Read configuration and dictionary again; what is wrong with them leaves everything as it was."""
+        """Read configuration and dictionary again. A mistake in them leaves everything as it was."""
         if self._stopping:  # there is nothing left that could be given the settings
             done(Outcome(error="the daemon is stopping"))
         else:
             self._reloader.request(done)
 
     def reopen_logs(self, done: Callable[[str], object]) -> None:
-        """Open the log files anew, after a rotation; then call `done` with what failed, or nothing."""
+        """Open the log files anew, after a rotation; then call `done` with the errors, empty for none."""
         self._logs.reopen(lambda error: self.loop.call_soon_threadsafe(lambda: done(error)))
 
     def set_log_level(self, level: str) -> None:
@@ -189,7 +189,7 @@ class App:
             log.info("%s", line)
 
     def stop(self, reason: str) -> None:
-        """Close the listeners and deliver what is owed, within the drain timeout; asked twice, stop now."""
+        """Close the listeners and deliver the owed bytes within the drain timeout; asked twice, stop now."""
         if self._stopping:
             self.loop.stop()
             return
@@ -204,7 +204,7 @@ class App:
         self._house.drain(self.loop.stop, self._estate)
 
     def stop_now(self, reason: str) -> None:
-        """Stop without waiting for anybody; who asks for that wants nothing to go on after us."""
+        """Stop at once, and hand nothing over to the next process."""
         self._estate = self._estate if self._stopping else None
         self._stopping = self._stopping or reason
         self._notifier.stopping(f"stopping: {reason}")
@@ -222,7 +222,7 @@ class App:
         return self._last_reload
 
     def _adopt(self, fresh: Fresh) -> None:
-        """Swap in what a reload has read."""
+        """Swap in the result of a reload."""
         self._loaded = fresh.loaded
         settings = fresh.loaded.config.log
         self._logs.level, self._logs.format = settings.level, settings.format
@@ -238,7 +238,7 @@ class App:
             self._loader.verify(self._loaded.config.dictionary, self.reload)
 
     def _feed_watchdog(self, interval: float) -> None:
-        """Tell the service manager that the loop turns, and what it does, and come back."""
+        """Feed the watchdog and renew the status line, now and once an interval."""
         self._notifier.feed_watchdog()
         self._notifier.status(self.status().line())
         self.loop.call_at(self.loop.now + interval, partial(self._feed_watchdog, interval))

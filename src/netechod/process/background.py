@@ -20,14 +20,14 @@ class Background(Generic[T]):
     """Runs a function on a thread of its own, one call at a time."""
 
     def __init__(self, loop: Loop, name: str, limit: float) -> None:
-        """`limit`: seconds after which nobody waits any longer. The thread cannot be ended, and goes on."""
+        """`limit`: seconds after which `call` gives up. The thread itself cannot be ended, and goes on."""
         self._loop = loop
         self._name = name
         self._limit = limit
         self._thread: threading.Thread | None = None
 
     def call(self, function: Callable[[], T]) -> Steps[T]:
-        """The function's value, or what it raises, in steps. Raises TooLongError."""
+        """Return the value of the function, or raise its exception, in steps. Raises TooLongError."""
         if self._thread is not None and self._thread.is_alive():
             raise TooLongError(f"{self._name} still waits since an earlier request")
         future: Future[T] = Future()
@@ -36,7 +36,7 @@ class Background(Generic[T]):
         def work() -> None:
             try:
                 future.set_result(function())
-            except BaseException as error:  # whoever waits raises it
+            except BaseException as error:  # `call` raises it
                 future.set_exception(error)
             bell.ring()
 
@@ -60,7 +60,7 @@ class Background(Generic[T]):
 
 
 class _Bell:
-    """Wakes who waits on the loop, once: from a thread, or when the time is over."""
+    """Resumes a waiting generator on the loop, once: when a thread rings, or when the time is over."""
 
     def __init__(self, loop: Loop) -> None:
         self._lock = threading.Lock()
@@ -75,13 +75,13 @@ class _Bell:
             self._timer = self._loop.call_at(self._loop.now + limit, self._wake)
 
     def ring(self) -> None:
-        """From any thread. Harmless when nobody waits any longer; the loop may be closed by then."""
+        """Resume, from any thread. Harmless after `close`, when the loop may be closed too."""
         with self._lock:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._wake)
 
     def close(self) -> None:
-        """Nobody waits any longer."""
+        """Stop waiting."""
         with self._lock:
             self._loop = None
         self._resume = None

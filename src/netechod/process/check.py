@@ -61,7 +61,7 @@ def _unreadable(loaded: Loaded) -> Iterator[str]:
 
 
 def _state(section: Dictionary, index: Path) -> str:
-    """What there is of the index that a large dictionary has."""
+    """Describe the index of a large dictionary."""
     try:
         edition = open_index(index)
     except UnusableIndexError as error:

@@ -1,4 +1,4 @@
-"""The keys of the command service: read at the start and at every reload, by whoever the daemon is then."""
+"""The keys of the command service. A start reads them, as root perhaps; a reload, as the daemon's user."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -24,7 +24,7 @@ def with_keys(loaded: Loaded) -> Loaded:
 
 
 def _owners(user: str) -> Collection[int]:
-    """Root, who may read everything anyway, and the user of the daemon."""
+    """Return the ids of root, who can read everything anyway, and of the daemon's user."""
     try:
         return {0, identity_of(user, "").uid}
     except PermissionRefusedError:

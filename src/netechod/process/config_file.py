@@ -72,7 +72,7 @@ def needs_restart(key: str) -> bool:
 
 
 class _Draft:
-    """The configuration while it is put together: plain values, their places, and what is wrong so far."""
+    """The configuration while it is put together: plain values, their places, and the problems so far."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -131,7 +131,7 @@ class _Draft:
         return config
 
     def origins(self, config: Config) -> dict[str, str]:
-        """Who set each key that is set, by its dotted name."""
+        """Return where each key was set, by its dotted name."""
         origins = {}
         set_here = dict(leaves(self._values))
         for path, _ in leaves(config.model_dump(mode="json")):

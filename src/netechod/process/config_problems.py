@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, as a report that a person can act on without a manual.
+"""The problems of a configuration, as a report that a person can act on without a manual.
 
 Every problem is `error: FILE:LINE: KEY: MESSAGE`, then the line with the spot marked, then a hint when there
 is one; all of them at once, and a count at the end.
@@ -76,7 +76,7 @@ class Problem:
 
 
 def report(source: str, problems: Sequence[Problem]) -> str:
-    """Everything that is wrong: what the file says in its order, then what the command line says."""
+    """Report the problems: those of the file in its order, then those of the command line."""
     count = f"{len(problems)} error{'s' if len(problems) > 1 else ''}"
     inside = sorted((problem for problem in problems if problem.place.line), key=lambda each: each.place.line)
     outside = [problem for problem in problems if not problem.place.line]
@@ -111,7 +111,7 @@ def _shown(text: str) -> str:
 
 
 def model_problems(error: ValidationError, places: Places, source: str) -> Iterator[Problem]:
-    """What the models refuse, each at its place in the file or on the command line.
+    """Convert the errors of the models to problems, with their places in the file or on the command line.
 
     A hint is slow to find. Only the problems that are shown get one.
     """
@@ -139,7 +139,7 @@ def _message(details: ErrorDetails) -> str:
 
 
 def _is_nan(value: object) -> bool:
-    """Whether it is NaN, which is what the models are given in place of a date, too."""
+    """Whether it is NaN. The models are given NaN in place of a date, too."""
     return isinstance(value, float) and math.isnan(value)
 
 
@@ -160,7 +160,7 @@ def _value(value: object) -> str:
 
 
 def _hint(details: ErrorDetails) -> str:
-    """What was probably meant."""
+    """Suggest the right key or value."""
     kind, path, value = details["type"], details["loc"], details["input"]
     context = details.get("ctx", {})
     if kind == "extra_forbidden":

@@ -1,4 +1,4 @@
-"""From a file's bytes to TOML's values and their places; what fails on the way is a problem with a place."""
+"""Reads the values of a TOML file and their places. Every failure is a problem with a place."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def read_toml(path: Path, source: str) -> tuple[dict[str, Any], Places]:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """TOML's values. Raises ValueError or RecursionError, also for what JSON could not pass on."""
+    """Parse TOML. Raises ValueError or RecursionError, also for values that JSON cannot carry."""
     values = tomllib.loads(text)
     json.dumps(values, default=str)
     return values
@@ -63,7 +63,7 @@ def parse_value(text: str) -> object:
 
 
 def _bytes_of(path: Path, source: str) -> bytes:
-    """The file's bytes. Only a regular file's: a FIFO would stop the daemon until somebody writes into it."""
+    """Read the bytes of a regular file. A FIFO would stop the daemon until somebody writes into it."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):
@@ -99,7 +99,7 @@ def _decoded(data: bytes, source: str) -> str:
 
 
 def _syntax_error(sentence: str, text: str, source: str) -> NotTomlError:
-    """What `tomllib` says. The place is a part of its sentence; before Python 3.14, it is nowhere else."""
+    """Take the place out of the sentence of `tomllib`. Before Python 3.14 it stands nowhere else."""
     found = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", sentence, re.DOTALL)
     if found is None:
         # int()'s own limit (sys.set_int_max_str_digits) is the one error that tells no place.

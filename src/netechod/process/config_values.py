@@ -1,4 +1,4 @@
-"""What the configuration's values are made of: addresses, networks, sizes, seconds and paths.
+"""The types of the configuration's values: addresses, networks, sizes, seconds and paths.
 
 Each type says how a value of TOML becomes one of Python (strictly: "8080" is no integer, true no number),
 within which bounds, and how it is written back.
@@ -118,7 +118,7 @@ def _digits(value: object) -> object:
 
 
 def _named(value: object) -> object:
-    """Refuse what Path and open(2) would take for something else."""
+    """Refuse an empty name, and one with a NUL, which open(2) would cut."""
     if isinstance(value, str) and (not value or "\0" in value):
         raise ValueError("must be the name of a file")
     return value
@@ -139,7 +139,7 @@ def _file_or_none(value: object, info: ValidationInfo) -> Path | None:
 
 
 def available(*values: object) -> AfterValidator:
-    """Refuse, in words, what this version documents but does not do yet."""
+    """Refuse, in words, all other values: this version documents them and does not have them yet."""
 
     def check(value: T) -> T:
         if value not in values:
@@ -165,14 +165,14 @@ def _expression(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Refuse what would break the line in which it is listed."""
+    """Refuse control characters: they would break the line in which the text is listed."""
     if harmless(text) != text:
         raise ValueError("must not have control characters")
     return text
 
 
 def _passable(text: str) -> str:
-    """Refuse what no program can be given (execve(2))."""
+    """Refuse a NUL, with which no argument can be passed to a program (execve(2))."""
     if "\0" in text:
         raise ValueError("must not have a NUL")
     return text

@@ -23,12 +23,14 @@ def open_control(path: Path, identity: Identity) -> socket.socket | None:
 
 
 def bind_control(path: Path, identity: Identity) -> socket.socket:
-    """Make the socket, in the place of one that nobody answers on. Raises OSError."""
+    """Make the socket, in the place of a stale one. Raises OSError."""
     make_directory(path.parent, identity)
     with acting_for(identity, path.parent), ExitStack() as undo:
         sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         _remove_stale(path)
-        before = os.umask(0o117)  # born 0660: whoever may open it may look, SO_PEERCRED tells who may change
+        before = os.umask(
+            0o117
+        )  # mode 0660: those who can open it may look, SO_PEERCRED decides who may change
         try:
             sock.bind(str(path))
         finally:
@@ -42,14 +44,14 @@ def bind_control(path: Path, identity: Identity) -> socket.socket:
 
 
 def remove_control(path: Path, identity: Identity | None = None) -> None:
-    """Remove the name, while we still answer there and nobody else can have taken it."""
+    """Remove the name. Call it while we still listen, so that no other instance can have taken it."""
     # The directory may not be ours any more. The next start then finds nobody behind the name and removes it.
     with suppress(OSError), acting_for(identity or identity_of("", ""), path.parent):
         path.unlink()
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove a socket that nobody answers on; one that somebody does, and any other file, is left alone."""
+    """Remove a socket without a listener. Raises OSError for one with a listener, and for any other file."""
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise OSError(errno.EEXIST, "the file is there, and is no socket")

@@ -29,7 +29,7 @@ class Readiness:
         self._fd = fd
 
     def ready(self, complaints: str = "") -> None:
-        """The daemon serves: the starter exits with 0, and passes on what is not as it should be."""
+        """The daemon serves: the starter exits with 0, after it has passed on the complaints."""
         self._tell(0, complaints)
 
     def failed(self, exit_code: int, reason: str) -> bool:
@@ -39,7 +39,7 @@ class Readiness:
     def _tell(self, exit_code: int, text: str) -> bool:
         if self._fd is None:
             return False
-        with suppress(BrokenPipeError):  # the starter was ended: nobody asks any more
+        with suppress(BrokenPipeError):  # the starter was ended
             os.write(self._fd, bytes([exit_code]) + text.encode(errors="backslashreplace")[:PIPE_BUF])
         os.close(self._fd)
         self._fd = None
@@ -64,7 +64,7 @@ def outlive_terminal() -> None:
 
 
 def settle_in() -> None:
-    """What a daemon does to itself, detached or not: hold no directory busy, make no file for all to read."""
+    """Move to `/` and set the umask, detached or not: a daemon must not keep a file system busy."""
     os.chdir("/")
     os.umask(UMASK)
 
@@ -75,7 +75,9 @@ def detach(keep: Iterable[int], pidfile: Pidfile) -> Readiness:
     Double fork, setsid, `/` as the directory, stdio on /dev/null, `UMASK`, no core dumps; all descriptors
     are closed but `keep`. The pidfile is written. Signal handlers stay as they are.
     """
-    signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # daemonize(1) does it too: a stop in between helps nobody
+    signal.signal(
+        signal.SIGTSTP, signal.SIG_IGN
+    )  # as daemonize(1) does: a start must not be stopped half-way
     try:
         reader, writer = os.pipe()
         starter = os.fork()
@@ -112,12 +114,12 @@ def _refusal(error: Exception) -> PermissionRefusedError:
 def _wait_for(reader: int) -> NoReturn:
     """The starter: wait for the daemon's word, pass it on, exit with its status."""
     for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)  # whoever is tired of waiting may go
+        signal.signal(number, signal.SIG_DFL)  # the starter may be interrupted
     word = os.read(reader, 1 + PIPE_BUF)
     code, text = (
         (word[0], word[1:].decode(errors="replace")) if word else (1, "the daemon died before it was ready")
     )
-    with suppress(OSError):  # nobody reads it: the status tells all the same
+    with suppress(OSError):  # nobody reads stderr; the exit status still tells
         if text:
             sys.stderr.write(f"netechod: {'error' if code else 'warning'}: {text}\n")
             sys.stderr.flush()

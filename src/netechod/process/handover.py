@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Legacy:
-    """What the process before us has left."""
+    """The state that the process before us has left."""
 
     connections: Sequence[tuple[socket.socket, bytes]] = ()  # with what each is owed
     members: Sequence[Member] = ()
@@ -49,7 +49,7 @@ class Legacy:
 
 @dataclass(frozen=True)
 class _Document:
-    """What could be read; `owed` is base64 by connection, and None where nobody knows what is owed."""
+    """The parts of a document that can be read; `owed` is base64 by connection, None if it is unreadable."""
 
     owed: Mapping[str, object] | None = None
     members: Sequence[Member] = ()
@@ -57,7 +57,7 @@ class _Document:
 
 
 def inherit(adopted: dict[str, list[int]]) -> Legacy:
-    """Take what is ours to inherit out of the descriptors that were passed; reset what cannot go on."""
+    """Take our descriptors out of the passed ones; reset each connection that cannot go on."""
     names = [name for name in NAMES if name in adopted]
     if not names:
         return Legacy()
@@ -88,7 +88,7 @@ def inherit(adopted: dict[str, list[int]]) -> Legacy:
 
 
 def reset(sock: socket.socket) -> None:
-    """End a connection by a reset, so that its peer does not take what it got for everything (socket(7))."""
+    """End a connection by a reset, so that its peer notices that bytes are missing (socket(7), SO_LINGER)."""
     with suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
@@ -166,7 +166,7 @@ def _is_duration(value: object) -> bool:
 
 
 def _owed(document: _Document, key: str) -> bytes | None:
-    """What a connection is owed; None when that cannot be told."""
+    """Return the bytes that a connection is owed; None if they cannot be read."""
     if document.owed is None:
         return None
     text = document.owed.get(key, "")
@@ -179,7 +179,7 @@ def _owed(document: _Document, key: str) -> bytes | None:
 
 
 def _reason(error: Exception) -> str:
-    """Why a document is not read, without what stands in it."""
+    """Say why a document cannot be read, without quoting it."""
     if isinstance(error, OSError):
         return str(error.strerror)
     return (
@@ -190,7 +190,7 @@ def _reason(error: Exception) -> str:
 
 
 def _key(sock: socket.socket) -> str:
-    """What tells a connection from the others: its two ends; empty for one that has ended meanwhile."""
+    """Return the name of a connection in the document: its two ends; empty if it has ended meanwhile."""
     try:
         return repr((sock.getsockname(), sock.getpeername()))
     except OSError:
@@ -199,14 +199,14 @@ def _key(sock: socket.socket) -> str:
 
 @dataclass
 class Estate:
-    """Collects what we leave."""
+    """Collects connections and members for the process after us."""
 
     members: list[Member] = field(default_factory=list)
     _connections: list[tuple[socket.socket, bytes]] = field(default_factory=list)
     _size: int = 0
 
     def keep(self, sock: socket.socket, owed: bytes) -> None:
-        """Leave a connection, with what its peer is still owed; it is reset where that is too much."""
+        """Hand over a connection and the bytes that its peer is owed; reset it if they are too many."""
         self._size += len(owed)
         if self._size > MAX_OWED:
             self._size -= len(owed)

@@ -38,7 +38,7 @@ KEYS = {
 
 @dataclass(frozen=True)
 class Sockets:
-    """What the daemon listens on, by service: `echo-tcp`, `echo-udp`, `dictionary`, `chat`, `command`."""
+    """The sockets of each service, and what a start has to say about them."""
 
     by_service: Mapping[str, Sequence[socket.socket]] = field(default_factory=dict)
     control: socket.socket | None = None  # where netechoctl asks
@@ -71,7 +71,7 @@ class Sockets:
         return [(service, bound_to(sock)) for service, socks in self.by_service.items() for sock in socks]
 
     def filenos(self) -> list[int]:
-        """Every descriptor, for whoever closes the others."""
+        """Every descriptor, to be kept when all others are closed."""
         control = [self.control] if self.control is not None else []
         return [
             sock.fileno() for socks in (*self.by_service.values(), control, self.unused) for sock in socks
@@ -84,7 +84,7 @@ def open_sockets(
     identity: Identity | None = None,
     explicit: Collection[str] = (),
 ) -> Sockets:
-    """For each service that is on: what was passed under its name, else what its `listen` says.
+    """Take the sockets that were passed for each service that is on, or bind the addresses of its `listen`.
 
     `identity` is the user that the daemon becomes, who then owns the control socket. `explicit` are the keys
     that the operator has set. A service whose addresses cannot be bound stays off; SocketError is raised when
@@ -147,7 +147,7 @@ class _Opening:
             raise self._first
 
     def _refuse(self, name: str) -> None:
-        """Do not use what was passed; say why, and what can be done."""
+        """Warn that a passed socket is not used, why, and what can be done."""
         if name not in KEYS:
             known = ", ".join(KEYS)
             self._warn(f"socket passed as {name} is not used: no such service is on; the names are {known}")
@@ -197,7 +197,7 @@ class _Opening:
 
 
 def discard(sock: socket.socket) -> None:
-    """Throw away what has arrived at a passed socket whose service is off: nobody must be answered later."""
+    """Drop what waits in a passed socket of a disabled service, so that it is not answered later."""
     with suppress(OSError):
         for _ in range(DISCARDED):
             if sock.type == socket.SOCK_STREAM:
@@ -207,7 +207,7 @@ def discard(sock: socket.socket) -> None:
 
 
 class Retries:
-    """Tries again, for as long as the daemon runs, to bind what was taken when it started."""
+    """Tries again and again to bind the addresses that were taken at the start."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""The daemon's log: `log.txt` for what happens, `log.error` for what should not, and never a wait.
+"""The daemon's log: `log.txt` for events, `log.error` for errors. Logging never waits.
 
 All code logs through `logging.getLogger("netechod...")`. The handler here only fixes the message and queues
-it; one thread does everything that a disk, a pipe or the journal could make somebody wait for.
+it. One thread does all writing, because a disk, a pipe or the journal may make it wait.
 """
 
 import logging
@@ -46,7 +46,7 @@ def journal_wanted(setting: str) -> bool:
 
 @dataclass(frozen=True)
 class _Reopen:
-    """An order to the writer to open the files anew, and whom to tell what came of it."""
+    """An order to the writer: open the files anew, then call `done`."""
 
     done: Callable[[str], object] | None
 
@@ -138,7 +138,7 @@ class Logs:
         self._queue.put(_Reopen(done))
 
     def close(self, timeout: float = 1.0) -> None:
-        """Write what is queued, but wait no longer than `timeout` seconds; then let go of the logger."""
+        """Write the queued lines, but wait no longer than `timeout` seconds; then let go of the logger."""
         _LOGGER.removeHandler(self._handler)
         _LOGGER.setLevel(logging.NOTSET)
         _LOGGER.propagate = True
@@ -219,15 +219,15 @@ class _Writer:
         if self._journal:
             return JournalCopy()
         if self._copy_to is not None:
-            with suppress(OSError):  # it is closed: nobody is there to read
+            with suppress(OSError):  # the descriptor is closed
                 return DescriptorCopy(self._copy_to)
         return None
 
     def _next_batch(self) -> list[_Item]:
-        """Wait for something to do, and take what else has come meanwhile."""
+        """Wait for an item, and take those that have come meanwhile, too."""
         queue = self._handler.queue
         batch = [queue.get()]
-        while len(batch) < BATCH and not queue.empty():  # nobody else takes: what is there stays there
+        while len(batch) < BATCH and not queue.empty():  # only this thread takes items
             batch.append(queue.get())
         return batch
 
@@ -246,7 +246,7 @@ class _Writer:
         return True
 
     def _reopen(self, order: _Reopen) -> None:
-        """Open what the paths name now. Where that fails, go on in the open file, and tell the reason."""
+        """Open the files that the paths name now. Where that fails, keep the open file and tell why."""
         failures = []
         for file in (self._text, self._error):
             try:
@@ -274,7 +274,7 @@ class _Writer:
         return self.render(entry, self._pid).encode() + b"\n"
 
     def _show(self, entry: Entry, line: bytes) -> None:
-        """Give the copy, if there is one, what the files got."""
+        """Give the entry to the copy, if there is one."""
         if self._copy is not None:
             self._copy.write(entry, line)
 

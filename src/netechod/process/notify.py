@@ -59,13 +59,13 @@ class Notifier:
         self._timer: Timer | None = None  # when they are sent again
 
     def retry_on(self, loop: Loop) -> None:
-        """From now on send again, on this loop, what must arrive and was not taken."""
+        """From now on, send messages that must arrive again on this loop until they are taken."""
         self._loop = loop
         self._retry_later()
 
     @property
     def watchdog_interval(self) -> float | None:
-        """Seconds between two calls of `feed_watchdog`, half of what is allowed; None: nobody watches."""
+        """Seconds between two calls of `feed_watchdog`, half of the allowed time; None without a watchdog."""
         return self._watchdog_interval
 
     def ready(self, status: str) -> None:
@@ -77,7 +77,7 @@ class Notifier:
         self._insist(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def status(self, text: str) -> None:
-        """Say in one line what `systemctl status` shows."""
+        """Set the line that `systemctl status` shows."""
         self._tell(_status(text))
 
     def stopping(self, status: str) -> None:
@@ -105,7 +105,7 @@ class Notifier:
         return len(fds)
 
     def take_back(self, name: str) -> None:
-        """Have the manager keep them no longer: what we have inherited is ours to close."""
+        """Have the manager keep them no longer. We own the descriptors that we have inherited."""
         self._insist(f"FDSTOREREMOVE=1\nFDNAME={name}")
 
     def barrier(self) -> None:
@@ -120,7 +120,7 @@ class Notifier:
         os.close(reader)
 
     def _tell(self, message: str, fds: Sequence[int] = (), patience: float = 0.0) -> bool:
-        """Send, if there is somebody to hear it. False when it is not taken; serving goes on all the same."""
+        """Send a message. Returns False if there is no manager, or it does not take the message."""
         if not self._address:
             return False
         try:
@@ -130,13 +130,13 @@ class Notifier:
         return True
 
     def _insist(self, message: str) -> None:
-        """Send what must arrive, behind what waits already."""
+        """Send a message that must arrive, after those that wait already."""
         if self._address:
             self._unsent.append(message)
             self._flush()
 
     def _flush(self) -> None:
-        """Send what waits, in order, until something is not taken."""
+        """Send the waiting messages, in order, until one is not taken."""
         while self._unsent and self._tell(self._unsent[0]):
             del self._unsent[0]
         del self._unsent[:-MAX_UNSENT]
@@ -201,7 +201,7 @@ def listen_fds(lister: Lister | None = None) -> dict[str, list[int]]:
 
 
 def listed_in_environment() -> dict[int, str]:
-    """What sd_listen_fds_with_names(3) finds, read from the environment by ourselves."""
+    """Read the environment as sd_listen_fds_with_names(3) does."""
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return {}
     count = int(os.environ.get("LISTEN_FDS", "0"))
@@ -224,7 +224,7 @@ def _libsystemd_lister() -> Lister | None:
 
 
 def _watchdog_interval(allowed: str, pid: str) -> float | None:
-    """Half of the microseconds `allowed`, in seconds, if it is `pid`, or anybody, who is watched: us."""
+    """Return half of the microseconds `allowed`, in seconds; None if another process than us is watched."""
     if pid not in ("", str(os.getpid())) or not _number(allowed):
         return None
     return _number(allowed) / 2 / 1_000_000

@@ -39,7 +39,7 @@ class Pidfile:
     """
 
     def __init__(self, path: Path, identity: Identity | None = None) -> None:
-        """`identity`: the user that the daemon becomes; what is made for the file is made for that user."""
+        """`identity`: the user that the daemon becomes, for whom file and directory are made."""
         self._path = path
         self._identity = identity or identity_of("", "")
         self._fd = -1
@@ -111,7 +111,7 @@ class Pidfile:
         self._fd, self._owner = -1, 0
 
     def _try_lock(self) -> bool:
-        """Lock the file that the path names; False when it went away meanwhile and there is a new one.
+        """Lock the file that the path names; False if the path names another file by then.
 
         An instance that ends between our open(2) and our flock(2) takes the file with it, and a lock on a
         file without a name would keep nobody out.
@@ -151,7 +151,7 @@ class Pidfile:
                 self._path.unlink()
 
     def _lock_or_refuse(self, fd: int) -> None:
-        """Take the lock, or name the one who has it."""
+        """Take the lock, or raise AlreadyRunningError with the pid of the holder."""
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -169,7 +169,7 @@ class Pidfile:
             return False
 
     def _refusal(self, error: OSError) -> PermissionRefusedError:
-        """What the operator is told about a path that cannot be used."""
+        """Say why the path cannot be used."""
         return self._unusable("it is a symbolic link" if error.errno == errno.ELOOP else str(error.strerror))
 
     def _unusable(self, why: str) -> PermissionRefusedError:

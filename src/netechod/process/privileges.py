@@ -178,7 +178,7 @@ def _is_open_to(uid: int, groups: frozenset[int], step: Path) -> bool:
     """Whether a link or directory belongs to the user, or is a directory in which the user may rename."""
     try:
         link, target = step.lstat(), step.stat()
-    except OSError:  # it is missing: who makes it, owns it, and then it is looked at again
+    except OSError:  # it is missing; `make_directory` looks again once it is there
         return False
     if uid in (link.st_uid, target.st_uid):
         return True

@@ -1,4 +1,4 @@
-"""A reload: read everything beside what is in use, then swap it in whole, or keep what there is and say why.
+"""A reload reads everything anew, then swaps it in whole, or changes nothing and says why.
 
 It runs in steps, so that the loop serves between two of them. The configuration and its keys are read on a
 thread, because a disk or a user database on a network may make somebody wait.
@@ -39,7 +39,7 @@ class ReloadError(NetechodError):
 
 @dataclass(frozen=True)
 class Fresh:
-    """What a reload has read, whole and beside what is in use."""
+    """Everything that a reload has read; none of it is in use yet."""
 
     loaded: Loaded
     edition: Dictionary
@@ -54,7 +54,7 @@ class Reading:
         self._background: Background[Loaded] = Background(loop, "reading the configuration", PATIENCE)
 
     def steps(self, loaded: Loaded, old: Dictionary) -> Steps[Fresh]:
-        """Read what `loaded` and `old` were read from. Raises ReloadError."""
+        """Read the files of `loaded` and `old` again. Raises ReloadError."""
         try:
             fresh = yield from self._background.call(lambda: with_keys(loaded.reread()))
         except NetechodError as error:
@@ -74,7 +74,7 @@ class Reading:
 
 
 class Reload:
-    """One reload after the other: `prepare` reads, `commit` swaps in what it has read."""
+    """The steps of a reload: `prepare` reads, `commit` swaps the result in."""
 
     def __init__(
         self, at_start: Config, prepare: Callable[[], Steps[Fresh]], commit: Callable[[Fresh], object]
@@ -85,7 +85,7 @@ class Reload:
         self._commit = commit
 
     def steps(self) -> Steps[Outcome]:
-        """Reload once; what was wrong is logged, and told in the outcome."""
+        """Reload once. A failure is logged, and is in the outcome."""
         begun = time.monotonic()
         try:
             fresh = yield from self._prepare()
@@ -98,7 +98,7 @@ class Reload:
         return replace(outcome, when=wall_clock(), seconds=time.monotonic() - begun)
 
     def _committed(self, fresh: Fresh) -> Outcome:
-        """Swap it in; what the outcome tells of the keys compares with the last reload and with the start."""
+        """Swap it in. `keys` compares with the last reload, `waiting` with the start."""
         config = fresh.loaded.config
         keys = tuple(key for key in changed(self._in_use, config) if key in LIVE_KEYS)
         waiting = tuple(key for key in changed(self._at_start, config) if key not in LIVE_KEYS)
@@ -120,7 +120,7 @@ class Reloader:
         self._again: list[Callable[[Outcome], None]] = []  # for the one after it
 
     def request(self, done: Callable[[Outcome], None] = lambda outcome: None) -> None:
-        """Reload, now or after the reload that is running, and call `done` with what came of it."""
+        """Reload, now or after the reload that is running, and call `done` with the outcome."""
         self._again.append(done)
         if self._running is None:
             self._start()

@@ -23,12 +23,12 @@ log = logging.getLogger(__name__)
 
 
 class RunFiles:
-    """Watches names. `renewals` has for each what makes it again, and returns whether that was needed."""
+    """Watches names. Each function of `renewals` makes a lost name again and returns whether it was lost."""
 
     def __init__(self, loop: Loop, renewals: Mapping[str, Callable[[], bool]]) -> None:
         self._loop = loop
         self._renewals = renewals
-        self._told: set[str] = set()  # what could not be made again, to say it once
+        self._told: set[str] = set()  # names that could not be made again: that is said once
         loop.call_at(loop.now + INTERVAL, self._check_often)
 
     def check(self) -> None:
@@ -78,13 +78,13 @@ class ControlSocket:
         return True
 
     def close(self) -> None:
-        """Remove the name and answer nobody any more."""
+        """Remove the name and close all connections."""
         if self._server is not None:
             remove_control(self._path)
             self._server.close()
 
     def _serve(self, sock: socket.socket) -> None:
-        """Answer there. Who has asked on the socket before still gets its answer."""
+        """Answer on this socket. Questions that were asked on the one before still get their answers."""
         if self._server is not None:
             self._loop.call_at(self._loop.now + GRACE, self._server.close)
         self._server = ControlServer(self._loop, sock, self._commands, self._allowed_uids)
@@ -92,7 +92,7 @@ class ControlSocket:
 
 
 def _name_of(path: Path) -> tuple[int, int] | None:
-    """What the path names: device and inode; None for nothing."""
+    """Return device and inode of the file that the path names; None if there is none."""
     try:
         status = os.lstat(path)
     except OSError:

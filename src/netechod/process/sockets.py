@@ -10,9 +10,8 @@ from netechod.errors import SocketError
 from netechod.process.config import Chat, Command, Dictionary, EchoTcp, EchoUdp
 from netechod.process.config_values import Address
 
-UDP_RECEIVE_BUFFER = (
-    4 * 1024 * 1024
-)  # bytes asked for, the kernel grants less: questions wait there in a rush
+# Bytes; the kernel may grant less. Datagrams of a burst wait there.
+UDP_RECEIVE_BUFFER = 4 * 1024 * 1024
 SOCKET_FAILED, BIND_FAILED, LISTEN_FAILED = 2, 3, 4  # the tutorials' exit codes
 
 log = logging.getLogger(__name__)
@@ -66,7 +65,7 @@ def unknown_interfaces(addresses: Iterable[Address]) -> Iterator[str]:
 
 
 def _sockaddr(address: Address) -> tuple[str, int] | tuple[str, int, int, int]:
-    """What bind(2) takes. Raises OSError where there is no such interface (RFC 4007, 11: the zone)."""
+    """Return the arguments of bind(2). Raises OSError if there is no such interface (RFC 4007, 11)."""
     host, _, zone = address.host.partition("%")
     if not zone:
         return host, address.port
@@ -108,7 +107,7 @@ def adopt(fd: int, name: str) -> socket.socket:
 
 
 def _listen(address: Address, settings: EchoTcp, level: int) -> socket.socket:
-    """A listening socket. What is set on it, its connections inherit (tcp(7), socket(7))."""
+    """Return a listening socket. Its connections inherit its options (tcp(7), socket(7))."""
     sock, address = _create(address, socket.SOCK_STREAM, level)
     # Without it a restart would have to wait for the connections in TIME_WAIT (RFC 9293, 3.6.1).
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -133,7 +132,7 @@ def _listen(address: Address, settings: EchoTcp, level: int) -> socket.socket:
 def _open_udp(address: Address, level: int) -> socket.socket:
     """A bound socket. Never SO_REUSEADDR here: a second process could steal the traffic (socket(7))."""
     sock, address = _create(address, socket.SOCK_DGRAM, level)
-    with suppress(OSError):  # what the kernel grants is enough to start with
+    with suppress(OSError):  # the kernel may grant less
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UDP_RECEIVE_BUFFER)
     _bind(sock, address, "UDP", level)
     return sock

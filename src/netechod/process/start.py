@@ -1,4 +1,4 @@
-"""One start, from the command line's wishes to the last log line: the list to read top to bottom."""
+"""One start, from the command line to the last log line: the list to read top to bottom."""
 
 import faulthandler
 import logging
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the command line asks for."""
+    """The options of the command line."""
 
     config: Path | None
     overrides: Sequence[str] = ()
@@ -66,7 +66,7 @@ def run(wishes: Wishes) -> None:
     except NetechodError as error:
         notifier.status(f"not running: {_first_line(error)}")
         raise
-    except Exception:  # a defect: its traceback belongs in log.error, whoever started us
+    except Exception:  # a defect; `_run` has logged its traceback
         notifier.status("not running: internal error, see log.error")
         raise
 
@@ -106,7 +106,7 @@ def _first_line(error: NetechodError) -> str:
 
 
 def _prepare() -> SignalSource:
-    """Put in order what we have inherited, before anybody knows whom to signal."""
+    """Put inherited state in order, first of all: descriptors, umask, signals."""
     ensure_stdio()
     os.umask(0o022)  # of directories that are missing on the way to ours; `settle_in` has the one that stays
     faulthandler.enable(2)  # a watchdog's SIGABRT then shows, in the journal, where the loop hangs
@@ -135,7 +135,7 @@ def _first_edition(loader: Loader, settings: Settings) -> Steps[Dictionary]:
 
 
 class _Start:
-    """What the steps of a start have in common."""
+    """The steps of a start, and the state that they share."""
 
     def __init__(self, loaded: Loaded, notifier: Notifier, *, foreground: bool) -> None:
         config = loaded.config
@@ -159,7 +159,7 @@ class _Start:
         self.pidfile.lock()  # before binding: a second instance must not get as far as to disturb the first
 
     def open_sockets(self, adopted: Mapping[str, Sequence[int]]) -> Sockets:
-        """Adopt what was passed and bind the rest."""
+        """Adopt the passed sockets and bind the others."""
         if self._config.command.enabled:
             await_next_second()
         self._sockets = open_sockets(self._config, adopted, self._identity, self._explicit)
@@ -208,7 +208,7 @@ class _Start:
         self._logs_open = True
 
     def announce(self, status: str) -> None:
-        """Tell everybody who waits for it that the daemon serves."""
+        """Tell the log, the service manager and the starter that the daemon serves."""
         log.info("ready: %s", status)
         self.notifier.ready(status)
         self._readiness.ready("\nnetechod: warning: ".join(self._sockets.complaints))

@@ -1,4 +1,4 @@
-"""What the daemon is doing, as a value, and in words."""
+"""The status of the daemon, as a value and in words."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from netechod.process.dictionary_changes import Changes
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a reload did; with an `error` it did nothing."""
+    """The result of a reload; with an `error` nothing has changed."""
 
     error: str = ""
     when: float = 0.0  # seconds since the epoch
@@ -42,7 +42,7 @@ class Presence:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """One moment of the daemon; what is None belongs to a service that is off."""
+    """The daemon at one moment; values of services that are off are None."""
 
     version: str
     pid: int
@@ -56,7 +56,7 @@ class Status:
     commands: int | None  # that run
     log_lost: int  # lines that no log file has
     last_reload: Outcome | None
-    complaints: Sequence[str] = ()  # what is not as the configuration has it: services that are off, and why
+    complaints: Sequence[str] = ()  # differences from the configuration: services that are off, and why
 
     def line(self) -> str:
         """One telling line: `systemctl status` shows it."""

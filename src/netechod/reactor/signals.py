@@ -36,7 +36,7 @@ class SignalSource:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     def deliver_to(self, loop: Loop, handlers: Mapping[signal.Signals, Callback]) -> None:
-        """From now on call `handlers` on `loop`; what was noted until now comes first."""
+        """From now on call `handlers` on `loop`, first for the signals that were noted before."""
         self._loop = loop
         self._handlers = handlers
         # A full bell has been rung: the default warning would only write to stderr, once per signal.
@@ -48,7 +48,7 @@ class SignalSource:
         return any(number in self._noted for number in signals)
 
     def close(self) -> None:
-        """Ignore what comes from now on: we end in our own way, and not by the second of two TERMs."""
+        """Ignore all further signals: a second TERM must not interrupt the end."""
         signal.set_wakeup_fd(-1)
         for number in self._signals:
             signal.signal(number, signal.SIG_IGN)
