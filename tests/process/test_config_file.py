@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -302,6 +303,13 @@ def test_only_the_problems_that_are_shown_are_looked_at_closely(monkeypatch: pyt
     monkeypatch.setattr(config_problems, "get_close_matches", none_close)
     complaint("".join(f"key{number} = 1\n" for number in range(1000)))
     assert len(asked) == 100
+
+
+def test_the_mark_stands_below_its_spot_whatever_is_before_it() -> None:
+    report = complaint("'苹e\u0301'.x = 1\n[chat]\n", "log.level=DEBUG")
+    line, mark = next(pair for pair in pairwise(report.splitlines()) if pair[1].endswith("^"))
+    assert line.startswith("1 | '苹e\u0301'.x")
+    assert mark == "  | ^^^^^"
 
 
 def test_a_file_too_large_for_a_configuration_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
