@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -40,11 +41,55 @@ def test_a_file_that_nobody_else_can_use_is_taken(path: Path, mode: int) -> None
         assert refusal(path) == "FILE: Permission denied"
 
 
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o700, 0o4600, 0o644])
-def test_a_file_that_others_can_use_is_refused(path: Path, mode: int) -> None:
+@pytest.mark.parametrize(
+    ("mode", "why"),
+    [
+        (0o604, "others can use it"),
+        (0o620, f"group {os.getegid()} can use it"),
+        (0o700, "more than 0600"),
+        (0o4600, "more than 0600"),
+        (0o644, "others can use it"),
+    ],
+)
+def test_a_file_that_others_can_use_is_refused(path: Path, mode: int, why: str) -> None:
     path.write_text("ops 0123\n", encoding="utf-8")
     path.chmod(mode)
-    assert refusal(path) == f"FILE: has mode {mode:04o}, others can use it"
+    assert refusal(path) == f"FILE: has mode {mode:04o}, {why}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("mode", [0o440, 0o640])
+def test_a_group_that_is_not_ours_alone_is_told_with_a_remedy(path: Path, mode: int) -> None:
+    path.write_text("ops 0123\n", encoding="utf-8")
+    path.chmod(mode)
+    os.chown(path, 0, 12345)
+    with pytest.raises(KeyFileError, match="group 12345 can use it") as caught:
+        read_keys(path, ME)
+    assert caught.value.hint == f"chmod 600 {path}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_of_root_that_a_group_of_ours_alone_can_read_is_taken(path: Path) -> None:
+    path.write_text("ops 0123\n", encoding="utf-8")
+    path.chmod(0o440)
+    os.chown(path, 0, 12345)
+    before = os.getgroups()
+    os.setgroups([12345])
+    try:
+        assert read_keys(path, ME) == {"ops": b"0123"}
+    finally:
+        os.setgroups(before)
+
+
+def test_on_a_read_only_file_system_nobody_is_sent_to_chmod(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_text("ops 0123\n", encoding="utf-8")
+    path.chmod(0o444)
+    monkeypatch.setattr(os, "fstatvfs", lambda fd: SimpleNamespace(f_flag=os.ST_RDONLY))
+    with pytest.raises(KeyFileError, match="others can use it") as caught:
+        read_keys(path, ME)
+    assert caught.value.hint.startswith("the file system is read-only: have the secret store")
 
 
 def test_a_file_of_somebody_else_s_is_refused(path: Path) -> None:

@@ -1,6 +1,6 @@
 """Key files: lines of `<key id> <secret>`, for the daemon and for the client.
 
-What a file says is never repeated in an error: it may be a secret.
+An error never quotes the file: the text may be a secret.
 """
 
 import os
@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from netechod.errors import NetechodError, reason_of
+from netechod.file_access import has_access_list, unwelcome
 from netechod.services.signing import KEY_ID
 
 MAX_SIZE = 1 << 20  # bytes; a longer file holds something else
@@ -18,7 +19,7 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # the latter: opening a FIF
 
 
 class KeyFileError(NetechodError):
-    """A key file that cannot be used, why, and what to do."""
+    """A key file cannot be used: the reason, and a hint what to do."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -26,16 +27,16 @@ class KeyFileError(NetechodError):
 
 
 def read_keys(path: Path, owners: Collection[int]) -> dict[str, bytes]:
-    """The secrets by key id, in the order of the file. Raises KeyFileError.
+    """Return the secrets by key id, in the order of the file. Raises KeyFileError.
 
-    It has to belong to one of `owners`, and nobody else may be able to read it.
+    The file has to belong to one of `owners`, user ids, and nobody else may be able to read or write it.
     """
     try:
         fd = os.open(path, _FLAGS)
     except OSError as error:
         raise KeyFileError(reason_of(error)) from None
     try:
-        _check(path, os.fstat(fd), owners)
+        _check(path, fd, owners)
         text = os.read(fd, MAX_SIZE).decode()
     except UnicodeDecodeError:
         raise KeyFileError(f"{path}: is not UTF-8") from None
@@ -51,18 +52,32 @@ def read_keys(path: Path, owners: Collection[int]) -> dict[str, bytes]:
     return keys
 
 
-def _check(path: Path, found: os.stat_result, owners: Collection[int]) -> None:
-    """Whether the file is one, and whose."""
+def _check(path: Path, fd: int, owners: Collection[int]) -> None:
+    """Refuse anything but a regular file of an owner that nobody else can use."""
+    found = os.fstat(fd)
     mode = stat.S_IMODE(found.st_mode)
     if not stat.S_ISREG(found.st_mode):
         raise KeyFileError(f"{path}: is not a regular file")
     if found.st_size > MAX_SIZE:
         raise KeyFileError(f"{path}: is larger than {MAX_SIZE} bytes")
-    if mode & ~0o600:
-        raise KeyFileError(f"{path}: has mode {mode:04o}, others can use it", f"chmod 600 {path}")
     if found.st_uid not in owners:
         wanted = " or ".join(f"user {uid}" for uid in sorted(owners))
         raise KeyFileError(f"{path}: belongs to user {found.st_uid}", f"it has to belong to {wanted}: chown")
+    if mode & ~0o666:
+        raise KeyFileError(f"{path}: has mode {mode:04o}, more than 0600", _remedy(path, fd))
+    grant = unwelcome(fd, owners)
+    if grant is not None:
+        raise KeyFileError(f"{path}: has mode {mode:04o}, {grant} can use it", _remedy(path, fd))
+
+
+def _remedy(path: Path, fd: int) -> str:
+    """Return a hint how to close the file to others."""
+    if os.fstatvfs(fd).f_flag & os.ST_RDONLY:
+        return (
+            "the file system is read-only: have the secret store hand the file out with mode 0400, "
+            "or 0440 to a group that the daemon's user alone is in"
+        )
+    return f"setfacl -b {path}; chmod 600 {path}" if has_access_list(fd) else f"chmod 600 {path}"
 
 
 def _entries(path: Path, text: str) -> Iterator[tuple[int, str, str]]:

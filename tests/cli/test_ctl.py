@@ -20,8 +20,7 @@ from support.netecho import environment
 
 from netechod import __version__
 from netechod.cli.ctl import CONFIG, SOCKET, default_socket, main, parse
-from netechod.process.reloading import Outcome
-from netechod.process.status import DictionaryStatus, Status
+from netechod.process.status import DictionaryStatus, Outcome, Status
 
 CTL = [sys.executable, "-m", "netechod.cli.ctl"]
 CLEAR = "\x1b[H\x1b[2J"

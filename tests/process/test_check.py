@@ -1,5 +1,6 @@
 """The check: it accepts and refuses what a start would, and touches nothing."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,21 @@ def test_every_problem_of_the_configuration_is_told_at_once(config: Path) -> Non
     assert f"error: {config}:3: chat.max_members: must be an integer" in told
     assert "log.level: must be one of" in told
     assert "3 errors" in told
+
+
+@pytest.mark.parametrize("zone", ["nosuch0", "999999", "99999999999999", "x" * 100])
+def test_an_address_on_an_interface_that_is_not_there_is_told(config: Path, zone: str) -> None:
+    address = f"[fe80::1%{zone}]:8081"
+    assert (
+        refusal(config, f"dictionary.listen={address}") == f"error: {address}: there is no interface {zone}"
+    )
+    assert check(config, [f"chat.listen={address}", "chat.enabled=false"])[0] == f"{config}: ok"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can tell what another user can read")
+def test_files_that_the_daemons_user_cannot_read_are_told(config: Path) -> None:
+    words = config.with_name("dict.txt")
+    words.chmod(0o600)
+    lines = check(config, ["daemon.user=65534"])
+    assert f"warning: dictionary.file: user 65534 cannot read {words}: a reload will fail" in lines
+    assert refusal(config, "daemon.user=nosuchuser") == "error: daemon.user: there is no user 'nosuchuser'"

@@ -15,8 +15,7 @@ from support.looping import receive_rest, run_until, turn
 from netechod.process.commands import commands
 from netechod.process.control import ControlServer
 from netechod.process.dictionary_changes import Changes
-from netechod.process.reloading import Outcome
-from netechod.process.status import Presence, Status
+from netechod.process.status import Outcome, Presence, Status
 from netechod.reactor.loop import Loop
 from netechod.services.dictionary import MemoryDictionary
 from netechod.services.dictionary_parser import DictionaryParser
@@ -51,6 +50,7 @@ class Journal:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.trouble = ""
         self.reloads: list[Callable[[Outcome], None]] = []
         self.edition = edition_of(WORDS)
         self.config = STATUS.config
@@ -67,8 +67,9 @@ class Journal:
     def stop(self, reason: str) -> None:
         self.told.append(f"stop {reason}")
 
-    def reopen_logs(self) -> None:
+    def reopen_logs(self, done: Callable[[str], object]) -> None:
         self.told.append("reopen")
+        done(self.trouble)
 
     def set_log_level(self, level: str) -> None:
         self.told.append(f"level {level}")
@@ -228,6 +229,11 @@ def test_who_leaves_before_the_reload_is_done_harms_nobody(bench: Bench) -> None
 def test_logs_are_reopened_before_the_answer(bench: Bench) -> None:
     assert bench.ask("reopen") is None
     assert bench.daemon.told == ["reopen"]
+
+
+def test_logs_that_cannot_be_opened_are_the_answer(bench: Bench) -> None:
+    bench.daemon.trouble = "cannot open log.txt: Is a directory"
+    assert bench.ask("reopen") == "cannot open log.txt: Is a directory"
 
 
 def test_the_daemon_stops_after_the_answer(bench: Bench) -> None:

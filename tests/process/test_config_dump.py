@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from netechod.process.command_check import doubts
 from netechod.process.commanding import build_policy
-from netechod.process.config import keys
+from netechod.process.config import KEYS
 from netechod.process.config_dump import dump
 from netechod.process.config_file import load, needs_restart
 from netechod.process.config_places import leaves, quoted
@@ -62,7 +62,7 @@ def test_a_dump_names_every_key_and_where_its_value_comes_from(tmp_path: Path) -
     assert '\n[command.allow.x]\nargv = ["/bin/true", "-x"]  # --set\nparameters = []  # default\n' in text
     assert not [line for line in text.splitlines() if line and not re.match(r"\[|\w+ = .+  # \S", line)]
     dumped = [".".join(names) for names, _ in leaves(tomllib.loads(text))]
-    assert {key for key, _ in keys()} - set(dumped) == {"command.allow"}
+    assert KEYS.keys() - set(dumped) == {"command.allow"}
 
 
 def uncommented(line_of_a_key: str = "#") -> str:
@@ -82,7 +82,7 @@ def test_the_installed_file_shows_every_key_with_its_default_in_order(tmp_path: 
     loaded = load(path)
     assert loaded.config == load(None).config
     shown = [".".join(names) for names, _ in leaves(tomllib.loads(path.read_text(encoding="utf-8")))]
-    assert shown == [key for key, _ in keys() if key != "command.allow"]
+    assert shown == [key for key in KEYS if key != "command.allow"]
 
 
 def test_the_installed_file_marks_what_waits_for_a_restart() -> None:

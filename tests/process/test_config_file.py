@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netechod.errors import ConfigError
+from netechod.process import config_problems, config_toml
 from netechod.process.config_file import load
 
 Write = Callable[..., Path]
@@ -278,6 +280,70 @@ def test_a_missing_file_a_directory_and_a_fifo_are_refused_without_waiting(here:
         with pytest.raises(ConfigError) as caught:
             load(Path(name))
         assert str(caught.value).startswith(f"error: {name}: {reason}")
+
+
+def test_of_many_problems_the_first_hundred_are_shown_and_the_others_counted() -> None:
+    text = "[chat]\n" + "".join(f"key{number} = 1\n" for number in range(5000)) + "mode = 2\n"
+    report = complaint(text, "chat.join=never")
+    shown = [line for line in report.splitlines() if line.startswith("error: ")]
+    assert shown[:-1] == [
+        f"error: bad.toml:{number + 2}: chat.key{number}: unknown key" for number in range(100)
+    ]
+    assert shown[-1] == "error: 4902 more errors are not shown"
+    assert report.endswith("\nbad.toml: 5002 errors; the configuration was not applied")
+
+
+def test_only_the_problems_that_are_shown_are_looked_at_closely(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def none_close(word: str, *_: object, **__: object) -> list[str]:
+        asked.append(word)
+        return []
+
+    monkeypatch.setattr(config_problems, "get_close_matches", none_close)
+    complaint("".join(f"key{number} = 1\n" for number in range(1000)))
+    assert len(asked) == 100
+
+
+def test_the_mark_stands_below_its_spot_whatever_is_before_it() -> None:
+    report = complaint("'苹e\u0301'.x = 1\n[chat]\n", "log.level=DEBUG")
+    line, mark = next(pair for pair in pairwise(report.splitlines()) if pair[1].endswith("^"))
+    assert line.startswith("1 | '苹e\u0301'.x")
+    assert mark == "  | ^^^^^"
+
+
+def test_a_file_too_large_for_a_configuration_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config_toml, "MAX_SIZE", 20)
+    assert complaint("#" * 21).startswith("error: bad.toml: is larger than 20 bytes\n")
+
+
+@pytest.fixture
+def removed_directory(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (here / "removed").mkdir()
+    monkeypatch.chdir(here / "removed")
+    (here / "removed").rmdir()
+    return here
+
+
+def test_absolute_names_need_no_working_directory(removed_directory: Path) -> None:
+    file = removed_directory / "good.toml"
+    file.write_text("[chat]\nmax_members = 7\n")
+    assert load(file).config.chat.max_members == 7
+    assert load(file).reread().config.chat.max_members == 7
+
+
+def test_relative_names_in_a_removed_directory_are_told_by_their_place(removed_directory: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(Path("bad.toml"), ["dictionary.file=words", "dictionary.index=words.index"])
+    gone = "must be an absolute name: the working directory has been removed"
+    shown = [
+        line.partition(" (got")[0] for line in str(caught.value).splitlines() if line.startswith("error")
+    ]
+    assert shown == [
+        f"error: bad.toml: {gone}",
+        f"error: --set dictionary.file=words: dictionary.file: {gone}",
+        f"error: --set dictionary.index=words.index: dictionary.index: {gone}",
+    ]
 
 
 def test_without_a_file_the_defaults_hold() -> None:

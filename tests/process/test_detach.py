@@ -178,11 +178,15 @@ def failure(daemon: Daemon, settings: Mapping[str, object], *options: str) -> tu
     return status, said
 
 
+# By default only the service whose port is taken stays off.
+STRICT = {"daemon.strict_start": True}
+
+
 def test_a_taken_port_ends_the_start_with_3(tmp_path: Path) -> None:
     with Daemon(tmp_path) as daemon, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        assert failure(daemon, {}, "--set", f"chat.listen=127.0.0.1:{port}") == (
+        assert failure(daemon, STRICT, "--set", f"chat.listen=127.0.0.1:{port}") == (
             3,
             f"netechod: error: cannot bind UDP 127.0.0.1:{port}: Address already in use\n"
             f"  hint: see who holds it: ss -lunp 'sport = :{port}'\n",
@@ -195,9 +199,19 @@ def test_a_port_on_which_somebody_listens_ends_the_start_with_3(tmp_path: Path) 
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         place = "127.0.0.1:{1}".format(*taken.getsockname())
-        status, said = failure(daemon, {}, "--set", f"echo.tcp.listen={place}")
+        status, said = failure(daemon, STRICT, "--set", f"echo.tcp.listen={place}")
         assert status == 3
         assert said.startswith(f"netechod: error: cannot bind TCP {place}: Address already in use\n")
+
+
+def test_the_starter_passes_on_which_service_is_off(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        place = "127.0.0.1:{1}".format(*taken.getsockname())
+        daemon.detach(*any_port(), "--set", f"chat.listen={place}")
+        why = f"chat is off: cannot bind UDP {place}: Address already in use"
+        assert daemon.stderr() == f"netechod: warning: {why}\n"
+        assert daemon.end() == "stopped reason=SIGTERM"
 
 
 def test_a_missing_dictionary_ends_the_start_with_5(tmp_path: Path) -> None:

@@ -231,6 +231,39 @@ def test_an_index_can_be_made_ahead_of_the_reload(daemon: Daemon) -> None:
     assert look_up(daemon, "banana") == "unknown"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_root_makes_no_index_through_a_link_of_the_daemons_user(daemon: Daemon) -> None:
+    with TemporaryDirectory() as name:
+        victim, own = Path(name, "victim"), Path(name, "own")
+        victim.mkdir()
+        own.symlink_to(victim)
+        os.chown(own, NOBODY.pw_uid, NOBODY.pw_gid, follow_symlinks=False)
+        done = compiled(
+            daemon,
+            "--set",
+            f"dictionary.index={own}/dictionary.index",
+            "--set",
+            f"daemon.user={NOBODY.pw_name}",
+        )
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert "Permission denied" in done.stderr
+        assert list(victim.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_an_index_is_made_as_a_user_without_a_name_too(daemon: Daemon) -> None:
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        cache, words = Path(name, "cache"), Path(name, "dict.txt")
+        cache.mkdir()
+        os.chown(cache, 1000550000, 0)
+        words.write_text(WORDS, encoding="utf-8")
+        done = compiled(daemon, "--set", f"dictionary.index={cache}/dictionary.index", str(words))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert (cache / "dictionary.index").stat().st_uid == 1000550000
+
+
 def test_an_index_is_made_as_the_user_whose_directory_it_is(daemon: Daemon) -> None:
     with TemporaryDirectory() as name:  # where everybody can look, unlike pytest's
         cache, words = Path(name, "cache"), Path(name, "dict.txt")

@@ -120,6 +120,25 @@ def test_a_renamed_file_without_a_possible_successor_is_kept(file: LogFile, path
     assert path.with_suffix(".1").read_bytes() == b"one\n"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to be careful in the directories of others")
+@pytest.mark.parametrize("plant", ["symlink_to", "hardlink_to"])
+def test_root_writes_nothing_through_a_link_in_somebody_elses_directory(path: Path, plant: str) -> None:
+    victim = path.parent.with_name("victim")
+    victim.write_text("secret")
+    path.parent.mkdir()
+    getattr(path, plant)(victim)
+    os.chown(path.parent, 65534, 65534)
+    with pytest.raises(OSError, match="Too many"):
+        LogFile(path).reopen()
+    path.unlink()
+    path.write_text("before\n")
+    continued = LogFile(path)
+    continued.append(b"after\n")
+    continued.close()
+    assert path.read_text() == "before\nafter\n"
+    assert victim.read_text() == "secret"
+
+
 def test_a_full_disk_leaves_no_torn_line(file: LogFile, path: Path) -> None:
     with files_end_at(20):
         file.append(b"a" * 15 + b"\n")

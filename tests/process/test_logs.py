@@ -292,10 +292,13 @@ def test_reopening_what_cannot_be_opened_keeps_what_is_open(logs: Logs, director
     logs.open()
     (directory / "log.error").rename(directory / "log.error.1")
     (directory / "log.error").mkdir()
-    logs.reopen()
+    told: list[str] = []
+    logs.reopen(told.append)
     log.error("still somewhere")
     logs.close()
-    assert messages(directory / "log.error.1") == ["still somewhere"]
+    failure = f"cannot open {directory / 'log.error'}: Is a directory"
+    assert messages(directory / "log.error.1") == [failure, "still somewhere"]
+    assert told == [failure]
 
 
 def test_a_blocked_copy_harms_nothing(logs: Logs, directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a service manager hears from us and hands to us, through libsystemd and through our own lines."""
+"""What a service manager hears from us, whether it listens or not, and what it hands to us."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,17 +16,17 @@ from hypothesis import strategies as st
 from support.looping import FakeClock, turn
 from support.notify_socket import NotifySocket
 
+from netechod.process import notify
 from netechod.process.notify import (
+    MAX_UNSENT,
     PATIENCE,
+    RETRY,
     Notifier,
-    Sender,
     extended,
     listed_in_environment,
     send_datagram,
 )
 from netechod.reactor.loop import Loop
-
-WAYS = [pytest.param(None, id="libsystemd"), pytest.param(send_datagram, id="own")]
 
 
 @pytest.fixture
@@ -34,16 +35,10 @@ def manager(tmp_path: Path) -> Iterator[NotifySocket]:
         yield listening
 
 
-@pytest.fixture(params=WAYS)
-def sender(request: pytest.FixtureRequest) -> Sender | None:
-    chosen: Sender | None = request.param
-    return chosen
-
-
 @pytest.fixture
-def notifier(manager: NotifySocket, sender: Sender | None, monkeypatch: pytest.MonkeyPatch) -> Notifier:
+def notifier(manager: NotifySocket, monkeypatch: pytest.MonkeyPatch) -> Notifier:
     monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
-    return Notifier(sender)
+    return Notifier()
 
 
 def test_readiness_comes_with_a_status(notifier: Notifier, manager: NotifySocket) -> None:
@@ -96,10 +91,10 @@ def test_a_status_cannot_hide_a_second_assignment(notifier: Notifier, manager: N
     assert manager.wait_for(r"STATUS=苹果\nMAINPID=1\x1b[2J\x00")
 
 
-def test_an_abstract_address_works(sender: Sender | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_abstract_address_works(monkeypatch: pytest.MonkeyPatch) -> None:
     with NotifySocket(f"@netechod-test-{os.getpid()}") as manager:
         monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
-        Notifier(sender).feed_watchdog()
+        Notifier().feed_watchdog()
         manager.wait_for("WATCHDOG=1")
 
 
@@ -110,9 +105,88 @@ def test_a_vanished_socket_harms_nothing(notifier: Notifier, manager: NotifySock
     assert "NOTIFY_SOCKET" not in os.environ
 
 
-def test_without_a_manager_everything_is_silent(sender: Sender | None) -> None:
+class DeafManager:
+    """A service manager's socket that is full: nobody reads it before `hear`."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        with suppress(BlockingIOError):
+            while True:
+                send_datagram(str(path), "FILL=1")
+
+    def hear(self) -> list[str]:
+        """All that lies there, without what has filled it."""
+        self._socket.setblocking(False)
+        heard = []
+        try:
+            while True:
+                heard.append(self._socket.recv(65536).decode())
+        except BlockingIOError:
+            return [message for message in heard if message != "FILL=1"]
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def deaf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeafManager]:
+    manager = DeafManager(tmp_path / "deaf")
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "deaf"))
+    yield manager
+    manager.close()
+
+
+def test_what_a_deaf_manager_must_know_is_told_when_it_hears_again(deaf: DeafManager) -> None:
+    clock = FakeClock()
+    loop = Loop(clock=clock)
+    notifier = Notifier()
+    notifier.take_back("state")
+    notifier.retry_on(loop)
+    notifier.ready("serving")
+    notifier.status("busy")
+    notifier.feed_watchdog()
+    notifier.stopping("SIGTERM")
+    clock.advance(RETRY)
+    turn(loop)
+    assert deaf.hear() == []
+    clock.advance(RETRY)
+    turn(loop)
+    assert deaf.hear() == [
+        "FDSTOREREMOVE=1\nFDNAME=state",
+        "READY=1\nSTATUS=serving",
+        "STOPPING=1\nSTATUS=SIGTERM",
+    ]
+    clock.advance(RETRY)
+    turn(loop)
+    assert deaf.hear() == []
+    loop.close()
+
+
+def test_no_more_than_some_messages_are_kept_for_a_deaf_manager(deaf: DeafManager) -> None:
+    notifier = Notifier()
+    for number in range(3 * MAX_UNSENT):
+        notifier.ready(str(number))
+    deaf.hear()
+    notifier.reloading()
+    assert len(deaf.hear()) <= MAX_UNSENT + 1
+
+
+def test_descriptors_are_kept_by_a_manager_that_reads_within_the_time_only(
+    deaf: DeafManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "BARRIER_TIMEOUT", 0.05)
+    monkeypatch.setattr(notify, "FDS_PER_MESSAGE", 1)
+    notifier = Notifier()
+    assert notifier.store("state", [0, 1]) == 0
+    notifier.barrier()
+    deaf.hear()
+    assert notifier.store("state", [0, 1]) == 2
+
+
+def test_without_a_manager_everything_is_silent() -> None:
     assert "NOTIFY_SOCKET" not in os.environ
-    notifier = Notifier(sender)
+    notifier = Notifier()
     notifier.ready("")
     notifier.reloading()
     assert notifier.watchdog_interval is None
@@ -151,7 +225,7 @@ def test_the_watchdog_is_fed_twice_as_often_as_asked(
 def test_any_status_is_one_line(text: str) -> None:
     sent: list[str] = []
     os.environ["NOTIFY_SOCKET"] = "/nowhere"
-    Notifier(lambda _, message, fds: sent.append(message)).status(text)
+    Notifier(lambda _, message, fds, patience: sent.append(message)).status(text)
     assert sent[0].startswith("STATUS=")
     assert len(sent[0].splitlines()) == 1
 

@@ -1,8 +1,10 @@
 """Reloading in slices: never two at once, never one too few, and nobody who asks meanwhile notices."""
 
+import os
 import selectors
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,11 +12,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from support.daemon import PATIENCE, Daemon, client
+from support.daemon import PATIENCE, Daemon, ask, client
 from support.looping import run_until, turn
 
 from netechod.process.dictionary_changes import STEP, Changes, compared
-from netechod.process.reloading import Outcome, Reloader
+from netechod.process.reloading import Reloader
+from netechod.process.status import Outcome
 from netechod.reactor.loop import Loop
 from netechod.services.dictionary import MemoryDictionary
 
@@ -216,6 +219,30 @@ def test_no_look_up_is_lost_while_a_big_dictionary_is_reloaded(tmp_path: Path) -
         assert answered > sum(meanwhile)
         assert daemon.stop() == 0
         assert daemon.errors() == []
+
+
+SLOW = """
+import netechod.process.reloading as reloading
+read, reloading.with_keys = reloading.with_keys, lambda loaded: open({pipe!r}).close() or read(loaded)
+import netechod.__main__
+"""
+
+
+@pytest.mark.system
+def test_a_disk_that_does_not_answer_holds_up_the_reload_and_nobody_else(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"  # to open it waits for its writer, as a hung mount waits for its server
+    os.mkfifo(pipe)
+    with Daemon(tmp_path, program=[sys.executable, "-c", SLOW.format(pipe=str(pipe))]) as daemon:
+        daemon.start()
+        daemon.signal(signal.SIGHUP)
+        daemon.manager.wait_for("RELOADING=1", PATIENCE)
+        for _ in range(3):
+            assert ask(daemon.address("echo-udp"), b"echo") == b"echo"
+        os.close(os.open(pipe, os.O_WRONLY))
+        daemon.manager.wait_for("READY=1", PATIENCE)
+        daemon.signal(signal.SIGHUP)
+        daemon.manager.wait_for("RELOADING=1", PATIENCE)
+        assert daemon.stop() == 0, "not even a stop waits for it"
 
 
 @pytest.mark.system

@@ -2,18 +2,22 @@
 
 import errno
 import logging
+import os
 import re
 import socket
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from support.daemon import NETECHOD, Daemon, any_port
 
 from netechod.errors import SocketError
 from netechod.process.config_file import load
-from netechod.process.config_values import addresses
-from netechod.process.sockets import Sockets, bound_to, open_sockets, uncovered
+from netechod.process.config_values import Address, addresses
+from netechod.process.listeners import Sockets, open_sockets
+from netechod.process.sockets import bound_to, uncovered
 
 SECTIONS = {"echo-tcp": "echo.tcp", "echo-udp": "echo.udp", "dictionary": "dictionary", "chat": "chat"}
 
@@ -278,3 +282,46 @@ def test_a_port_on_which_a_rival_listens_first_is_code_4() -> None:
 )
 def test_what_a_wildcard_covers_needs_no_socket_of_its_own(listed: list[str], needed: list[str]) -> None:
     assert uncovered(addresses(*listed)) == list(addresses(*needed))
+
+
+@pytest.mark.parametrize("protocol", ["dictionary", "echo-tcp"])
+def test_an_interface_that_is_not_there_is_told(protocol: str) -> None:
+    code, sentence = refused(protocol, listen="[fe80::1%nosuch0]:0")
+    kind = "TCP" if protocol == "echo-tcp" else "UDP"
+    assert code == 3
+    assert sentence == (
+        f"cannot bind {kind} [fe80::1%nosuch0]:0: there is no interface nosuch0\n"
+        "  hint: see which there are: ip link"
+    )
+
+
+def test_an_address_of_ipv4_may_be_written_as_one_of_ipv6() -> None:
+    with opened("dictionary", listen="[::ffff:127.0.0.1]:0") as [sock]:
+        assert sock.family == socket.AF_INET
+        assert sock.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_zone_with_a_dot_is_not_taken_for_ipv4() -> None:
+    wildcard, vlan = Address("0.0.0.0", 1), Address("fe80::1%eth0.100", 1)
+    assert uncovered([wildcard, vlan]) == [wildcard, vlan]
+
+
+LINK = """
+ip link add net0 index 7 type veth peer name net1 && ip link set net0 up && ip link set net1 up &&
+ip link set lo up && ip address add fe80::1/64 dev net0 nodad && exec "$@"
+"""
+
+
+@pytest.mark.system
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes interfaces")
+def test_link_local_addresses_are_listened_on_by_name_and_number(tmp_path: Path) -> None:
+    probe = subprocess.run(
+        ["unshare", "-n", "sh", "-c", LINK, "sh", "true"], capture_output=True, text=True, check=False
+    )
+    if probe.returncode:
+        pytest.skip(f"no namespace with an interface: {probe.stderr}")
+    with Daemon(tmp_path, program=["unshare", "-n", "sh", "-c", LINK, "sh", *NETECHOD]) as daemon:
+        listen = ["echo.tcp.listen=[fe80::1%net0]:0", "echo.udp.listen=[fe80::1%7]:0"]
+        daemon.start(*any_port(), *(word for setting in listen for word in ("--set", setting)))
+        assert {host for host, _ in daemon.bound()[:2]} == {"fe80::1%net0"}
+        assert daemon.stop() == 0

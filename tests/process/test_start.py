@@ -4,13 +4,20 @@ import hashlib
 import itertools
 import os
 import re
+import signal
 import socket
+import stat
+import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from support.daemon import NETECHOD, SERVICES, WORDS, Daemon, any_port, ask, client
+
+from netechod.process.notify import send_datagram
 
 pytestmark = pytest.mark.system
 
@@ -261,3 +268,132 @@ def test_a_defect_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:
         [line] = daemon.errors()
         assert line.startswith(r"internal error, stopping\nTraceback (most recent call last)")
         assert not daemon.pidfile.exists()
+
+
+def test_a_service_manager_that_does_not_read_costs_nobody_an_answer(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(str(tmp_path / "deaf"))
+        daemon.bind()
+        daemon.spawn(
+            "--foreground",
+            NOTIFY_SOCKET=str(tmp_path / "deaf"),
+            WATCHDOG_USEC="2000",
+            WATCHDOG_PID=None,
+            FDSTORE="9",
+        )
+        daemon.said("ready: ")
+        with suppress(BlockingIOError):
+            while True:  # until the manager's socket is full, be it by the daemon or by us
+                send_datagram(str(tmp_path / "deaf"), "FILL=1")
+        for _ in range(200):
+            assert ask(daemon.address("echo-udp"), b"echo") == b"echo"
+        assert daemon.stop() == 0
+        assert daemon.log()[-1] == "stopped reason=SIGTERM"
+
+
+def test_a_full_pipe_as_stderr_costs_nobody_an_answer(tmp_path: Path) -> None:
+    pipe = tmp_path / "stderr"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 512)
+    full = ["sh", "-c", f'exec "$@" 2>{pipe}', "sh", *NETECHOD]
+    with Daemon(tmp_path, program=full) as daemon:
+        daemon.start()
+        assert ask(daemon.address("dictionary"), b"apple").decode() == "苹果"
+        daemon.reload()
+        assert daemon.stop() == 0
+        assert daemon.log()[-1] == "stopped reason=SIGTERM"
+    os.close(reader)
+    os.close(writer)
+
+
+def test_blocked_and_ignored_signals_are_obeyed_all_the_same(tmp_path: Path) -> None:
+    deaf = (
+        "import os, signal, sys\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())\n"
+        "for name in ('SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGCHLD'):\n"
+        "    signal.signal(getattr(signal, name), signal.SIG_IGN)\n"
+        "os.execv(sys.executable, [sys.executable, '-m', 'netechod', *sys.argv[1:]])\n"
+    )
+    with Daemon(tmp_path, program=[sys.executable, "-c", deaf]) as daemon:
+        daemon.start()
+        daemon.dictionary.write_text("apple:apfel\n")
+        assert "dictionary 1 words" in daemon.reload()
+        assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("options", [["--foreground"], []], ids=["foreground", "detached"])
+def test_a_removed_working_directory_is_no_trouble(tmp_path: Path, options: list[str]) -> None:
+    lost = ["sh", "-c", 'mkdir x && cd x && rmdir ../x && exec "$@"', "sh", *NETECHOD]
+    with Daemon(tmp_path, program=lost) as daemon:
+        daemon.bind()
+        if options:
+            daemon.start()
+            assert daemon.stop() == 0
+        else:
+            daemon.detach()
+            assert ask(daemon.address("dictionary"), b"apple").decode() == "苹果"
+            assert daemon.end() == "stopped reason=SIGTERM"
+
+
+@pytest.mark.parametrize("umask", ["000", "777"])
+def test_any_umask_may_be_inherited(tmp_path: Path, umask: str) -> None:
+    program = ["sh", "-c", f'umask {umask} && exec "$@"', "sh", *NETECHOD]
+    with Daemon(tmp_path, program=program) as daemon:
+        run = tmp_path / "a" / "b"
+        daemon.configure({"daemon.pidfile": run / "n.pid", "daemon.control": run / "control.sock"})
+        daemon.start()
+        modes = [stat.S_IMODE(path.stat().st_mode) for path in (run.parent, run, run / "n.pid")]
+        assert modes == [0o755, 0o755, 0o644]
+        assert daemon.stop() == 0
+
+
+def test_a_terminal_does_not_stop_a_daemon_that_writes_in_the_background(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        daemon.bind()
+        master, terminal = os.openpty()
+        flags = termios.tcgetattr(terminal)
+        flags[3] |= termios.TOSTOP
+        termios.tcsetattr(terminal, termios.TCSANOW, flags)
+        shell = (
+            "import os, subprocess, sys, fcntl, termios\n"
+            "os.setsid()\n"
+            "fcntl.ioctl(int(sys.argv[1]), termios.TIOCSCTTY, 0)\n"
+            "job = subprocess.Popen(sys.argv[2:], stderr=int(sys.argv[1]), process_group=0)\n"
+            "sys.exit(job.wait())\n"
+        )
+        command = [*NETECHOD, "-f", "-c", str(daemon.config), *any_port()]
+        starter = subprocess.Popen(
+            [sys.executable, "-c", shell, str(terminal), *command],
+            pass_fds=[terminal],
+            env=os.environ | {"NOTIFY_SOCKET": daemon.manager.address},
+        )
+        try:
+            daemon.manager.wait_for("READY=1", 20)
+        finally:
+            os.kill(int(daemon.pidfile.read_text()), signal.SIGTERM)
+        assert starter.wait(20) == 0
+        for descriptor in (master, terminal):
+            os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        ({"chat.max_members": 0}, "chat.max_members: must be at least 1 (got 0)"),
+        ({"dictionary.file": "/nowhere/dict.txt"}, "/nowhere/dict.txt: No such file or directory"),
+    ],
+)
+def test_the_service_manager_is_told_why_there_is_no_start(
+    tmp_path: Path, settings: dict[str, object], status: str
+) -> None:
+    with Daemon(tmp_path) as daemon:
+        daemon.configure(settings)
+        daemon.spawn("--foreground", *any_port())
+        assert daemon.wait() != 0
+        [told] = daemon.manager.messages
+        assert told.startswith("STATUS=not running: ")
+        assert told.endswith(status)

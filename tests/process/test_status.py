@@ -4,8 +4,7 @@ from dataclasses import replace
 
 from support.statuses import ALL_OFF
 
-from netechod.process.reloading import Outcome
-from netechod.process.status import DictionaryStatus
+from netechod.process.status import DictionaryStatus, Outcome
 
 WORDS = DictionaryStatus(file="/d", entries=3, skipped=0, sha256="", store="memory", generation=4, loaded=0.0)
 

@@ -165,3 +165,31 @@ def test_what_comes_after_the_end_is_ignored(source: SignalSource, loop: Loop, h
     turn(loop)
     assert heard == []
     assert signal.set_wakeup_fd(-1) == -1
+
+
+INHERITED = """
+import os, signal, sys
+from netechod.reactor.loop import Loop
+from netechod.reactor.signals import SignalSource
+source = SignalSource(signal.SIGTERM)
+print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+print([signal.Signals(number).name for number in signal.valid_signals()
+       if signal.getsignal(number) is signal.SIG_IGN])
+print(os.waitstatus_to_exitcode(os.waitpid(os.spawnlp(os.P_NOWAIT, "sh", "sh", "-c", "exit 7"), 0)[1]))
+os.kill(os.getpid(), signal.SIGTERM)
+print(source.noted(signal.SIGTERM))
+"""
+
+
+def deafen() -> None:
+    """What a careless parent leaves to those that it starts."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGRTMIN):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def test_a_parent_that_blocks_and_ignores_signals_leaves_us_deaf_to_none() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", INHERITED], preexec_fn=deafen, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.splitlines() == ["[]", "['SIGPIPE', 'SIGXFSZ']", "7", "True"]

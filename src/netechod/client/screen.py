@@ -2,12 +2,12 @@
 
 import os
 import sys
-import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import TextIO
 
 from netechod.client.net import ClientError
 from netechod.client.words import tr
+from netechod.services.cells import cells as cells
 from netechod.services.wire import harmless
 
 COLORS = {"error": "1;31", "strong": "1", "faint": "2", "good": "32"}
@@ -113,17 +113,6 @@ def shown(payload: bytes) -> str:
 def shown_lines(text: str) -> str:
     """`text` made safe for a terminal, the ends of its lines kept."""
     return "\n".join(map(harmless, text.split("\n")))
-
-
-def cells(text: str) -> int:
-    """How many columns of a terminal `text` takes: wide characters take two (UAX #11), combining none."""
-    return len(text) if text.isascii() else sum(map(_cells_of, text))
-
-
-def _cells_of(char: str) -> int:
-    if unicodedata.category(char) in ("Mn", "Me", "Cf"):  # marks, and what joins or directs others
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def padded(text: str, width: int) -> str:

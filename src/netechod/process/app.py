@@ -1,4 +1,4 @@
-"""The composition root: builds the house out of its configuration, and is what the signals talk to."""
+"""The composition root: it builds the services from the configuration and handles the signals."""
 
 import gc
 import logging
@@ -6,32 +6,32 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
 from netechod import __version__
+from netechod.process.clock import wall_clock
 from netechod.process.commands import commands
-from netechod.process.config_file import Loaded, changed, needs_restart
-from netechod.process.control import ControlServer
-from netechod.process.dictionary_file import log_loaded
+from netechod.process.config_file import Loaded
 from netechod.process.dictionary_index import IndexedDictionary
 from netechod.process.dictionary_loader import Loader
 from netechod.process.handover import Estate, Legacy
 from netechod.process.house import House
+from netechod.process.listeners import Retries, Socket, Sockets, discard
 from netechod.process.logs import Logs
 from netechod.process.metrics import serve
 from netechod.process.notify import Notifier, extended
-from netechod.process.reloading import Fresh, Outcome, Reloader, ReloadError, read_again
+from netechod.process.pidfile import Pidfile
+from netechod.process.reloading import Fresh, Reading, Reload, Reloader
+from netechod.process.run_files import ControlSocket, RunFiles
 from netechod.process.slices import Work
-from netechod.process.sockets import Sockets, remove_control
-from netechod.process.status import DictionaryStatus, Presence, Status, wall_clock
+from netechod.process.status import DictionaryStatus, Outcome, Presence, Status
 from netechod.reactor.children import Children
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.selectors import SELECTORS
 from netechod.reactor.signals import SignalSource
 from netechod.services.dictionary import Dictionary
 
-HAND_OVER_PATIENCE = 1.0  # seconds: who has not taken what it is owed by then gets it from our successor
+HAND_OVER_PATIENCE = 1.0  # seconds; bytes that a client has not taken by then are sent by the next process
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +52,15 @@ class App:
         self._loaded = loaded
         self._at_start = config
         self._sockets = sockets
-        self._listeners = [(service, str(address)) for service, address in sockets.bound]
+        Retries(self.loop, config, sockets.taken, self._on_opened)
+        for sock in sockets.unused:
+            self.loop.watch(sock.fileno(), partial(discard, sock))
         self._logs = logs
         self._notifier = notifier
+        notifier.retry_on(self.loop)
         self._loader = Loader(Children(self.loop))
+        reading = Reading(self.loop, self._loader)
+        self._reload = Reload(config, lambda: reading.steps(self._loaded, self.edition), self._adopt)
         self._reloader = Reloader(self.loop, self._reload_steps)
         self._stopping = ""
         self._signals: SignalSource | None = None
@@ -64,17 +69,27 @@ class App:
             log.warning(
                 "TCP connections end at a restart: echo.tcp.model = %s keeps none", config.echo.tcp.model
             )
-        self._control = (
-            ControlServer(self.loop, sockets.control, commands(self), {0, os.geteuid()})
-            if sockets.control is not None
-            else None
+        self._control = ControlSocket(
+            self.loop, config.daemon.control, sockets.control, commands(self), {0, os.geteuid()}
         )
+        self._run_files: RunFiles | None = None
+
+    def watch_names(self, pidfile: Pidfile) -> None:
+        """From now on make pidfile and control socket again when somebody has removed them."""
+        renewals = {"pidfile": pidfile.renew, "control socket": self._control.renew}
+        self._run_files = RunFiles(self.loop, renewals)
+
+    def _on_opened(self, service: str, socks: Sequence[Socket]) -> None:
+        """Serve a service whose addresses have become free."""
+        if not self._stopping:
+            self._sockets = self._sockets.with_service(service, socks)
+            self._house.add(service, self._sockets, self._loaded)
 
     def obey(self, signals: SignalSource) -> None:
         """Have the signals delivered here, those first that have come already."""
         handlers: dict[signal.Signals, Callback] = {
             signal.SIGHUP: self.reload,
-            signal.SIGUSR1: self.reopen_logs,
+            signal.SIGUSR1: self._logs.reopen,
             signal.SIGUSR2: self.report,
             signal.SIGTERM: partial(self.stop, "SIGTERM"),
             signal.SIGINT: partial(self.stop_now, "SIGINT"),
@@ -90,7 +105,7 @@ class App:
             serve(addresses, self.loop, self.status)
         self._loader.look_after(self._loaded.config.dictionary, self.edition, self.reload)
         gc.collect()
-        gc.freeze()  # what start-up made stays for good: the collector need never look at it again
+        gc.freeze()  # the objects of the start live for ever: the collector need not look at them
         announce(self.status().line())
         self.loop.run()
         self._leave()
@@ -101,6 +116,8 @@ class App:
 
     def inherit(self, legacy: Legacy) -> None:
         """Go on where the process before us has stopped."""
+        if legacy.problem:
+            log.error("%s", legacy.problem)
         self._house.inherit(legacy)
 
     def _leave(self) -> None:
@@ -108,9 +125,7 @@ class App:
         self._reloader.cancel()
         self._loader.close()
         self._house.close()
-        if self._control is not None:
-            remove_control(self._at_start.daemon.control)
-            self._control.close()
+        self._control.close()
         if self._estate is not None:
             self._house.leave_members(self._estate)
             self._estate.leave(self._notifier)
@@ -121,13 +136,14 @@ class App:
         return self._house.dictionary.dictionary
 
     def status(self) -> Status:
-        """What is going on right now."""
+        """Return the status of this moment."""
         return Status(
             version=__version__,
             pid=os.getpid(),
             uptime=time.monotonic() - self._started,
             config=str(self._loaded.base / self._loaded.path) if self._loaded.path else "",
-            listeners=self._listeners,
+            listeners=[(service, str(address)) for service, address in self._sockets.bound],
+            complaints=self._sockets.complaints,
             counters=self._house.counters(),
             connections=self._house.connections,
             dictionary=self._dictionary_status() if "dictionary" in self._house.udp else None,
@@ -149,19 +165,19 @@ class App:
         )
 
     def members(self) -> Sequence[Presence]:
-        """Who is online in the chat."""
+        """Return the members of the chat."""
         return self._house.members()
 
     def reload(self, done: Callable[[Outcome], None] = lambda outcome: None) -> None:
-        """Read configuration and dictionary again; what is wrong with them leaves everything as it was."""
+        """Read configuration and dictionary again. A mistake in them leaves everything as it was."""
         if self._stopping:  # there is nothing left that could be given the settings
             done(Outcome(error="the daemon is stopping"))
         else:
             self._reloader.request(done)
 
-    def reopen_logs(self) -> None:
-        """Open the log files anew, after a rotation."""
-        self._logs.reopen()
+    def reopen_logs(self, done: Callable[[str], object]) -> None:
+        """Open the log files anew, after a rotation; then call `done` with the errors, empty for none."""
+        self._logs.reopen(lambda error: self.loop.call_soon_threadsafe(lambda: done(error)))
 
     def set_log_level(self, level: str) -> None:
         """Write from this level on, until the next reload."""
@@ -173,7 +189,7 @@ class App:
             log.info("%s", line)
 
     def stop(self, reason: str) -> None:
-        """Close the listeners and deliver what is owed, within the drain timeout; asked twice, stop now."""
+        """Close the listeners and deliver the owed bytes within the drain timeout; asked twice, stop now."""
         if self._stopping:
             self.loop.stop()
             return
@@ -188,41 +204,29 @@ class App:
         self._house.drain(self.loop.stop, self._estate)
 
     def stop_now(self, reason: str) -> None:
-        """Stop without waiting for anybody; who asks for that wants nothing to go on after us."""
+        """Stop at once, and hand nothing over to the next process."""
         self._estate = self._estate if self._stopping else None
         self._stopping = self._stopping or reason
         self._notifier.stopping(f"stopping: {reason}")
         self.loop.stop()
 
     def _reload_steps(self) -> Work[Outcome]:
-        """One reload: build everything beside what is in use, then swap, or keep it and say why."""
+        """One reload, as the service manager sees it."""
         self._notifier.reloading()
-        begun = time.monotonic()
-        try:
-            with extended(self._notifier, self.loop):
-                fresh = yield from read_again(self._loaded, self.edition, self._loader)
-        except ReloadError as error:
-            log.error("%s", error, extra={"event": "reload-failed", "service": error.service})
-            outcome = Outcome(error=error.reason)
-        else:
-            keys, waiting = self._adopt(fresh)
-            outcome = Outcome(dictionary=fresh.changes, keys=keys, waiting=waiting)
-            log_loaded(fresh.edition, time.monotonic() - begun)
-        self._last_reload = replace(outcome, when=wall_clock(), seconds=time.monotonic() - begun)
+        with extended(self._notifier, self.loop):
+            self._last_reload = yield from self._reload.steps()
         self._logs.reopen()
+        if self._run_files is not None:
+            self._run_files.check()
         self._notifier.ready(self.status().line())
         return self._last_reload
 
-    def _adopt(self, fresh: Fresh) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Swap in what a reload has read; returns the keys that changed, and those that need a restart."""
-        loaded = fresh.loaded
-        waiting = tuple(key for key in changed(self._at_start, loaded.config) if needs_restart(key))
-        keys = tuple(key for key in changed(self._loaded.config, loaded.config) if not needs_restart(key))
-        if waiting:
-            log.warning("configuration changes that need a restart: %s", ", ".join(waiting))
-        self._loaded = loaded
-        self._logs.level, self._logs.format = loaded.config.log.level, loaded.config.log.format
-        self._house.apply(loaded)
+    def _adopt(self, fresh: Fresh) -> None:
+        """Swap in the result of a reload."""
+        self._loaded = fresh.loaded
+        settings = fresh.loaded.config.log
+        self._logs.level, self._logs.format = settings.level, settings.format
+        self._house.apply(fresh.loaded)
         old = self.edition
         self._house.dictionary.replace(fresh.edition)
         if old is not fresh.edition:
@@ -230,10 +234,9 @@ class App:
         self._generation += 1
         self._loaded_at = wall_clock()
         self._loader.look_after(self._loaded.config.dictionary, self.edition, self.reload)
-        return keys, waiting
 
     def _feed_watchdog(self, interval: float) -> None:
-        """Tell the service manager that the loop turns, and what it does, and come back."""
+        """Feed the watchdog and renew the status line, now and once an interval."""
         self._notifier.feed_watchdog()
         self._notifier.status(self.status().line())
         self.loop.call_at(self.loop.now + interval, partial(self._feed_watchdog, interval))

@@ -11,7 +11,7 @@ from typing import Protocol
 from netechod.errors import NetechodError
 from netechod.process.config import Config
 from netechod.process.descriptors import room_for
-from netechod.process.sockets import Sockets
+from netechod.process.listeners import Sockets
 from netechod.reactor.error_queue import Place, error_queue
 from netechod.reactor.event_log import ChatLog
 from netechod.reactor.loop import Loop

@@ -1,18 +1,22 @@
 """`netechod --check`: would a start, or a reload, accept the files?"""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from netechod.errors import ConfigError, DictionaryError
+from netechod.errors import ConfigError, DictionaryError, PermissionRefusedError
 from netechod.process.command_check import doubts
 from netechod.process.command_keys import with_keys
 from netechod.process.config import Dictionary
-from netechod.process.config_file import load
+from netechod.process.config_file import Loaded, load
 from netechod.process.dictionary_index import open_index
 from netechod.process.dictionary_loader import fits, is_large
 from netechod.process.index_builder import survey
 from netechod.process.index_facts import UnusableIndexError
+from netechod.process.listeners import enabled_services
+from netechod.process.privileges import can_read, identity_of
+from netechod.process.sockets import unknown_interfaces
 
 
 def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
@@ -22,7 +26,10 @@ def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
     """
     loaded = with_keys(load(path, overrides))
     config = loaded.config
-    lines = [*doubts(loaded), f"{path or 'built-in configuration'}: ok"]
+    listened = (address for service in enabled_services(config).values() for address in service.listen)
+    if missing := list(unknown_interfaces(listened)):
+        raise ConfigError("\n".join(f"error: {sentence}" for sentence in missing))
+    lines = [*doubts(loaded), *_unreadable(loaded), f"{path or 'built-in configuration'}: ok"]
     section = config.dictionary
     if section.enabled:
         try:
@@ -36,8 +43,27 @@ def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
     return lines
 
 
+def _unreadable(loaded: Loaded) -> Iterator[str]:
+    """A warning for each file that the user that the daemon becomes cannot read at a reload."""
+    daemon = loaded.config.daemon
+    if os.geteuid() != 0 or not daemon.user:
+        return
+    try:
+        identity = identity_of(daemon.user, daemon.group)
+    except PermissionRefusedError as error:
+        raise ConfigError(f"error: {error}") from None
+    files = {
+        "the configuration": loaded.base / loaded.path if loaded.path else None,
+        "dictionary.file": loaded.config.dictionary.file if loaded.config.dictionary.enabled else None,
+        "command.key_file": loaded.config.command.key_file if loaded.config.command.enabled else None,
+    }
+    for name, path in files.items():
+        if path is not None and not can_read(identity, path):
+            yield f"warning: {name}: user {daemon.user} cannot read {path}: a reload will fail"
+
+
 def _state(section: Dictionary, index: Path) -> str:
-    """What there is of the index that a large dictionary has."""
+    """Describe the index of a large dictionary."""
     try:
         with closing(open_index(index)) as edition:
             return "ok, the index of this file" if fits(section, edition) else "the index of another file"

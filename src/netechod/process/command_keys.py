@@ -1,13 +1,12 @@
-"""The keys of the command service, read at the start and at every reload."""
+"""The keys of the command service. A start reads them, as root perhaps; a reload, as the daemon's user."""
 
-import os
-import pwd
 from collections.abc import Collection
 from dataclasses import replace
 
-from netechod.errors import ConfigError
+from netechod.errors import ConfigError, PermissionRefusedError
 from netechod.key_file import KeyFileError, read_keys
 from netechod.process.config_file import Loaded
+from netechod.process.privileges import identity_of
 
 
 def with_keys(loaded: Loaded) -> Loaded:
@@ -25,8 +24,8 @@ def with_keys(loaded: Loaded) -> Loaded:
 
 
 def _owners(user: str) -> Collection[int]:
-    """Return who may own the file: root, who may read everything anyway, and the daemon's user."""
+    """Return the ids of root, who can read everything anyway, and of the daemon's user."""
     try:
-        return {0, pwd.getpwnam(user).pw_uid if user else os.geteuid()}
-    except KeyError:
-        return {0}  # there is no such user, as the start will say
+        return {0, identity_of(user, "").uid}
+    except PermissionRefusedError:
+        return {0}  # there is no such user, which the start says in its own words

@@ -4,11 +4,11 @@ import json
 import logging
 from collections.abc import Mapping
 
+from netechod.process.clock import wall_clock
 from netechod.process.config import Command, Config
 from netechod.process.config_values import expression
 from netechod.process.helper import Limits, helper_argv
 from netechod.process.log_format import quoted
-from netechod.process.status import wall_clock
 from netechod.reactor.event_log import EventLog
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.runner import Runner

@@ -9,8 +9,7 @@ from netechod.errors import ConfigError
 from netechod.process.control import Command, ControlConnection
 from netechod.process.log_format import LEVELS
 from netechod.process.metrics import MISSING, text_of
-from netechod.process.reloading import Outcome
-from netechod.process.status import Presence, Status
+from netechod.process.status import Outcome, Presence, Status
 from netechod.services.dictionary import Dictionary
 
 
@@ -33,8 +32,8 @@ class Operated(Protocol):
         """Stop in the ordinary way."""
         ...
 
-    def reopen_logs(self) -> None:
-        """Open the log files anew."""
+    def reopen_logs(self, done: Callable[[str], object]) -> None:
+        """Open the log files anew, then call `done` with a sentence about what failed, or nothing."""
         ...
 
     def set_log_level(self, level: str) -> None:
@@ -60,7 +59,12 @@ def commands(daemon: Operated) -> Mapping[str, Command]:
         "reload": Command(
             lambda asked, _: daemon.reload(lambda outcome: _report(asked, outcome)), changes=True
         ),
-        "reopen": Command(lambda asked, _: _done(asked, daemon.reopen_logs), changes=True),
+        "reopen": Command(
+            lambda asked, _: daemon.reopen_logs(
+                lambda error: asked.refuse(error) if error else asked.answer()
+            ),
+            changes=True,
+        ),
         "stop": Command(lambda asked, _: asked.answer(then=partial(daemon.stop, "netechoctl")), changes=True),
         "log-level": Command(lambda asked, words: _set_level(asked, daemon, words), changes=True),
     }

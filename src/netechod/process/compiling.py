@@ -4,12 +4,12 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from pwd import getpwuid
 
 from netechod.errors import NetechodError, reason_of
+from netechod.process.config import Daemon
 from netechod.process.config_file import load
 from netechod.process.index_builder import NoPlaceError, build
-from netechod.process.privileges import drop_privileges
+from netechod.process.privileges import become, can_replace, identity_of
 
 
 def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path | None) -> Iterator[str]:
@@ -18,13 +18,14 @@ def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path |
     A file of another name can become the dictionary later: a renamed file keeps its time and size, by which
     the daemon knows it. Raises NetechodError.
     """
-    settings = load(path, overrides).config.dictionary
+    config = load(path, overrides).config
+    settings = config.dictionary
     source, index = file or settings.file, settings.index
     if index is None:
         raise NetechodError("dictionary.index is empty: no index is wanted")
     begun = time.monotonic()
     try:
-        _become_owner(index.parent)
+        _become_owner(index.parent, config.daemon)
         facts = build(source, index, max_size=settings.max_size, strict=settings.strict)
     except NoPlaceError as error:
         raise NetechodError(f"no index can be made: {error}") from None
@@ -37,15 +38,20 @@ def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path |
         yield f"{source} is smaller than dictionary.index_from: the daemon holds it in memory all the same"
 
 
-def _become_owner(directory: Path) -> None:
-    """As root, become the user who owns the directory: that is the user of the daemon.
+def _become_owner(directory: Path, settings: Daemon) -> None:
+    """As root, become the user whose directory it is, or the daemon's user if it can replace the directory.
 
-    Root must not map a file that this user has written. And the daemon could not read a dictionary that this
-    user cannot read.
+    Root must not map what that user has written; and what that user cannot read is no dictionary for it.
     """
+    if os.geteuid() != 0:
+        return
+    identity = identity_of(settings.user, settings.group)
+    if can_replace(identity, directory):
+        become(identity)
+        return
     try:
         owner = directory.stat()
     except OSError:
-        return  # there is no directory: the builder reports that
-    if os.geteuid() == 0 != owner.st_uid:
-        drop_privileges(getpwuid(owner.st_uid).pw_name, "")
+        return  # there is no place; the builder has the words for that
+    if owner.st_uid:
+        become(identity_of(str(owner.st_uid), ""))

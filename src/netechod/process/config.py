@@ -12,6 +12,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from netechod.process.config_values import (
+    LIVE,
     Address,
     Addresses,
     CommandName,
@@ -23,6 +24,7 @@ from netechod.process.config_values import (
     KeyId,
     Listen,
     Live,
+    NameOrNumber,
     Networks,
     Port,
     Seconds,
@@ -36,7 +38,7 @@ from netechod.process.config_values import (
 from netechod.reactor.models import ModelName
 from netechod.services.wire import MAX_DATAGRAM, MISS
 
-__all__ = ["Address", "Config", "EchoTcp", "keys"]
+__all__ = ["KEYS", "LIVE_KEYS", "Address", "Config", "EchoTcp"]
 
 TRUSTED = (
     "127.0.0.0/8",  # loopback (RFC 1122, 3.2.1.3)
@@ -64,12 +66,14 @@ class Daemon(Section):
     """File with the process id, locked while the daemon runs: a second instance on it does not start."""
     control: FileName = Path("/run/netechod/control.sock")
     """Socket on which `netechoctl` reaches the daemon."""
-    user: str = ""
-    """User to become once the sockets are bound; empty: stay who started it."""
-    group: str = ""
-    """Group to become; empty: the group of `user`."""
+    user: NameOrNumber = ""
+    """User to become once the sockets are bound, by name or number; empty: stay who started it."""
+    group: NameOrNumber = ""
+    """Group to become, by name or number; empty: the group of `user`."""
     selector: Literal["epoll", "poll", "select"] = "epoll"
     """How the kernel is asked which sockets are ready. `select` refuses connections past descriptor 1023."""
+    strict_start: bool = False
+    """Whether a start fails when one address cannot be bound; else that service stays off until it can be."""
     drain_timeout: Live[Seconds] = 10.0
     """Seconds that connections get to take what they are owed when the daemon stops; then they are cut."""
 
@@ -230,7 +234,7 @@ class Command(Section):
     listen: Listen = addresses("[::]:8083")
     """UDP addresses to listen on; `[::]` takes IPv4 too."""
     key_file: Live[FileOrNone] = None
-    """File of `<key id> <secret>` lines, mode 0600 or stricter; the service does not start without it."""
+    """File of `<key id> <secret>` lines that only root and the daemon's user can read; needed to start."""
     timeout: Live[Deadline] = 10.0
     """Seconds until a command is killed with all it started; the answer then has status 124."""
     max_running: Live[Annotated[int, Field(ge=1, le=1024)]] = 8
@@ -279,10 +283,16 @@ class Config(Section):
     metrics: Metrics = Metrics()
 
 
-def keys(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Every key by its dotted name, in the order of the sections; `command.allow` counts as one."""
+def _keys(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     for name, field in section.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from keys(field.annotation, f"{prefix}{name}.")
+            yield from _keys(field.annotation, f"{prefix}{name}.")
         else:
             yield prefix + name, field
+
+
+KEYS = dict(_keys(Config))
+"""Every key by its dotted name, in the order of the sections; `command.allow` counts as one."""
+
+LIVE_KEYS = frozenset(key for key, field in KEYS.items() if LIVE in field.metadata)
+"""Those whose change a reload applies."""

@@ -1,4 +1,4 @@
-"""What no key can tell by itself: values that are fine alone and impossible together."""
+"""Checks of several keys: values that are right alone and impossible together."""
 
 from collections.abc import Iterator
 from typing import TypeAlias
@@ -8,7 +8,7 @@ from netechod.process.config_places import KeyPath
 from netechod.services.command import PLACEHOLDER
 
 Conflict: TypeAlias = tuple[str, str, str]
-"""Two keys, in the order of the sections, and what stands in both."""
+"""Two keys, in the order of the sections, and the value that both have."""
 
 
 def conflicts(config: Config) -> Iterator[Conflict]:
@@ -42,7 +42,7 @@ def _addresses_taken_twice(config: Config) -> Iterator[Conflict]:
 
 
 def demands(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    """Keys whose value does not do beside the others, each with what it would have to be."""
+    """Keys whose value is wrong beside the others, each with a sentence about the right one."""
     if config.command.enabled and config.command.key_file is None:
         yield ("command", "key_file"), "must name the file with the keys where command.enabled is true"
     for name, command in config.command.allow.items():
@@ -51,7 +51,7 @@ def demands(config: Config) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _demands_of(command: AllowedCommand) -> Iterator[tuple[str, str]]:
-    """What is wrong with one command, by its own keys."""
+    """The problems of one command, by its own keys."""
     if not command.argv[0] or PLACEHOLDER.search(command.argv[0]):
         yield "argv", "must begin with a program, which no request can choose"
     known = range(1, len(command.parameters) + 1)

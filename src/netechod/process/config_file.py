@@ -11,12 +11,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from netechod.errors import ConfigError
-from netechod.process.config import Config, keys
+from netechod.process.config import KEYS, LIVE_KEYS, Config
 from netechod.process.config_conflicts import conflicts, demands
 from netechod.process.config_places import Place, Places, dotted, leaves
 from netechod.process.config_problems import Problem, model_problems, report
 from netechod.process.config_toml import NotTomlError, parse_key, parse_value, read_toml
-from netechod.process.config_values import LIVE
+from netechod.process.config_values import RELATIVE
 
 COMMAND_LINE = "--set"
 
@@ -43,28 +43,36 @@ def load(path: Path | None, overrides: Sequence[str] = (), base: Path | None = N
     Relative file names, `path` among them, are looked up in `base`, or where the process is now. Raises
     ConfigError with all the problems there are.
     """
-    base = base or Path.cwd()
+    base = base or _working_directory()
     draft = _Draft("command line" if path is None else str(path))
     if path is not None:
-        draft.read(base / path)
+        draft.read(path, base)
     for override in overrides:
         draft.override(override)
     config = draft.validated(base)
-    return Loaded(config, path, draft.origins(config), tuple(overrides), base)
+    return Loaded(config, path, draft.origins(config), tuple(overrides), base or Path("/"))
+
+
+def _working_directory() -> Path | None:
+    """Where the process is; None when that directory has been removed, which absolute names do not mind."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
 
 
 def changed(old: Config, new: Config) -> list[str]:
     """The keys that differ."""
-    return [key for key, _ in keys() if attrgetter(key)(old) != attrgetter(key)(new)]
+    return [key for key in KEYS if attrgetter(key)(old) != attrgetter(key)(new)]
 
 
 def needs_restart(key: str) -> bool:
     """Whether a change of this key cannot be applied by a reload."""
-    return LIVE not in dict(keys())[key].metadata
+    return key not in LIVE_KEYS
 
 
 class _Draft:
-    """The configuration while it is put together: plain values, their places, and what is wrong so far."""
+    """The configuration while it is put together: plain values, their places, and the problems so far."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -72,10 +80,13 @@ class _Draft:
         self._places = Places()
         self._problems: list[Problem] = []
 
-    def read(self, path: Path) -> None:
+    def read(self, path: Path, base: Path | None) -> None:
         """Take the file's values. If there are none, go on all the same: the overrides may be wrong too."""
+        if base is None and not path.is_absolute():
+            self._problems.append(Problem(Place(self._source), "", RELATIVE))
+            return
         try:
-            self._values, self._places = read_toml(path, self._source)
+            self._values, self._places = read_toml(path if base is None else base / path, self._source)
         except NotTomlError as error:
             self._problems.append(error.problem)
 
@@ -101,7 +112,7 @@ class _Draft:
         table[path[-1]] = parse_value(text)
         self._places.replace(path, place)
 
-    def validated(self, base: Path) -> Config:
+    def validated(self, base: Path | None) -> Config:
         """The configuration, or ConfigError."""
         config = Config()
         # No key takes a date, nor NaN: passed on as that, it is refused at its place.
@@ -120,7 +131,7 @@ class _Draft:
         return config
 
     def origins(self, config: Config) -> dict[str, str]:
-        """Who set each key that is set, by its dotted name."""
+        """Return where each key was set, by its dotted name."""
         origins = {}
         set_here = dict(leaves(self._values))
         for path, _ in leaves(config.model_dump(mode="json")):

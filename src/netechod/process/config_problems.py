@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, as a report that a person can act on without a manual.
+"""The problems of a configuration, as a report that a person can act on without a manual.
 
 Every problem is `error: FILE:LINE: KEY: MESSAGE`, then the line with the spot marked, then a hint when there
 is one; all of them at once, and a count at the end.
@@ -10,16 +10,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, get_args
-from unicodedata import east_asian_width
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from netechod.process.config import Config, keys
+from netechod.process.config import KEYS, Config
 from netechod.process.config_places import KeyPath, Place, Places, dotted
+from netechod.services.cells import cells
 from netechod.services.wire import harmless
 
 MAX_SHOWN = 60  # characters of a refused value
+MAX_PROBLEMS = 100  # that are reported, from the first line on; of the others their number is told
 
 _WRONG_KIND = {
     "bool_type": "must be true or false",
@@ -75,12 +76,15 @@ class Problem:
 
 
 def report(source: str, problems: Sequence[Problem]) -> str:
-    """Everything that is wrong: what the file says in its order, then what the command line says."""
+    """Report the problems: those of the file in its order, then those of the command line."""
     count = f"{len(problems)} error{'s' if len(problems) > 1 else ''}"
     inside = sorted((problem for problem in problems if problem.place.line), key=lambda each: each.place.line)
     outside = [problem for problem in problems if not problem.place.line]
+    shown = [*inside, *outside][:MAX_PROBLEMS]
+    hidden = len(problems) - len(shown)
+    more = [f"error: {hidden} more errors are not shown"] if hidden else []
     last = f"{source}: {count}; the configuration was not applied"
-    return "\n\n".join([*map(str, inside + outside), last])
+    return "\n\n".join([*map(str, shown), *more, last])
 
 
 def _gutter(place: Place) -> str:
@@ -98,7 +102,7 @@ def _picture(place: Place) -> list[str]:
         f"{gutter}--> {harmless(str(place))}:{place.column}",
         f"{gutter} |",
         f"{place.line} | {_shown(place.text)}",
-        f"{gutter} | {' ' * _width(before)}{'^' * max(1, _width(marked))}",
+        f"{gutter} | {' ' * cells(_shown(before))}{'^' * max(1, cells(_shown(marked)))}",
     ]
 
 
@@ -106,17 +110,19 @@ def _shown(text: str) -> str:
     return harmless(text.replace("\t", " "))
 
 
-def _width(text: str) -> int:
-    """Columns that the text takes on a terminal (UAX 11: wide and full-width characters take two)."""
-    return sum(2 if east_asian_width(character) in "WF" else 1 for character in _shown(text))
-
-
 def model_problems(error: ValidationError, places: Places, source: str) -> Iterator[Problem]:
-    """What the models refuse, each at its place in the file or on the command line."""
+    """Convert the errors of the models to problems, with their places in the file or on the command line.
+
+    A hint is slow to find. Only the problems that are shown get one.
+    """
+    placed = []
     for details in error.errors(include_url=False):
         path = tuple(name for name in details["loc"] if name != "[key]")  # pydantic's mark of a wrong name
-        place = places.nearest(path) or Place(source)
-        yield Problem(place, dotted(path), _message(details), _hint(details))
+        placed.append((places.nearest(path) or Place(source), path, details))
+    placed.sort(key=lambda each: each[0].line or math.inf)
+    for number, (place, path, details) in enumerate(placed):
+        hint = _hint(details) if number < MAX_PROBLEMS else ""
+        yield Problem(place, dotted(path), _message(details), hint)
 
 
 def _message(details: ErrorDetails) -> str:
@@ -133,7 +139,7 @@ def _message(details: ErrorDetails) -> str:
 
 
 def _is_nan(value: object) -> bool:
-    """Whether it is NaN, which is what the models are given in place of a date, too."""
+    """Whether it is NaN. The models are given NaN in place of a date, too."""
     return isinstance(value, float) and math.isnan(value)
 
 
@@ -154,7 +160,7 @@ def _value(value: object) -> str:
 
 
 def _hint(details: ErrorDetails) -> str:
-    """What was probably meant."""
+    """Suggest the right key or value."""
     kind, path, value = details["type"], details["loc"], details["input"]
     context = details.get("ctx", {})
     if kind == "extra_forbidden":
@@ -169,7 +175,7 @@ def _hint(details: ErrorDetails) -> str:
 def _hint_for_key(path: KeyPath) -> str:
     """The key of that name in another section, or one like it in this section."""
     name = str(path[-1])
-    everything = {tuple(key.split(".")) for key, _ in keys()}
+    everything = {tuple(key.split(".")) for key in KEYS}
     everything |= {known[:end] for known in everything for end in range(1, len(known))}
     homes = sorted(f"[{dotted(known[:-1])}]" for known in everything if known[-1] == name and len(known) > 1)
     return f"'{name}' belongs in {' or '.join(homes)}" if homes else _did_you_mean(name, _siblings(path))

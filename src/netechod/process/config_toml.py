@@ -1,4 +1,4 @@
-"""From a file's bytes to TOML's values and their places; what fails on the way is a problem with a place."""
+"""Reads the values of a TOML file and their places. Every failure is a problem with a place."""
 
 import json
 import re
@@ -9,6 +9,8 @@ from typing import Any
 
 from netechod.process.config_places import Place, Places, scan
 from netechod.process.config_problems import Problem
+
+MAX_SIZE = 1 << 20  # bytes; a longer file is no configuration, and would take seconds to read
 
 _BOM = "\ufeff"
 
@@ -35,7 +37,7 @@ def read_toml(path: Path, source: str) -> tuple[dict[str, Any], Places]:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """TOML's values. Raises ValueError or RecursionError, also for what JSON could not pass on."""
+    """Parse TOML. Raises ValueError or RecursionError, also for values that JSON cannot carry."""
     values = tomllib.loads(text)
     json.dumps(values, default=str)
     return values
@@ -61,11 +63,17 @@ def parse_value(text: str) -> object:
 
 
 def _bytes_of(path: Path, source: str) -> bytes:
-    """The file's bytes. Only a regular file's: a FIFO would stop the daemon until somebody writes into it."""
+    """Read the bytes of a regular file. A FIFO would stop the daemon until somebody writes into it."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):
-            return path.read_bytes()
+            with path.open("rb") as file:
+                data = file.read(MAX_SIZE + 1)
+            if len(data) > MAX_SIZE:
+                raise NotTomlError(
+                    Place(source), f"is larger than {MAX_SIZE} bytes", "give the name of a TOML file"
+                )
+            return data
     except OSError as error:
         hints = {
             FileNotFoundError: "without --config and without a default file, netechod runs on its defaults",
@@ -91,7 +99,7 @@ def _decoded(data: bytes, source: str) -> str:
 
 
 def _syntax_error(sentence: str, text: str, source: str) -> NotTomlError:
-    """What `tomllib` says. The place is a part of its sentence; before Python 3.14, it is nowhere else."""
+    """Take the place out of the sentence of `tomllib`. Before Python 3.14 it stands nowhere else."""
     found = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", sentence, re.DOTALL)
     if found is None:
         # int()'s own limit (sys.set_int_max_str_digits) is the one error that tells no place.

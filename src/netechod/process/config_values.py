@@ -1,4 +1,4 @@
-"""What the configuration's values are made of: addresses, networks, sizes, seconds and paths.
+"""The types of the configuration's values: addresses, networks, sizes, seconds and paths.
 
 Each type says how a value of TOML becomes one of Python (strictly: "8080" is no integer, true no number),
 within which bounds, and how it is written back.
@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, TypeAlias, TypeVar
 
@@ -30,12 +30,14 @@ MAX_PORT = 65535
 MAX_COUNT = 1_000_000  # connections, members, bursts: more is a slip of the keyboard
 MAX_SECONDS = 604_800  # a week; epoll_wait(2) counts milliseconds in an int, which ends at 24 days
 
+RELATIVE = "must be an absolute name: the working directory has been removed"
+
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a socket listens: a numeric IPv4 or IPv6 address, and a port (0: any free one)."""
+    """Where a socket listens: a numeric IPv4 or IPv6 address, with `%` and its zone, and a port (0: any)."""
 
     host: str
     port: int
@@ -49,18 +51,26 @@ class Address:
 
         >>> str(Address.parse("[0:0::1]:8080"))
         '[::1]:8080'
+        >>> str(Address.parse("[::ffff:192.0.2.1]:8080"))
+        '192.0.2.1:8080'
         """
         host, _, port = text.rpartition(":")
         bracketed = host.startswith("[") and host.endswith("]")
         try:
-            host = str(ip_address(host[1:-1] if bracketed else host))
+            ip = ip_address(host[1:-1] if bracketed else host)
         except ValueError:
-            host = ""
-        if not (host and port.isascii() and port.isdigit()) or bracketed != (":" in host):
+            ip = None
+        if ip is None or not (port.isascii() and port.isdigit()) or bracketed != (ip.version == 6):
             raise ValueError("must be a numeric ADDRESS:PORT such as '192.0.2.1:8080' or '[::]:8080'")
+        if isinstance(ip, IPv6Address):
+            if ip.is_link_local and not ip.scope_id:
+                raise ValueError(
+                    f"must name the interface, such as '[{ip}%eth0]:{port}', because it is link-local"
+                )
+            ip = ip.ipv4_mapped or ip  # a socket of IPv6 alone, as ours are, takes no IPv4 (RFC 3493, 5.3)
         if len(port) > len(str(MAX_PORT)) or int(port) > MAX_PORT:
             raise ValueError(f"must have a port of at most {MAX_PORT}")
-        return cls(host, int(port))
+        return cls(str(ip), int(port))
 
 
 def _text(value: object) -> str:
@@ -102,8 +112,13 @@ def _short(value: object) -> object:
     return value
 
 
+def _digits(value: object) -> object:
+    """Take a number for its digits: users and groups may be named by either."""
+    return str(value) if type(value) is int else value
+
+
 def _named(value: object) -> object:
-    """Refuse what Path and open(2) would take for something else."""
+    """Refuse an empty name, and one with a NUL, which open(2) would cut."""
     if isinstance(value, str) and (not value or "\0" in value):
         raise ValueError("must be the name of a file")
     return value
@@ -112,7 +127,9 @@ def _named(value: object) -> object:
 def _absolute(path: Path, info: ValidationInfo) -> Path:
     """Resolve a relative path now: the daemon moves to `/` (daemon(7), step 10). `~` is a shell's word."""
     base = info.context["base"] if info.context else Path()
-    return base / path
+    if base is None and not path.is_absolute():
+        raise ValueError(RELATIVE)
+    return path if base is None else base / path
 
 
 def _file_or_none(value: object, info: ValidationInfo) -> Path | None:
@@ -122,7 +139,7 @@ def _file_or_none(value: object, info: ValidationInfo) -> Path | None:
 
 
 def available(*values: object) -> AfterValidator:
-    """Refuse, in words, what this version documents but does not do yet."""
+    """Refuse, in words, all other values: this version documents them and does not have them yet."""
 
     def check(value: T) -> T:
         if value not in values:
@@ -148,14 +165,14 @@ def _expression(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Refuse what would break the line in which it is listed."""
+    """Refuse control characters: they would break the line in which the text is listed."""
     if harmless(text) != text:
         raise ValueError("must not have control characters")
     return text
 
 
 def _passable(text: str) -> str:
-    """Refuse what no program can be given (execve(2))."""
+    """Refuse a NUL, with which no argument can be passed to a program (execve(2))."""
     if "\0" in text:
         raise ValueError("must not have a NUL")
     return text
@@ -198,6 +215,7 @@ ZeroIsNone: TypeAlias = Annotated[
 ]
 """0 in the file is None in the program: no value of our own, the system's or the section's holds."""
 
+NameOrNumber: TypeAlias = Annotated[str, BeforeValidator(_digits)]
 Word: TypeAlias = Annotated[str, AfterValidator(_passable)]
 Expression: TypeAlias = Annotated[str, AfterValidator(_expression)]
 KeyId: TypeAlias = Annotated[str, AfterValidator(_key_id)]

@@ -10,10 +10,10 @@ log = logging.getLogger(__name__)
 
 
 def room_for(connections: int, *, each: int = 1) -> int:
-    """How many of so many `connections` there may be, of `each` descriptors, with some left for all else.
+    """Return how many connections, up to `connections`, the limit allows at `each` descriptors a connection.
 
-    Raises our own limit as far as is needed and allowed (getrlimit(2)). At the limit newcomers wait in the
-    backlog; without descriptors a reload and a new log file would fail as well.
+    RESERVE descriptors are kept for everything else. Our limit is raised as far as needed and allowed
+    (getrlimit(2)). Beyond the number returned, connections wait in the backlog.
     """
     wanted = connections * each + RESERVE
     soft, hard = getrlimit(RLIMIT_NOFILE)

@@ -28,9 +28,9 @@ class Readiness:
     def __init__(self, fd: int | None = None) -> None:
         self._fd = fd
 
-    def ready(self) -> None:
-        """Everything serves: the starter exits with 0."""
-        self._tell(0, "")
+    def ready(self, complaints: str = "") -> None:
+        """The daemon serves: the starter exits with 0, after it has passed on the complaints."""
+        self._tell(0, complaints)
 
     def failed(self, exit_code: int, reason: str) -> bool:
         """The start failed: the starter says why and exits with the code. False without a starter."""
@@ -39,7 +39,7 @@ class Readiness:
     def _tell(self, exit_code: int, text: str) -> bool:
         if self._fd is None:
             return False
-        with suppress(BrokenPipeError):  # the starter was ended: nobody asks any more
+        with suppress(BrokenPipeError):  # the starter was ended
             os.write(self._fd, bytes([exit_code]) + text.encode(errors="backslashreplace")[:PIPE_BUF])
         os.close(self._fd)
         self._fd = None
@@ -57,8 +57,14 @@ def ensure_stdio() -> None:
             setattr(sys, name, open(fd, "r" if fd == 0 else "w", encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
+def outlive_terminal() -> None:
+    """Go on when a terminal would stop us for a line that we write, or try to read, in the background."""
+    for number in (signal.SIGTTIN, signal.SIGTTOU):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def settle_in() -> None:
-    """What a daemon does to itself, detached or not: hold no directory busy, make no file for all to read."""
+    """Move to `/` and set the umask, detached or not: a daemon must not keep a file system busy."""
     os.chdir("/")
     os.umask(UMASK)
 
@@ -69,6 +75,9 @@ def detach(keep: Iterable[int], pidfile: Pidfile) -> Readiness:
     Double fork, setsid, `/` as the directory, stdio on /dev/null, `UMASK`, no core dumps; all descriptors
     are closed but `keep`. The pidfile is written. Signal handlers stay as they are.
     """
+    signal.signal(
+        signal.SIGTSTP, signal.SIG_IGN
+    )  # as daemonize(1) does: a start must not be stopped half-way
     try:
         reader, writer = os.pipe()
         starter = os.fork()
@@ -105,13 +114,13 @@ def _refusal(error: Exception) -> PermissionRefusedError:
 def _wait_for(reader: int) -> NoReturn:
     """The starter: wait for the daemon's word, pass it on, exit with its status."""
     for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)  # whoever is tired of waiting may go
+        signal.signal(number, signal.SIG_DFL)  # the starter may be interrupted
     word = os.read(reader, 1 + PIPE_BUF)
     code, text = (
         (word[0], word[1:].decode(errors="replace")) if word else (1, "the daemon died before it was ready")
     )
-    with suppress(OSError):  # nobody reads it: the status tells all the same
-        if code:
-            sys.stderr.write(f"netechod: error: {text}\n")
+    with suppress(OSError):  # nobody reads stderr; the exit status still tells
+        if text:
+            sys.stderr.write(f"netechod: {'error' if code else 'warning'}: {text}\n")
             sys.stderr.flush()
     os._exit(code)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from functools import partial
 
 from netechod.process.building import (
+    Service,
     Shared,
     UdpService,
     build_chat,
@@ -17,7 +18,7 @@ from netechod.process.commanding import PAUSE, Commands
 from netechod.process.config import Config
 from netechod.process.config_file import Loaded
 from netechod.process.handover import Estate, Legacy
-from netechod.process.sockets import Sockets
+from netechod.process.listeners import Socket, Sockets
 from netechod.process.status import Presence
 from netechod.reactor.error_queue import Place
 from netechod.reactor.loop import Loop
@@ -43,24 +44,30 @@ class House:
         self.echo_tcp: TcpServer | None = None
         self.udp: dict[str, UdpService] = {}
         self._shared = Shared(loop)
-        if listeners := sockets.of("echo-tcp"):
-            self.echo_tcp = build_echo_tcp(loop, listeners, config)
-        if socks := sockets.of("echo-udp"):
-            self.udp["echo-udp"] = UdpService(
-                self._shared, "echo-udp", socks, lambda address_of: EchoService()
-            )
-        if socks := sockets.of("dictionary"):
-            self.udp["dictionary"] = UdpService(
-                self._shared, "dictionary", socks, lambda address_of: self.dictionary
-            )
-        if socks := sockets.of("chat"):
-            self.udp["chat"] = UdpService(self._shared, "chat", socks, self._build_chat, self._chat_refused)
-        if socks := sockets.of("command"):
-            self.udp["command"] = UdpService(
-                self._shared, "command", socks, partial(self._build_commands, config)
-            )
-            self.udp["command"].gather(PAUSE)
+        for name, socks in sockets.by_service.items():
+            self._open(name, socks, config)
         self.apply(loaded)
+
+    def add(self, name: str, sockets: Sockets, loaded: Loaded) -> None:
+        """Begin to serve what was off because its addresses were taken."""
+        self._sockets = sockets
+        self._open(name, sockets.of(name), loaded.config)
+        self.apply(loaded)
+
+    def _open(self, name: str, socks: Sequence[Socket], config: Config) -> None:
+        if name == "echo-tcp":
+            self.echo_tcp = build_echo_tcp(self._loop, socks, config)
+            return
+        makers: dict[str, Callable[[AddressOf], Service]] = {
+            "echo-udp": lambda address_of: EchoService(),
+            "dictionary": lambda address_of: self.dictionary,
+            "chat": self._build_chat,
+            "command": partial(self._build_commands, config),
+        }
+        refused = self._chat_refused if name == "chat" else None
+        self.udp[name] = UdpService(self._shared, name, socks, makers[name], refused)
+        if name == "command":
+            self.udp[name].gather(PAUSE)
 
     def _build_commands(self, config: Config, address_of: AddressOf) -> CommandService:
         self.commands = Commands(self._loop, config, address_of)

@@ -12,11 +12,11 @@ from typing import Protocol
 from netechod.process.log_format import Entry
 
 PASSING = frozenset({errno.ENXIO, errno.ENOSPC, errno.EDQUOT})
-"""Trouble at open(2) that goes away by itself: a FIFO that nobody reads yet (fifo(7)), a full disk."""
+"""Errors of open(2) that go away by themselves: a FIFO without a reader (fifo(7)), a full disk."""
 
 _FLAGS = (
     os.O_WRONLY
-    | os.O_APPEND  # what logrotate's copytruncate cuts off must not come back as a hole
+    | os.O_APPEND  # after logrotate's copytruncate the file must not begin with a hole
     | os.O_CLOEXEC
     | os.O_NONBLOCK  # a FIFO fails instead of waiting for its reader
     | os.O_NOCTTY
@@ -41,7 +41,7 @@ class LogFile:
         self._owed = b""  # the end of a line whose beginning a pipe's reader already has
 
     def reopen(self) -> None:
-        """Open what the path names now, or raise OSError and keep what was open."""
+        """Open the file that the path names now, or raise OSError and keep the open one."""
         self.path.parent.mkdir(0o750, parents=True, exist_ok=True)
         fresh = _open(self.path)
         self.close()
@@ -77,7 +77,7 @@ class LogFile:
         """Close the file; the next `append` opens it again."""
         fd, self._fd, self._owed = self._fd, -1, b""
         if fd >= 0:
-            with suppress(OSError):  # what a network disk reports only now cannot be helped any more
+            with suppress(OSError):  # a network disk may report lost data only now
                 os.close(fd)
 
     def _is_current(self) -> bool:
@@ -102,21 +102,32 @@ def _open(path: Path) -> int:
     try:
         fd = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o640)
     except FileExistsError:
+        if os.geteuid() == 0 != path.parent.stat().st_uid:
+            return _open_as_it_is(path)
         return os.open(path, _FLAGS | os.O_CREAT, 0o640)  # a symbolic link may still have to make its target
     with suppress(OSError):  # not every file system knows modes, or has a moment for them
         os.fchmod(fd, 0o640)
     return fd
 
 
+def _open_as_it_is(path: Path) -> int:
+    """A descriptor for root in another user's directory: a link there must not have root write elsewhere."""
+    fd = os.open(path, _FLAGS | os.O_NOFOLLOW)
+    if os.fstat(fd).st_nlink > 1:
+        os.close(fd)
+        raise OSError(errno.EMLINK, os.strerror(errno.EMLINK), str(path))
+    return fd
+
+
 class Copy(Protocol):
-    """A second place for every line, whose troubles are nobody else's: `write` never fails."""
+    """A second place for every line. `write` never fails."""
 
     def write(self, entry: Entry, line: bytes) -> None:
         """Show the entry, or its finished line."""
         ...
 
     def close(self) -> None:
-        """Give back what is held."""
+        """Close descriptors and sockets."""
         ...
 
 
@@ -153,7 +164,8 @@ class JournalCopy:
     libsystemd keeps its socket's number for ever, even when that has become a client's connection.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = _JOURNAL) -> None:
+        self._address = address
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.settimeout(JOURNAL_PATIENCE)
 
@@ -166,7 +178,10 @@ class JournalCopy:
         } | {f"NETECHOD_{key.upper()}": value for key, value in entry.fields.items()}
         text = "".join(f"{key}={value}\n" for key, value in fields.items())  # no value has a newline
         try:
-            self._socket.sendto(text.encode(), _JOURNAL)
+            self._socket.connect(
+                self._address
+            )  # of an unconnected socket, poll(2) does not say when it is full
+            self._socket.send(text.encode())
         except OSError:
             self._socket.settimeout(0)  # it was given its chance; now the files come first
         else:

@@ -24,7 +24,7 @@ _FORMATTER = logging.Formatter()  # "%(message)s", then the exception and the st
 
 
 def quoted(text: bytes | str) -> str:
-    r"""What a peer said, fit for a message: nothing in it is obeyed, and it is cut at REMOTE_LIMIT.
+    r"""Return the text of a peer, escaped and cut at REMOTE_LIMIT, for a message.
 
     >>> quoted(b"a\x1b[2J\xff\n")
     'a\\x1b[2J\\xff\\n'
@@ -36,7 +36,7 @@ def quoted(text: bytes | str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is kept of a log record until it is written: plain harmless text, no reference to anything."""
+    """A log record until it is written: plain escaped text, without references to other objects."""
 
     created: float
     level: int
@@ -94,4 +94,4 @@ def _json(entry: Entry, pid: int) -> str:
 
 
 FORMATS: dict[str, Callable[[Entry, int], str]] = {"classic": _classic, "iso": _iso, "json": _json}
-"""What makes the line, without its newline, by the configuration's name for it."""
+"""The functions that make a line, without its newline, by their names in the configuration."""

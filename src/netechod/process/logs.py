@@ -1,14 +1,16 @@
-"""The daemon's log: `log.txt` for what happens, `log.error` for what should not, and never a wait.
+"""The daemon's log: `log.txt` for events, `log.error` for errors. Logging never waits.
 
 All code logs through `logging.getLogger("netechod...")`. The handler here only fixes the message and queues
-it; one thread does everything that a disk, a pipe or the journal could make somebody wait for.
+it. One thread does all writing, because a disk, a pipe or the journal may make it wait.
 """
 
 import logging
 import os
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from queue import SimpleQueue
@@ -42,15 +44,22 @@ def journal_wanted(setting: str) -> bool:
     return os.environ.get("JOURNAL_STREAM") == f"{stderr.st_dev}:{stderr.st_ino}"
 
 
-class _Order(Enum):
-    """What the queue carries to the writer beside entries."""
+@dataclass(frozen=True)
+class _Reopen:
+    """An order to the writer: open the files anew, then call `done`."""
 
-    REOPEN = auto()
+    done: Callable[[str], object] | None
+
+
+class _Order(Enum):
+    """An order to the writer without anything to it."""
+
     STOP = auto()
 
 
 # It has no limit of its own, but its `put` never blocks, may interrupt itself, and survives any fork.
-_Queue: TypeAlias = "SimpleQueue[Entry | _Order]"
+_Item: TypeAlias = "Entry | _Reopen | _Order"
+_Queue: TypeAlias = "SimpleQueue[_Item]"
 
 
 class Logs:
@@ -121,12 +130,15 @@ class Logs:
             raise NetechodError("cannot start the log's thread: no process or memory left") from error
         self._thread = thread
 
-    def reopen(self) -> None:
-        """Open the files anew, after the lines that are queued already."""
-        self._queue.put(_Order.REOPEN)
+    def reopen(self, done: Callable[[str], object] | None = None) -> None:
+        """Open the files anew, after the lines that are queued already.
+
+        Then call `done`, on the writing thread, with a sentence about what failed, or nothing.
+        """
+        self._queue.put(_Reopen(done))
 
     def close(self, timeout: float = 1.0) -> None:
-        """Write what is queued, but wait no longer than `timeout` seconds; then let go of the logger."""
+        """Write the queued lines, but wait no longer than `timeout` seconds; then let go of the logger."""
         _LOGGER.removeHandler(self._handler)
         _LOGGER.setLevel(logging.NOTSET)
         _LOGGER.propagate = True
@@ -207,37 +219,44 @@ class _Writer:
         if self._journal:
             return JournalCopy()
         if self._copy_to is not None:
-            with suppress(OSError):  # it is closed: nobody is there to read
+            with suppress(OSError):  # the descriptor is closed
                 return DescriptorCopy(self._copy_to)
         return None
 
-    def _next_batch(self) -> list[Entry | _Order]:
-        """Wait for something to do, and take what else has come meanwhile."""
+    def _next_batch(self) -> list[_Item]:
+        """Wait for an item, and take those that have come meanwhile, too."""
         queue = self._handler.queue
         batch = [queue.get()]
-        while len(batch) < BATCH and not queue.empty():  # nobody else takes: what is there stays there
+        while len(batch) < BATCH and not queue.empty():  # only this thread takes items
             batch.append(queue.get())
         return batch
 
-    def _write_batch(self, batch: list[Entry | _Order]) -> bool:
+    def _write_batch(self, batch: list[_Item]) -> bool:
         """Write the entries in order; False when told to stop."""
         self._text.follow()
         self._error.follow()
         for item in batch:
             if item is _Order.STOP:
                 return False
-            if item is _Order.REOPEN:
-                self._reopen()
+            if isinstance(item, _Reopen):
+                self._reopen(item)
             else:
                 self._say_losses()
                 self._write(item)
         return True
 
-    def _reopen(self) -> None:
-        """Open what the paths name now; where that fails, the open file is better than none."""
+    def _reopen(self, order: _Reopen) -> None:
+        """Open the files that the paths name now. Where that fails, keep the open file and tell why."""
+        failures = []
         for file in (self._text, self._error):
-            with suppress(OSError):
+            try:
                 file.reopen()
+            except OSError as error:
+                failures.append(f"cannot open {file.path}: {error.strerror}")
+        for failure in failures:
+            self._write(entry_of(logging.makeLogRecord({"levelno": logging.ERROR, "msg": failure})))
+        if order.done is not None:
+            order.done("; ".join(failures))
 
     def _write(self, entry: Entry) -> None:
         """Put one entry where its level belongs, or count it; the copy gets it in either case."""
@@ -255,7 +274,7 @@ class _Writer:
         return self.render(entry, self._pid).encode() + b"\n"
 
     def _show(self, entry: Entry, line: bytes) -> None:
-        """Give the copy, if there is one, what the files got."""
+        """Give the entry to the copy, if there is one."""
         if self._copy is not None:
             self._copy.write(entry, line)
 

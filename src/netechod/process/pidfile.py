@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from netechod.errors import AlreadyRunningError, PermissionRefusedError
+from netechod.process.privileges import Identity, acting_for, identity_of, make_directory, set_mode
 
 PID_MAX = 2**22
 """No pid on Linux is greater (proc(5), /proc/sys/kernel/pid_max)."""
@@ -37,22 +38,37 @@ class Pidfile:
     manager, for `DaemonContext(pidfile=...)`, it is entered by the daemon itself: the pid is the right one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, identity: Identity | None = None) -> None:
+        """`identity`: the user that the daemon becomes, for whom file and directory are made."""
         self._path = path
-        self.made_directory: Path | None = None  # to be given to whom the daemon becomes
+        self._identity = identity or identity_of("", "")
         self._fd = -1
-        self._owner = (
-            0  # the process that locked it or, after a fork, wrote its pid; only that one removes it
-        )
+        # The process that locked it or, after a fork, wrote its pid. Only that process removes it.
+        self._owner = 0
 
     def lock(self) -> None:
         """Take the claim, over any stale file, or raise AlreadyRunningError or PermissionRefusedError."""
         try:
-            self._make_directory()
-            while not self._try_lock():
-                pass
+            make_directory(self._path.parent, self._identity)
+            with acting_for(self._identity, self._path.parent):
+                while not self._try_lock():
+                    pass
         except OSError as error:
             raise self._refusal(error) from error
+
+    def renew(self) -> bool:
+        """Make the file again if its name is gone or names another file; returns whether that was so.
+
+        Raises AlreadyRunningError when another instance has taken the name, PermissionRefusedError when it
+        cannot be made. The claim on the lost file stays then.
+        """
+        if self._is_ours(self._fd):
+            return False
+        lost = self._fd
+        self.lock()
+        os.close(lost)
+        self.__enter__()
+        return True
 
     def fileno(self) -> int:
         """The descriptor that holds the lock, to be preserved when others are closed."""
@@ -85,43 +101,57 @@ class Pidfile:
         if self._owner != os.getpid():
             return
         try:
-            if self._is_ours(self._fd):
-                self._path.unlink()
+            with acting_for(self._identity, self._path.parent):
+                if self._is_ours(self._fd):
+                    self._path.unlink()
         except OSError:
             with suppress(OSError):
                 os.ftruncate(self._fd, 0)
         os.close(self._fd)
         self._fd, self._owner = -1, 0
 
-    def _make_directory(self) -> None:
-        """Make the directory where it is missing: /run is empty after every boot (file-hierarchy(7))."""
-        with suppress(FileExistsError):
-            self._path.parent.mkdir(parents=True)
-            self._path.parent.chmod(0o755)
-            self.made_directory = self._path.parent
-
     def _try_lock(self) -> bool:
-        """Lock the file that the path names; False when it went away meanwhile and there is a new one.
+        """Lock the file that the path names; False if the path names another file by then.
 
         An instance that ends between our open(2) and our flock(2) takes the file with it, and a lock on a
         file without a name would keep nobody out.
         """
         with ExitStack() as undo:
-            fd = os.open(self._path, _FLAGS, 0o644)
+            fd = self._open()
             undo.callback(os.close, fd)
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise PermissionRefusedError(f"cannot use {self._path} as the pidfile: not a regular file")
+            found = os.fstat(fd)
+            if not stat.S_ISREG(found.st_mode):
+                raise self._unusable("not a regular file")
+            if found.st_nlink > 1:  # a planted second name must not have us empty the file behind it
+                raise self._unusable("it has another name as well")
             self._lock_or_refuse(fd)
             if not self._is_ours(fd):
                 return False
-            os.fchmod(fd, 0o644)  # the umask had its say in open(2)
+            set_mode(fd, 0o644, self._path)  # the umask had its say in open(2)
             os.ftruncate(fd, 0)  # a stale pid must not pass for ours until ours is there
             undo.pop_all()
         self._fd, self._owner = fd, os.getpid()
         return True
 
+    def _open(self) -> int:
+        """Open the file, or make it."""
+        try:
+            return os.open(self._path, _FLAGS, 0o644)
+        except PermissionError:
+            self._remove_stale()
+            return os.open(self._path, _FLAGS, 0o644)
+
+    def _remove_stale(self) -> None:
+        """Remove a file of another user that nobody has locked; a start as root may have left one behind."""
+        with suppress(OSError), ExitStack() as undo:
+            fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            undo.callback(os.close, fd)
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                self._lock_or_refuse(fd)
+                self._path.unlink()
+
     def _lock_or_refuse(self, fd: int) -> None:
-        """Take the lock, or name the one who has it."""
+        """Take the lock, or raise AlreadyRunningError with the pid of the holder."""
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -139,6 +169,8 @@ class Pidfile:
             return False
 
     def _refusal(self, error: OSError) -> PermissionRefusedError:
-        """What the operator is told about a path that cannot be used."""
-        why = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
+        """Say why the path cannot be used."""
+        return self._unusable("it is a symbolic link" if error.errno == errno.ELOOP else str(error.strerror))
+
+    def _unusable(self, why: str) -> PermissionRefusedError:
         return PermissionRefusedError(f"cannot use {self._path} as the pidfile: {why}")

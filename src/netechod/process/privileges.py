@@ -1,14 +1,140 @@
-"""Giving up root: for the machines where no service manager does it before the start."""
+"""Giving up root, where no service manager does it before the start; and how root works until then.
+
+Root must not act by a name that the daemon's user can replace by a link in the meantime. Where that user owns
+a directory on the way, root takes on that user's rights first: then a link leads nowhere new.
+"""
 
 import grp
+import logging
 import os
 import pwd
 import resource
-from contextlib import suppress
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from netechod.errors import PermissionRefusedError
 from netechod.reactor.prctl import SET_DUMPABLE, prctl
+
+MAX_ID = 2**32 - 2  # the largest user or group id; the next one means "no change" (chown(2))
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A user and group by number; the name is empty when passwd(5) has none for the number."""
+
+    uid: int
+    gid: int
+    name: str = ""
+
+    @property
+    def groups(self) -> list[int]:
+        """Every group of the user, `gid` among them."""
+        return os.getgrouplist(self.name, self.gid) if self.name else [self.gid]
+
+
+def identity_of(user: str, group: str) -> Identity:
+    """Look up names or numbers; an empty one stays as it is, but a user brings its own group along.
+
+    A number without an entry in passwd(5) has the group of the same number. Raises PermissionRefusedError.
+    """
+    uid, gid, name = os.geteuid(), os.getegid(), ""
+    if user:
+        uid, gid, name = _user(user)
+    if group:
+        gid = _group(group)
+    return Identity(uid, gid, name)
+
+
+def become(identity: Identity) -> None:
+    """Change user and group for good. Raises PermissionRefusedError when that is not allowed."""
+    if (os.geteuid(), os.getegid()) == (identity.uid, identity.gid):
+        return
+    try:
+        if os.geteuid() == 0 != identity.uid:
+            os.setgroups(identity.groups)
+        os.setgid(identity.gid)
+        os.setuid(identity.uid)
+    except PermissionError:
+        raise _refusal(identity) from None
+
+
+@contextmanager
+def acting_for(identity: Identity, path: Path) -> Iterator[None]:
+    """As root, have only the rights of `identity` meanwhile, if it can replace a name on the way to `path`.
+
+    Anybody else, and root on a way that is root's alone, stays as it is. Raises PermissionRefusedError.
+    """
+    if os.geteuid() == 0 and can_replace(identity, path):
+        with _acting(identity):
+            yield
+    else:
+        yield
+
+
+def can_read(identity: Identity, path: Path) -> bool:
+    """Whether the user can read the file; only root, or that user itself, can tell."""
+    with _acting(identity):
+        return os.access(path, os.R_OK, effective_ids=True)
+
+
+@contextmanager
+def _acting(identity: Identity) -> Iterator[None]:
+    """Have the rights of another user for a while. Raises PermissionRefusedError."""
+    if os.geteuid() == identity.uid:
+        yield
+        return
+    groups, gid = os.getgroups(), os.getegid()
+    try:
+        os.setgroups(identity.groups)
+        os.setegid(identity.gid)
+        os.seteuid(identity.uid)
+    except PermissionError:
+        raise _refusal(identity) from None
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(gid)
+        os.setgroups(groups)
+
+
+def can_replace(identity: Identity, path: Path) -> bool:
+    """Whether another user can rename or replace something between `/` and `path`, `path` itself included."""
+    if identity.uid == os.geteuid():
+        return False
+    groups = frozenset(identity.groups)
+    return any(
+        _is_open_to(identity.uid, groups, step)
+        for way in (path, path.resolve())
+        for step in (way, *way.parents)
+    )
+
+
+def make_directory(path: Path, identity: Identity) -> None:
+    """Make a directory that is missing, for `identity`, readable by all. /run is empty after every boot."""
+    with acting_for(identity, path), suppress(FileExistsError):
+        path.mkdir(parents=True)
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            set_mode(fd, 0o755, path)
+            if os.geteuid() == 0 != identity.uid:
+                with suppress(PermissionError):  # vfat knows no owners either
+                    os.fchown(fd, identity.uid, identity.gid)
+        finally:
+            os.close(fd)
+
+
+def set_mode(fd: int, mode: int, path: Path) -> None:
+    """Set the mode of an open file; where the file system knows none (vfat, CIFS, DrvFs), warn and go on."""
+    try:
+        os.fchmod(fd, mode)
+    except OSError as error:
+        log.warning("%s does not take mode %04o: %s", path, mode, error.strerror)
 
 
 def forbid_dumps() -> None:
@@ -17,32 +143,45 @@ def forbid_dumps() -> None:
     prctl(SET_DUMPABLE, 0)
 
 
-def drop_privileges(user: str, group: str, *owned: Path) -> None:
-    """Become `user` and `group`; empty names stay as they are, an empty group with a user is the user's own.
+def _user(user: str) -> tuple[int, int, str]:
+    """Number, group and name of a user; a name goes before a number, as chown(1) has it."""
+    with suppress(KeyError):
+        entry = pwd.getpwnam(user)
+        return entry.pw_uid, entry.pw_gid, entry.pw_name
+    uid = _number(user, "user")
+    with suppress(KeyError):
+        entry = pwd.getpwuid(uid)
+        return uid, entry.pw_gid, entry.pw_name
+    return uid, uid, ""
 
-    The files `owned` go along, those that exist.
 
-    Raises PermissionRefusedError when there is no such name, or we are not allowed to.
-    """
+def _group(group: str) -> int:
+    with suppress(KeyError):
+        return grp.getgrnam(group).gr_gid
+    return _number(group, "group")
+
+
+def _number(text: str, kind: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= MAX_ID):
+        raise PermissionRefusedError(f"daemon.{kind}: there is no {kind} {text!r}")
+    return int(text)
+
+
+def _refusal(identity: Identity) -> PermissionRefusedError:
+    return PermissionRefusedError(
+        f"cannot become user {identity.name or identity.uid}, group {identity.gid}: not permitted\n"
+        "  hint: start as root, or leave daemon.user and daemon.group empty"
+    )
+
+
+def _is_open_to(uid: int, groups: frozenset[int], step: Path) -> bool:
+    """Whether a link or directory belongs to the user, or is a directory in which the user may rename."""
     try:
-        entry = pwd.getpwnam(user) if user else None
-        gid = grp.getgrnam(group).gr_gid if group else (entry.pw_gid if entry else os.getgid())
-    except KeyError as error:
-        raise PermissionRefusedError(f"daemon.user, daemon.group: {error.args[0]}") from None
-    uid = entry.pw_uid if entry else os.getuid()
-    if (os.geteuid(), os.getegid()) == (uid, gid):
-        return
-    try:
-        for path in owned:
-            with suppress(FileNotFoundError):
-                os.chown(path, uid, gid)
-        if entry and os.geteuid() == 0:
-            os.initgroups(entry.pw_name, gid)
-        os.setgid(gid)
-        os.setuid(uid)
-    except PermissionError:
-        wanted = ":".join(filter(None, (user, group)))
-        raise PermissionRefusedError(
-            f"cannot become {wanted}: not permitted\n"
-            "  hint: start as root, or leave daemon.user and daemon.group empty"
-        ) from None
+        link, target = step.lstat(), step.stat()
+    except OSError:  # it is missing; `make_directory` looks again once it is there
+        return False
+    if uid in (link.st_uid, target.st_uid):
+        return True
+    if not stat.S_ISDIR(target.st_mode) or target.st_mode & stat.S_ISVTX:
+        return False
+    return bool(target.st_mode & (stat.S_IWOTH | (stat.S_IWGRP if target.st_gid in groups else 0)))

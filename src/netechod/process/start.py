@@ -1,7 +1,8 @@
-"""One start, from the command line's wishes to the last log line: the list to read top to bottom."""
+"""One start, from the command line to the last log line: the list to read top to bottom."""
 
 import faulthandler
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -11,6 +12,7 @@ from signal import SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2
 
 from netechod import __version__
 from netechod.errors import (
+    ConfigError,
     DictionaryIndexError,
     NetechodError,
     PermissionRefusedError,
@@ -18,20 +20,21 @@ from netechod.errors import (
     reason_of,
 )
 from netechod.process.app import App
+from netechod.process.clock import await_next_second
 from netechod.process.command_keys import with_keys
 from netechod.process.config import Dictionary as Settings
 from netechod.process.config_file import Loaded, load
-from netechod.process.detach import Readiness, detach, ensure_stdio, settle_in
+from netechod.process.control_socket import remove_control
+from netechod.process.detach import Readiness, detach, ensure_stdio, outlive_terminal, settle_in
 from netechod.process.dictionary_file import log_loaded
 from netechod.process.dictionary_loader import Loader, in_memory
 from netechod.process.handover import inherit
+from netechod.process.listeners import Sockets, open_sockets
 from netechod.process.logs import Logs, journal_wanted
 from netechod.process.notify import Notifier, extended, listen_fds
 from netechod.process.pidfile import Pidfile
-from netechod.process.privileges import drop_privileges, forbid_dumps
+from netechod.process.privileges import become, forbid_dumps, identity_of
 from netechod.process.slices import Work, finished
-from netechod.process.sockets import Sockets, open_sockets, remove_control
-from netechod.process.status import await_next_second
 from netechod.reactor.children import Children
 from netechod.reactor.loop import Loop
 from netechod.reactor.signals import SignalSource
@@ -44,7 +47,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the command line asks for."""
+    """The options of the command line."""
 
     config: Path | None
     overrides: Sequence[str] = ()
@@ -56,33 +59,60 @@ def run(wishes: Wishes) -> None:
 
     A start that detaches returns, or raises, in the daemon only: the starter's process ends in `detach`.
     """
-    ensure_stdio()
-    faulthandler.enable(2)  # a watchdog's SIGABRT then shows, in the journal, where the loop hangs
+    signals = _prepare()
+    notifier = Notifier()
+    try:
+        _run(wishes, signals, notifier)
+    except NetechodError as error:
+        notifier.status(f"not running: {_first_line(error)}")
+        raise
+    except Exception:  # a defect; `_run` has logged its traceback
+        notifier.status("not running: internal error, see log.error")
+        raise
+
+
+def _run(wishes: Wishes, signals: SignalSource, notifier: Notifier) -> None:
+    """The steps of `run`, each of which may fail."""
     loaded = with_keys(load(wishes.config, wishes.overrides))
-    signals = SignalSource(SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT)  # before anybody knows whom to signal
     adopted = listen_fds()  # before any fork: they are passed to this process id
-    legacy = inherit(adopted)
-    start = _Start(loaded, foreground=wishes.foreground)
+    start = _Start(loaded, notifier, foreground=wishes.foreground)
     try:
         with _explained():
+            legacy = inherit(adopted)
             sockets = start.open_sockets(adopted)
             start.settle(sockets)
             dictionary = start.load_dictionary(signals)
             start.open_logs()
-            app = App(loaded, sockets, dictionary, start.logs, start.notifier)
+            app = App(loaded, sockets, dictionary, start.logs, notifier)
             app.inherit(legacy)
             for name in legacy.names:
-                start.notifier.take_back(name)
+                notifier.take_back(name)
+            app.watch_names(start.pidfile)
             app.obey(signals)
         app.run(start.announce)
     except NetechodError as error:
         start.fail(error)
         raise
-    except Exception:  # a defect: its traceback belongs in log.error, whoever started us
+    except Exception:
         log.critical("internal error, stopping", exc_info=True)
         raise
     finally:
         start.close()
+
+
+def _first_line(error: NetechodError) -> str:
+    """The error in one line, without its pictures and hints."""
+    return error.summary() if isinstance(error, ConfigError) else str(error).partition("\n")[0]
+
+
+def _prepare() -> SignalSource:
+    """Put inherited state in order, first of all: descriptors, umask, signals."""
+    ensure_stdio()
+    os.umask(0o022)  # of directories that are missing on the way to ours; `settle_in` has the one that stays
+    faulthandler.enable(2)  # a watchdog's SIGABRT then shows, in the journal, where the loop hangs
+    signals = SignalSource(SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT)
+    outlive_terminal()
+    return signals
 
 
 @contextmanager
@@ -105,16 +135,17 @@ def _first_edition(loader: Loader, settings: Settings) -> Work[Dictionary]:
 
 
 class _Start:
-    """What the steps of a start have in common."""
+    """The steps of a start, and the state that they share."""
 
-    def __init__(self, loaded: Loaded, *, foreground: bool) -> None:
+    def __init__(self, loaded: Loaded, notifier: Notifier, *, foreground: bool) -> None:
         config = loaded.config
         self._config = config
+        self._explicit = loaded.origins.keys()
         self._foreground = foreground
         self._sockets = Sockets()
         self._logs_open = False
         self._readiness = Readiness()
-        self.notifier = Notifier()
+        self.notifier = notifier
         self.logs = Logs(
             directory=config.log.directory,
             level=config.log.level,
@@ -123,14 +154,15 @@ class _Start:
             journal=journal_wanted(config.log.journal),
         )
         log.info("netechod %s starts, configuration %s", __version__, loaded.path or "built in")
-        self._pidfile = Pidfile(config.daemon.pidfile)
-        self._pidfile.lock()  # before binding: a second instance must not get as far as to disturb the first
+        self._identity = identity_of(config.daemon.user, config.daemon.group)
+        self.pidfile = Pidfile(config.daemon.pidfile, self._identity)
+        self.pidfile.lock()  # before binding: a second instance must not get as far as to disturb the first
 
     def open_sockets(self, adopted: Mapping[str, Sequence[int]]) -> Sockets:
-        """Adopt what was passed and bind the rest."""
+        """Adopt the passed sockets and bind the others."""
         if self._config.command.enabled:
             await_next_second()
-        self._sockets = open_sockets(self._config, adopted)
+        self._sockets = open_sockets(self._config, adopted, self._identity, self._explicit)
         return self._sockets
 
     def load_dictionary(self, signals: SignalSource) -> Dictionary:
@@ -163,12 +195,10 @@ class _Start:
         """Become the process that stays, as the user that it stays."""
         if self._foreground:
             settle_in()
-            self._pidfile.__enter__()
+            self.pidfile.__enter__()
         else:
-            self._readiness = detach(sockets.filenos(), self._pidfile)
-        settings = self._config.daemon
-        made = self._pidfile.made_directory
-        drop_privileges(settings.user, settings.group, settings.control, *([made] if made else []))
+            self._readiness = detach(sockets.filenos(), self.pidfile)
+        become(self._identity)
         if self._config.command.enabled:
             forbid_dumps()  # after the change of user, which the kernel takes as a reason to allow them
 
@@ -178,24 +208,24 @@ class _Start:
         self._logs_open = True
 
     def announce(self, status: str) -> None:
-        """Tell everybody who waits for it that the daemon serves."""
+        """Tell the log, the service manager and the starter that the daemon serves."""
         log.info("ready: %s", status)
         self.notifier.ready(status)
-        self._readiness.ready()
+        self._readiness.ready("\nnetechod: warning: ".join(self._sockets.complaints))
 
     def fail(self, error: NetechodError) -> None:
         """Say why, where the operator looks: the starter's stderr, and the logs."""
         level = logging.INFO if isinstance(error, StoppedError) else logging.CRITICAL
-        log.log(level, "start failed: %s", str(error).partition("\n")[0])
+        log.log(level, "start failed: %s", _first_line(error))
         if self._sockets.control is not None:
-            remove_control(self._config.daemon.control)
+            remove_control(self._config.daemon.control, self._identity)
         if not self._logs_open and not isinstance(error, PermissionRefusedError):
             with suppress(NetechodError):  # then the sentence on stderr has to do
-                drop_privileges(self._config.daemon.user, self._config.daemon.group)
+                become(self._identity)
                 self.logs.open(copies=False)
         self._readiness.failed(error.exit_code or 1, str(error))
 
     def close(self) -> None:
         """The last lines are written, the name of the pidfile is gone."""
-        self._pidfile.remove()
+        self.pidfile.remove()
         self.logs.close()

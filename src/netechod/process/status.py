@@ -1,27 +1,21 @@
-"""What the daemon is doing, as a value, and in words."""
+"""The status of the daemon, as a value and in words."""
 
-import select
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 
-from netechod.process.reloading import Outcome
-
-
-def wall_clock() -> float:
-    """Seconds since the epoch: to tell people when something was, never to measure."""
-    return datetime.now(UTC).timestamp()
+from netechod.process.dictionary_changes import Changes
 
 
-def await_next_second() -> None:
-    """Wait until the clock shows another second than now, one at most.
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The result of a reload; with an `error` nothing has changed."""
 
-    Signed requests are dated by the second. None of those that a process before us may have taken has a
-    second in common with us then, and what is older than we are is refused: none can be replayed.
-    """
-    now = wall_clock()
-    while int(wall_clock()) == int(now):
-        select.select((), (), (), 1 - wall_clock() % 1)
+    error: str = ""
+    when: float = 0.0  # seconds since the epoch
+    seconds: float = 0.0
+    dictionary: Changes = field(default_factory=Changes)
+    keys: tuple[str, ...] = ()  # of the configuration, that have changed and hold now
+    waiting: tuple[str, ...] = ()  # that have changed and hold after a restart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +42,7 @@ class Presence:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """One moment of the daemon; what is None belongs to a service that is off."""
+    """The daemon at one moment; values of services that are off are None."""
 
     version: str
     pid: int
@@ -62,6 +56,7 @@ class Status:
     commands: int | None  # that run
     log_lost: int  # lines that no log file has
     last_reload: Outcome | None
+    complaints: Sequence[str] = ()  # differences from the configuration: services that are off, and why
 
     def line(self) -> str:
         """One telling line: `systemctl status` shows it."""
@@ -76,7 +71,8 @@ class Status:
         if self.commands is not None:
             parts.append(f"{self.commands} commands running")
         error = self.last_reload.error if self.last_reload else ""
-        return "; ".join(filter(None, (", ".join(parts), error and f"last reload FAILED: {error}")))
+        failed = f"last reload FAILED: {error}" if error else ""
+        return "; ".join(filter(None, (", ".join(parts), *self.complaints, failed)))
 
     def report(self) -> Iterator[str]:
         """The same with every counter, a line a service."""

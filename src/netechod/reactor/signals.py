@@ -11,21 +11,32 @@ from types import FrameType
 
 from netechod.reactor.loop import Callback, Loop
 
+_PYTHONS = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
+"""Python ignores these from its start on. `subprocess` gives children the default back."""
+
 
 class SignalSource:
-    """Notes signals from its construction on, before there are sockets; delivers them once it has a loop."""
+    """Notes signals from its construction on, before there are sockets; delivers them once it has a loop.
+
+    The signal mask and what is ignored survive exec(3). So both are put in order first: a parent may have
+    left us deaf to SIGTERM, or without the exit status of our children.
+    """
 
     def __init__(self, *signals: signal.Signals) -> None:
         self._noted: dict[int, None] = {}
         self._handlers: Mapping[signal.Signals, Callback] = {}
         self._loop: Loop | None = None
         self._signals = signals
+        for number in signal.valid_signals() - _PYTHONS:
+            if signal.getsignal(number) is signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
         for number in signals:
             signal.signal(number, self._note)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     def deliver_to(self, loop: Loop, handlers: Mapping[signal.Signals, Callback]) -> None:
-        """From now on call `handlers` on `loop`; what was noted until now comes first."""
+        """From now on call `handlers` on `loop`, first for the signals that were noted before."""
         self._loop = loop
         self._handlers = handlers
         # A full bell has been rung: the default warning would only write to stderr, once per signal.
@@ -37,7 +48,7 @@ class SignalSource:
         return any(number in self._noted for number in signals)
 
     def close(self) -> None:
-        """Ignore what comes from now on: we end in our own way, and not by the second of two TERMs."""
+        """Ignore all further signals: a second TERM must not interrupt the end."""
         signal.set_wakeup_fd(-1)
         for number in self._signals:
             signal.signal(number, signal.SIG_IGN)

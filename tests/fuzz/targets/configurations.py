@@ -8,11 +8,11 @@ from fuzz.target import scratch, target
 from support.characters import is_harmless
 
 from netechod.errors import ConfigError
-from netechod.process.config import keys
+from netechod.process.config import KEYS as NAMES
 from netechod.process.config_dump import dump
 from netechod.process.config_file import load
 
-KEYS = [key.encode() for key, _ in keys()]
+KEYS = [key.encode() for key in NAMES]
 FILE = Path("netechod.toml")
 VALUES = (
     b" = ",

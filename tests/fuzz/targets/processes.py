@@ -24,8 +24,7 @@ from netechod.process.control import MAX_QUESTION, ControlServer
 from netechod.process.handover import STATE, inherit
 from netechod.process.log_format import FORMATS, entry_of
 from netechod.process.pidfile import Pidfile
-from netechod.process.reloading import Outcome
-from netechod.process.status import Presence, Status
+from netechod.process.status import Outcome, Presence, Status
 from netechod.reactor.loop import Loop
 from netechod.services.dictionary import MemoryDictionary
 from netechod.services.echo import EchoService
@@ -80,9 +79,10 @@ class Operated:
         """See commands.Operated."""
         self.told.append("stop")
 
-    def reopen_logs(self) -> None:
+    def reopen_logs(self, done: Callable[[str], object]) -> None:
         """See commands.Operated."""
         self.told.append("reopen")
+        done("")
 
     def set_log_level(self, level: str) -> None:
         """See commands.Operated."""

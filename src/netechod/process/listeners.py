@@ -1,0 +1,239 @@
+"""The sockets of all services at a start: which are passed, which are opened, and which cannot be had."""
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from operator import attrgetter
+from typing import TypeAlias
+
+from netechod.errors import SocketError
+from netechod.process.config import Chat, Command, Config, Dictionary, EchoTcp, EchoUdp
+from netechod.process.config_values import Address
+from netechod.process.control_socket import open_control
+from netechod.process.privileges import Identity, identity_of
+from netechod.process.sockets import SOCKET_FAILED, adopt, bound_to, open_service
+from netechod.reactor.loop import Loop
+
+DISCARDED = 64  # datagrams or connections thrown away at once
+RETRY = 5.0  # seconds between two attempts to get addresses that were taken
+
+log = logging.getLogger(__name__)
+
+Socket: TypeAlias = socket.socket
+Section: TypeAlias = EchoTcp | EchoUdp | Dictionary | Chat | Command
+
+KEYS = {
+    "echo-tcp": "echo.tcp",
+    "echo-udp": "echo.udp",
+    "dictionary": "dictionary",
+    "chat": "chat",
+    "command": "command",
+}
+"""The sections of the services, by the names under which a service manager passes their sockets."""
+
+
+@dataclass(frozen=True)
+class Sockets:
+    """The sockets of each service, and what a start has to say about them."""
+
+    by_service: Mapping[str, Sequence[socket.socket]] = field(default_factory=dict)
+    control: socket.socket | None = None  # where netechoctl asks
+    unused: Sequence[socket.socket] = ()  # passed for services that are off: what arrives there is discarded
+    missing: Mapping[str, str] = field(default_factory=dict)  # why services that are on have no sockets
+    taken: Collection[str] = ()  # those of them whose addresses may become free
+    warnings: Sequence[str] = ()  # what differs from the configuration
+
+    def of(self, service: str) -> Sequence[socket.socket]:
+        """The sockets of one service, none when it is off."""
+        return self.by_service.get(service, ())
+
+    def with_service(self, service: str, socks: Sequence[socket.socket]) -> "Sockets":
+        """The same with a service that got its sockets only now."""
+        return replace(
+            self,
+            by_service={**self.by_service, service: socks},
+            missing={name: why for name, why in self.missing.items() if name != service},
+            taken=[name for name in self.taken if name != service],
+        )
+
+    @property
+    def complaints(self) -> list[str]:
+        """Everything that is not as the configuration has it, a sentence each."""
+        return [*self.warnings, *(f"{name} is off: {why}" for name, why in self.missing.items())]
+
+    @cached_property
+    def bound(self) -> Sequence[tuple[str, Address]]:
+        """Each service with the address that each of its sockets is really bound to."""
+        return [(service, bound_to(sock)) for service, socks in self.by_service.items() for sock in socks]
+
+    def filenos(self) -> list[int]:
+        """Every descriptor, to be kept when all others are closed."""
+        control = [self.control] if self.control is not None else []
+        return [
+            sock.fileno() for socks in (*self.by_service.values(), control, self.unused) for sock in socks
+        ]
+
+
+def open_sockets(
+    config: Config,
+    adopted: Mapping[str, Sequence[int]],
+    identity: Identity | None = None,
+    explicit: Collection[str] = (),
+) -> Sockets:
+    """Take the sockets that were passed for each service that is on, or bind the addresses of its `listen`.
+
+    `identity` is the user that the daemon becomes, who then owns the control socket. `explicit` are the keys
+    that the operator has set. A service whose addresses cannot be bound stays off; SocketError is raised when
+    that leaves none, or `daemon.strict_start` is set, or a passed socket is of the wrong kind.
+    """
+    try:
+        opening = _Opening(config, adopted, explicit)
+        opening.run()
+        sockets = Sockets(
+            opening.opened,
+            open_control(config.daemon.control, identity or identity_of("", "")),
+            opening.unused,
+            opening.missing,
+            opening.taken,
+            opening.warnings,
+        )
+    except OSError as error:  # an option that cannot be set, an address that cannot be asked for
+        raise SocketError(f"cannot set up the sockets: {error.strerror}", SOCKET_FAILED) from error
+    places = [f"{service} {address}" for service, address in sockets.bound]
+    log.info("listening: %s", ", ".join(places) or "nowhere, every service is off")
+    return sockets
+
+
+def enabled_services(config: Config) -> dict[str, Section]:
+    """The sections of the services that are on, by the name under which a service manager passes sockets."""
+    sections = {name: attrgetter(key)(config) for name, key in KEYS.items()}
+    return {name: section for name, section in sections.items() if section.enabled}
+
+
+class _Opening:
+    """The sockets of all services, one service after the other."""
+
+    def __init__(
+        self, config: Config, adopted: Mapping[str, Sequence[int]], explicit: Collection[str]
+    ) -> None:
+        self.opened: dict[str, list[socket.socket]] = {}
+        self.unused: list[socket.socket] = []
+        self.missing: dict[str, str] = {}
+        self.taken: list[str] = []
+        self.warnings: list[str] = []
+        self._wanted = enabled_services(config)
+        self._strict = config.daemon.strict_start
+        self._adopted = adopted
+        self._explicit = explicit
+        self._passed_some = any(name in KEYS for name in adopted)
+        self._first: SocketError | None = None
+
+    def run(self) -> None:
+        """Adopt and open everything. Raises SocketError or OSError."""
+        for name in self._adopted.keys() - self._wanted.keys():
+            self._refuse(name)
+        for name, section in self._wanted.items():
+            if name in self._adopted:
+                self._adopt(name, section)
+            elif self._passed_some and f"{KEYS[name]}.listen" not in self._explicit:
+                self._leave_off(name)
+            else:
+                self._open(name, section)
+        if self._first is not None and not self.opened:
+            raise self._first
+
+    def _refuse(self, name: str) -> None:
+        """Warn that a passed socket is not used, why, and what can be done."""
+        if name not in KEYS:
+            known = ", ".join(KEYS)
+            self._warn(f"socket passed as {name} is not used: no such service is on; the names are {known}")
+            for fd in self._adopted[name]:
+                os.close(fd)
+            return
+        self._warn(
+            f"socket passed as {name} is not used: {KEYS[name]}.enabled is false; what arrives there is "
+            f"thrown away (systemctl disable --now netechod-{name}.socket ends that)"
+        )
+        self.unused += [socket.socket(fileno=fd) for fd in self._adopted[name]]
+        for sock in self.unused:
+            sock.setblocking(False)
+
+    def _adopt(self, name: str, section: Section) -> None:
+        self.opened[name] = socks = [adopt(fd, name) for fd in self._adopted[name]]
+        places = [bound_to(sock) for sock in socks]
+        key = f"{KEYS[name]}.listen"
+        if key in self._explicit and set(places) != set(section.listen):
+            self._warn(
+                f"{key} is not used: the service manager passes {', '.join(map(str, places))} "
+                f"(change ListenStream= or ListenDatagram= of the socket unit)"
+            )
+
+    def _leave_off(self, name: str) -> None:
+        """Bind no default that might be open to the world, when a socket unit was meant to say where."""
+        self.missing[name] = (
+            f"the service manager passes sockets, but none as {name} (start its socket unit, then restart, "
+            f"or set {KEYS[name]}.listen)"
+        )
+        log.error("%s is off: %s", name, self.missing[name])
+
+    def _open(self, name: str, section: Section) -> None:
+        try:
+            self.opened[name] = open_service(section)
+        except SocketError as error:
+            if self._strict:
+                raise
+            self._first = self._first or error
+            self.missing[name] = str(error).partition("\n")[0]
+            self.taken.append(name)
+            log.error("%s is off, and is tried again: %s", name, self.missing[name])
+
+    def _warn(self, sentence: str) -> None:
+        log.warning("%s", sentence)
+        self.warnings.append(sentence)
+
+
+def discard(sock: socket.socket) -> None:
+    """Drop what waits in a passed socket of a disabled service, so that it is not answered later."""
+    with suppress(OSError):
+        for _ in range(DISCARDED):
+            if sock.type == socket.SOCK_STREAM:
+                sock.accept()[0].close()
+            else:
+                sock.recv(1)
+
+
+class Retries:
+    """Tries again and again to bind the addresses that were taken at the start."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        config: Config,
+        taken: Collection[str],
+        opened: Callable[[str, Sequence[socket.socket]], object],
+    ) -> None:
+        """`opened` is given each service that has its sockets at last."""
+        self._loop = loop
+        self._sections = {
+            name: section for name, section in enabled_services(config).items() if name in taken
+        }
+        self._opened = opened
+        self._wait()
+
+    def _wait(self) -> None:
+        if self._sections:
+            self._loop.call_at(self._loop.now + RETRY, self._try)
+
+    def _try(self) -> None:
+        for name, section in tuple(self._sections.items()):
+            with suppress(SocketError, OSError):
+                socks = open_service(section, logging.DEBUG)
+                del self._sections[name]
+                places = ", ".join(str(bound_to(sock)) for sock in socks)
+                log.warning("%s is on at last: %s", name, places)
+                self._opened(name, socks)
+        self._wait()
