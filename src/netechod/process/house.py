@@ -1,12 +1,13 @@
-"""The services, each wired to its sockets, its rules and its limits."""
+"""The services, each connected to its sockets, its rules and its limits."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 
 from netechod.process.building import (
     Shared,
     UdpService,
+    address_of_peers,
     build_chat,
     build_echo_tcp,
     build_limits,
@@ -14,24 +15,21 @@ from netechod.process.building import (
     build_terms,
 )
 from netechod.process.commanding import PAUSE, Commands
-from netechod.process.config import Config
 from netechod.process.config_file import Loaded
 from netechod.process.handover import Estate, Legacy
 from netechod.process.sockets import Sockets
 from netechod.process.status import Presence
-from netechod.reactor.error_queue import Place
 from netechod.reactor.loop import Loop
 from netechod.reactor.tcp import TcpServer
-from netechod.services.admission import AddressOf
-from netechod.services.api import Outbox
 from netechod.services.chat import ChatRoom
-from netechod.services.command import CommandService
 from netechod.services.dictionary import Dictionary, DictionaryService
 from netechod.services.echo import EchoService
 
+DRAIN_PATIENCE = 1.0  # seconds in which UDP services answer what has arrived when the daemon stops
+
 
 class House:
-    """What the daemon serves. A service that is off has no sockets, and is None or missing here."""
+    """All services. A service that is off has no sockets, and is None or missing here."""
 
     def __init__(self, loop: Loop, loaded: Loaded, sockets: Sockets, dictionary: Dictionary) -> None:
         config = loaded.config
@@ -46,37 +44,22 @@ class House:
         if listeners := sockets.of("echo-tcp"):
             self.echo_tcp = build_echo_tcp(loop, listeners, config)
         if socks := sockets.of("echo-udp"):
-            self.udp["echo-udp"] = UdpService(
-                self._shared, "echo-udp", socks, lambda address_of: EchoService()
-            )
+            self.udp["echo-udp"] = UdpService(self._shared, "echo-udp", socks, EchoService())
         if socks := sockets.of("dictionary"):
-            self.udp["dictionary"] = UdpService(
-                self._shared, "dictionary", socks, lambda address_of: self.dictionary
-            )
+            self.udp["dictionary"] = UdpService(self._shared, "dictionary", socks, self.dictionary)
         if socks := sockets.of("chat"):
-            self.udp["chat"] = UdpService(self._shared, "chat", socks, self._build_chat, self._chat_refused)
+            self.chat = build_chat(loop, address_of_peers(socks))
+            self.udp["chat"] = UdpService(self._shared, "chat", socks, self.chat, members=self.chat)
         if socks := sockets.of("command"):
-            self.udp["command"] = UdpService(
-                self._shared, "command", socks, partial(self._build_commands, config)
-            )
+            self.commands = Commands(loop, config, address_of_peers(()))
+            self.udp["command"] = UdpService(self._shared, "command", socks, self.commands.service)
             self.udp["command"].gather(PAUSE)
         self.apply(loaded)
-
-    def _build_commands(self, config: Config, address_of: AddressOf) -> CommandService:
-        self.commands = Commands(self._loop, config, address_of)
-        return self.commands.service
-
-    def _build_chat(self, address_of: AddressOf) -> ChatRoom:
-        self.chat = build_chat(self._loop, address_of)
-        return self.chat
-
-    def _chat_refused(self, places: Collection[Place], out: Outbox) -> None:
-        if self.chat is not None:
-            self.chat.unreachable(places, out)
 
     def apply(self, loaded: Loaded) -> None:
         """Give the services the settings that can change while they run."""
         config = loaded.config
+        self._drain_timeout = config.daemon.drain_timeout
         rules = build_rules(config, self._sockets)
         for name, service in self.udp.items():
             private = name == "echo-udp" and not config.echo.udp.public
@@ -94,29 +77,31 @@ class House:
 
     @property
     def connections(self) -> int | None:
-        """How many TCP connections there are."""
+        """The number of TCP connections; None when TCP echo is off."""
         return None if self.echo_tcp is None else self.echo_tcp.count
 
     @property
     def hands_over(self) -> bool:
-        """Whether TCP connections, if there are any, can go over to the process after us."""
+        """Whether all TCP connections can go over to the process after us."""
         return self.echo_tcp is None or self.echo_tcp.hands_over
 
     def counters(self) -> dict[str, dict[str, int]]:
-        """What happened, by service."""
+        """Return the counters by service."""
         tcp = {} if self.echo_tcp is None else {"echo-tcp": asdict(self.echo_tcp.counters)}
         counters = tcp | {name: service.counters() for name, service in self.udp.items()}
         if self.commands is not None:
             counters["command"] |= self.commands.service.counters
+        if self.chat is not None:
+            counters["chat"] |= self.chat.counters
         return counters
 
     @property
     def member_count(self) -> int | None:
-        """How many are online in the chat."""
+        """The number of members of the chat; None when it is off."""
         return None if self.chat is None else self.chat.size
 
     def members(self) -> Sequence[Presence]:
-        """Who is online in the chat."""
+        """Return the members of the chat."""
         if self.chat is None:
             return ()
         now = self._loop.now
@@ -125,7 +110,7 @@ class House:
         ]
 
     def inherit(self, legacy: Legacy) -> None:
-        """Go on where the process before us has stopped."""
+        """Take over the connections and members of the process before us."""
         for sock, owed in legacy.connections:
             if self.echo_tcp is None:
                 sock.close()
@@ -141,9 +126,11 @@ class House:
         room.keep_time()
 
     def drain(self, drained: Callable[[], object], estate: Estate | None) -> None:
-        """Take nobody new; hand every connection over, or serve it until it is silent; then call `drained`.
+        """Accept no new connections; hand over each that there is, or serve it until it is silent.
 
-        Commands that run may end. UDP goes on until then: a look-up waits no longer than the restart takes.
+        Commands that run may end. Then `drained` is called. UDP goes on until then, so that a look-up waits
+        no longer than the restart takes. But a chat whose members go over leaves their datagrams in the
+        kernel.
         """
         busy = {"connections", "commands"}
 
@@ -152,6 +139,8 @@ class House:
             if not busy:
                 drained()
 
+        if self.chat is not None and estate is not None:
+            self.udp["chat"].stop_receiving()
         if self.commands is None:
             over("commands")
         else:
@@ -164,17 +153,21 @@ class House:
             self.echo_tcp.drain(partial(over, "connections"))
 
     def leave_members(self, estate: Estate) -> None:
-        """Leave to the process after us who is online."""
+        """Leave the members of the chat to the process after us."""
         if self.chat is not None:
             now, written = self._loop.now, self.udp["chat"].written
             for peer, (_, since, heard) in self.chat.presence.items():
                 estate.members.append((written(peer), now - since, now - heard))
 
     def close(self) -> None:
-        """Close everything: connections and commands at once, UDP when what has arrived is answered."""
+        """Close everything: connections and commands at once, UDP when what has arrived is answered.
+
+        UDP has DRAIN_PATIENCE for that, or the drain timeout if that is shorter.
+        """
         if self.commands is not None:
             self.commands.close()
         if self.echo_tcp is not None:
             self.echo_tcp.close()
+        until = self._loop.clock() + min(self._drain_timeout, DRAIN_PATIENCE)
         for service in self.udp.values():
-            service.drain()
+            service.drain(until)

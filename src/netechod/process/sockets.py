@@ -12,12 +12,14 @@ from functools import cached_property
 from pathlib import Path
 
 from netechod.errors import SocketError
+from netechod.linux import SO_RCVBUFFORCE, SO_SNDBUFFORCE
 from netechod.process.config import Chat, Command, Config, Daemon, Dictionary, EchoTcp, EchoUdp
 from netechod.process.config_values import Address
 
-UDP_RECEIVE_BUFFER = (
-    4 * 1024 * 1024
-)  # bytes asked for, the kernel grants less: questions wait there in a rush
+# Bytes of each buffer of a UDP socket. Questions wait there in a rush. Answers wait there for the network,
+# and up to three seconds for destinations that do not answer ARP (arp(7)): in a small buffer these would
+# hold up all others.
+UDP_BUFFER = 4 * 1024 * 1024
 SOCKET_FAILED, BIND_FAILED, LISTEN_FAILED = 2, 3, 4  # the tutorials' exit codes
 
 log = logging.getLogger(__name__)
@@ -198,8 +200,13 @@ def _listen(address: Address, settings: EchoTcp) -> socket.socket:
 def _open_udp(address: Address) -> socket.socket:
     """A bound socket. Never SO_REUSEADDR here: a second process could steal the traffic (socket(7))."""
     sock, address = _create(address, socket.SOCK_DGRAM)
-    with suppress(OSError):  # what the kernel grants is enough to start with
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UDP_RECEIVE_BUFFER)
+    for option, forced in ((socket.SO_RCVBUF, SO_RCVBUFFORCE), (socket.SO_SNDBUF, SO_SNDBUFFORCE)):
+        with suppress(
+            OSError
+        ):  # the kernel grants at most net.core.[rw]mem_max, which is enough to start with
+            sock.setsockopt(socket.SOL_SOCKET, option, UDP_BUFFER)
+        with suppress(OSError):  # without CAP_NET_ADMIN that limit holds
+            sock.setsockopt(socket.SOL_SOCKET, forced, UDP_BUFFER)
     _bind(sock, address, "UDP")
     return sock
 
