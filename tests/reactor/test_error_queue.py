@@ -16,7 +16,8 @@ from netechod.reactor.datagram_io import DatagramIO, PlainDatagramIO
 from netechod.reactor.error_queue import MUTE_TIME, ErrorQueue, Place
 from netechod.reactor.loop import Loop
 from netechod.reactor.mmsg import BatchMemory, MmsgDatagramIO
-from netechod.reactor.udp import TRIES, UdpEndpoint
+from netechod.reactor.udp import UdpEndpoint
+from netechod.reactor.udp_outbox import TRIES
 from netechod.services.api import Datagram, Outbox, Peer
 from netechod.services.echo import EchoService
 

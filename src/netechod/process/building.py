@@ -22,7 +22,8 @@ from netechod.reactor.models import WORKERS, model_of
 from netechod.reactor.reception import TcpLimits
 from netechod.reactor.socket_group import SocketGroup, group_address_of
 from netechod.reactor.tcp import TcpServer
-from netechod.reactor.udp import ServiceOutbox, UdpEndpoint
+from netechod.reactor.udp import UdpEndpoint
+from netechod.reactor.udp_outbox import ServiceOutbox
 from netechod.services.admission import AddressOf, Admission, Rules
 from netechod.services.api import DatagramService, Outbox, Peer
 from netechod.services.chat import ChatRoom, Terms

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from netechod.reactor.datagram_io import DatagramIO
 from netechod.reactor.error_queue import ErrorQueue
 from netechod.reactor.loop import Loop
-from netechod.reactor.udp import ServiceOutbox, UdpEndpoint
+from netechod.reactor.udp import UdpEndpoint
+from netechod.reactor.udp_outbox import ServiceOutbox
 from netechod.services.api import Datagram, DatagramService, Outbox, Peer
 
 AddressOf = Callable[[Peer], tuple[str, int]]
