@@ -99,7 +99,7 @@ class UdpEndpoint(UdpOutbox):
 
     def _receive(self) -> int:
         """Take one batch to the service, and send what it answers. Return the size of the batch."""
-        if self.out.is_full:
+        if (self._queue.size or self.out is not self) and self.out.is_full:
             return 0
         batch = self._taken()
         count = len(batch)

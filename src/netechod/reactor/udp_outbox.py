@@ -103,11 +103,12 @@ class UdpOutbox(ServiceOutbox):
     def _flush(self) -> None:
         """Send at the end of a batch or of a turn, unless the queue waits already."""
         self._flush_asked = False
-        if not self._waiting:
-            self._send()
-            if self._queue.size:
-                self._waiting = True
-                self._watch()
+        if self._waiting or not self._queue.size:
+            return
+        self._send()
+        if self._queue.size:
+            self._waiting = True
+            self._watch()
 
     def _on_writable(self) -> None:
         self._send()
