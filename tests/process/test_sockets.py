@@ -98,8 +98,7 @@ def test_a_udp_socket_is_never_shared(service: str, caplog: pytest.LogCaptureFix
 
 def test_the_buffers_of_a_udp_socket_are_as_large_as_the_kernel_grants() -> None:
     """Four megabytes of each for root (SO_RCVBUFFORCE), else what net.core.[rw]mem_max allows."""
-    with opened("chat.listen=127.0.0.1:0") as sockets:
-        [sock] = sockets.of("chat")
+    with opened("chat") as [sock]:
         for option, name in ((socket.SO_RCVBUF, "rmem_max"), (socket.SO_SNDBUF, "wmem_max")):
             limit = int(Path(f"/proc/sys/net/core/{name}").read_text(encoding="ascii"))
             assert sock.getsockopt(socket.SOL_SOCKET, option) >= 2 * min(UDP_BUFFER, limit)
