@@ -284,3 +284,9 @@ class Deaf(socket.socket):
 def test_a_queue_that_cannot_be_read_is_no_reason_to_end(loop: Loop) -> None:
     with Deaf(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         assert not ErrorQueue(loop, sock, lambda place: True, lambda places: None).drain()
+
+
+def test_a_host_that_cannot_be_reached_for_now_is_not_told_as_gone(bench: Bench, loop: Loop) -> None:
+    bench.errors._note(errno.EHOSTUNREACH, (IPV4, 5000))
+    turn(loop, 2)
+    assert bench.refused == []

@@ -636,3 +636,15 @@ def test_deadlines_wait_for_a_full_kernel(make: Make, loop: Loop, clock: FakeClo
     clock.advance(SEND_PATIENCE)
     turn(loop, 2)
     assert (service.left, bench.counters.overflowed) == (0, 3 * SEND_LIMIT)
+
+
+def test_what_a_full_queue_has_dropped_is_not_dropped_again_for_its_age(
+    bench: Bench, loop: Loop, clock: FakeClock
+) -> None:
+    bench.io.full = True
+    bench.endpoint.send(b"old", "somebody")
+    turn(loop)
+    bench.endpoint.broadcast(b"news", range(QUEUE_LIMIT))
+    clock.advance(SEND_PATIENCE)
+    turn(loop)
+    assert bench.counters.overflowed == 1
