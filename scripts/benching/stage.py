@@ -146,7 +146,10 @@ ENGINES = ("C", "uvloop", "asyncio", "gevent", "twisted", "socat", "recvfrom")
 
 
 def netechod(home: Path, dictionary: Path, settings: Mapping[str, object], module: str = HOME) -> list[str]:
-    """The daemon with its default configuration: accounting, limits, logs. Its files are under `home`."""
+    """The daemon with its default configuration: accounting, limits, logs. Its files are under `home`.
+
+    One talker stands for many, so it has no rate of its own.
+    """
     own = {
         "daemon.pidfile": home / "netechod.pid",
         "daemon.control": home / "control.sock",
@@ -154,6 +157,7 @@ def netechod(home: Path, dictionary: Path, settings: Mapping[str, object], modul
         "dictionary.file": dictionary,
         "dictionary.index": home / "dictionary.index",
         "echo.tcp.max_connections": NO_LIMIT,
+        "chat.rate": 0,
     }
     options = [word for key, value in {**own, **settings}.items() for word in ("--set", f"{key}={value}")]
     return [sys.executable, "-m", module, "--foreground", *options]

@@ -152,7 +152,7 @@ COMPARISONS = (
         "bytes",
         members_held,
         (),
-        at_most=180,
+        at_most=320,
         most_pairs=1,
     ),
     Trial(

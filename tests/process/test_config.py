@@ -21,7 +21,7 @@ LIVE = {
     "echo.udp": ["public"],
     "dictionary": ["file", "unknown", "match", "max_reply", "max_size", "index", "index_from",
                    "strict"],
-    "chat": ["join", "idle_timeout", "max_members", "max_members_per_source", "max_message"],
+    "chat": ["join", "idle_timeout", "max_members", "max_members_per_source", "max_message", "rate"],
     "command": ["key_file", "timeout", "max_running", "max_output", "window", "allow"],
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ from netechod.errors import SocketError
 from netechod.process.config_file import load
 from netechod.process.config_values import Address, addresses
 from netechod.process.listeners import Sockets, open_sockets
-from netechod.process.sockets import bound_to, uncovered
+from netechod.process.sockets import UDP_BUFFER, bound_to, uncovered
 
 SECTIONS = {"echo-tcp": "echo.tcp", "echo-udp": "echo.udp", "dictionary": "dictionary", "chat": "chat"}
 
@@ -98,6 +98,14 @@ def test_a_udp_socket_is_never_shared(service: str, caplog: pytest.LogCaptureFix
             "create socket success:N",
             "bind socket success 127.0.0.1:N",
         ]
+
+
+def test_the_buffers_of_a_udp_socket_are_as_large_as_the_kernel_grants() -> None:
+    """Four megabytes of each for root (SO_RCVBUFFORCE), else what net.core.[rw]mem_max allows."""
+    with opened("chat") as [sock]:
+        for option, name in ((socket.SO_RCVBUF, "rmem_max"), (socket.SO_SNDBUF, "wmem_max")):
+            limit = int(Path(f"/proc/sys/net/core/{name}").read_text(encoding="ascii"))
+            assert sock.getsockopt(socket.SOL_SOCKET, option) >= 2 * min(UDP_BUFFER, limit)
 
 
 def test_port_0_is_shown_as_the_port_it_became() -> None:

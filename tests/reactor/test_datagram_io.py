@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from netechod.reactor.datagram_io import BATCH, DatagramIO, PlainDatagramIO
+from netechod.reactor.budget import BATCH
+from netechod.reactor.datagram_io import DatagramIO, PlainDatagramIO
 from netechod.reactor.mmsg import BatchMemory, MmsgDatagramIO
 from netechod.services.api import Datagram, Peer
 from netechod.services.wire import MAX_DATAGRAM

@@ -8,13 +8,16 @@ from contextlib import ExitStack
 from typing import NoReturn
 
 import pytest
-from support.looping import receive, run_until, settle, turn
+from support.looping import FakeClock, receive, run_until, settle, turn
 
-from netechod.reactor.datagram_io import BATCH, DatagramIO, PlainDatagramIO
-from netechod.reactor.error_queue import ErrorQueue, Place, error_queue
+from netechod.linux import IP_RECVERR
+from netechod.reactor.budget import BATCH, ERROR_LIMIT, TURN_LIMIT
+from netechod.reactor.datagram_io import DatagramIO, PlainDatagramIO
+from netechod.reactor.error_queue import MUTE_TIME, ErrorQueue, Place
 from netechod.reactor.loop import Loop
 from netechod.reactor.mmsg import BatchMemory, MmsgDatagramIO
 from netechod.reactor.udp import UdpEndpoint
+from netechod.reactor.udp_outbox import TRIES
 from netechod.services.api import Datagram, Outbox, Peer
 from netechod.services.echo import EchoService
 
@@ -47,12 +50,17 @@ class Bench:
         self.sock.setblocking(False)
         self.port: int = self.sock.getsockname()[1]
         self.refused: list[Place] = []
+        self.forgotten: set[Place] = set()
         self.tellings = 0
         self.guests = Guests()
         io: DatagramIO = PlainDatagramIO(self.sock) if portable else MmsgDatagramIO(self.sock, BatchMemory())
-        self.errors = ErrorQueue(loop, self.sock, self.told)
+        self.errors = ErrorQueue(loop, self.sock, self.is_known, self.told)
         self.endpoint = UdpEndpoint(loop, self.sock, io, self.guests, self.errors)
         resources.callback(self.endpoint.close)
+
+    def is_known(self, place: Place) -> bool:
+        """Count the question; everybody is known but those that the test has forgotten."""
+        return place not in self.forgotten
 
     def told(self, places: Collection[Place]) -> None:
         """Note which ports were refused."""
@@ -159,7 +167,7 @@ def test_what_waits_is_answered_before_the_end_in_spite_of_an_error(bench: Bench
     sock.send(b"last words")
     settle()
     known = len(bench.guests.peers)
-    bench.endpoint.drain()
+    bench.endpoint.drain(loop.clock() + 1)
     assert bench.guests.peers[known:] == [peer]
 
 
@@ -174,12 +182,96 @@ def test_a_datagram_that_the_kernel_will_never_take_is_dropped_and_not_tried_for
     assert bench.refused == []
 
 
-def test_linux_has_error_queues_and_others_do_without(
-    bench: Bench, loop: Loop, monkeypatch: pytest.MonkeyPatch
+def test_errors_about_nobody_we_know_are_not_told(bench: Bench, loop: Loop) -> None:
+    stranger, peer = bench.ghost()
+    place, gone = bench.ghost()
+    bench.forgotten.add(stranger)
+    bench.tell(b"anybody?", peer, gone)
+    run_until(loop, lambda: bench.refused)
+    assert bench.refused == [place]
+
+
+def test_a_turn_takes_so_many_errors_and_no_more(bench: Bench, loop: Loop) -> None:
+    ghosts = [bench.ghost() for _ in range(4 * ERROR_LIMIT)]
+    loop.longest_turn = 0
+    for _, gone in ghosts:
+        bench.endpoint.send(b"anybody?", gone)
+    turn(loop)
+    run_until(loop, lambda: set(bench.refused) == {place for place, _ in ghosts})
+    assert bench.tellings >= 2
+    assert loop.longest_turn <= TURN_LIMIT
+    assert bench.endpoint.counters.send_errors == 0
+
+
+def test_a_flood_of_errors_about_nobody_is_switched_off_for_a_moment(
+    bench: Bench, loop: Loop, clock: FakeClock
 ) -> None:
-    assert isinstance(error_queue(loop, bench.sock, bench.told), ErrorQueue)
-    monkeypatch.setattr("sys.platform", "freebsd14")
-    assert error_queue(loop, bench.sock, bench.told) is None
+    ghosts = [bench.ghost() for _ in range(ERROR_LIMIT)]
+    bench.forgotten.update(place for place, _ in ghosts)
+    sock, living = bench.guest()
+    place, gone = bench.ghost()
+    bench.tell(b"anybody?", *[peer for _, peer in ghosts] * 2)
+    turn(loop, 2)
+    option = (socket.IPPROTO_IP, IP_RECVERR)
+    assert bench.sock.getsockopt(*option) == 0
+    bench.tell(b"news", gone, living)
+    assert receive(loop, sock) == b"news"
+    assert bench.refused == []
+    clock.advance(MUTE_TIME)
+    turn(loop)
+    assert bench.sock.getsockopt(*option) == 1
+    bench.tell(b"news", gone, living)
+    run_until(loop, lambda: bench.refused)
+    assert bench.refused == [place]
+    assert bench.endpoint.counters.send_errors == 0
+
+
+def test_a_queue_that_is_closed_while_it_is_switched_off_stays_so(
+    bench: Bench, loop: Loop, clock: FakeClock
+) -> None:
+    ghosts = [bench.ghost() for _ in range(ERROR_LIMIT)]
+    bench.forgotten.update(place for place, _ in ghosts)
+    bench.tell(b"anybody?", *[peer for _, peer in ghosts] * 2)
+    turn(loop, 2)
+    bench.endpoint.close()
+    clock.advance(MUTE_TIME)
+    turn(loop)
+
+
+def test_a_datagram_that_fails_again_and_again_beside_others_errors_is_given_up(loop: Loop) -> None:
+    """As in a flood that puts an error before every call: whose fault it is cannot be told."""
+
+    class Failing(PlainDatagramIO):
+        tries = 0
+
+        def send(self, datagrams: Sequence[Datagram]) -> int:
+            self.tries += 1
+            raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+
+        def receive(self) -> Sequence[Datagram]:
+            self.tries += 1
+            raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+
+    class Reporting(ErrorQueue):
+        def drain(self) -> bool:
+            return True
+
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock,
+        socket.socket(type=socket.SOCK_DGRAM) as other,
+    ):
+        sock.bind((IPV4, 0))
+        errors = Reporting(loop, sock, lambda place: True, lambda places: None)
+        io = Failing(sock)
+        endpoint = UdpEndpoint(loop, sock, io, Guests(), errors)
+        endpoint.send(b"news", "somebody")
+        turn(loop)
+        assert (io.tries, endpoint.counters.send_errors) == (TRIES, 1)
+        other.sendto(b"hello", sock.getsockname())
+        settle()
+        turn(loop)
+        assert (io.tries, endpoint.counters.receive_errors) == (2 * TRIES, 0)
+        endpoint.close()
 
 
 class Deaf(socket.socket):
@@ -191,4 +283,10 @@ class Deaf(socket.socket):
 
 def test_a_queue_that_cannot_be_read_is_no_reason_to_end(loop: Loop) -> None:
     with Deaf(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        assert not ErrorQueue(loop, sock, lambda places: None).drain()
+        assert not ErrorQueue(loop, sock, lambda place: True, lambda places: None).drain()
+
+
+def test_a_host_that_cannot_be_reached_for_now_is_not_told_as_gone(bench: Bench, loop: Loop) -> None:
+    bench.errors._note(errno.EHOSTUNREACH, (IPV4, 5000))
+    turn(loop, 2)
+    assert bench.refused == []

@@ -2,14 +2,15 @@
 
 import select
 import socket
-import sys
+import struct
 from contextlib import ExitStack
 
 import pytest
 from support.looping import settle
 
-from netechod.reactor.datagram_io import BATCH, FanOut, PlainDatagramIO
-from netechod.reactor.mmsg import _STRIDE, BatchMemory, MmsgDatagramIO, datagram_io
+from netechod.reactor.budget import BATCH
+from netechod.reactor.datagram_io import FanOut
+from netechod.reactor.mmsg import _STRIDE, BatchMemory, MmsgDatagramIO
 from netechod.services.api import Datagram
 
 
@@ -74,7 +75,7 @@ def test_an_echo_is_sent_from_where_it_lies(memory: BatchMemory, resources: Exit
         batch = io.receive()
         memory.received[:5] = b"moved"  # where the empty one lies: if that shows, nothing was copied
         memory.received[_STRIDE : _STRIDE + 5] = b"moved"
-        assert io.send(batch) == len(ANSWERS)
+        assert io.send_back(batch) == len(ANSWERS)
         assert told(client) == [b"", b"moved" + ANSWERS[1][5:], b"hello"]
 
 
@@ -89,7 +90,7 @@ def test_an_echo_is_right_when_another_socket_has_used_the_memory_since(
     settle()
     batch = first.receive()
     assert second.receive()
-    assert first.send(batch) == len(ANSWERS)
+    assert first.send_back(batch) == len(ANSWERS)
     assert told(client) == ANSWERS
 
 
@@ -102,7 +103,7 @@ def test_an_echo_is_right_when_the_socket_has_found_nothing_more_since(
     settle()
     batch = io.receive()
     assert io.receive() == ()
-    assert io.send(batch) == len(ANSWERS)
+    assert io.send_back(batch) == len(ANSWERS)
     assert told(client) == ANSWERS
 
 
@@ -111,8 +112,21 @@ def test_a_part_of_what_was_received_is_sent_as_that_part(memory: BatchMemory, r
     io = MmsgDatagramIO(sock, memory)
     ask(client, sock)
     settle()
-    assert io.send(io.receive()[1:]) == 2
+    assert io.send_back(io.receive()[1:]) == 2
     assert [client.recv(65536) for _ in range(2)] == ANSWERS[1:]
+
+
+def test_the_same_link_local_address_on_two_links_is_two_addresses() -> None:
+    def peer(link: int) -> bytes:
+        address = socket.inet_pton(socket.AF_INET6, "fe80::2")
+        return (
+            struct.pack("@H", socket.AF_INET6)
+            + struct.pack("!HI16s", 5555, 0, address)
+            + struct.pack("@I", link)
+        )
+
+    assert MmsgDatagramIO.address_of(peer(2)) == ("fe80::2%2", 5555)
+    assert MmsgDatagramIO.address_of(peer(3)) == ("fe80::2%3", 5555)
 
 
 def test_one_payload_for_many_reaches_each_of_them(memory: BatchMemory, resources: ExitStack) -> None:
@@ -138,16 +152,3 @@ def test_a_full_batch_of_the_largest_datagrams_has_room(memory: BatchMemory, res
     payloads = [bytes([number]) * 65507 for number in range(BATCH)]
     assert io.send([(payload, peer) for payload in payloads]) == BATCH
     assert client.recv(65536) == payloads[0]
-
-
-def test_linux_has_the_batched_way(memory: BatchMemory, resources: ExitStack) -> None:
-    assert isinstance(datagram_io(datagram_socket(resources), memory), MmsgDatagramIO)
-
-
-def test_other_systems_have_the_portable_way(
-    memory: BatchMemory, resources: ExitStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sock = datagram_socket(resources)
-    with monkeypatch.context() as patch:
-        patch.setattr(sys, "platform", "freebsd14")
-        assert isinstance(datagram_io(sock, memory), PlainDatagramIO)

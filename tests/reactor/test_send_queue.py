@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netechod.reactor.datagram_io import BATCH, FanOut
+from netechod.reactor.budget import BATCH
+from netechod.reactor.datagram_io import FanOut
 from netechod.reactor.send_queue import SendQueue
 from netechod.services.api import Datagram
 
@@ -75,6 +76,24 @@ PORTIONS = st.one_of(
     st.integers(0, 3 * BATCH).map(lambda count: FanOut(b"news", tuple(range(count)))),
     st.tuples(st.binary(max_size=3), st.integers()),
 )
+
+
+def test_what_was_marked_is_told_from_what_has_come_since(queue: SendQueue) -> None:
+    queue.add_all(FanOut(b"old", tuple(range(100))))
+    queue.mark()
+    queue.add_all(FanOut(b"new", tuple(range(100))))
+    queue.drop(30)
+    assert queue.marked == 70
+    queue.drop(queue.marked)
+    assert drained(queue) == list(FanOut(b"new", tuple(range(100))))
+    assert queue.marked <= 0
+
+
+def test_no_more_is_taken_from_a_portion_than_was_asked_for(queue: SendQueue) -> None:
+    queue.add_all(FanOut(b"news", tuple(range(10))))
+    assert list(queue.first(3)) == list(FanOut(b"news", (0, 1, 2)))
+    queue.drop(3)
+    assert list(queue.first(4)) == list(FanOut(b"news", (3, 4, 5, 6)))
 
 
 @given(st.lists(st.one_of(PORTIONS, st.integers(1, 2 * BATCH))))

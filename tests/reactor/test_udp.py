@@ -9,10 +9,11 @@ from contextlib import ExitStack
 import pytest
 from support.looping import FakeClock, receive, run_until, settle, turn, waiting_turn
 
-from netechod.reactor.datagram_io import BATCH, DatagramIO
+from netechod.reactor.budget import BATCH, QUEUE_LIMIT, SEND_LIMIT, SEND_PATIENCE, TURN_LIMIT
+from netechod.reactor.datagram_io import DatagramIO
 from netechod.reactor.loop import Loop
 from netechod.reactor.mmsg import BatchMemory, MmsgDatagramIO
-from netechod.reactor.udp import DRAIN_TURNS, FLUSH_LIMIT, OUTBOX_LIMIT, UdpEndpoint
+from netechod.reactor.udp import DRAIN_BATCHES, HEARINGS, UdpEndpoint
 from netechod.services.api import Datagram, DatagramService, Outbox, Peer
 from netechod.services.echo import EchoService
 
@@ -34,6 +35,10 @@ class FlakyIO:
         self.swallows = False  # take what is sent and send nothing, for peers that no kernel knows
         self.attempts = 0
         self.taken: list[list[Datagram]] = []
+
+    def send_back(self, batch: Sequence[Datagram]) -> int:
+        """See DatagramIO. It has the same troubles."""
+        return self.send(batch)
 
     def all_taken(self) -> list[Datagram]:
         """What the kernel took, in order."""
@@ -167,30 +172,100 @@ def test_all_answers_of_a_turn_leave_in_one_flush(bench: Bench, loop: Loop) -> N
 def test_a_long_queue_leaves_in_parts_and_no_question_is_taken_meanwhile(bench: Bench, loop: Loop) -> None:
     client = bench.client()
     bench.io.swallows = True
-    bench.endpoint.broadcast(b"news", range(FLUSH_LIMIT + 100))
+    bench.endpoint.broadcast(b"news", range(2 * SEND_LIMIT + 100))
     turn(loop)
-    assert bench.counters.sent == FLUSH_LIMIT
+    assert bench.counters.sent == SEND_LIMIT
     assert {len(batch) for batch in bench.io.taken} == {BATCH}
     client.send(b"question")
+    settle()
     turn(loop)
-    assert (bench.counters.sent, bench.counters.received) == (FLUSH_LIMIT + 100, 0)
+    assert (bench.counters.sent, bench.counters.received) == (2 * SEND_LIMIT, 0)
     run_until(loop, lambda: bench.counters.received)
-    assert bench.counters.sent == FLUSH_LIMIT + 101
+    run_until(loop, lambda: bench.counters.sent == 2 * SEND_LIMIT + 101)
 
 
-def test_what_a_full_kernel_refuses_is_kept_and_no_question_is_taken_meanwhile(
-    bench: Bench, loop: Loop
-) -> None:
+def test_no_turn_does_more_than_its_budget(bench: Bench, loop: Loop) -> None:
+    client = bench.client()
+    bench.io.swallows = True
+    for _ in range(3 * BATCH):
+        client.send(b"question")
+    settle()
+    for count in (1, BATCH - 1, SEND_LIMIT, 40 * SEND_LIMIT):
+        bench.endpoint.broadcast(b"news", range(count))
+        loop.call_soon(lambda: bench.endpoint.broadcast(b"more news", range(100)))
+        turn(loop)
+    run_until(loop, lambda: bench.counters.received == 3 * BATCH)
+    assert SEND_LIMIT <= loop.longest_turn <= TURN_LIMIT
+
+
+def test_a_full_kernel_keeps_the_answers_and_questions_are_taken_meanwhile(bench: Bench, loop: Loop) -> None:
     client = bench.client()
     bench.io.full = True
     bench.say(client, b"one", b"two")
     client.send(b"three")
-    turn(loop, 5)
-    assert (bench.counters.received, bench.counters.sent) == (2, 0)
+    settle()
+    turn(loop, 2)
+    assert (bench.counters.received, bench.counters.sent) == (3, 0)
     assert silent(client)
     bench.io.full = False
     assert [receive(loop, client) for _ in range(3)] == [b"one", b"two", b"three"]
-    assert (bench.counters.received, bench.counters.sent) == (3, 3)
+    assert (bench.counters.blocked, bench.counters.overflowed) == (1, 0)
+
+
+def test_answers_that_a_full_kernel_does_not_take_in_time_are_dropped_and_later_ones_are_not(
+    bench: Bench, loop: Loop, clock: FakeClock
+) -> None:
+    dropped: list[int] = []
+    bench.endpoint.on_dropped = dropped.append
+    client = bench.client()
+    bench.io.full = True
+    bench.say(client, b"one", b"two")
+    clock.advance(SEND_PATIENCE / 2)
+    bench.say(client, b"three")
+    clock.advance(SEND_PATIENCE / 2)
+    turn(loop)
+    assert (dropped, bench.counters.overflowed) == ([2], 2)
+    bench.say(client, b"four")
+    bench.io.full = False
+    assert [receive(loop, client) for _ in range(2)] == [b"three", b"four"]
+    clock.advance(10 * SEND_PATIENCE)
+    turn(loop, 2)
+    assert bench.counters.overflowed == 2
+
+
+def test_when_all_that_waited_is_dropped_the_next_answer_is_tried_at_once(
+    bench: Bench, loop: Loop, clock: FakeClock
+) -> None:
+    client = bench.client()
+    bench.io.full = True
+    bench.say(client, b"one")
+    clock.advance(SEND_PATIENCE)
+    turn(loop)
+    assert bench.counters.overflowed == 1
+    bench.io.full = False
+    attempts = bench.io.attempts
+    bench.say(client, b"two")
+    assert bench.io.attempts == attempts + 1
+    assert receive(loop, client) == b"two"
+
+
+def test_a_kernel_that_takes_some_now_and_then_costs_nothing(
+    bench: Bench, loop: Loop, clock: FakeClock
+) -> None:
+    """What waits is dropped when the kernel takes nothing, not when there is much of it."""
+    client = bench.client()
+    bench.say(client, b"hello")
+    peer = bench.io.taken[0][0][1]
+    bench.io.swallows = True
+    bench.endpoint.broadcast(b"news", [peer] * (20 * SEND_LIMIT))
+    for _ in range(19):
+        bench.io.full = True
+        turn(loop)
+        bench.io.full = False
+        clock.advance(0.9 * SEND_PATIENCE)
+        turn(loop)
+    run_until(loop, lambda: bench.counters.sent == 20 * SEND_LIMIT + 1)
+    assert bench.counters.overflowed == 0
 
 
 def test_what_a_signal_interrupts_is_sent_again(bench: Bench, loop: Loop) -> None:
@@ -216,24 +291,17 @@ def test_what_is_queued_while_the_kernel_is_full_follows_in_order(bench: Bench, 
     assert [payload for payload, _ in bench.io.all_taken()] == [b"one", b"two", b"three"]
 
 
-def test_a_full_outbox_drops_the_oldest_and_counts_them(bench: Bench, loop: Loop) -> None:
+def test_a_full_queue_drops_the_oldest_and_counts_them(bench: Bench, loop: Loop) -> None:
     bench.io.full = True
-    bench.endpoint.broadcast(b"news", range(OUTBOX_LIMIT + 10))
+    bench.endpoint.broadcast(b"news", range(QUEUE_LIMIT + 10))
     assert bench.counters.overflowed == 10
     bench.endpoint.send(b"last", "somebody")
     assert bench.counters.overflowed == 11
     bench.io.full, bench.io.swallows = False, True
     turn(loop)
-    run_until(loop, lambda: bench.counters.sent == OUTBOX_LIMIT)
-    taken = [peer for _, peer in bench.io.all_taken()]
-    assert taken == [*range(11, OUTBOX_LIMIT + 10), "somebody"]
-
-
-def test_an_outbox_that_the_kernel_can_empty_drops_nothing(bench: Bench) -> None:
-    bench.io.swallows = True
-    bench.endpoint.broadcast(b"news", range(OUTBOX_LIMIT + 10))
-    assert bench.counters.overflowed == 0
-    assert bench.counters.sent >= 10
+    assert [peer for _, peer in bench.io.all_taken()] == list(range(11, SEND_LIMIT + 11))
+    run_until(loop, lambda: bench.counters.sent == QUEUE_LIMIT)
+    assert bench.io.all_taken()[-1] == (b"last", "somebody")
 
 
 def test_a_datagram_that_can_not_be_sent_is_counted_and_the_others_leave(bench: Bench, loop: Loop) -> None:
@@ -246,12 +314,12 @@ def test_a_datagram_that_can_not_be_sent_is_counted_and_the_others_leave(bench: 
 
 
 def test_refused_datagrams_count_towards_what_one_turn_sends(bench: Bench, loop: Loop) -> None:
-    bench.io.refused = set(range(FLUSH_LIMIT + 1))
-    bench.endpoint.broadcast(b"news", range(FLUSH_LIMIT + 1))
+    bench.io.refused = set(range(SEND_LIMIT + 1))
+    bench.endpoint.broadcast(b"news", range(SEND_LIMIT + 1))
     turn(loop)
-    assert bench.counters.send_errors == FLUSH_LIMIT
+    assert bench.counters.send_errors == SEND_LIMIT
     turn(loop)
-    assert bench.counters.send_errors == FLUSH_LIMIT + 1
+    assert bench.counters.send_errors == SEND_LIMIT + 1
 
 
 def test_a_receive_error_is_counted_and_the_next_call_receives(bench: Bench, loop: Loop) -> None:
@@ -341,7 +409,7 @@ def test_a_deadline_is_met_although_the_questions_do_not_end(
     bench.say(client, b"first")
     clock.advance(1000.0)
     run_until(loop, lambda: service.counted)
-    assert service.counted >= DRAIN_TURNS * BATCH
+    assert service.counted >= HEARINGS * BATCH
 
 
 def test_a_deadline_that_comes_nearer_is_met(make: Make, loop: Loop, clock: FakeClock) -> None:
@@ -418,23 +486,6 @@ def test_a_full_batch_is_followed_by_the_next_without_a_pause(bench: Bench, loop
     bench.say(bench.client(), *([b"x"] * (2 * BATCH + 1)))
 
 
-def test_the_end_of_a_pause_takes_no_questions_while_the_kernel_is_full(
-    bench: Bench, loop: Loop, clock: FakeClock
-) -> None:
-    client = bench.client()
-    bench.endpoint.gather(0.5)
-    bench.say(client, b"first")
-    bench.io.full = True
-    bench.endpoint.send(b"answer", bench.io.taken[0][0][1])
-    turn(loop)
-    client.send(b"second")
-    clock.advance(0.5)
-    turn(loop, 2)
-    assert bench.counters.received == 1
-    bench.io.full = False
-    run_until(loop, lambda: bench.counters.received == 2)
-
-
 def test_a_kernel_that_takes_answers_again_ends_no_pause(bench: Bench, loop: Loop, clock: FakeClock) -> None:
     client = bench.client()
     bench.endpoint.gather(0.5)
@@ -460,7 +511,7 @@ def test_draining_answers_what_has_arrived(bench: Bench, loop: Loop) -> None:
     for payload in payloads:
         client.send(payload)
     settle()
-    bench.endpoint.drain()
+    bench.endpoint.drain(loop.clock() + 1)
     assert [receive(loop, client) for _ in payloads] == payloads
     assert bench.sock.fileno() == -1
     turn(loop, 2)
@@ -472,7 +523,7 @@ def test_draining_sends_what_this_very_turn_has_queued(bench: Bench, loop: Loop)
     bench.say(client, b"hello")
     receive(loop, client)
     loop.call_soon(lambda: bench.endpoint.send(b"queued", bench.io.taken[0][0][1]))
-    loop.call_soon(bench.endpoint.drain)
+    loop.call_soon(lambda: bench.endpoint.drain(loop.clock() + 1))
     turn(loop)
     assert receive(loop, client) == b"queued"
 
@@ -483,7 +534,7 @@ def test_draining_sends_what_a_full_kernel_left_behind(bench: Bench, loop: Loop)
     bench.say(client, b"hello")
     turn(loop)
     bench.io.full = False
-    bench.endpoint.drain()
+    bench.endpoint.drain(loop.clock() + 1)
     assert receive(loop, client) == b"hello"
 
 
@@ -496,8 +547,8 @@ def test_draining_ends_although_the_questions_do_not(make: Make, loop: Loop) -> 
     client = bench.client()
     client.send(b"one")
     settle()
-    bench.endpoint.drain()
-    assert 1 <= bench.counters.received <= DRAIN_TURNS
+    bench.endpoint.drain(loop.clock() + 1)
+    assert 1 <= bench.counters.received <= DRAIN_BATCHES
     assert bench.sock.fileno() == -1
 
 
@@ -513,3 +564,87 @@ def test_closing_cancels_the_deadline_and_what_is_queued(make: Make, loop: Loop,
     assert alarm.reached == []
     assert bench.io.attempts == 0
     assert silent(client)
+
+
+def test_draining_ends_when_its_time_is_over(bench: Bench, loop: Loop, clock: FakeClock) -> None:
+    client = bench.client()
+    for _ in range(3 * BATCH):
+        client.send(b"question")
+    settle()
+    bench.endpoint.drain(loop.clock())
+    assert (bench.counters.received, bench.sock.fileno()) == (0, -1)
+
+
+def test_draining_does_not_wait_for_a_full_kernel(bench: Bench, loop: Loop) -> None:
+    client = bench.client()
+    bench.io.full = True
+    bench.say(client, b"hello")
+    bench.endpoint.drain(loop.clock() + 1000)
+    assert bench.sock.fileno() == -1
+
+
+def test_an_endpoint_that_receives_no_more_still_sends(bench: Bench, loop: Loop) -> None:
+    client = bench.client()
+    bench.say(client, b"hello")
+    assert receive(loop, client) == b"hello"
+    bench.endpoint.stop_receiving()
+    client.send(b"left in the kernel")
+    bench.endpoint.send(b"last words", bench.io.taken[0][0][1])
+    turn(loop)
+    assert receive(loop, client) == b"last words"
+    bench.endpoint.broadcast(b"news", [bench.io.taken[0][0][1]] * 3)
+    bench.endpoint.drain(loop.clock() + 1)
+    assert [receive(loop, client) for _ in range(3)] == [b"news"] * 3
+    assert bench.counters.received == 1
+
+
+class Expiry(EchoService):
+    """Has something to tell so many peers at each of so many deadlines, all of them at once."""
+
+    def __init__(self, deadlines: int, copies: int) -> None:
+        super().__init__()
+        self.left = deadlines
+        self.copies = copies
+
+    def next_deadline(self) -> float | None:
+        """See DatagramService."""
+        return 0.0 if self.left else None
+
+    def deadline_reached(self, now: float, out: Outbox) -> None:
+        """See DatagramService."""
+        self.left -= 1
+        out.broadcast(b"time", range(self.copies))
+
+
+def test_what_is_sent_at_deadlines_leaves_before_the_next_deadline_is_told(make: Make, loop: Loop) -> None:
+    service = Expiry(deadlines=5, copies=3 * SEND_LIMIT)
+    bench = make(service)
+    bench.io.swallows = True
+    bench.endpoint.set_timer()
+    run_until(loop, lambda: bench.counters.sent == 5 * 3 * SEND_LIMIT)
+    assert bench.counters.overflowed == 0
+    assert loop.longest_turn <= TURN_LIMIT
+
+
+def test_deadlines_wait_for_a_full_kernel(make: Make, loop: Loop, clock: FakeClock) -> None:
+    service = Expiry(deadlines=2, copies=3 * SEND_LIMIT)
+    bench = make(service)
+    bench.io.full = True
+    bench.endpoint.set_timer()
+    turn(loop, 5)
+    assert service.left == 1
+    clock.advance(SEND_PATIENCE)
+    turn(loop, 2)
+    assert (service.left, bench.counters.overflowed) == (0, 3 * SEND_LIMIT)
+
+
+def test_what_a_full_queue_has_dropped_is_not_dropped_again_for_its_age(
+    bench: Bench, loop: Loop, clock: FakeClock
+) -> None:
+    bench.io.full = True
+    bench.endpoint.send(b"old", "somebody")
+    turn(loop)
+    bench.endpoint.broadcast(b"news", range(QUEUE_LIMIT))
+    clock.advance(SEND_PATIENCE)
+    turn(loop)
+    assert bench.counters.overflowed == 1

@@ -10,8 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from support.recorder import Recorder
 
 from netechod.services.api import Datagram, Peer
-from netechod.services.chat import MAX_PROMPTED, ChatRoom, Departure, Member, Terms
+from netechod.services.chat import DEPARTURE_COPIES, FEW, ChatRoom, Departure, Member, Terms
 from netechod.services.cookie import CookieJar
+from netechod.services.strangers import MAX_PROMPTED
 from netechod.services.wire import display_name
 
 ANN = ("192.0.2.1", 40001)
@@ -33,7 +34,8 @@ def address_of(peer: Peer) -> tuple[str, int]:
 
 def name_of(peer: Peer) -> str:
     """The name that the daemon gives to a peer."""
-    return display_name(*address_of(peer))
+    address, port = address_of(peer)
+    return display_name(address.partition("%")[0], port)
 
 
 def cookie_of(peer: Peer, now: float) -> bytes:
@@ -114,7 +116,7 @@ def test_a_message_reaches_every_member_and_the_sender_once(room: ChatRoom) -> N
     assert say(room, ("你好".encode(), BOB)) == [
         ("broadcast", "2001:db8::2--40002#你好".encode(), (ANN, BOB))
     ]
-    assert room.messages == 2
+    assert room.counters["messages"] == 2
 
 
 def test_everybody_and_the_leaver_hear_who_goes(room: ChatRoom, journal: Journal) -> None:
@@ -227,7 +229,7 @@ def test_what_others_must_not_see_is_refused_to_its_sender_only(
 ) -> None:
     come_online(room, ANN, BOB)
     assert say(room, (text, ANN)) == [("send", b"message refused: " + reason, ANN)]
-    assert (room.refused, room.messages) == (1, 0)
+    assert room.counters == {"messages": 0, "refused": 1}
 
 
 def test_the_longest_message_is_passed_on(room: ChatRoom) -> None:
@@ -242,7 +244,7 @@ def test_a_full_room_refuses_newcomers_and_no_member(room: ChatRoom, journal: Jo
         ("send", FULL, BOB),
         ("broadcast", b"192.0.2.1--40001#hi", (ANN,)),
     ]
-    assert (room.refused, journal) == (1, [("online", "192.0.2.1--40001")])
+    assert (room.counters["refused"], journal) == (1, [("online", "192.0.2.1--40001")])
     say(room, (b"offline", ANN))
     assert say(room, (b"online", BOB)) == [("broadcast", b"2001:db8::2--40002#online", (BOB,))]
 
@@ -289,7 +291,7 @@ def test_with_auto_the_trusted_join_at_once_and_the_others_with_their_cookie(
         ("broadcast", line(BOB, b"online"), (ANN, BOB))
     ]
     assert journal[1:] == [("online", name_of(BOB))]
-    assert careful.refused == 0
+    assert careful.counters["refused"] == 0
 
 
 def test_with_cookie_the_trusted_prove_their_address_as_well(room: ChatRoom) -> None:
@@ -347,7 +349,7 @@ def test_a_member_that_repeats_its_cookie_is_refreshed_and_says_nothing(
     come_online(careful, ANN)
     say(careful, (joining, BOB))
     assert say(careful, (joining, BOB), (joining + b"\n", BOB), (b"online", BOB), now=100.0) == []
-    assert (careful.presence[BOB].heard, careful.messages, len(journal)) == (100.0, 0, 2)
+    assert (careful.presence[BOB].heard, careful.counters["messages"], len(journal)) == (100.0, 0, 2)
 
 
 def test_what_merely_looks_like_a_cookie_is_a_message(careful: ChatRoom) -> None:
@@ -390,7 +392,7 @@ def test_an_ipv4_address_or_an_ipv6_network_of_64_bits_has_so_many_members(
     room.configure(Terms(max_members_per_source=2))
     come_online(room, first, second)
     assert say(room, (b"online", third)) == [("send", CROWDED, third)]
-    assert (room.refused, len(journal)) == (1, 2)
+    assert (room.counters["refused"], len(journal)) == (1, 2)
     assert say(room, (b"online", first), (b"online", elsewhere)) == [
         ("broadcast", line(elsewhere, b"online"), tuple(sorted((first, second, elsewhere), key=str)))
     ]
@@ -420,6 +422,114 @@ def test_who_is_back_after_a_restart_counts_for_its_address(room: ChatRoom) -> N
     assert online(room) == [name_of(neighbour)]
 
 
+def test_one_site_does_not_take_all_places(room: ChatRoom) -> None:
+    """An IPv6 /48 is one customer, with 65,536 networks of 64 bits."""
+    room.configure(Terms(max_members=40, max_members_per_source=2))
+    site = [(f"2001:db8:1:{number:x}::1", 5000) for number in range(40)]
+    come_online(room, *site)
+    assert room.size == 10
+    assert say(room, (b"online", site[20])) == [("send", CROWDED, site[20])]
+    come_online(room, ANN, ("2001:db8:2::1", 5000))
+    assert room.size == 12
+
+
+# One person, whatever address of ours is spoken to.
+
+
+class Doors:
+    """Peers that also say which of our addresses was asked."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.room = ChatRoom(
+            address_of=lambda peer: address_of(cast(tuple[Peer, str], peer)[0]),
+            on_online=journal.came,
+            on_offline=journal.went,
+            secret=SECRET,
+        )
+
+
+def test_a_member_that_speaks_to_another_address_of_ours_is_the_same_member(journal: Journal) -> None:
+    room = Doors(journal).room
+    front, back, bob = (ANN, "front"), (ANN, "back"), (BOB, "front")
+    come_online(room, front, bob)
+    assert say(room, (b"online", back)) == []
+    assert say(room, (b"hi", back)) == [("broadcast", line(ANN, b"hi"), (back, bob))]
+    assert say(room, (b"hi", front)) == [("broadcast", line(ANN, b"hi"), (front, bob))]
+    assert (room.size, len(journal)) == (2, 2)
+    assert say(room, (b"offline", back)) == [("broadcast", line(ANN, b"offline"), (back, bob))]
+    assert say(room, (b"hi", front)) == [("send", PROMPT, front)]
+
+
+def test_the_same_address_in_another_mapping_is_the_same_member(room: ChatRoom) -> None:
+    mapped = ("::ffff:192.0.2.1", ANN[1])
+    come_online(room, ANN)
+    assert say(room, (b"hi", mapped)) == [("broadcast", line(ANN, b"hi"), (mapped,))]
+
+
+def test_one_link_local_address_on_two_links_is_two_members(room: ChatRoom, out: Recorder) -> None:
+    here, there = ("fe80::2%2", 5555), ("fe80::2%3", 5555)
+    assert say(room, (b"online", here), (b"online", there)) == [
+        ("broadcast", b"fe80::2--5555#online", (here,)),
+        ("broadcast", b"fe80::2--5555#online", (here, there)),
+    ]
+    assert room.is_member(here)
+    assert not room.is_member(("fe80::2%4", 5555))
+    room.unreachable([here], out)
+    assert out == [("broadcast", b"fe80::2--5555#offline", (there,))]
+    assert say(room, (b"hi", there)) == [("broadcast", b"fe80::2--5555#hi", (there,))]
+
+
+# How much one may say.
+
+TOO_MUCH = b"message refused: more than 10 messages a second"
+
+
+@pytest.fixture
+def limited(room: ChatRoom) -> ChatRoom:
+    """A room with a rate, which trusts Ann alone."""
+    room.configure(Terms(rate=10.0, trusts=trusting_ann))
+    come_online(room, ANN, BOB, now=0.0)
+    return room
+
+
+def spoken(room: ChatRoom, peer: Peer, count: int, now: float) -> tuple[int, int]:
+    """How many of so many messages are sent to all, and how many are answered with a refusal."""
+    heard = say(room, *[(b"hi", peer)] * count, now=now)
+    return sum(verb == "broadcast" for verb, _, _ in heard), heard.count(("send", TOO_MUCH, peer))
+
+
+def test_a_member_over_its_rate_is_told_so_once_a_second_and_heard_no_more(limited: ChatRoom) -> None:
+    assert spoken(limited, BOB, 4000, now=10.0) == (20, 1)
+    assert spoken(limited, BOB, 4000, now=10.5) == (5, 0)
+    assert spoken(limited, BOB, 4000, now=11.0) == (5, 1)
+    assert limited.dropped == {"member-rate": 12000 - 30}
+    assert (limited.counters["messages"], limited.counters["refused"]) == (30, 2)
+
+
+def test_a_member_from_a_trusted_network_may_say_a_hundred_times_as_much(limited: ChatRoom) -> None:
+    assert spoken(limited, ANN, 4000, now=10.0) == (2000, 0)
+    assert limited.dropped == {"member-rate": 2000}
+
+
+def test_a_member_over_its_rate_stays_online_and_may_leave(limited: ChatRoom) -> None:
+    spoken(limited, BOB, 100, now=10.0)
+    assert limited.presence[BOB].heard == 10.0
+    assert say(limited, (b"online", BOB), now=10.0) == []
+    assert say(limited, (b"offline", BOB), now=10.0) == [("broadcast", line(BOB, b"offline"), (ANN, BOB))]
+
+
+def test_coming_and_going_counts_as_well(limited: ChatRoom) -> None:
+    heard = say(limited, *[(b"offline", BOB), (b"online", BOB)] * 1000, now=10.0)
+    arrivals = [copy for copy in heard if copy[1].endswith(b"#online")]
+    assert len(arrivals) == 20
+    assert heard.count(("send", TOO_MUCH, BOB)) == 1
+
+
+def test_with_a_rate_of_0_nobody_is_limited(limited: ChatRoom) -> None:
+    limited.configure(Terms(rate=0.0, trusts=trusting_ann))
+    assert spoken(limited, BOB, 4000, now=10.0) == (4000, 0)
+
+
 # Strangers.
 
 
@@ -427,7 +537,7 @@ def test_a_stranger_is_told_to_come_online_first(room: ChatRoom) -> None:
     come_online(room, ANN)
     assert len(PROMPT) == 46
     assert say(room, (b"hi", BOB)) == [("send", PROMPT, BOB)]
-    assert (room.strangers, room.messages) == (1, 0)
+    assert room.counters["messages"] == 0
 
 
 def test_a_stranger_is_told_once_in_five_seconds(room: ChatRoom) -> None:
@@ -436,7 +546,7 @@ def test_a_stranger_is_told_once_in_five_seconds(room: ChatRoom) -> None:
     assert say(room, (b"hi", ANN), now=14.9) == []
     assert say(room, (b"hi", ANN), now=15.0) == [prompt_ann]
     assert say(room, (b"hi", ANN), (b"hi", BOB), now=16.0) == [prompt_bob]
-    assert room.strangers == 7
+    assert room.dropped == {"not-online": 3}
 
 
 def test_a_visit_in_between_brings_no_second_prompt(room: ChatRoom) -> None:
@@ -557,7 +667,93 @@ def test_whose_port_is_refused_goes_offline_and_the_others_hear_it(
 def test_of_many_that_are_gone_none_is_told_of_another(room: ChatRoom, out: Recorder) -> None:
     come_online(room, *PEOPLE)
     room.unreachable([address_of(ANN), address_of(CAT), address_of(BOB)], out)
-    assert out == [("broadcast", line(peer, b"offline"), (DAN,)) for peer in (ANN, BOB, CAT)]
+    assert out == [("broadcast", line(peer, b"offline"), (DAN,)) for peer in (ANN, CAT, BOB)]
+
+
+def crowd_of(room: ChatRoom, count: int, now: float = 0.0) -> list[Peer]:
+    """Let so many members in."""
+    crowd: list[Peer] = [(f"198.51.{number >> 8}.{number & 255}", 5000) for number in range(count)]
+    come_online(room, *crowd, now=now)
+    return crowd
+
+
+def copies(heard: list[tuple[str, bytes, object]]) -> int:
+    """How many datagrams that is."""
+    return sum(len(cast(tuple[Peer, ...], peers)) for _, _, peers in heard)
+
+
+def test_however_many_are_unreachable_one_call_tells_of_so_many_and_the_rest_is_due(
+    room: ChatRoom, journal: Journal, out: Recorder
+) -> None:
+    crowd = crowd_of(room, 400)
+    gone, staying = crowd[:300], crowd[300:]
+    room.unreachable([address_of(peer) for peer in gone], out)
+    assert room.size == len(staying)
+    told, calls = out.take(), 1
+    while (deadline := room.next_deadline()) is not None and deadline <= 1.0:
+        room.deadline_reached(1.0, out)
+        assert copies(list(out)) <= DEPARTURE_COPIES
+        told += out.take()
+        calls += 1
+    assert calls > 50
+    assert told == [("broadcast", line(peer, b"offline"), tuple(sorted(staying, key=str))) for peer in gone]
+    assert len(journal) == 400 + 300
+
+
+def test_who_comes_back_before_its_departure_was_told_is_online_for_the_others(
+    room: ChatRoom, out: Recorder
+) -> None:
+    crowd = crowd_of(room, 400)
+    room.unreachable([address_of(peer) for peer in crowd[:300]], out)
+    back = crowd[299]
+    texts = [text for _, text, _ in say(room, (b"online", back), now=1.0)]
+    assert texts == [line(back, b"offline"), line(back, b"online")]
+    out.clear()
+    while (deadline := room.next_deadline()) is not None and deadline <= 1.0:
+        room.deadline_reached(1.0, out)
+    assert line(back, b"offline") not in [text for _, text, _ in out]
+    assert back in room.presence
+
+
+def test_when_a_whole_room_falls_silent_each_member_hears_of_its_own_departure(
+    room: ChatRoom, journal: Journal, out: Recorder
+) -> None:
+    crowd = crowd_of(room, 4096)
+    calls = 0
+    while room.next_deadline() is not None:
+        before = len(out)
+        room.deadline_reached(120.0, out)
+        assert copies(list(out)[before:]) <= DEPARTURE_COPIES
+        calls += 1
+    assert calls >= 4096 // DEPARTURE_COPIES
+    own = [("broadcast", line(peer, b"offline"), (peer,)) for peer in crowd]
+    assert out[: len(own) - FEW] == own[: len(own) - FEW]
+    assert len(out) == 4096
+    assert journal[4096:] == [("offline", name_of(peer), "idle") for peer in crowd]
+
+
+def test_when_half_a_room_falls_silent_the_other_half_hears_of_all(room: ChatRoom, out: Recorder) -> None:
+    crowd = crowd_of(room, 400)
+    say(room, *((b"online", peer) for peer in crowd[200:]), now=60.0)
+    hears_all = {peer: 0 for peer in crowd}
+    while (room.next_deadline() or 0.0) <= 120.0:
+        room.deadline_reached(120.0, out)
+        assert copies(list(out)) <= max(DEPARTURE_COPIES, FEW * 400)
+        for _, _, peers in out.take():
+            for peer in cast(tuple[Peer, ...], peers):
+                hears_all[peer] += 1
+    assert {hears_all[peer] for peer in crowd[200:]} == {200}
+    assert {hears_all[peer] for peer in crowd[:184]} == {1}
+
+
+def test_who_speaks_before_its_departure_is_told_stays(room: ChatRoom, out: Recorder) -> None:
+    crowd = crowd_of(room, 4096)
+    room.deadline_reached(120.0, out)
+    last = crowd[-1]
+    assert say(room, (b"online", last), now=120.0) == []
+    while (room.next_deadline() or 0.0) <= 120.0:
+        room.deadline_reached(120.0, out)
+    assert online(room) == [name_of(last)]
 
 
 def test_a_refusal_concerns_members_alone(room: ChatRoom, journal: Journal, out: Recorder) -> None:

@@ -1,30 +1,33 @@
-"""How services are wired to their sockets, and rules and limits to the configuration."""
+"""How services are connected to their sockets, and rules and limits to the configuration."""
 
 import logging
 import secrets
 import socket
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Protocol
 
 from netechod.errors import NetechodError
 from netechod.process.config import Config
 from netechod.process.descriptors import room_for
 from netechod.process.listeners import Sockets
-from netechod.reactor.error_queue import Place, error_queue
+from netechod.reactor.error_queue import ErrorQueue, Place
 from netechod.reactor.event_log import ChatLog
 from netechod.reactor.loop import Loop
-from netechod.reactor.mmsg import BatchMemory, datagram_io
+from netechod.reactor.mmsg import BatchMemory, MmsgDatagramIO
 from netechod.reactor.models import WORKERS, model_of
 from netechod.reactor.reception import TcpLimits
-from netechod.reactor.switchboard import Line, Switchboard
+from netechod.reactor.socket_group import SocketGroup, group_address_of
 from netechod.reactor.tcp import TcpServer
 from netechod.reactor.udp import UdpEndpoint
+from netechod.reactor.udp_outbox import ServiceOutbox
 from netechod.services.admission import AddressOf, Admission, Rules
 from netechod.services.api import DatagramService, Outbox, Peer
 from netechod.services.chat import ChatRoom, Terms
 from netechod.services.echo import echo_session
+from netechod.services.log_throttle import LogThrottle
 from netechod.services.sources import Buckets
 
 log = logging.getLogger(__name__)
@@ -32,25 +35,36 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Shared:
-    """What all datagram services have in common."""
+    """What all datagram services share. A flood at one of them uses up its source's rate at all."""
 
     loop: Loop
     memory: BatchMemory = field(default_factory=BatchMemory)
-    buckets: Buckets = field(
-        default_factory=Buckets
-    )  # a flood of one service slows the others' answers to it
+    buckets: Buckets = field(default_factory=Buckets)
 
 
 class Service(DatagramService, Protocol):
-    """A datagram service that counts, by reason, what it does not answer."""
+    """A datagram service that counts, by reason, the datagrams that it does not answer."""
 
     dropped: Counter[str]
 
 
-class UdpService:
-    """A datagram service as it runs: who is admitted to it, and the sockets that it answers on.
+class Membership(Protocol):
+    """A service that also speaks unasked. It is told when nobody listens any more."""
 
-    `refused`, if given, is told where nobody listens to its answers any more.
+    def is_member(self, place: Place) -> bool:
+        """Return whether the service speaks to this place."""
+        ...
+
+    def unreachable(self, places: Collection[Place], out: Outbox) -> None:
+        """Learn that nobody listens at these places."""
+        ...
+
+
+class UdpService:
+    """A datagram service as it runs: its admission, and the sockets that it answers on.
+
+    A service with members may send from any of its sockets at any time; its sockets form a group. Any other
+    service answers on the socket that was asked.
     """
 
     def __init__(
@@ -58,38 +72,66 @@ class UdpService:
         shared: Shared,
         name: str,
         socks: Sequence[socket.socket],
-        make: Callable[[AddressOf], Service],
-        refused: Callable[[Collection[Place], Outbox], object] | None = None,
+        service: Service,
+        members: Membership | None = None,
     ) -> None:
-        def on_drop(address: str, reason: str) -> None:
-            fields = {"event": "drop", "service": name, "peer": address}
-            log.warning("%s drops datagrams from %s: %s", name, address, reason, extra=fields)
-
-        ios = [datagram_io(sock, shared.memory) for sock in socks]
+        self._loop = shared.loop
+        self._name = name
+        self._service = service
+        self._members = members
+        self._throttle = LogThrottle()
+        address_of = address_of_peers(socks if members is not None else ())
+        self.admission = Admission(service, address_of, buckets=shared.buckets, on_drop=self._on_drop)
+        ios = [MmsgDatagramIO(sock, shared.memory) for sock in socks]
         self._peer_sizes = [io.peer_size for io in ios]
-        board = Switchboard(ios)
-        address_of: AddressOf = board.address_of if len(ios) > 1 else ios[0].address_of
-        self._service = make(address_of)
-        self.admission = Admission(self._service, address_of, buckets=shared.buckets, on_drop=on_drop)
-        for number, (sock, io) in enumerate(zip(socks, ios, strict=True)):
-            line = Line(board, number, self.admission) if len(ios) > 1 else self.admission
-            errors = None
-            if refused is not None:
-                errors = error_queue(shared.loop, sock, lambda places: refused(places, self._out))
-            board.endpoints.append(UdpEndpoint(shared.loop, sock, io, line, errors))
-        self.endpoints: Sequence[UdpEndpoint] = board.endpoints
-        self._out: Outbox = board if len(ios) > 1 else board.endpoints[0]
+        if members is not None and len(socks) > 1:
+            sockets = [(sock, io, self._error_queue(sock)) for sock, io in zip(socks, ios, strict=True)]
+            group = SocketGroup(shared.loop, sockets, self.admission)
+            self._out: ServiceOutbox = group
+            self.endpoints = group.endpoints
+        else:
+            self.endpoints = [
+                UdpEndpoint(shared.loop, sock, io, self.admission, self._error_queue(sock))
+                for sock, io in zip(socks, ios, strict=True)
+            ]
+            self._out = self.endpoints[0]
+        for endpoint in self.endpoints:
+            endpoint.on_dropped = self._on_dropped
+
+    def _error_queue(self, sock: socket.socket) -> ErrorQueue | None:
+        """Return the error queue of a socket whose service has members."""
+        if self._members is None:
+            return None
+        return ErrorQueue(self._loop, sock, self._members.is_member, partial(self._on_refused, self._members))
+
+    def _on_refused(self, members: Membership, places: Collection[Place]) -> None:
+        members.unreachable(places, self._out)
+        self.keep_time()
+
+    def _on_drop(self, address: str, reason: str) -> None:
+        fields = {"event": "drop", "service": self._name, "peer": address}
+        log.warning("%s drops datagrams from %s: %s", self._name, address, reason, extra=fields)
+
+    def _on_dropped(self, count: int) -> None:
+        """Warn of answers that the kernel did not take in time."""
+        if self._throttle.admits(self._loop.now):
+            log.warning(
+                "%s: the kernel takes no answers, %d of them dropped: see whether those who ask are there "
+                "(ip neigh: FAILED), the network keeps up, and the send buffer is 4 MiB (ss -uam)",
+                *(self._name, count),
+                extra={"event": "blocked", "service": self._name},
+            )
 
     def written(self, peer: Peer) -> str:
-        """The peer as a text that `read` understands, in this process or in the next one."""
-        line, inner = peer if isinstance(peer, tuple) else (0, peer)
-        return f"{line}:{inner.hex()}" if isinstance(inner, bytes) else ""
+        """Return the peer as a text that `read` understands, in this process or in the next one."""
+        number, own = peer if isinstance(peer, tuple) else (0, peer)
+        return f"{number}:{own.hex()}" if isinstance(own, bytes) else ""
 
     def read(self, text: str) -> Peer | None:
-        """The peer that was written; None when it fits none of the sockets that we have."""
-        line, _, inner = text.partition(":")
+        """Return the peer that was written, or None when it fits none of our sockets."""
+        first, _, rest = text.partition(":")
         try:
-            number, peer = int(line), bytes.fromhex(inner)
+            number, peer = int(first), bytes.fromhex(rest)
         except ValueError:
             return None
         if not 0 <= number < len(self._peer_sizes) or len(peer) != self._peer_sizes[number]:
@@ -97,7 +139,7 @@ class UdpService:
         return (number, peer) if len(self._peer_sizes) > 1 else peer
 
     def counters(self) -> dict[str, int]:
-        """What happened on all its sockets, and what was dropped by whom for which reason."""
+        """Return the counters of all its sockets together, and the number of drops by reason."""
         total: Counter[str] = Counter()
         for endpoint in self.endpoints:
             total.update(asdict(endpoint.counters))
@@ -110,19 +152,30 @@ class UdpService:
         for endpoint in self.endpoints:
             endpoint.gather(pause)
 
-    def drain(self) -> None:
-        """Answer what has arrived and close."""
+    def stop_receiving(self) -> None:
+        """See UdpEndpoint."""
         for endpoint in self.endpoints:
-            endpoint.drain()
+            endpoint.stop_receiving()
+
+    def drain(self, until: float) -> None:
+        """See UdpEndpoint."""
+        for endpoint in self.endpoints:
+            endpoint.drain(until)
 
     def keep_time(self) -> None:
-        """Ask the service anew when it wants to be called."""
+        """Ask the service again when its next deadline is."""
         for endpoint in self.endpoints:
             endpoint.set_timer()
 
 
+def address_of_peers(group: Sequence[socket.socket]) -> AddressOf:
+    """Return what reads the address of a peer: of a group's peer, if these are the sockets of a group."""
+    address_of = MmsgDatagramIO.address_of
+    return group_address_of(address_of) if len(group) > 1 else address_of
+
+
 def build_rules(config: Config, sockets: Sockets) -> Rules:
-    """Who may be answered, as configured; our own UDP ports are those really bound."""
+    """Return the rules of admission, as configured. Our own UDP ports are those that are really bound."""
     access = config.access
     return Rules(
         allow=access.allow,
@@ -136,9 +189,9 @@ def build_rules(config: Config, sockets: Sockets) -> Rules:
 
 
 def build_limits(config: Config, rules: Rules) -> TcpLimits:
-    """What TCP echo allows, as configured."""
+    """Return the limits of TCP echo, as configured."""
     tcp = config.echo.tcp
-    if tcp.model == "fork":  # one descriptor is the connection's, one the child's
+    if tcp.model == "fork":  # a connection has one descriptor, and its child another
         connections = room_for(min(tcp.max_connections, WORKERS), each=2)
     else:
         connections = room_for(tcp.max_connections)
@@ -151,7 +204,7 @@ def build_limits(config: Config, rules: Rules) -> TcpLimits:
 
 
 def build_echo_tcp(loop: Loop, listeners: Sequence[socket.socket], config: Config) -> TcpServer:
-    """TCP echo: one server for all its listeners."""
+    """Return the server of TCP echo, one for all its listeners."""
     tcp = config.echo.tcp
     session = echo_session(tcp.mode)
     try:
@@ -162,18 +215,18 @@ def build_echo_tcp(loop: Loop, listeners: Sequence[socket.socket], config: Confi
 
 
 def build_chat(loop: Loop, address_of: AddressOf) -> ChatRoom:
-    """The chat room; who comes and goes is told in the log."""
-    told = ChatLog(loop, "chat")
+    """Return the chat room. The log tells of arrivals and departures."""
+    journal = ChatLog(loop, "chat")
     return ChatRoom(
         address_of=address_of,
-        on_online=told.online,
-        on_offline=told.offline,
+        on_online=journal.online,
+        on_offline=journal.offline,
         secret=secrets.token_bytes(32),
     )
 
 
 def build_terms(config: Config, rules: Rules) -> Terms:
-    """What the chat grants, as configured."""
+    """Return the terms of the chat, as configured."""
     chat = config.chat
     return Terms(
         join=chat.join,
@@ -182,4 +235,5 @@ def build_terms(config: Config, rules: Rules) -> Terms:
         max_members=chat.max_members,
         max_members_per_source=chat.max_members_per_source,
         max_message=chat.max_message,
+        rate=chat.rate,
     )

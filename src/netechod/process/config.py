@@ -209,6 +209,9 @@ class Chat(Section):
     """Members at once from one IPv4 address or IPv6 /64; beyond it newcomers are refused."""
     max_message: Live[Annotated[int, Field(ge=1, le=60_000)]] = 1024
     """Bytes of the longest message; a longer one is refused."""
+    rate: Live[Annotated[float, Field(ge=0, le=1_000_000)]] = 10.0
+    """Messages a second of one member, and two seconds' worth at once; more is refused. `access.trusted`
+    members have 100 times as many. 0: no limit."""
 
 
 class AllowedCommand(Section):

@@ -1,13 +1,13 @@
-"""The services, each wired to its sockets, its rules and its limits."""
+"""The services, each connected to its sockets, its rules and its limits."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 
 from netechod.process.building import (
-    Service,
     Shared,
     UdpService,
+    address_of_peers,
     build_chat,
     build_echo_tcp,
     build_limits,
@@ -20,19 +20,17 @@ from netechod.process.config_file import Loaded
 from netechod.process.handover import Estate, Legacy
 from netechod.process.listeners import Socket, Sockets
 from netechod.process.status import Presence
-from netechod.reactor.error_queue import Place
 from netechod.reactor.loop import Loop
 from netechod.reactor.tcp import TcpServer
-from netechod.services.admission import AddressOf
-from netechod.services.api import Outbox
 from netechod.services.chat import ChatRoom
-from netechod.services.command import CommandService
 from netechod.services.dictionary import Dictionary, DictionaryService
 from netechod.services.echo import EchoService
 
+DRAIN_PATIENCE = 1.0  # seconds in which UDP services answer what has arrived when the daemon stops
+
 
 class House:
-    """What the daemon serves. A service that is off has no sockets, and is None or missing here."""
+    """All services. A service that is off has no sockets, and is None or missing here."""
 
     def __init__(self, loop: Loop, loaded: Loaded, sockets: Sockets, dictionary: Dictionary) -> None:
         config = loaded.config
@@ -55,35 +53,25 @@ class House:
         self.apply(loaded)
 
     def _open(self, name: str, socks: Sequence[Socket], config: Config) -> None:
-        if name == "echo-tcp":
-            self.echo_tcp = build_echo_tcp(self._loop, socks, config)
-            return
-        makers: dict[str, Callable[[AddressOf], Service]] = {
-            "echo-udp": lambda address_of: EchoService(),
-            "dictionary": lambda address_of: self.dictionary,
-            "chat": self._build_chat,
-            "command": partial(self._build_commands, config),
-        }
-        refused = self._chat_refused if name == "chat" else None
-        self.udp[name] = UdpService(self._shared, name, socks, makers[name], refused)
-        if name == "command":
-            self.udp[name].gather(PAUSE)
-
-    def _build_commands(self, config: Config, address_of: AddressOf) -> CommandService:
-        self.commands = Commands(self._loop, config, address_of)
-        return self.commands.service
-
-    def _build_chat(self, address_of: AddressOf) -> ChatRoom:
-        self.chat = build_chat(self._loop, address_of)
-        return self.chat
-
-    def _chat_refused(self, places: Collection[Place], out: Outbox) -> None:
-        if self.chat is not None:
-            self.chat.unreachable(places, out)
+        match name:
+            case "echo-tcp":
+                self.echo_tcp = build_echo_tcp(self._loop, socks, config)
+            case "echo-udp":
+                self.udp[name] = UdpService(self._shared, name, socks, EchoService())
+            case "dictionary":
+                self.udp[name] = UdpService(self._shared, name, socks, self.dictionary)
+            case "chat":
+                self.chat = build_chat(self._loop, address_of_peers(socks))
+                self.udp[name] = UdpService(self._shared, name, socks, self.chat, members=self.chat)
+            case "command":
+                self.commands = Commands(self._loop, config, address_of_peers(()))
+                self.udp[name] = UdpService(self._shared, name, socks, self.commands.service)
+                self.udp[name].gather(PAUSE)
 
     def apply(self, loaded: Loaded) -> None:
         """Give the services the settings that can change while they run."""
         config = loaded.config
+        self._drain_timeout = config.daemon.drain_timeout
         rules = build_rules(config, self._sockets)
         for name, service in self.udp.items():
             private = name == "echo-udp" and not config.echo.udp.public
@@ -101,31 +89,33 @@ class House:
 
     @property
     def connections(self) -> int | None:
-        """How many TCP connections there are."""
+        """The number of TCP connections; None when TCP echo is off."""
         return None if self.echo_tcp is None else self.echo_tcp.count
 
     @property
     def hands_over(self) -> bool:
-        """Whether TCP connections, if there are any, can go over to the process after us."""
+        """Whether all TCP connections can go over to the process after us."""
         return self.echo_tcp is None or self.echo_tcp.hands_over
 
     def counters(self) -> dict[str, dict[str, int]]:
-        """What happened, by service."""
+        """Return the counters by service."""
         tcp = {} if self.echo_tcp is None else {"echo-tcp": asdict(self.echo_tcp.counters)}
         counters = tcp | {name: service.counters() for name, service in self.udp.items()}
         if "dictionary" in counters:
             counters["dictionary"] |= self.dictionary.counters
         if self.commands is not None:
             counters["command"] |= self.commands.service.counters
+        if self.chat is not None:
+            counters["chat"] |= self.chat.counters
         return counters
 
     @property
     def member_count(self) -> int | None:
-        """How many are online in the chat."""
+        """The number of members of the chat; None when it is off."""
         return None if self.chat is None else self.chat.size
 
     def members(self) -> Sequence[Presence]:
-        """Who is online in the chat."""
+        """Return the members of the chat."""
         if self.chat is None:
             return ()
         now = self._loop.now
@@ -134,7 +124,7 @@ class House:
         ]
 
     def inherit(self, legacy: Legacy) -> None:
-        """Go on where the process before us has stopped."""
+        """Take over the connections and members of the process before us."""
         for sock, owed in legacy.connections:
             if self.echo_tcp is None:
                 sock.close()
@@ -150,9 +140,11 @@ class House:
         room.keep_time()
 
     def drain(self, drained: Callable[[], object], estate: Estate | None) -> None:
-        """Take nobody new; hand every connection over, or serve it until it is silent; then call `drained`.
+        """Accept no new connections; hand over each that there is, or serve it until it is silent.
 
-        Commands that run may end. UDP goes on until then: a look-up waits no longer than the restart takes.
+        Commands that run may end. Then `drained` is called. UDP goes on until then, so that a look-up waits
+        no longer than the restart takes. But a chat whose members go over leaves their datagrams in the
+        kernel.
         """
         busy = {"connections", "commands"}
 
@@ -161,6 +153,8 @@ class House:
             if not busy:
                 drained()
 
+        if self.chat is not None and estate is not None:
+            self.udp["chat"].stop_receiving()
         if self.commands is None:
             over("commands")
         else:
@@ -173,17 +167,21 @@ class House:
             self.echo_tcp.drain(partial(over, "connections"))
 
     def leave_members(self, estate: Estate) -> None:
-        """Leave to the process after us who is online."""
+        """Leave the members of the chat to the process after us."""
         if self.chat is not None:
             now, written = self._loop.now, self.udp["chat"].written
             for peer, (_, since, heard) in self.chat.presence.items():
                 estate.members.append((written(peer), now - since, now - heard))
 
     def close(self) -> None:
-        """Close everything: connections and commands at once, UDP when what has arrived is answered."""
+        """Close everything: connections and commands at once, UDP when what has arrived is answered.
+
+        UDP has DRAIN_PATIENCE for that, or the drain timeout if that is shorter.
+        """
         if self.commands is not None:
             self.commands.close()
         if self.echo_tcp is not None:
             self.echo_tcp.close()
+        until = self._loop.clock() + min(self._drain_timeout, DRAIN_PATIENCE)
         for service in self.udp.values():
-            service.drain()
+            service.drain(until)

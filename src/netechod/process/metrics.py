@@ -36,6 +36,8 @@ COUNTERS = {
     "sent": ("datagrams_sent", "Datagrams given to the network."),
     "receive_errors": ("receive_errors", "Datagrams that the kernel could not deliver."),
     "send_errors": ("send_errors", "Datagrams that the kernel would not send."),
+    "blocked": ("send_blocked", "Times that the kernel took no more datagrams for now."),
+    "messages": ("chat_messages", "Messages that were sent to all members."),
     "accepted": ("connections_accepted", "TCP connections accepted."),
     "closed": ("connections_closed", "TCP connections ended."),
     "accept_errors": ("accept_errors", "TCP connections that could not be accepted."),

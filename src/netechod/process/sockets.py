@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 
 from netechod.errors import SocketError
+from netechod.linux import SO_RCVBUFFORCE, SO_SNDBUFFORCE
 from netechod.process.config import Chat, Command, Dictionary, EchoTcp, EchoUdp
 from netechod.process.config_values import Address
 
-# Bytes; the kernel may grant less. Datagrams of a burst wait there.
-UDP_RECEIVE_BUFFER = 4 * 1024 * 1024
+# Bytes of each buffer of a UDP socket. Questions wait there in a rush. Answers wait there for the network,
+# and up to three seconds for destinations that do not answer ARP (arp(7)): in a small buffer these would
+# hold up all others.
+UDP_BUFFER = 4 * 1024 * 1024
 SOCKET_FAILED, BIND_FAILED, LISTEN_FAILED = 2, 3, 4  # the tutorials' exit codes
 
 log = logging.getLogger(__name__)
@@ -132,8 +135,11 @@ def _listen(address: Address, settings: EchoTcp, level: int) -> socket.socket:
 def _open_udp(address: Address, level: int) -> socket.socket:
     """A bound socket. Never SO_REUSEADDR here: a second process could steal the traffic (socket(7))."""
     sock, address = _create(address, socket.SOCK_DGRAM, level)
-    with suppress(OSError):  # the kernel may grant less
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UDP_RECEIVE_BUFFER)
+    for option, forced in ((socket.SO_RCVBUF, SO_RCVBUFFORCE), (socket.SO_SNDBUF, SO_SNDBUFFORCE)):
+        # The kernel grants at most net.core.[rw]mem_max, or all of it with CAP_NET_ADMIN (socket(7)).
+        for name in (option, forced):
+            with suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, name, UDP_BUFFER)
     _bind(sock, address, "UDP", level)
     return sock
 

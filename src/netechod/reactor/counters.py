@@ -1,22 +1,23 @@
-"""What happened, as integers: cheap enough for every packet, where a log line would be an attack."""
+"""Counters of sockets. A counter is cheap enough for every packet; a log line for every packet is not."""
 
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class UdpCounters:
-    """One datagram socket."""
+    """What happened on one datagram socket."""
 
     received: int = 0
     sent: int = 0
     receive_errors: int = 0
-    send_errors: int = 0  # the kernel would not take it for this peer: no route, a firewall, a bad address
-    overflowed: int = 0  # dropped, oldest first, because the outbox was full
+    send_errors: int = 0  # the kernel will never take it for this peer: no route, a firewall, a bad address
+    blocked: int = 0  # times that the kernel took nothing for now: its send buffer was full
+    overflowed: int = 0  # dropped, the oldest first, since it had waited too long or too many waited
 
 
 @dataclass(slots=True)
 class TcpCounters:
-    """One listening socket and its connections."""
+    """What happened on one listening socket and its connections."""
 
     accepted: int = 0
     closed: int = 0

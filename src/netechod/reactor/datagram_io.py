@@ -1,27 +1,24 @@
-"""Datagrams in and out of a socket: the seam, and the portable way, one datagram a call.
+"""The interface between endpoints and sockets, and the plain form of it: one datagram a system call.
 
-A peer is where a datagram came from and, on a wildcard socket, which of our addresses was asked: the answer
-leaves from there (RFC 1122, 4.1.3.5), or clients with connected sockets would never see it.
+A peer is where a datagram came from. On a wildcard socket it is also which of our addresses was asked: the
+answer must leave from there (RFC 1122, 4.1.3.5), or clients with connected sockets would never see it.
 """
 
 import socket
 import struct
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import repeat
 from typing import Any, Protocol, TypeAlias, overload
 
+from netechod.linux import IP_PKTINFO
+from netechod.reactor.budget import BATCH
 from netechod.services.api import Datagram, Peer
 
-BATCH = 64  # datagrams taken from one socket per turn; the rest wait one turn
 MAX_PAYLOAD = 65536  # bytes: above every UDP payload (65507, or 65527 over IPv6), so nothing is ever cut
-
-# Python 3.11's socket module lacks IP_PKTINFO: Linux's number (ip(7)), and 0 where there is no such thing.
-IP_PKTINFO = 8 if sys.platform == "linux" else 0
 
 
 class FanOut(Sequence[Datagram]):
-    """The same payload for many peers: reads as a list of datagrams, and can be sent with less work."""
+    """The same payload for many peers. It reads as a list of datagrams, and takes less work to send."""
 
     __slots__ = ("payload", "peers")
 
@@ -48,23 +45,38 @@ class FanOut(Sequence[Datagram]):
 
 
 class DatagramIO(Protocol):
-    """Moves batches between the kernel and memory. Both calls return at once."""
+    """Moves batches between the kernel and memory. Its calls never wait."""
 
     def receive(self) -> Sequence[Datagram]:
-        """Up to BATCH datagrams. Raises OSError; a spurious wake-up is an empty batch."""
+        """Return up to BATCH datagrams, none after a spurious wake-up. Raises OSError."""
         ...
 
     def send(self, datagrams: Sequence[Datagram]) -> int:
-        """Send as many of 1 to BATCH datagrams as the kernel takes at once and return their number.
+        """Send as many of 1 to BATCH datagrams as the kernel takes at once, and return their number.
 
         Raises BlockingIOError when it takes none for now, another OSError when it will never take the
         first one.
         """
         ...
 
-    def address_of(self, peer: Peer) -> tuple[str, int]:
-        """The peer's address, as text, and its port."""
+    def send_back(self, batch: Sequence[Datagram]) -> int:
+        """Do what `send` does with all of the batch that was received last."""
         ...
+
+    def address_of(self, peer: Peer) -> tuple[str, int]:
+        """Return the peer's address, as text, and its port. A link-local one has a zone: `fe80::1%2`."""
+        ...
+
+
+def zoned(address: tuple[Any, ...]) -> tuple[str, int]:
+    """Return address and port of a socket address. The zone, if there is one, is the interface's number.
+
+    >>> zoned(("fe80::1%eth0", 5000, 0, 2))
+    ('fe80::1%2', 5000)
+    """
+    host, port, *rest = address
+    host = host.partition("%")[0]
+    return (f"{host}%{rest[1]}" if rest and rest[1] else host), port
 
 
 def is_wildcard(sock: socket.socket) -> bool:
@@ -73,7 +85,7 @@ def is_wildcard(sock: socket.socket) -> bool:
 
 
 def ask_for_local_address(sock: socket.socket) -> None:
-    """Have the kernel tell, with every datagram, which of our addresses it was sent to (ip(7), ipv6(7))."""
+    """Have every datagram come with the address of ours that it was sent to (ip(7), ipv6(7))."""
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     else:
@@ -84,19 +96,17 @@ _Ancillary: TypeAlias = tuple[tuple[int, int, bytes], ...]
 
 
 class PlainDatagramIO:
-    """One datagram a system call, through `recvmsg` and `sendmsg`: for systems without the batched calls.
+    """One datagram a system call, through `recvmsg` and `sendmsg`.
 
-    A peer is (socket address, ancillary data for the way back).
+    A peer is (socket address, control messages for the way back).
     """
-
-    peer_size = 0  # bytes of a peer, for who keeps peers over a restart: these are no bytes
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._buffer = bytearray(MAX_PAYLOAD)
         self._view = memoryview(self._buffer)
         self._ancillary_size = 0
-        if is_wildcard(sock) and (IP_PKTINFO or sock.family == socket.AF_INET6):
+        if is_wildcard(sock):
             ask_for_local_address(sock)
             self._ancillary_size = socket.CMSG_SPACE(20)  # struct in6_pktinfo, the larger of the two
 
@@ -111,7 +121,7 @@ class PlainDatagramIO:
             except OSError:
                 if not batch:
                     raise
-                break  # what came before it is not lost; the error was this call's alone
+                break  # the datagrams before it are good, and the error concerned this call alone
             batch.append((bytes(self._view[:size]), (address, _way_back(ancillary))))
         return batch
 
@@ -127,10 +137,13 @@ class PlainDatagramIO:
                 return sent
         return len(datagrams)
 
-    def address_of(self, peer: Peer) -> tuple[str, int]:
+    send_back = send
+
+    @staticmethod
+    def address_of(peer: Peer) -> tuple[str, int]:
         """See DatagramIO."""
         address, _ = _parts(peer)
-        return address[0], address[1]
+        return zoned(address)
 
 
 def _parts(peer: Peer) -> tuple[Any, _Ancillary]:
@@ -139,9 +152,9 @@ def _parts(peer: Peer) -> tuple[Any, _Ancillary]:
 
 
 def _way_back(ancillary: Sequence[tuple[int, int, bytes]]) -> _Ancillary:
-    """The control message that makes the answer leave from the address that was asked.
+    """Return the control message that makes the answer leave from the address that was asked.
 
-    The interface index is cleared: the routing table decides, as for every other packet.
+    It names no interface: the routing table decides, as for every other packet.
     """
     for level, kind, data in ancillary:
         if (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):

@@ -1,7 +1,7 @@
-"""The loop: waits for descriptors and timers, and calls who asked. One thread, one turn at a time.
+"""The loop waits for descriptors and timers and calls their handlers: one thread, one turn at a time.
 
-A turn: wait; read the clock once; call the handlers of what is ready; call the timers that are due; call
-those who queued something to send. So handlers only queue, and one busy turn costs one write.
+A turn has five steps. Wait. Read the clock, once. Call the handlers of the descriptors that are ready. Call
+the timers that are due. Call the functions that send what timers and handlers have queued.
 """
 
 import heapq
@@ -34,19 +34,26 @@ class Timer:
 
 
 class Loop:
-    """A reactor over one selector. All methods but `call_soon_threadsafe` belong to the loop's thread."""
+    """A reactor over one selector. All methods but `call_soon_threadsafe` belong to the loop's thread.
+
+    Handlers add what they do to `work`: datagrams received, sent and dropped, errors taken. `longest_turn`
+    is the most that was done in one turn, so that a test can hold it against the budget without a clock.
+    """
 
     def __init__(self, selector: Selector | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._selector = selector if selector is not None else EpollSelector()
         self.clock = clock
         self.now = clock()
-        self._readers: list[Callback | None] = []  # by descriptor: an index is cheaper than a key
+        self._readers: list[Callback | None] = []  # by descriptor: a list is faster than a dict
         self._writers: list[Callback | None] = []
         self._timers: list[tuple[float, int, Timer]] = []
-        self._order = itertools.count()  # timers for the same time are called in the order of asking
+        self._order = itertools.count()  # of timers for the same time, the first asked for is called first
         self._flushes: list[Callback] = []
         self._soon: deque[Callback] = deque()
         self._running = False
+        self.turns = 0
+        self.work = 0
+        self.longest_turn = 0
         self._bell_out, self._bell_in = os.pipe()
         os.set_blocking(self._bell_out, False)
         os.set_blocking(self._bell_in, False)
@@ -54,21 +61,20 @@ class Loop:
 
     @property
     def bell(self) -> int:
-        """A descriptor: a byte written to it ends the wait. Only a bell: what there is to do is in memory."""
+        """The descriptor that ends the wait when a byte is written to it. The byte itself says nothing."""
         return self._bell_in
 
     @property
     def descriptor_limit(self) -> int | None:
-        """The first descriptor number that can not be watched, if the selector has one."""
+        """The first descriptor number that cannot be watched; None if the selector has no limit."""
         return self._selector.limit
 
     def watch(self, fd: int, readable: Callback | None, writable: Callback | None = None) -> None:
-        """Call `readable` and `writable` whenever `fd` is so; replaces what was asked for `fd` before.
+        """Call `readable` and `writable` whenever `fd` is so. This replaces the handlers that `fd` had
+        before.
 
-        Without either, `fd` is forgotten.
-
-        An error or hang-up on the descriptor is reported to whichever there is: the next read or write
-        of the handler meets it.
+        Without either, `fd` is forgotten. An error or a hang-up calls whichever handler there is: its next
+        read or write meets it.
         """
         mask = (READABLE if readable else 0) | (WRITABLE if writable else 0)
         if not mask:
@@ -86,7 +92,7 @@ class Loop:
         self._writers[fd] = writable
 
     def unwatch(self, fd: int) -> None:
-        """Forget `fd`; to be called before it is closed. Harmless when it is not watched."""
+        """Forget `fd`. Call this before you close it; it is harmless when `fd` is not watched."""
         if fd < len(self._readers) and (self._readers[fd] or self._writers[fd]):
             self._selector.unregister(fd)
             self._readers[fd] = self._writers[fd] = None
@@ -106,9 +112,9 @@ class Loop:
         self._soon.append(callback)
 
     def call_soon_threadsafe(self, callback: Callback) -> None:
-        """The same from another thread or a signal handler: it also ends the wait."""
+        """Do the same from another thread or a signal handler: this also ends the wait."""
         self._soon.append(callback)
-        with suppress(OSError):  # a pipe full of bells: one of them will do
+        with suppress(OSError):  # the pipe is full: one byte in it is enough
             os.write(self._bell_in, b"\0")
 
     def run(self) -> None:
@@ -130,8 +136,9 @@ class Loop:
     def _turn(self) -> None:
         events = self._selector.wait(self._timeout())
         self.now = self.clock()
+        self.turns += 1
         self._call_ready(events)
-        for _ in range(len(self._soon)):  # what they add waits for the next turn
+        for _ in range(len(self._soon)):  # calls that these add wait for the next turn
             self._soon.popleft()()
         if self._timers:
             self._call_due()
@@ -139,9 +146,11 @@ class Loop:
             flushes, self._flushes = self._flushes, []
             for flush in flushes:
                 flush()
+        self.longest_turn = max(self.longest_turn, self.work)
+        self.work = 0
 
     def _call_ready(self, events: list[tuple[int, int]]) -> None:
-        """Readers before writers; a handler that an earlier one took away is not called."""
+        """Call readers before writers. A handler that an earlier one has taken away is not called."""
         readers, writers = self._readers, self._writers
         for fd, mask in events:
             reader = readers[fd]
@@ -155,7 +164,7 @@ class Loop:
                 writer()
 
     def _call_due(self) -> None:
-        """Call the timers whose time has come; one that calls for `now` again waits for the next turn."""
+        """Call the timers that are due. A timer that asks for `now` again is called in the next turn."""
         due = []
         while self._timers and self._timers[0][0] <= self.now:
             due.append(heapq.heappop(self._timers)[2])
@@ -165,7 +174,7 @@ class Loop:
                 callback()
 
     def _timeout(self) -> float | None:
-        """Seconds until somebody is due; the cancelled are thrown away on the way."""
+        """Return the seconds until the next timer is due; drop cancelled timers on the way."""
         if self._soon:
             return 0.0
         while self._timers and self._timers[0][2].callback is None:
@@ -175,6 +184,6 @@ class Loop:
         return min(max(0.0, self._timers[0][0] - self.clock()), LONGEST_WAIT)
 
     def _on_bell(self) -> None:
-        """Empty the bell; `_turn` calls what it rang for."""
+        """Empty the bell. The calls that it rang for are in `_soon`."""
         with suppress(OSError):
             os.read(self._bell_out, 4096)

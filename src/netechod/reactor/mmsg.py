@@ -1,11 +1,11 @@
-"""Datagrams in batches on Linux: recvmmsg(2) and sendmmsg(2) through ctypes, so no compiler at install.
+"""Datagrams in batches, by recvmmsg(2) and sendmmsg(2) through ctypes: no compiler is needed to install it.
 
-One system call moves up to BATCH datagrams, and the arrays it works on are filled and read column by column:
-nothing here costs a Python statement per datagram but the making of its payload and its peer.
+One system call moves up to BATCH datagrams. The arrays that it works on are filled and read column by
+column: a datagram costs no Python statement but those that make its payload and its peer.
 
-A peer is the kernel's own bytes: the socket address and, on a wildcard socket, the control message that says
-which of our addresses was asked, laid side by side as the kernel wants them back. An answer's whole header is
-a copy of its peer.
+A peer is the kernel's own bytes. They hold the socket address and, on a wildcard socket, the control
+message that says which of our addresses was asked, side by side as the kernel wants them back. So the
+header of an answer is a copy of its peer.
 """
 
 import ctypes
@@ -21,20 +21,16 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple, NoReturn, cast
 
-from netechod.reactor.datagram_io import (
-    BATCH,
-    MAX_PAYLOAD,
-    FanOut,
-    PlainDatagramIO,
-    ask_for_local_address,
-    is_wildcard,
-)
+from netechod.reactor.budget import BATCH
+from netechod.reactor.datagram_io import MAX_PAYLOAD, FanOut, ask_for_local_address, is_wildcard
 from netechod.services.api import Datagram, Peer
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
-_AT_ONCE = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)  # as enumerations they cost a microsecond a call
-RECENT = 256  # peers whose address is not put into words again
+_AT_ONCE = int(
+    socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+)  # as enumerations they would cost a microsecond a call
+RECENT = 256  # peers whose address is remembered as text
 
 _STRIDE = MAX_PAYLOAD + 64  # bytes between two payloads: not a power of two, or all would share a cache set
 
@@ -66,7 +62,7 @@ class _MMsgHdr(ctypes.Structure):
 
 
 class _PeerLayout(NamedTuple):
-    """Where things lie in a peer's bytes."""
+    """What lies where in the bytes of a peer."""
 
     name: int  # bytes of the socket address
     control_at: int  # offset of the control message; also the size of a peer that has none
@@ -85,23 +81,23 @@ _LAYOUTS = {
 
 
 class BatchMemory:
-    """The payloads of one batch each way: one pair serves every socket of a loop, a batch at a time.
+    """Room for the payloads of one batch each way. All sockets of a loop share it, one batch at a time.
 
-    Anonymous memory (mmap(2)): it is real only where it was used, and a slice of it is a bytes object.
+    It is anonymous memory (mmap(2)): pages that nobody has used take no room, and a slice is a bytes object.
     """
 
     def __init__(self) -> None:
         self.received = mmap.mmap(-1, BATCH * _STRIDE)
         self.sent = mmap.mmap(-1, BATCH * MAX_PAYLOAD)
-        # Whose batch lies in `received`, and which it is.
+        # The socket whose batch lies in `received`, and that batch.
         self.holds: tuple[object, Sequence[Datagram]] = (None, ())
 
 
 class MmsgDatagramIO:
     """A socket whose datagrams move in batches.
 
-    Three kinds of batches need less than a whole layout of the arrays: a single datagram, the same payload
-    for many, and the batch that was received last, which an echo sends from where it lies.
+    Three kinds of batches need no whole layout of the arrays: a single datagram, one payload for many
+    peers, and the batch that was received last, which is sent from where it lies.
     """
 
     def __init__(self, sock: socket.socket, memory: BatchMemory) -> None:
@@ -125,14 +121,14 @@ class MmsgDatagramIO:
     def receive(self) -> Sequence[Datagram]:
         """See DatagramIO."""
         messages, payloads, size = self._in, self._memory.received, self._layout.size
-        self._memory.holds = (None, ())  # from here on, whatever this call finds
+        self._memory.holds = (None, ())  # this call overwrites it, whatever it returns
         messages.header_bytes[:] = self._fresh
         count = _libc.recvmmsg(self._fd, messages.headers, BATCH, _AT_ONCE, None)
         if count < 0:
             if ctypes.get_errno() in (errno.EAGAIN, errno.EINTR):
                 return ()
             _raise_errno()
-        if messages.interfaces is not None:  # where they came in: answers are routed like every other packet
+        if messages.interfaces is not None:  # answers name no interface: the routing table decides
             messages.interfaces[:count] = _ZEROS[:count]
         batch: list[Datagram]
         if count == 1:
@@ -150,9 +146,6 @@ class MmsgDatagramIO:
 
     def send(self, datagrams: Sequence[Datagram]) -> int:
         """See DatagramIO."""
-        holder, batch = self._memory.holds
-        if datagrams is batch and holder is self:
-            return self._send_back(len(datagrams))
         if isinstance(datagrams, FanOut):
             return self._fan_out(datagrams)
         messages, size = self._out, self._layout.size
@@ -173,9 +166,12 @@ class MmsgDatagramIO:
         messages.iov_bases[:count] = memoryview(starts)[:count]
         return self._call(messages, count)
 
-    def _send_back(self, count: int) -> int:
-        """Send what was received, peers and payloads, without touching it."""
-        messages = self._in
+    def send_back(self, batch: Sequence[Datagram]) -> int:
+        """See DatagramIO. The batch is sent from where it lies, if nothing has been received since."""
+        holder, held = self._memory.holds
+        if holder is not self or held is not batch:
+            return self.send(batch)
+        messages, count = self._in, len(batch)
         messages.iov_lengths[:count] = messages.lengths[:count]
         try:
             return self._call(messages, count)
@@ -183,7 +179,7 @@ class MmsgDatagramIO:
             messages.iov_lengths[:count] = _ROOM[:count]
 
     def _fan_out(self, datagrams: FanOut) -> int:
-        """Send one payload to many: every header points to it already."""
+        """Send one payload to many peers: every header points to the same payload already."""
         messages, payload, count = self._fan, datagrams.payload, len(datagrams)
         messages.peers[: count * self._layout.size] = b"".join(cast(Sequence[bytes], datagrams.peers))
         self._memory.sent[: len(payload)] = payload
@@ -196,16 +192,17 @@ class MmsgDatagramIO:
             _raise_errno()
         return sent
 
-    def address_of(self, peer: Peer) -> tuple[str, int]:
+    @staticmethod
+    def address_of(peer: Peer) -> tuple[str, int]:
         """See DatagramIO."""
         return _address_of(cast(bytes, peer))
 
 
 class _Messages:
-    """The arrays that one call works on, wired together once: headers, peers and payload pointers."""
+    """The arrays that one call works on: headers, peers and payload pointers. They are connected once."""
 
     def __init__(self, layout: _PeerLayout, *, shared: bool = False) -> None:
-        """`shared`: all of them have the first one's payload."""
+        """With `shared`, all messages have the payload of the first."""
         self.peers = mmap.mmap(-1, BATCH * layout.size)
         self._iovecs = (_IoVec * BATCH)()
         self.headers = (_MMsgHdr * BATCH)()
@@ -223,7 +220,7 @@ class _Messages:
         ]
         bytes_of_iovecs = memoryview(self._iovecs).cast("B")
         self.iov_bases = bytes_of_iovecs.cast("L")[0::2]
-        # Only the half of a length that can be other than zero: it is like the lengths that come back.
+        # The lower half of each length: the other half is always zero, and the kernel's answers have 32 bits.
         self.iov_lengths = bytes_of_iovecs.cast("I")[2 if sys.byteorder == "little" else 3 :: 4]
         self.interfaces = (
             memoryview(self.peers).cast("I")[layout.index_at // 4 :: layout.size // 4]
@@ -244,11 +241,15 @@ _ROOM = memoryview(array("I", [MAX_PAYLOAD] * BATCH))  # for a payload, each
 
 @lru_cache(RECENT)
 def _address_of(peer: bytes) -> tuple[str, int]:
-    """The address, as text, and the port in a struct sockaddr_in or sockaddr_in6 (ip(7), ipv6(7))."""
+    """Read address and port out of a struct sockaddr_in or sockaddr_in6 (ip(7), ipv6(7)).
+
+    The kernel gives link-local addresses alone a scope, which is the number of the interface.
+    """
     port = int.from_bytes(peer[2:4], "big")
     if int.from_bytes(peer[:2], sys.byteorder) == socket.AF_INET:
         return socket.inet_ntop(socket.AF_INET, peer[4:8]), port
-    return socket.inet_ntop(socket.AF_INET6, peer[8:24]), port
+    address, scope = socket.inet_ntop(socket.AF_INET6, peer[8:24]), int.from_bytes(peer[24:28], sys.byteorder)
+    return (f"{address}%{scope}" if scope else address), port
 
 
 def _address(memory: mmap.mmap) -> int:
@@ -258,10 +259,3 @@ def _address(memory: mmap.mmap) -> int:
 def _raise_errno() -> NoReturn:
     number = ctypes.get_errno()
     raise OSError(number, os.strerror(number))
-
-
-def datagram_io(sock: socket.socket, memory: BatchMemory) -> MmsgDatagramIO | PlainDatagramIO:
-    """The best way that this system has to move the datagrams of `sock`."""
-    if sys.platform == "linux" and hasattr(_libc, "recvmmsg") and hasattr(_libc, "sendmmsg"):
-        return MmsgDatagramIO(sock, memory)
-    return PlainDatagramIO(sock)

@@ -1,6 +1,6 @@
-"""The three ways to wait for many descriptors: epoll, poll and select, behind one face.
+"""Three ways to wait for many descriptors, with one interface: epoll, poll and select.
 
-The event masks are those of poll(2), which epoll(7) shares; select(2) is translated.
+The event masks are those of poll(2), which epoll(7) shares. For select(2) they are translated.
 """
 
 import select
@@ -14,11 +14,11 @@ SelectorName: TypeAlias = Literal["epoll", "poll", "select"]
 
 
 class Selector(Protocol):
-    """Which descriptors are ready. Level-triggered: what is not dealt with is reported again."""
+    """Tells which descriptors are ready. It is level-triggered: what is not dealt with is reported again."""
 
     @property
     def limit(self) -> int | None:
-        """Descriptors from this number on can not be watched (FD_SETSIZE); None: no such limit."""
+        """The first descriptor number that cannot be watched (FD_SETSIZE); None for no limit."""
         ...
 
     def register(self, fd: int, mask: int) -> None:
@@ -30,15 +30,15 @@ class Selector(Protocol):
         ...
 
     def unregister(self, fd: int) -> None:
-        """Watch no more; to be called before the descriptor is closed."""
+        """Watch no more. Call this before you close the descriptor."""
         ...
 
     def wait(self, timeout: float | None) -> list[tuple[int, int]]:
-        """The ready descriptors with their masks; after `timeout` seconds (None: never) an empty list."""
+        """Return the ready descriptors with their masks; none after `timeout` seconds (None: no limit)."""
         ...
 
     def close(self) -> None:
-        """Give back what the kernel holds."""
+        """Give back what the kernel keeps for it."""
         ...
 
 
@@ -57,7 +57,7 @@ class EpollSelector:
 
 
 class PollSelector:
-    """poll(2): no limit on the number of a descriptor, a cost per descriptor watched."""
+    """poll(2): descriptors may have any number, and each that is watched makes every wait longer."""
 
     limit = None
 
@@ -69,7 +69,7 @@ class PollSelector:
         self._poll = poll.poll
 
     def wait(self, timeout: float | None) -> list[tuple[int, int]]:
-        """See Selector. poll takes milliseconds; Python rounds up, so no wait ends too soon and spins."""
+        """See Selector. Python rounds up to poll's milliseconds, so no wait ends too soon."""
         return self._poll(None if timeout is None else timeout * 1000)
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ class PollSelector:
 
 
 class SelectSelector:
-    """select(2): everywhere, and only for descriptors below FD_SETSIZE."""
+    """select(2): on every system, and only for descriptors below FD_SETSIZE."""
 
     limit = 1024
 

@@ -1,19 +1,22 @@
-"""What waits to be sent from one datagram socket, in the order in which it is to leave."""
+"""The queue of datagrams that wait to be sent from one socket, in their order."""
 
 from collections import deque
 from collections.abc import Sequence
 
-from netechod.reactor.datagram_io import BATCH, FanOut
+from netechod.reactor.budget import BATCH
+from netechod.reactor.datagram_io import FanOut
 from netechod.services.api import Datagram, Peer
 
 
 class SendQueue:
-    """Datagrams in portions that one system call can send; what came as a portion stays one."""
+    """Datagrams in portions. A portion that one system call can send is handed out as it came."""
 
     def __init__(self) -> None:
         self._portions: deque[Sequence[Datagram]] = deque()
+        self._gone = 0  # datagrams of the first portion that have left
         self._open: list[Datagram] = []  # the last portion, while single datagrams may still join it
         self.size = 0  # datagrams
+        self.marked = 0  # datagrams at the front that were there at `mark`; not positive when none is left
 
     def add(self, payload: bytes, peer: Peer) -> None:
         """Add one datagram."""
@@ -24,26 +27,31 @@ class SendQueue:
         self.size += 1
 
     def add_all(self, datagrams: Sequence[Datagram] | FanOut) -> None:
-        """Add many, which nobody changes from now on."""
+        """Add many. The sequence must not change afterwards."""
         self._open = []
-        self.size += len(datagrams)
-        if 0 < len(datagrams) <= BATCH:
+        if datagrams:
+            self.size += len(datagrams)
             self._portions.append(datagrams)
-            return
-        for start in range(0, len(datagrams), BATCH):
-            self._portions.append(datagrams[start : start + BATCH])
 
-    def first(self) -> Sequence[Datagram]:
-        """The portion whose turn it is. There has to be one."""
-        return self._portions[0]
+    def first(self, limit: int = BATCH) -> Sequence[Datagram]:
+        """Return up to `limit` datagrams that are next. The queue must not be empty."""
+        portion, gone = self._portions[0], self._gone
+        if not gone and len(portion) <= limit:
+            return portion
+        return portion[gone : gone + limit]
 
     def drop(self, count: int) -> None:
         """Forget the first `count` datagrams: they have left, or never will."""
         self.size -= count
-        while count > 0:
+        self.marked -= count
+        gone = self._gone + count
+        while self._portions and gone >= len(self._portions[0]):
             portion = self._portions.popleft()
+            gone -= len(portion)
             if portion is self._open:
                 self._open = []
-            if count < len(portion):
-                self._portions.appendleft(portion[count:])
-            count -= len(portion)
+        self._gone = gone
+
+    def mark(self) -> None:
+        """Mark all that waits now, so that it can be told from what comes later."""
+        self.marked = self.size

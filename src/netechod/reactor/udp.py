@@ -3,25 +3,26 @@
 import socket
 from collections.abc import Sequence
 
-from netechod.reactor.counters import UdpCounters
-from netechod.reactor.datagram_io import BATCH, DatagramIO, FanOut
+from netechod.reactor.budget import BATCH, SEND_LIMIT, SEND_PATIENCE
+from netechod.reactor.datagram_io import DatagramIO
 from netechod.reactor.error_queue import ErrorQueue
 from netechod.reactor.loop import Callback, Loop, Timer
-from netechod.reactor.send_queue import SendQueue
-from netechod.services.api import Datagram, DatagramService, Peer
+from netechod.reactor.udp_outbox import TRIES, ServiceOutbox, UdpOutbox
+from netechod.services.api import Datagram, DatagramService
 
-FLUSH_LIMIT = 512  # datagrams sent from one socket per turn; the rest wait one turn, the others have theirs
-OUTBOX_LIMIT = 65536  # datagrams waiting for the kernel; beyond it the oldest are dropped
-DRAIN_TURNS = 64  # batches still answered when the endpoint closes, or before somebody counts as silent
+HEARINGS = (
+    64  # turns for which a deadline waits while whole batches come: who spoke in time is heard before it
+)
+DRAIN_BATCHES = 64  # batches that are still answered when the endpoint closes
 
 
-class UdpEndpoint:
-    """Takes batches from the socket to the service and its answers back. It is the service's outbox.
+class UdpEndpoint(UdpOutbox):
+    """Takes batches from the socket to the service, and its answers back. It is the service's outbox.
 
-    While answers wait for the kernel no more questions are taken: they wait in the kernel's own queue.
+    Nothing is received while answers wait for more than one turn. But when they wait for the kernel,
+    reading goes on.
 
-    With `errors`, what the network reports of our answers makes calls fail that concern somebody else: those
-    are repeated.
+    With `errors`, calls fail since another peer's host has reported an error. Those calls are repeated.
     """
 
     def __init__(
@@ -32,146 +33,113 @@ class UdpEndpoint:
         service: DatagramService,
         errors: ErrorQueue | None = None,
     ) -> None:
-        self._loop = loop
-        self._sock = sock
+        super().__init__(loop, sock, io, errors)
         self._fd = sock.fileno()
-        self._io = io
         self._service = service
-        self._errors = errors
-        self._queue = SendQueue()
-        self._flush_asked = False
+        self.out: ServiceOutbox = (
+            self  # what the service is given; a group's, if the socket is one of several
+        )
+        self._more = False  # the last batch was a whole one
         self._timer: Timer | None = None
+        self._hearings = 0
         self._pause = 0.0
         self._pausing: Timer | None = None  # set while questions gather
-        self._on_readable: Callback = self._receive
-        self.counters = UdpCounters()
-        loop.watch(self._fd, self._on_readable)
+        self._on_readable: Callback | None = self._receive
+        self._watch()
+
+    @property
+    def may_have_more(self) -> bool:
+        """See ServiceOutbox."""
+        return self._more
 
     def gather(self, pause: float) -> None:
-        """After a question, let those that follow gather for `pause` seconds before they are looked at.
+        """After a question, let those that follow gather for `pause` seconds before they are received.
 
-        For a service that takes long over each: many then interrupt the others no more often than a few.
+        This is for a service that takes long over each. However many come, it interrupts the others as
+        rarely as for a few.
         """
         self._pause = pause
         self._on_readable = self._receive_and_pause
-        self._loop.watch(self._fd, self._on_readable)
+        self._watch()
 
-    def send(self, payload: bytes, peer: Peer) -> None:
-        """See Outbox."""
-        self._queue.add(payload, peer)
-        self._ask_for_flush()
+    def stop_receiving(self) -> None:
+        """Leave in the kernel what comes from now on."""
+        self._on_readable = None
+        self._more = False
+        self._watch()
 
-    def send_all(self, datagrams: Sequence[Datagram]) -> None:
-        """See Outbox."""
-        self._queue.add_all(datagrams)
-        self._ask_for_flush()
-
-    def broadcast(self, payload: bytes, peers: Sequence[Peer]) -> None:
-        """See Outbox."""
-        self._queue.add_all(FanOut(payload, peers))
-        self._ask_for_flush()
-
-    def drain(self) -> None:
-        """Answer what has arrived, as far as the kernel takes the answers at once, and close."""
-        for _ in range(DRAIN_TURNS):
-            received = self._receive()
-            self._send(OUTBOX_LIMIT)  # after the last look too: this turn's answers still wait for its end
-            if not received:
+    def drain(self, until: float) -> None:
+        """Answer what has arrived, until the time `until` or until the kernel takes no more, and close."""
+        batches = DRAIN_BATCHES if self._on_readable is None else 0
+        while self._loop.clock() < until:
+            self._loop.turns += 1  # each pass has the budget of a turn
+            received = self._receive() if batches < DRAIN_BATCHES else 0
+            batches += bool(received)
+            self._send()
+            if not received and (self._blocked or not self._queue.size):
                 break
         self.close()
 
     def close(self) -> None:
         """Close the socket."""
-        for timer in filter(None, (self._timer, self._pausing)):
+        for timer in filter(None, (self._timer, self._pausing, self._blocked)):
             timer.cancel()
+        if self._errors is not None:
+            self._errors.close()
         self._queue.drop(self._queue.size)
         self._loop.unwatch(self._fd)
         self._sock.close()
 
+    def _watch(self) -> None:
+        self._loop.watch(
+            self._fd,
+            None if self._pausing else self._on_readable,
+            self._on_writable if self._waiting else None,
+        )
+
     def _receive(self) -> int:
-        """Take one batch to the service, and send what it answers; returns the size of the batch."""
-        try:
-            batch = self._io.receive()
-        except OSError:  # a failed checksum, memory: this call's trouble alone
-            if self._is_of_another():
-                return self._receive()
-            self.counters.receive_errors += 1
+        """Take one batch to the service, and send what it answers. Return the size of the batch."""
+        if (self._queue.size or self.out is not self) and self.out.is_full:
             return 0
-        if batch:
-            self.counters.received += len(batch)
-            self._flush_asked = True  # the end of this turn is now
-            self._service.datagrams_received(batch, self._loop.now, self)
+        batch = self._taken()
+        count = len(batch)
+        self._more = count == BATCH
+        if count:
+            self.counters.received += count
+            self._loop.work += count
+            self._flush_asked = True  # the flush comes at the end of this batch
+            self._service.datagrams_received(batch, self._loop.now, self.out)
             self._flush()
             self.set_timer()
-        elif self._errors is not None:
-            self._errors.drain()  # a send has met the error, and what is left of it keeps waking us
-        return len(batch)
+        return count
+
+    def _taken(self) -> Sequence[Datagram]:
+        """Receive one batch. A failure that may concern another peer is no reason not to look again."""
+        for _ in range(TRIES):
+            try:
+                batch = self._io.receive()
+            except OSError:  # a failed checksum, or a lack of memory, concerns this call alone
+                if not self._may_concern_another():
+                    self.counters.receive_errors += 1
+                    break
+            else:
+                if not batch and self._errors is not None:
+                    self._errors.drain()  # the report of an error that a call has met still wakes us
+                return batch
+        return ()
 
     def _receive_and_pause(self) -> None:
-        """Take one batch, then let questions gather; a full batch means that they have."""
-        if self._receive() < BATCH and not self._queue.size:
-            self._loop.unwatch(self._fd)
+        """Receive one batch, then let questions gather, unless a whole batch says that they have."""
+        if self._receive() < BATCH and not self.out.is_full:
             self._pausing = self._loop.call_at(self._loop.now + self._pause, self._on_pause_over)
+            self._watch()
 
     def _on_pause_over(self) -> None:
         self._pausing = None
-        self._flush()  # what is queued may only wait for the end of this turn, or for the kernel
-        if not self._queue.size:
-            self._loop.watch(self._fd, self._on_readable)
-
-    def _is_of_another(self) -> bool:
-        """Whether the error of a call may be about a datagram sent earlier, so that the call is repeated."""
-        return self._errors is not None and self._errors.drain()
-
-    def _ask_for_flush(self) -> None:
-        if not self._flush_asked:
-            self._flush_asked = True
-            self._loop.call_before_sleep(self._flush)
-        if self._queue.size > OUTBOX_LIMIT:
-            self._make_room()
-
-    def _flush(self) -> None:
-        """Send; with something left, take no questions until the kernel has taken the answers."""
-        self._flush_asked = False
-        self._send(FLUSH_LIMIT)
-        if self._queue.size:
-            self._flush_asked = True
-            self._loop.watch(self._fd, None, self._flush_rest)
-
-    def _flush_rest(self) -> None:
-        self._send(FLUSH_LIMIT)
-        if not self._queue.size:
-            self._flush_asked = False
-            self._loop.watch(self._fd, None if self._pausing else self._on_readable)
-
-    def _send(self, limit: int) -> None:
-        """Send up to `limit` datagrams, until the kernel takes no more for now."""
-        queue, counters = self._queue, self.counters
-        while queue.size and limit > 0:
-            try:
-                sent = self._io.send(queue.first())
-            except (BlockingIOError, InterruptedError):
-                break
-            except OSError:
-                limit -= 1
-                if not self._is_of_another():
-                    counters.send_errors += 1  # no route, a firewall, port 0: UDP allows it
-                    queue.drop(1)
-            else:
-                counters.sent += sent
-                queue.drop(sent)
-                limit -= sent
-
-    def _make_room(self) -> None:
-        """The outbox is full: send at once; what the kernel does not take costs the oldest."""
-        self._send(OUTBOX_LIMIT)
-        excess = self._queue.size - OUTBOX_LIMIT
-        if excess > 0:
-            self.counters.overflowed += excess
-            self._queue.drop(excess)
+        self._watch()
 
     def set_timer(self) -> None:
-        """Be there at the service's next deadline; a timer that comes too soon sets itself again."""
+        """Wait for the service's next deadline. A timer that comes too soon sets itself again."""
         deadline = self._service.next_deadline()
         if deadline is None or (self._timer is not None and self._timer.when <= deadline):
             return
@@ -180,10 +148,18 @@ class UdpEndpoint:
         self._timer = self._loop.call_at(deadline, self._on_deadline)
 
     def _on_deadline(self) -> None:
-        """Hear first who has spoken in time: a process that was stopped or starved comes too late itself."""
+        """Tell the service that its time has come, but first hear who has spoken in time.
+
+        A process that was stopped or starved comes late itself, and finds whole batches. And what the
+        service sends at a deadline has to wait until there is room for it.
+        """
+        hear_first = self.out.may_have_more and self._hearings < HEARINGS
+        if self.out.is_full or hear_first or self._queue.size > SEND_LIMIT:
+            self._hearings += not self.out.is_full
+            pause = 0.0 if self._blocked is None else SEND_PATIENCE
+            self._timer = self._loop.call_at(self._loop.now + pause, self._on_deadline)
+            return
         self._timer = None
-        for _ in range(DRAIN_TURNS):
-            if self._receive() < BATCH:
-                break
-        self._service.deadline_reached(self._loop.now, self)
+        self._hearings = 0
+        self._service.deadline_reached(self._loop.now, self.out)
         self.set_timer()

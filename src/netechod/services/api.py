@@ -1,7 +1,8 @@
-"""The seams between what is said and how it travels, and nothing else.
+"""The interfaces between what is said and how it travels, and nothing else.
 
 A service is a plain object. It is given a batch of datagrams, the time and an outbox, and it queues its
-answers; it never waits, never fails on a peer's account, and can be tested as a dialogue without a socket.
+answers. It never waits, it never fails on a peer's account, and it can be tested as a dialogue without a
+socket.
 """
 
 from collections.abc import Hashable, Sequence
@@ -18,19 +19,29 @@ Chunk: TypeAlias = bytes | bytearray | memoryview
 
 
 class Outbox(Protocol):
-    """A queue in memory that cannot block or fail; the endpoint empties it before the loop sleeps."""
+    """A queue in memory that cannot block or fail.
+
+    Answers to a batch leave at its end. What a timer or a command queues leaves before the loop sleeps.
+    """
 
     def send(self, payload: bytes, peer: Peer) -> None:
         """Queue one datagram."""
         ...
 
     def send_all(self, datagrams: Sequence[Datagram]) -> None:
-        """Queue many datagrams, which nobody changes afterwards: an outbox may do that at less cost."""
+        """Queue many datagrams. The sequence must not change afterwards."""
         for payload, peer in datagrams:
             self.send(payload, peer)
 
+    def send_back(self, batch: Sequence[Datagram]) -> None:
+        """Queue, unchanged and each for its sender, the batch that `datagrams_received` was called with.
+
+        An endpoint may send it from where it was received. Call this before that call returns.
+        """
+        self.send_all(batch)
+
     def broadcast(self, payload: bytes, peers: Sequence[Peer]) -> None:
-        """Queue the same datagram for every one of `peers`, a sequence that nobody changes afterwards."""
+        """Queue the same datagram for each of `peers`. The sequence must not change afterwards."""
         ...
 
 

@@ -1,14 +1,18 @@
-"""Chat: come online, talk to everybody online, go offline. UDP has no connection, so presence is a lease."""
+"""Chat: come online, talk to everybody online, go offline. UDP has no connections, so members have leases."""
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from typing import Literal, NamedTuple, TypeAlias
 
 from netechod.services.api import Datagram, Outbox, Peer
 from netechod.services.cookie import LENGTH, CookieJar
-from netechod.services.sources import source_of
+from netechod.services.members import Members, shown
+from netechod.services.message_rate import MessageRate
+from netechod.services.strangers import Strangers
 from netechod.services.wire import (
     NOT_ONLINE,
     OFFLINE,
@@ -20,17 +24,15 @@ from netechod.services.wire import (
     text_of,
 )
 
-PROMPT_INTERVAL = 5.0  # seconds between two prompts to the same stranger: an error text must not feed a loop
-MAX_PROMPTED = 4096  # strangers remembered for that; beyond it the longest-prompted is forgotten
+TRUSTED_FACTOR = 100  # times the rate that members from trusted networks have
+DEPARTURE_COPIES = 512  # lines about departures that one call queues, as far as one departure needs no more
+FEW = 16  # members that may fall silent at once and still hear of one another
+RECENT = 256  # peers and addresses that are not looked at again
 
 _REFUSED = REFUSED.encode()
 _JOINING = re.compile(rb"online(?: ([0-9a-f]{%d}))?" % LENGTH)
 
 Departure: TypeAlias = Literal["said", "idle", "unreachable"]
-
-
-Lease: TypeAlias = complex
-"""When a member came and was heard last, as `complex(since, heard)`: a quarter of what two floats take."""
 
 
 class Member(NamedTuple):
@@ -43,7 +45,7 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class Terms:
-    """What the operator grants. `trusts` tells whether an address may join without a cookie (`auto`)."""
+    """What the operator grants. `trusts` tells whether an address is in a trusted network."""
 
     join: Literal["auto", "open", "cookie"] = "open"
     trusts: Callable[[str], bool] = lambda address: True
@@ -51,13 +53,16 @@ class Terms:
     max_members: int = 4096
     max_members_per_source: int = 4096
     max_message: int = 1024  # bytes
+    rate: float = 0.0  # messages a second of a member that is not trusted; 0 for no limit
 
 
 class ChatRoom:
-    """Who is online, until when, and under what name.
+    """The members that are online, their names, and the end of their leases.
 
-    `address_of` gives a peer's address and port; `on_online(name)` and `on_offline(name, reason)` tell the
-    operator's log. `secret` makes the cookies of those who have to prove their address before they join.
+    A member is an address, with its zone, and a port. It hears the room at the address of ours that it
+    spoke to last. `address_of` gives a peer's address and port; `on_online(name)` and `on_offline(name,
+    reason)` are for the operator's log. `secret` makes the cookies of those who have to prove their address
+    before they join.
     """
 
     def __init__(
@@ -69,160 +74,191 @@ class ChatRoom:
         secret: bytes,
     ) -> None:
         self._address_of = address_of
+        self._key_of = lru_cache(RECENT)(lambda peer: display_name(*address_of(peer)))
         self._cookies = CookieJar(secret)
-        self._sources: Counter[Hashable] = Counter()  # members by source
         self._on_online = on_online
         self._on_offline = on_offline
-        self._members: dict[Peer, Lease] = {}  # the most silent come first
-        self._prompted: dict[Peer, float] = {}  # when; the earliest come first
+        self._members = Members(address_of)
+        self._gone: dict[str, None] = {}  # keys of unreachable members that the others are yet to be told of
+        self._strangers = Strangers()
+        self._rate = MessageRate()
         self.configure(Terms())
-        self.messages = 0
-        self.refused = 0
-        self.strangers = 0
-        self.dropped: Counter[str] = Counter()  # what it does not answer, by reason
+        self.counters: Counter[str] = Counter(messages=0, refused=0)
+        self.dropped: Counter[str] = Counter()  # datagrams that get no answer, by reason
 
     def configure(self, terms: Terms) -> None:
-        """Change the terms; who is online stays so."""
+        """Change the terms. Members stay online."""
         self._terms = terms
+        self._trusts = lru_cache(RECENT)(terms.trusts)
 
     @property
     def presence(self) -> Mapping[Peer, Member]:
-        """Who is online, by peer, the most silent first: made anew at every call."""
+        """The members by peer, the most silent first. The mapping is made anew at every call."""
         return {
-            peer: Member(self._name_of(peer), lease.real, lease.imag) for peer, lease in self._members.items()
+            lease.peer: Member(shown(key), lease.since, lease.heard) for key, lease in self._members.items()
         }
 
     @property
     def size(self) -> int:
-        """How many are online."""
+        """The number of members."""
         return len(self._members)
 
-    def _name_of(self, peer: Peer) -> str:
-        """The peer as everybody sees it; made when it is needed, for very many members say nothing."""
-        return display_name(*self._address_of(peer))
+    def is_member(self, place: tuple[str, int]) -> bool:
+        """Return whether somebody at this address and port is online."""
+        return display_name(*place) in self._members
 
     def restore(self, peer: Peer, since: float, heard: float) -> None:
-        """Have a member back that was online before a restart: nobody is told, for nobody has missed it."""
-        self._sources[source_of(self._address_of(peer)[0])] += 1
-        self._members[peer] = complex(since, heard)
+        """Take back a member that was online before a restart. Nobody is told, for nobody has missed it."""
+        self._members.add(peer, since, heard)
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
-        """Handle every datagram that has a text, and is not an error text of a room such as this.
+        """Handle every datagram that has a text and is not an error text of a room such as this.
 
-        Two forged datagrams make two rooms members of each other: they must not pass on each other's
+        Two forged datagrams make two rooms members of each other. They must not pass on each other's
         refusals for ever.
         """
         for payload, peer in batch:
             text = text_of(payload)
+            key = self._key_of(peer)
             if not text:
                 self.dropped["empty"] += 1
             elif text == NOT_ONLINE or text.startswith(_REFUSED):
                 self.dropped["error-text"] += 1
-            elif peer in self._members:
-                self._member_said(text, peer, now, out)
+            elif key in self._members:
+                self._members.renew(key, peer, now)
+                self._member_said(text, key, now, out)
             elif _JOINING.fullmatch(text):
                 self._ask_to_join(text, peer, now, out)
+            elif self._strangers.may_be_prompted(peer, now):
+                out.send(NOT_ONLINE, peer)
             else:
-                self._prompt(peer, now, out)
+                self.dropped["not-online"] += 1
 
-    def _member_said(self, text: bytes, peer: Peer, now: float, out: Outbox) -> None:
-        """Leave, stay or talk; whatever it is, it renews the lease."""
-        since = self._members.pop(peer).real
-        # Put back last: the dict stays in order of silence.
-        self._members[peer] = complex(since, now)
-        name = self._name_of(peer)
+    def _member_said(self, text: bytes, key: str, now: float, out: Outbox) -> None:
+        """Let a member leave, stay or talk."""
         if text == OFFLINE:
-            self._leave(peer, "said", out)
-        elif text != ONLINE and not self._proves(text, name, now):
-            self._talk(text, peer, name, out)
+            self._leave(key, "said", out)
+        elif text != ONLINE and not self._proves(text, shown(key), now):
+            self._talk(text, key, now, out)
 
-    def _talk(self, text: bytes, peer: Peer, name: str, out: Outbox) -> None:
-        """One copy to every member; the sender's own is the receipt."""
+    def _talk(self, text: bytes, key: str, now: float, out: Outbox) -> None:
+        """Send one copy to every member. The sender's own copy is the receipt."""
         limit = self._terms.max_message
         flaw = f"longer than {limit} bytes" if len(text) > limit else flaw_of(text)
-        if flaw is None:
-            self.messages += 1
-            out.broadcast(chat_line(name, text), tuple(self._members))
-        else:
+        peer = self._members[key].peer
+        if flaw is not None:
             self._refuse(flaw, peer, out)
+        elif self._is_in_rate(peer, key, now, out):
+            self.counters["messages"] += 1
+            out.broadcast(chat_line(shown(key), text), self._members.peers())
+
+    def _is_in_rate(self, peer: Peer, key: str, now: float, out: Outbox) -> bool:
+        """Count what is about to be sent to all; say at most once a second that it is too much."""
+        rate = self._terms.rate
+        if not rate:
+            return True
+        if self._trusts(self._address_of(peer)[0]):
+            rate *= TRUSTED_FACTOR
+        if self._rate.admits(key, rate, now):
+            return True
+        self.dropped["member-rate"] += 1
+        if self._rate.may_be_refused(key, now):
+            self._refuse(f"more than {rate:g} messages a second", peer, out)
+        return False
 
     def _ask_to_join(self, text: bytes, peer: Peer, now: float, out: Outbox) -> None:
-        """Let in who is trusted or has the cookie; the others get one, if they can receive it."""
+        """Let in a peer that is trusted or has its cookie. Send the others a cookie."""
         address, port = self._address_of(peer)
-        name = display_name(address, port)
+        key = display_name(address, port)
         terms = self._terms
         at_once = terms.join == "open" or (terms.join == "auto" and terms.trusts(address))
-        if not at_once and not self._proves(text, name, now):
-            out.send(f"challenge {self._cookies.cookie_for(name, now)}".encode(), peer)
+        if not at_once and not self._proves(text, shown(key), now):
+            out.send(f"challenge {self._cookies.cookie_for(shown(key), now)}".encode(), peer)
         elif len(self._members) >= terms.max_members:
             self._refuse("the room is full", peer, out)
-        elif self._sources[source_of(address)] >= terms.max_members_per_source:
+        elif not self._members.sources.has_place(
+            address, per_source=terms.max_members_per_source, places=terms.max_members
+        ):
             self._refuse("too many members from your address", peer, out)
-        else:
-            self._sources[source_of(address)] += 1
-            self._members[peer] = complex(now, now)
-            out.broadcast(chat_line(name, ONLINE), tuple(self._members))
-            self._on_online(name)
+        elif self._is_in_rate(peer, key, now, out):
+            self._tell_gone(key, out)  # or the others would hear of the departure after the arrival
+            self._members.add(peer, now, now)
+            out.broadcast(chat_line(shown(key), ONLINE), self._members.peers())
+            self._on_online(shown(key))
 
     def _proves(self, text: bytes, name: str, now: float) -> bool:
-        """Whether `text` is a join with a cookie that is good for `name`."""
+        """Return whether `text` is a join with a cookie that is good for `name`."""
         joining = _JOINING.fullmatch(text)
         return joining is not None and bool(joining[1]) and self._cookies.proves(joining[1], name, now)
 
     def _refuse(self, why: str, peer: Peer, out: Outbox) -> None:
-        self.refused += 1
+        self.counters["refused"] += 1
         out.send((REFUSED + why).encode(), peer)
 
-    def unreachable(self, places: Collection[tuple[str, int]], out: Outbox) -> None:
-        """Put offline whose host says that nobody listens there (address, port); the others are told.
-
-        All of them go first: nothing more is sent to any of them.
-        """
-        names = {display_name(address, port) for address, port in places}
-        gone = [(peer, name) for peer in self._members if (name := self._name_of(peer)) in names]
-        for peer, _ in gone:
-            self._forget(peer)
-        for _, name in gone:
-            self._tell_offline(name, "unreachable", tuple(self._members), out)
-
-    def _leave(self, peer: Peer, reason: Departure, out: Outbox) -> None:
+    def _leave(self, key: str, reason: Departure, out: Outbox) -> None:
         """Go offline and tell everybody, the leaver included."""
-        hearers = tuple(self._members)
-        self._tell_offline(self._forget(peer), reason, hearers, out)
+        hearers = self._members.peers()
+        self._members.remove(key)
+        self._tell_offline(key, reason, hearers, out)
 
-    def _forget(self, peer: Peer) -> str:
-        """Take a member out of the tables; returns the name."""
-        address, port = self._address_of(peer)
-        source = source_of(address)
-        self._sources[source] -= 1
-        if not self._sources[source]:
-            del self._sources[source]
-        del self._members[peer]
-        return display_name(address, port)
-
-    def _tell_offline(self, name: str, reason: Departure, hearers: Sequence[Peer], out: Outbox) -> None:
+    def _tell_offline(self, key: str, reason: Departure, hearers: Sequence[Peer], out: Outbox) -> None:
+        name = shown(key)
         out.broadcast(chat_line(name, OFFLINE), hearers)
         self._on_offline(name, reason)
 
-    def _prompt(self, peer: Peer, now: float, out: Outbox) -> None:
-        """Tell a stranger what to do first, but not the same stranger again and again."""
-        self.strangers += 1
-        prompted = self._prompted.get(peer)
-        if prompted is not None and now - prompted < PROMPT_INTERVAL:
-            return
-        self._prompted.pop(peer, None)
-        if len(self._prompted) >= MAX_PROMPTED:
-            del self._prompted[next(iter(self._prompted))]
-        self._prompted[peer] = now
-        out.send(NOT_ONLINE, peer)
+    def unreachable(self, places: Collection[tuple[str, int]], out: Outbox) -> None:
+        """Put members offline whose hosts say that nobody listens at these addresses and ports.
+
+        From now on nothing is sent to any of them. The others are told of as many as one call may; the rest
+        is due at once.
+        """
+        for place in places:
+            key = display_name(*place)
+            if key in self._members:
+                self._members.remove(key)
+                self._gone[key] = None
+        self._tell_all_gone(out)
+
+    def _tell_all_gone(self, out: Outbox) -> None:
+        """Tell of unreachable members, as many as one call may."""
+        for key in list(islice(self._gone, _departures(len(self._members)))):
+            self._tell_gone(key, out)
+
+    def _tell_gone(self, key: str, out: Outbox) -> None:
+        if key in self._gone:
+            del self._gone[key]
+            self._tell_offline(key, "unreachable", self._members.peers(), out)
 
     def next_deadline(self) -> float | None:
-        """When the most silent member's lease ends."""
-        if not (self._terms.idle_timeout and self._members):
+        """Return when the lease of the most silent member ends, or a time long past if a departure waits."""
+        if self._gone:
+            return 0.0
+        heard = self._members.longest_silence()
+        if heard is None or not self._terms.idle_timeout:
             return None
-        return next(iter(self._members.values())).imag + self._terms.idle_timeout
+        return heard + self._terms.idle_timeout
 
     def deadline_reached(self, now: float, out: Outbox) -> None:
-        """Put everybody offline whose lease has ended."""
-        while (deadline := self.next_deadline()) is not None and deadline <= now:
-            self._leave(next(iter(self._members)), "idle", out)
+        """Put members offline whose leases have ended, as many as one call may. The rest stays due."""
+        self._tell_all_gone(out)
+        if not self._terms.idle_timeout:
+            return
+        due = self._members.silent_for(self._terms.idle_timeout, now)
+        if len(due) <= FEW:
+            for key in due:
+                self._leave(key, "idle", out)
+        else:
+            self._expire_many(due, out)
+
+    def _expire_many(self, due: Sequence[str], out: Outbox) -> None:
+        """Tell those who stay, and each leaver of itself: so many leavers need not hear of one another."""
+        staying = self._members.peers_after(len(due))
+        for key in due[: _departures(len(staying) + 1)]:
+            leaver = self._members[key].peer
+            self._members.remove(key)
+            self._tell_offline(key, "idle", (*staying, leaver), out)
+
+
+def _departures(hearers: int) -> int:
+    """Return the number of departures that one call may tell so many hearers."""
+    return max(1, DEPARTURE_COPIES // max(1, hearers))

@@ -1,24 +1,27 @@
-"""Cookies: whoever can say what was sent to an address receives there. No state is kept for anybody."""
+"""Cookies prove an address: only the peer that receives there can repeat a cookie that was sent there.
+
+No state is kept for any peer.
+"""
 
 import hashlib
 import hmac
 
-SLOT = 60.0  # seconds; a cookie is valid in its own slot and in the next one: 60 to 120 s
+SLOT = 60.0  # seconds; a cookie is valid in its slot and in the next one, for 60 to 120 s
 LENGTH = 16  # hexadecimal digits, 64 bits
 
 
 class CookieJar:
-    """Makes and checks cookies: an HMAC over name (address and port) and time slot, as RFC 7873 does."""
+    """Makes and checks cookies: an HMAC over a name, address and port, and a time slot (RFC 7873)."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
     def cookie_for(self, name: str, now: float) -> str:
-        """The cookie that proves today that `name` is not forged."""
+        """Return the cookie that proves, from `now` on, that `name` is not forged."""
         return self._made(name, int(now // SLOT))
 
     def proves(self, cookie: bytes, name: str, now: float) -> bool:
-        """Whether `cookie` was made for `name`, not long ago."""
+        """Return whether `cookie` was made for `name` in this time slot or the one before."""
         slot = int(now // SLOT)
         valid = [hmac.compare_digest(cookie, self._made(name, made).encode()) for made in (slot, slot - 1)]
         return any(valid)

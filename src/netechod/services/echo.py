@@ -1,4 +1,4 @@
-"""Echo: what comes in goes out (RFC 862), and the tutorials' variant that signs each chunk."""
+"""Echo: all bytes that come in go out (RFC 862). The tutorials' variant signs each chunk."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ class EchoService:
     """UDP echo: the same datagram back, an empty one included (RFC 862, UDP Based Echo Service)."""
 
     def __init__(self) -> None:
-        self.dropped: Counter[str] = Counter()  # nothing: it answers everything
+        self.dropped: Counter[str] = Counter()  # stays empty: echo answers everything
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
         """Queue every datagram for the peer that it came from: the batch is its own answer."""
-        out.send_all(batch)
+        out.send_back(batch)
 
     def next_deadline(self) -> float | None:
         """Echo waits for nothing."""
@@ -36,12 +36,12 @@ class EchoSession:
         return data
 
     def eof_received(self) -> Chunk:
-        """Nothing more is owed than what is still on its way."""
+        """Add nothing: all answers are on their way already."""
         return b""
 
 
 class TutorialEchoSession(EchoSession):
-    """The tutorials' echo: each chunk read comes back signed, so the answer depends on segmentation."""
+    """The tutorials' echo signs each chunk that it reads, so its answer depends on the segmentation."""
 
     def data_received(self, data: memoryview) -> Chunk:
         """Cut the data as the tutorials' 1023-byte reads would have, and sign each piece."""
@@ -50,5 +50,5 @@ class TutorialEchoSession(EchoSession):
 
 
 def echo_session(mode: Literal["rfc862", "tutorial"]) -> EchoSession:
-    """The session for `mode`; echo remembers nothing, so one object serves every connection."""
+    """Return the session for `mode`. Echo remembers nothing, so one object serves every connection."""
     return EchoSession() if mode == "rfc862" else TutorialEchoSession()

@@ -58,6 +58,8 @@ class Network:
         for payload, peer in datagrams:
             self.send(payload, peer)
 
+    send_back = send_all
+
     def broadcast(self, payload: bytes, peers: Collection[Peer]) -> None:
         """See Outbox."""
         for peer in peers:

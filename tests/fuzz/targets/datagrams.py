@@ -64,7 +64,8 @@ def batches(feed: Feed) -> None:
             line.receive()
         elif line.batches:
             answer = answer_to(feed.pick(line.batches), feed)
-            assert line.io.send(answer) == len(answer)
+            send = feed.pick([line.io.send, line.io.send_back])
+            assert send(answer) == len(answer)
             for payload, peer in answer:
                 expected[places[line.io.address_of(peer)]].append(payload)
     finish(lines, clients, expected)

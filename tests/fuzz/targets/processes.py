@@ -190,7 +190,7 @@ def udp_service(host: str, number: int) -> UdpService:
     for sock in socks:
         sock.bind((host, 0))
         sock.setblocking(False)
-    return UdpService(Shared(Loop()), "echo", socks, lambda address_of: EchoService())
+    return UdpService(Shared(Loop()), "echo", socks, EchoService())
 
 
 @target([b"0:", b"1:", b"02001f907f000001" + b"00" * 8, b"-1:", "٣:".encode(), b"0:0a001f90" + b"0" * 48])

@@ -1,7 +1,4 @@
-"""What Linux's kernel tells about datagrams besides their bytes: when they came, and what became of them.
-
-Python's socket module lacks most of these numbers (socket(7), ip(7), ipv6(7)): here they stand, once.
-"""
+"""What Linux's kernel tells about datagrams besides their bytes: when they came, and what became of them."""
 
 import errno
 import os
@@ -12,15 +9,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-SO_TIMESTAMPNS = 35  # linux/asm-generic/socket.h; also the kind of the message that carries a time
-IP_MTU_DISCOVER, IP_RECVERR = 10, 11  # linux/in.h
-IPV6_MTU_DISCOVER, IPV6_RECVERR, IPV6_DONTFRAG = 23, 25, 62  # linux/in6.h
-PMTUDISC_PROBE = 3  # send with DF set, whatever is known of the path
+from netechod.linux import (
+    EXTENDED_ERROR,
+    IP_MTU_DISCOVER,
+    IP_RECVERR,
+    IPV6_DONTFRAG,
+    IPV6_MTU_DISCOVER,
+    IPV6_RECVERR,
+    ORIGIN_LOCAL,
+    PMTUDISC_PROBE,
+    SO_TIMESTAMPNS,
+    TIMESPEC,
+)
+
 _RECVERR = ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR))
 
-_TIME = struct.Struct("@ll")  # struct timespec
-_ERROR = struct.Struct("@IBBBBII")  # struct sock_extended_err, linux/errqueue.h
-_ORIGIN_LOCAL = 1  # the kernel itself refuses to send
 _ANCILLARY = 256  # bytes for all messages that come with a datagram
 
 REASONS = {
@@ -82,7 +85,7 @@ def receive(sock: socket.socket, size: int) -> tuple[bytes, float, bool]:
     now, wall = time.monotonic(), time.clock_gettime(time.CLOCK_REALTIME)
     for level, kind, content in messages:
         if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
-            seconds, nanoseconds = _TIME.unpack_from(content)
+            seconds, nanoseconds = TIMESPEC.unpack_from(content)
             age = wall - (seconds + nanoseconds / 1e9)
             if 0 <= age < 1:  # else the wall clock was set meanwhile
                 return data, now - age, True
@@ -104,8 +107,8 @@ def reports(sock: socket.socket) -> Iterator[Report]:
 
 
 def _report(payload: bytes, content: bytes) -> Report:
-    number, origin, _, _, _, info, _ = _ERROR.unpack_from(content)
-    witness = "" if origin == _ORIGIN_LOCAL else _address(content[_ERROR.size :])
+    number, origin, _, _, _, info, _ = EXTENDED_ERROR.unpack_from(content)
+    witness = "" if origin == ORIGIN_LOCAL else _address(content[EXTENDED_ERROR.size :])
     mtu = info if number == errno.EMSGSIZE else 0
     return Report(payload, reason_of(OSError(number, os.strerror(number))), witness, mtu)
 

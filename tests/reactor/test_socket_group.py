@@ -1,16 +1,16 @@
-"""One service on two sockets: everybody hears the answer on the line that they called on."""
+"""One service on two sockets: each peer hears the answer from the address that it has spoken to."""
 
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 import pytest
-from support.looping import FakeClock, receive, turn
+from support.looping import FakeClock, receive, settle, turn
 
+from netechod.reactor.budget import SEND_LIMIT
 from netechod.reactor.datagram_io import PlainDatagramIO
 from netechod.reactor.loop import Loop
-from netechod.reactor.switchboard import Line, Switchboard
-from netechod.reactor.udp import UdpEndpoint
+from netechod.reactor.socket_group import SocketGroup, group_address_of
 from netechod.services.api import Datagram, Outbox, Peer
 
 
@@ -44,23 +44,22 @@ class Room:
 
 
 class Bench:
-    """A room with two lines, and its callers."""
+    """A room with two sockets, and its callers."""
 
     def __init__(self, loop: Loop, resources: ExitStack) -> None:
         self._resources = resources
         self.room = Room()
         self.socks = [self._socket(), self._socket()]
-        ios = [PlainDatagramIO(sock) for sock in self.socks]
-        self.board = Switchboard(ios)
-        for number, (sock, io) in enumerate(zip(self.socks, ios, strict=True)):
-            endpoint = UdpEndpoint(loop, sock, io, Line(self.board, number, self.room))
+        self.group = SocketGroup(
+            loop, [(sock, PlainDatagramIO(sock), None) for sock in self.socks], self.room
+        )
+        for endpoint in self.group.endpoints:
             resources.callback(endpoint.close)
-            self.board.endpoints.append(endpoint)
 
-    def caller(self, line: int) -> socket.socket:
-        """A client that hears only the line it calls on."""
+    def caller(self, number: int) -> socket.socket:
+        """A client that hears only the socket that it speaks to."""
         sock = self._socket()
-        sock.connect(self.socks[line].getsockname())
+        sock.connect(self.socks[number].getsockname())
         return sock
 
     def _socket(self) -> socket.socket:
@@ -76,23 +75,23 @@ def bench(loop: Loop) -> Iterator[Bench]:
         yield Bench(loop, resources)
 
 
-def test_an_answer_leaves_on_the_line_of_the_question(bench: Bench, loop: Loop) -> None:
-    for line in (0, 1):
-        caller = bench.caller(line)
+def test_an_answer_leaves_from_the_socket_that_was_asked(bench: Bench, loop: Loop) -> None:
+    for number in (0, 1):
+        caller = bench.caller(number)
         caller.send(b"hello")
         assert receive(loop, caller) == b"hello"
 
 
-def test_a_peer_is_known_by_its_line_and_has_an_address(bench: Bench, loop: Loop) -> None:
+def test_a_peer_is_known_by_its_socket_and_has_an_address(bench: Bench, loop: Loop) -> None:
     caller = bench.caller(1)
     caller.send(b"hello")
     receive(loop, caller)
     [peer] = bench.room.peers
-    assert bench.board.address_of(peer) == caller.getsockname()
+    assert group_address_of(PlainDatagramIO.address_of)(peer) == caller.getsockname()
 
 
-def test_a_broadcast_reaches_everybody_on_their_own_line(bench: Bench, loop: Loop) -> None:
-    callers = [bench.caller(line) for line in (0, 1, 0)]
+def test_a_broadcast_reaches_each_peer_from_its_own_socket(bench: Bench, loop: Loop) -> None:
+    callers = [bench.caller(number) for number in (0, 1, 0)]
     for caller in callers:
         caller.send(b"hello")
         assert receive(loop, caller) == b"hello"
@@ -100,15 +99,15 @@ def test_a_broadcast_reaches_everybody_on_their_own_line(bench: Bench, loop: Loo
     assert [receive(loop, caller) for caller in callers] == [b"all"] * 3
 
 
-def test_a_line_without_peers_sends_nothing(bench: Bench, loop: Loop) -> None:
+def test_a_socket_without_peers_sends_nothing(bench: Bench, loop: Loop) -> None:
     caller = bench.caller(1)
     caller.send(b"all")
     assert receive(loop, caller) == b"all"
-    assert [endpoint.counters.sent for endpoint in bench.board.endpoints] == [0, 1]
+    assert [endpoint.counters.sent for endpoint in bench.group.endpoints] == [0, 1]
 
 
-def test_a_deadline_is_kept_once_for_all_lines(bench: Bench, loop: Loop, clock: FakeClock) -> None:
-    callers = [bench.caller(line) for line in (0, 1)]
+def test_a_deadline_is_kept_once_for_all_sockets(bench: Bench, loop: Loop, clock: FakeClock) -> None:
+    callers = [bench.caller(number) for number in (0, 1)]
     for caller in callers:
         caller.send(b"all")
         receive(loop, caller)
@@ -118,4 +117,23 @@ def test_a_deadline_is_kept_once_for_all_lines(bench: Bench, loop: Loop, clock: 
     assert [receive(loop, caller) for caller in callers] == [b"a minute has passed"] * 2
     clock.advance(60.0)
     turn(loop, 2)
-    assert sum(endpoint.counters.sent for endpoint in bench.board.endpoints) == 5
+    assert sum(endpoint.counters.sent for endpoint in bench.group.endpoints) == 5
+
+
+def test_while_many_answers_of_one_socket_wait_no_socket_receives(bench: Bench, loop: Loop) -> None:
+    callers = [bench.caller(number) for number in (0, 1)]
+    for caller in callers:
+        caller.send(b"hello")
+        assert receive(loop, caller) == b"hello"
+    first = next(peer for peer in bench.room.peers if isinstance(peer, tuple) and peer[0] == 0)
+    bench.group.broadcast(b"news", [first] * (3 * SEND_LIMIT))
+    for caller in callers:
+        caller.send(b"a question")
+    settle()
+    received = [endpoint.counters.received for endpoint in bench.group.endpoints]
+    turn(loop, 2)
+    assert [endpoint.counters.received for endpoint in bench.group.endpoints] == received
+    turn(loop, 2)
+    assert [endpoint.counters.received for endpoint in bench.group.endpoints] == [
+        number + 1 for number in received
+    ]

@@ -1,0 +1,28 @@
+"""Numbers and structures of Linux that Python 3.11's socket module lacks (socket(7), ip(7), ipv6(7))."""
+
+import struct
+
+# linux/asm-generic/socket.h
+SO_SNDBUFFORCE = 32
+SO_RCVBUFFORCE = 33
+SO_TIMESTAMPNS = 35  # also the type of the control message that carries the time
+
+# linux/in.h
+IP_PKTINFO = 8
+IP_MTU_DISCOVER = 10
+IP_RECVERR = 11
+PMTUDISC_PROBE = 3  # a value of IP_MTU_DISCOVER: send with DF set, whatever is known of the path
+
+# linux/in6.h
+IPV6_MTU_DISCOVER = 23
+IPV6_RECVERR = 25
+IPV6_DONTFRAG = 62
+
+# linux/errqueue.h: struct sock_extended_err (errno, origin, type, code, padding, info, data) and its origins.
+EXTENDED_ERROR = struct.Struct("@IBBBBII")
+ORIGIN_LOCAL = 1
+ORIGIN_ICMP = 2
+ORIGIN_ICMP6 = 3
+
+TIMESPEC = struct.Struct("@ll")
+"""struct timespec: seconds and nanoseconds."""

@@ -1,0 +1,89 @@
+"""The members of a chat room: where each hears the room, and since when it has been silent."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice, takewhile
+
+from netechod.services.api import Peer
+from netechod.services.source_counter import SourceCounter
+from netechod.services.wire import display_name
+
+
+class Lease:
+    """The peer where a member hears us, when the member came, and when it was heard last."""
+
+    __slots__ = ("heard", "peer", "since")
+
+    def __init__(self, peer: Peer, since: float, heard: float) -> None:
+        self.peer = peer
+        self.since = since
+        self.heard = heard
+
+
+class Members:
+    """Leases by key: a member's name, with the zone of a link-local address."""
+
+    def __init__(self, address_of: Callable[[Peer], tuple[str, int]]) -> None:
+        self._address_of = address_of
+        self._leases: dict[str, Lease] = {}  # the most silent come first
+        self._peers: tuple[Peer, ...] | None = ()  # of all members; None after a change
+        self.sources = SourceCounter()
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._leases
+
+    def __getitem__(self, key: str) -> Lease:
+        return self._leases[key]
+
+    def items(self) -> Iterator[tuple[str, Lease]]:
+        """Iterate over keys and leases, the most silent first."""
+        return iter(self._leases.items())
+
+    def peers(self) -> tuple[Peer, ...]:
+        """Return the peers of all members."""
+        if self._peers is None:
+            self._peers = self.peers_after(0)
+        return self._peers
+
+    def peers_after(self, count: int) -> tuple[Peer, ...]:
+        """Return the peers of all members but the `count` most silent."""
+        return tuple([lease.peer for lease in islice(self._leases.values(), count, None)])
+
+    def add(self, peer: Peer, since: float, heard: float) -> None:
+        """Add a member."""
+        address, port = self._address_of(peer)
+        self.sources.add(address)
+        self._leases[display_name(address, port)] = Lease(peer, since, heard)
+        self._peers = None
+
+    def remove(self, key: str) -> None:
+        """Remove a member."""
+        lease = self._leases.pop(key)
+        self.sources.remove(self._address_of(lease.peer)[0])
+        self._peers = None
+
+    def renew(self, key: str, peer: Peer, now: float) -> None:
+        """Renew the lease of a member. It hears us from now on where it has just spoken."""
+        lease = self._leases.pop(key)
+        self._leases[key] = lease  # put back last: the dict stays in the order of silence
+        lease.heard = now
+        if lease.peer != peer:
+            lease.peer = peer
+            self._peers = None
+
+    def silent_for(self, seconds: float, now: float) -> Sequence[str]:
+        """Return the keys of the members that have been silent so long, the most silent first."""
+        items = takewhile(lambda item: item[1].heard + seconds <= now, self._leases.items())
+        return [key for key, _ in items]
+
+    def longest_silence(self) -> float | None:
+        """Return when the most silent member was heard."""
+        return next((lease.heard for lease in self._leases.values()), None)
+
+
+def shown(key: str) -> str:
+    """Return the name that everybody sees. The zone of a link-local address means something to us alone."""
+    address, zone, rest = key.partition("%")
+    return f"{address}--{rest.rpartition('--')[2]}" if zone else key
