@@ -77,6 +77,19 @@ def test_where_nothing_could_be_bound_the_start_fails_with_3(daemon: Daemon, tak
     assert "Address already in use" in daemon.stderr()
 
 
+def test_a_start_that_fails_tells_which_passed_socket_it_does_not_know(
+    daemon: Daemon, taken: socket.socket
+) -> None:
+    daemon.hand_over("words.socket", socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    settings = ["daemon.strict_start=true", f"dictionary.listen={place_of(taken)}"]
+    daemon.spawn("--foreground", *any_port(), *(word for setting in settings for word in ("--set", setting)))
+    assert daemon.wait() == 3
+    assert daemon.stderr().endswith(
+        "  hint: socket passed as words.socket is not used: no such service is on; "
+        "the names are echo-tcp, echo-udp, dictionary, chat, command\n"
+    )
+
+
 def test_a_service_whose_socket_is_not_passed_stays_off_unless_its_address_was_set(daemon: Daemon) -> None:
     daemon.bind("dictionary", "echo-tcp")
     daemon.start(*any_port("127.0.0.1", "chat"))
