@@ -10,6 +10,7 @@ import pytest
 from support.daemon import PATIENCE, Daemon, any_port, ask, client
 
 from netechod.client.control import ask as ask_control
+from netechod.client.operator_screens import status_lines
 
 pytestmark = pytest.mark.system
 
@@ -43,6 +44,8 @@ def test_a_taken_port_costs_its_service_alone_and_is_tried_again(
     assert "[ERROR]" in daemon.said(f"dictionary is off, and is tried again: {why}")
     control = daemon.directory / "control.sock"
     assert ask_control(control, "status")["complaints"] == [f"dictionary is off: {why}"]
+    shown = "\n".join(status_lines(ask_control(control, "status")))
+    assert shown.endswith(f"attention    dictionary is off: {why}")
     _, echo_udp, chat = daemon.bound()
     assert ask(echo_udp, b"echo") == b"echo"
     assert ask(chat, b"online").endswith(b"#online")
