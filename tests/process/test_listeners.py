@@ -10,6 +10,7 @@ import pytest
 from support.daemon import PATIENCE, Daemon, any_port, ask, client
 
 from netechod.client.control import ask as ask_control
+from netechod.client.operator_screens import status_lines
 
 pytestmark = pytest.mark.system
 
@@ -43,6 +44,8 @@ def test_a_taken_port_costs_its_service_alone_and_is_tried_again(
     assert "[ERROR]" in daemon.said(f"dictionary is off, and is tried again: {why}")
     control = daemon.directory / "control.sock"
     assert ask_control(control, "status")["complaints"] == [f"dictionary is off: {why}"]
+    shown = "\n".join(status_lines(ask_control(control, "status")))
+    assert shown.endswith(f"attention    dictionary is off: {why}")
     _, echo_udp, chat = daemon.bound()
     assert ask(echo_udp, b"echo") == b"echo"
     assert ask(chat, b"online").endswith(b"#online")
@@ -75,6 +78,19 @@ def test_where_nothing_could_be_bound_the_start_fails_with_3(daemon: Daemon, tak
     daemon.spawn("--foreground", *(word for setting in settings for word in ("--set", setting)))
     assert daemon.wait() == 3
     assert "Address already in use" in daemon.stderr()
+
+
+def test_a_start_that_fails_tells_which_passed_socket_it_does_not_know(
+    daemon: Daemon, taken: socket.socket
+) -> None:
+    daemon.hand_over("words.socket", socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    settings = ["daemon.strict_start=true", f"dictionary.listen={place_of(taken)}"]
+    daemon.spawn("--foreground", *any_port(), *(word for setting in settings for word in ("--set", setting)))
+    assert daemon.wait() == 3
+    assert daemon.stderr().endswith(
+        "  hint: socket passed as words.socket is not used: no such service is on; "
+        "the names are echo-tcp, echo-udp, dictionary, chat, command\n"
+    )
 
 
 def test_a_service_whose_socket_is_not_passed_stays_off_unless_its_address_was_set(daemon: Daemon) -> None:

@@ -29,6 +29,8 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield f"last reload  {_reload_line(status['last_reload'])}"
     if status["log_lost"]:
         yield f"log          {grouped(status['log_lost'])} lines lost"
+    for complaint in status.get("complaints", ()):  # a daemon of version 0.1.0 has none
+        yield f"attention    {complaint}"
 
 
 def _service_row(status: Mapping[str, Any], service: str, address: str) -> tuple[str, ...]:

@@ -90,8 +90,8 @@ def open_sockets(
     that the operator has set. A service whose addresses cannot be bound stays off; SocketError is raised when
     that leaves none, or `daemon.strict_start` is set, or a passed socket is of the wrong kind.
     """
+    opening = _Opening(config, adopted, explicit)
     try:
-        opening = _Opening(config, adopted, explicit)
         opening.run()
         sockets = Sockets(
             opening.opened,
@@ -101,6 +101,9 @@ def open_sockets(
             opening.taken,
             opening.warnings,
         )
+    except SocketError as error:  # a socket that was passed and not used may be the reason
+        hints = "".join(f"\n  hint: {warning}" for warning in opening.warnings)
+        raise SocketError(f"{error}{hints}", error.exit_code) from None
     except OSError as error:  # an option that cannot be set, an address that cannot be asked for
         raise SocketError(f"cannot set up the sockets: {error.strerror}", SOCKET_FAILED) from error
     places = [f"{service} {address}" for service, address in sockets.bound]

@@ -169,13 +169,14 @@ STATES = (
 
 @target(STATES[1:], seeds=STATES[:1])
 def state(feed: Feed) -> None:
-    """What a process left to the next: taken when it is whole, and otherwise as if there were nothing."""
+    """The state that a process left to the next: read field by field, and otherwise told in one sentence."""
     with os.fdopen(os.memfd_create("state"), "wb") as file:
         file.write(feed.rest())
         file.flush()
         legacy = inherit({STATE: [os.dup(file.fileno())]})
     assert legacy.connections == []
     assert legacy.names == [STATE]
+    assert is_harmless(legacy.problem)
     for peer, online, silent in legacy.members:
         assert isinstance(peer, str)
         assert math.isfinite(online)

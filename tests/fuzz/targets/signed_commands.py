@@ -10,6 +10,7 @@ from fuzz.target import scratch, target
 from support.characters import is_harmless
 from support.recorder import Recorder
 
+from netechod.file_access import parse_acl
 from netechod.key_file import KeyFileError, read_keys
 from netechod.reactor.matching import first_mismatch
 from netechod.services.api import Ending, Job
@@ -173,3 +174,13 @@ def key_file(feed: Feed) -> None:
     else:
         assert keys
         assert all(re.fullmatch("[a-z0-9-]{1,32}", key_id) and secret for key_id, secret in keys.items())
+
+
+@target([b"\2\0\0\0" + b"\1\0\6\0\xff\xff\xff\xff", b"\2\0\4\0\7\0\0\0", b"\x10\0\0\0\xff\xff\xff\xff"])
+def access_list(feed: Feed) -> None:
+    """An access list of a file: whatever it says, it is understood, or taken to grant everything to all."""
+    text = feed.rest()
+    grants = list(parse_acl(text, 99))
+    whole = len(text) >= 4 and len(text) % 8 == 4 and text[:4] == b"\2\0\0\0"
+    assert whole or [str(grant) for grant in grants] == ["others"]
+    assert len(grants) <= max(1, len(text) // 8)
