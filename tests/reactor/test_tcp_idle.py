@@ -5,8 +5,8 @@ import logging
 import pytest
 from support.looping import SMALL, FakeClock, TcpBench, receive, run_until, settle, turn
 
+from netechod.reactor.accept_queue import TcpLimits
 from netechod.reactor.loop import Loop
-from netechod.reactor.reception import TcpLimits
 from netechod.services.api import Chunk
 from netechod.services.echo import EchoSession
 

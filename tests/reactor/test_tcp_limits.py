@@ -12,9 +12,9 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from support.looping import FakeClock, TcpBench, receive, run_until, turn, until_readable
 
+from netechod.reactor.accept_queue import TcpLimits
 from netechod.reactor.complaint import COMPLAINT_INTERVAL
 from netechod.reactor.loop import Loop
-from netechod.reactor.reception import TcpLimits
 from netechod.reactor.tcp import TcpServer
 
 LIMIT = 32  # connections; a sixteenth of them, two, must be free before the next is accepted
@@ -58,7 +58,7 @@ def test_a_source_that_has_gone_is_forgotten(loop: Loop, tcp: TcpBench) -> None:
         assert answers(loop, client)
         close(loop, server, client)
     assert server.counters.refused == 0
-    assert not server._reception._sources  # nothing else would show that the whole world is remembered
+    assert not server._queue._sources._held  # nothing else would show that the whole world is remembered
 
 
 def test_an_address_that_is_not_admitted_is_refused(loop: Loop, tcp: TcpBench) -> None:

@@ -70,6 +70,8 @@ class App:
             else None
         )
 
+        self._metrics = serve(self.loop, sockets, config, self.status)
+
     def obey(self, signals: SignalSource) -> None:
         """Have the signals delivered here, those first that have come already."""
         handlers: dict[signal.Signals, Callback] = {
@@ -86,8 +88,6 @@ class App:
         """Serve until told to stop. `announce` is given the first status, when everything serves."""
         if self._notifier.watchdog_interval is not None:
             self._feed_watchdog(self._notifier.watchdog_interval)
-        if addresses := self._at_start.metrics.listen:
-            serve(addresses, self.loop, self.status)
         self._verify_index()
         gc.collect()
         gc.freeze()  # what start-up made stays for good: the collector need never look at it again
@@ -111,6 +111,8 @@ class App:
         if self._control is not None:
             remove_control(self._at_start.daemon.control)
             self._control.close()
+        if self._metrics is not None:
+            self._metrics.close()
         if self._estate is not None:
             self._house.leave_members(self._estate)
             self._estate.leave(self._notifier)
@@ -224,6 +226,8 @@ class App:
         self._logs.level, self._logs.format = loaded.config.log.level, loaded.config.log.format
         self._house.apply(loaded)
         self._house.dictionary.replace(fresh.edition)
+        if self._metrics is not None:
+            self._metrics.apply(loaded.config)
         self._generation += 1
         self._loaded_at = wall_clock()
         self._verify_index()

@@ -262,7 +262,12 @@ class Metrics(Section):
     """Counters for a monitoring system, through the library prometheus-client."""
 
     listen: Addresses = ()
-    """TCP addresses on which OpenMetrics are served over HTTP; empty: off."""
+    """TCP addresses on which OpenMetrics are served over HTTP; empty: off. `[::]` takes IPv4 too."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the service is on."""
+        return bool(self.listen)
 
 
 class Config(Section):

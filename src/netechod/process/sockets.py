@@ -12,12 +12,13 @@ from functools import cached_property
 from pathlib import Path
 
 from netechod.errors import SocketError
-from netechod.process.config import Chat, Command, Config, Daemon, Dictionary, EchoTcp, EchoUdp
+from netechod.process.config import Chat, Command, Config, Daemon, Dictionary, EchoTcp, EchoUdp, Metrics
 from netechod.process.config_values import Address
 
 UDP_RECEIVE_BUFFER = (
     4 * 1024 * 1024
 )  # bytes asked for, the kernel grants less: questions wait there in a rush
+OVER_TCP = ("echo-tcp", "metrics")  # services; all others are over UDP
 SOCKET_FAILED, BIND_FAILED, LISTEN_FAILED = 2, 3, 4  # the tutorials' exit codes
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Sockets:
-    """What the daemon listens on, by service: `echo-tcp`, `echo-udp`, `dictionary`, `chat`, `command`."""
+    """What the daemon listens on, by service: `echo-tcp`, `echo-udp`, `dictionary` and so on."""
 
     by_service: Mapping[str, Sequence[socket.socket]] = field(default_factory=dict)
     control: socket.socket | None = None  # where netechoctl asks
@@ -57,12 +58,13 @@ def open_sockets(config: Config, adopted: Mapping[str, Sequence[int]]) -> Socket
 
 
 def _open_all(config: Config, adopted: Mapping[str, Sequence[int]]) -> Sockets:
-    wanted: dict[str, EchoTcp | EchoUdp | Dictionary | Chat | Command] = {
+    wanted: dict[str, EchoTcp | EchoUdp | Dictionary | Chat | Command | Metrics] = {
         "echo-tcp": config.echo.tcp,
         "echo-udp": config.echo.udp,
         "dictionary": config.dictionary,
         "chat": config.chat,
         "command": config.command,
+        "metrics": config.metrics,
     }
     for name in adopted.keys() - {name for name, section in wanted.items() if section.enabled}:
         log.warning("socket passed as %s is not used: no such service is on", name)
@@ -76,6 +78,8 @@ def _open_all(config: Config, adopted: Mapping[str, Sequence[int]]) -> Sockets:
             opened[name] = [_adopt(fd, name) for fd in adopted[name]]
         elif isinstance(section, EchoTcp):
             opened[name] = [_listen(address, section) for address in uncovered(section.listen)]
+        elif isinstance(section, Metrics):
+            opened[name] = [_listen(address, EchoTcp()) for address in uncovered(section.listen)]
         else:
             opened[name] = [_open_udp(address) for address in uncovered(section.listen)]
     sockets = Sockets(opened, _open_control(config.daemon))
@@ -154,7 +158,7 @@ def uncovered(addresses: Sequence[Address]) -> list[Address]:
 
 def _adopt(fd: int, name: str) -> socket.socket:
     """Use a passed socket, with the options that its unit gave it."""
-    kind = socket.SOCK_STREAM if name == "echo-tcp" else socket.SOCK_DGRAM
+    kind = socket.SOCK_STREAM if name in OVER_TCP else socket.SOCK_DGRAM
     try:
         sock = socket.socket(fileno=fd)
         listens = bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))

@@ -16,7 +16,7 @@ class UdpCounters:
 
 @dataclass(slots=True)
 class TcpCounters:
-    """One listening socket and its connections."""
+    """One service over TCP: its listening sockets and their connections."""
 
     accepted: int = 0
     closed: int = 0
