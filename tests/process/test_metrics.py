@@ -85,10 +85,14 @@ def test_they_are_served_over_http(daemon: Daemon) -> None:
     assert "netechod_dictionary_entries 3.0" in text
 
 
-def fetched(daemon: Daemon, request: bytes, source: str = "127.0.0.1") -> tuple[bytes, bytes]:
+def port_of(daemon: Daemon) -> int:
+    """Where the metrics are served."""
+    return int(daemon.said("serving metrics on ").rpartition(":")[2].partition("/")[0])
+
+
+def fetched(port: int, request: bytes, source: str = "127.0.0.1") -> tuple[bytes, bytes]:
     """The head and the body of an answer."""
-    host, port = daemon.said("serving metrics on ").rpartition("/")[0].rpartition("/")[2].rsplit(":", 1)
-    with socket.create_connection((host.strip("[]"), int(port)), 10, (source, 0)) as sock:
+    with client(("127.0.0.1", port), socket.SOCK_STREAM, source) as sock:
         sock.sendall(request)
         answer = b"".join(iter(lambda: sock.recv(65536), b""))
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -100,41 +104,43 @@ GET = b"GET /metrics HTTP/1.1\r\nHost: here\r\nConnection: close\r\n%s\r\n"
 
 def test_whoever_does_not_know_open_metrics_gets_the_older_format(daemon: Daemon) -> None:
     daemon.start("--set", "metrics.listen=127.0.0.1:0")
-    head, body = fetched(daemon, GET % b"")
+    port = port_of(daemon)
+    head, body = fetched(port, GET % b"")
     assert b"Content-Type: text/plain; version=0.0.4; charset=utf-8" in head
     assert b"# EOF" not in body
-    head, body = fetched(daemon, GET % b"Accept: application/openmetrics-text;version=1.0.0,*/*;q=0.1\r\n")
+    head, body = fetched(port, GET % b"Accept: application/openmetrics-text;version=1.0.0,*/*;q=0.1\r\n")
     assert b"Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8" in head
     assert samples(body.decode())["netechod_dictionary_entries",] == 3
 
 
 def test_a_flood_of_silent_scrapers_costs_neither_a_scrape_nor_the_daemon_anything(daemon: Daemon) -> None:
     daemon.start("--set", "metrics.listen=127.0.0.1:0")
-    port = int(daemon.said("serving metrics on ").rpartition(":")[2].partition("/")[0])
+    port = port_of(daemon)
     with ExitStack() as silent:
         for _ in range(200):
-            silent.enter_context(socket.create_connection(("127.0.0.1", port), 10))
-        head, _ = fetched(daemon, GET % b"")
+            silent.enter_context(client(("127.0.0.1", port), socket.SOCK_STREAM))
+        head, _ = fetched(port, GET % b"")
         assert head.startswith(b"HTTP/1.1 200 OK")
-        assert len(list(Path(f"/proc/{daemon.pid}/fd").iterdir())) < 100
+        assert daemon.process is not None
+        assert len(list(Path(f"/proc/{daemon.process.pid}/fd").iterdir())) < 100
         assert metrics_of(daemon)["netechod_config_last_reload_successful",] == 1
 
 
-def test_access_applies_to_scrapers_too_and_a_reload_changes_it(daemon: Daemon, tmp_path: Path) -> None:
-    config = tmp_path / "netechod.toml"
-    config.write_text('[metrics]\nlisten = "127.0.0.1:0"\n[access]\ndeny = ["127.0.0.2"]\n')
-    daemon.start("--config", str(config))
-    assert fetched(daemon, GET % b"")[0].startswith(b"HTTP/1.1 200 OK")
+def test_access_applies_to_scrapers_too_and_a_reload_changes_it(daemon: Daemon) -> None:
+    daemon.configure({"metrics.listen": ["127.0.0.1:0"], "access.deny": ["127.0.0.2"]})
+    daemon.start()
+    port = port_of(daemon)
+    assert fetched(port, GET % b"")[0].startswith(b"HTTP/1.1 200 OK")
     with suppress(ConnectionResetError):
-        assert fetched(daemon, GET % b"", "127.0.0.2") == (b"", b"")
-    config.write_text('[metrics]\nlisten = "127.0.0.1:0"\n')
+        assert fetched(port, GET % b"", "127.0.0.2") == (b"", b"")
+    daemon.configure({"metrics.listen": ["127.0.0.1:0"]})
     daemon.reload()
-    assert fetched(daemon, GET % b"", "127.0.0.2")[0].startswith(b"HTTP/1.1 200 OK")
+    assert fetched(port, GET % b"", "127.0.0.2")[0].startswith(b"HTTP/1.1 200 OK")
 
 
 def test_the_wildcard_serves_both_families(daemon: Daemon) -> None:
     daemon.start("--set", "metrics.listen=[::]:0")
-    port = int(daemon.said("serving metrics on ").rpartition(":")[2].partition("/")[0])
+    port = port_of(daemon)
     for host in ("127.0.0.1", "::1"):
         with urllib.request.urlopen(f"http://{Address(host, port)}/metrics", timeout=10) as answer:
             assert answer.status == 200

@@ -16,7 +16,8 @@ from netechod.reactor.talking import connection_of
 from netechod.reactor.turns import Turns
 
 DRAIN_QUIET = 0.5  # seconds of silence after which a connection counts as served, once we stop
-EVICTION_INTERVAL = 1.0  # seconds between two looks for connections that give way to newcomers
+EVICTION_INTERVAL = 1.0  # seconds between two vain looks for connections that give way to newcomers
+MIN_EVICTION_INTERVAL = 0.01  # the same where they give way without having been silent for long
 
 
 class TcpServer:
@@ -183,8 +184,10 @@ class TcpServer:
     def _evict(self, count: int) -> None:
         """Close up to `count` silent connections. While newcomers wait, come back for more."""
         now, before = self.loop.now, self.count
-        self._eviction = self.loop.call_at(now + EVICTION_INTERVAL, self._evict_again)
-        self._idle.evict(self._queue.limits.idle_at_limit, count)
+        silence = self._queue.limits.idle_at_limit
+        pause = min(max(silence, MIN_EVICTION_INTERVAL), EVICTION_INTERVAL)
+        self._eviction = self.loop.call_at(now + pause, self._evict_again)
+        self._idle.evict(silence, count)
         if self.count < before:
             self._eviction.cancel()
             self._eviction = self.loop.call_at(now, self._evict_again) if self._queue.full else None
