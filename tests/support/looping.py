@@ -206,9 +206,10 @@ class TcpBench:
         new_session: Callable[[], StreamSession] = EchoSession,
         listeners: Sequence[socket.socket] = (),
         model: ModelName = "select",
+        service: StreamService | None = None,
     ) -> TcpServer:
         """A server on `listeners`, or on the bench's own; closed with the bench."""
-        service = StreamService("echo-tcp", lambda wake: new_session())
+        service = service or StreamService("echo-tcp", lambda wake: new_session())
         server = TcpServer(
             self.loop,
             service,

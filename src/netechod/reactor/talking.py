@@ -18,11 +18,13 @@ class TalkingConnection(TcpConnection):
     server's idle timeout as silence does.
     """
 
-    __slots__ = ("_ending", "_linger", "_pull", "_queued")
+    __slots__ = ("_ending", "_linger", "_more", "_pull", "_queued")
 
     def __init__(self, server: Server, arrival: Arrival, session: StreamSession) -> None:
         super().__init__(server, arrival, session)
-        self._pull: Callable[[], Chunk | None] = session.opened
+        assert session.more is not None  # noqa: S101 (or a TcpConnection would do)
+        self._more = session.more
+        self._pull: Callable[[], Chunk | None] = session.opened  # the first time, and then `more`
         self._queued = False  # the session gets its turn soon
         self._ending = False  # we have ended the stream, and wait for the peer to do the same
         self._linger: Timer | None = None
@@ -101,11 +103,9 @@ class TalkingConnection(TcpConnection):
         self._queued = False
         if self._is_closed:
             return
-        session = self._session
         try:
-            piece = None if session.ended else self._pull()
-            if self._pull == session.opened and session.more is not None:
-                self._pull = session.more
+            piece = None if self._session.ended else self._pull()
+            self._pull = self._more
             if piece is None:
                 self._rest()
             else:
