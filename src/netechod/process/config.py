@@ -136,7 +136,7 @@ class EchoTcp(Section):
     All of an IPv6 /48 together get a quarter of `max_connections`, or this if it is more.
     """
     idle_timeout: Live[Seconds] = 0.0
-    """Seconds without a byte either way after which a connection is closed; 0: never, while there are places."""
+    """Seconds without a byte either way after which a connection is closed; 0: never."""
     backlog: Annotated[int, Field(ge=1, le=65535)] = 1024
     """Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn."""
     nodelay: bool = True

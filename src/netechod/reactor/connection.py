@@ -240,7 +240,7 @@ class TcpConnection(Connection):
             elif size == READ_SIZE and further_reads:
                 self._on_readable(further_reads - 1)
         except (OSError, MemoryError) as error:
-            self._fail(error)
+            self.fail(error)
 
     def _read_beside_what_is_owed(self) -> None:
         """Read no more than may be owed on top."""
@@ -254,7 +254,7 @@ class TcpConnection(Connection):
             self.heard = server.loop.now
             self._owe(self._session.data_received(server.buffer[:size]))
         except (OSError, MemoryError) as error:
-            self._fail(error)
+            self.fail(error)
 
     def _on_end(self) -> None:
         """The peer has said everything; what the session answers to that is the last that is owed."""
@@ -272,7 +272,7 @@ class TcpConnection(Connection):
                 self._owed = None
             self.settle()
         except (OSError, MemoryError) as error:
-            self._fail(error)
+            self.fail(error)
 
     def _owe(self, reply: Chunk) -> None:
         """Send `reply` when the kernel takes more."""
@@ -297,7 +297,7 @@ class TcpConnection(Connection):
             self._sock.fileno(), self._on_readable if reads else None, self._on_writable if owed else None
         )
 
-    def _fail(self, error: OSError | MemoryError) -> None:
+    def fail(self, error: OSError | MemoryError) -> None:
         """Close, unless it was only a spurious wake-up (select(2), BUGS)."""
         if not isinstance(error, BlockingIOError):
             self._close("reset" if isinstance(error, ConnectionError) else "error")

@@ -46,6 +46,7 @@ class Loop:
         self._order = itertools.count()  # timers for the same time are called in the order of asking
         self._flushes: list[Callback] = []
         self._soon: deque[Callback] = deque()
+        self.on_no_memory: list[Callback] = []  # called when we cannot even wait: they should free some
         self._running = False
         self._bell_out, self._bell_in = os.pipe()
         os.set_blocking(self._bell_out, False)
@@ -128,7 +129,12 @@ class Loop:
         os.close(self._bell_in)
 
     def _turn(self) -> None:
-        events = self._selector.wait(self._timeout())
+        try:
+            events = self._selector.wait(self._timeout())
+        except MemoryError:
+            events = []
+            for shed in self.on_no_memory:
+                shed()
         self.now = self.clock()
         self._call_ready(events)
         for _ in range(len(self._soon)):  # what they add waits for the next turn

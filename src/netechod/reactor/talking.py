@@ -81,7 +81,7 @@ class TalkingConnection(TcpConnection):
                 self._eof = True
                 self._say(self._session.eof_received())
         except (OSError, MemoryError) as error:
-            self._fail(error)
+            self.fail(error)
 
     def _on_writable(self) -> None:
         if self._owed is None:  # its turn did not come in time
@@ -96,7 +96,7 @@ class TalkingConnection(TcpConnection):
                 self._owed = None
                 self.wake()
         except (OSError, MemoryError) as error:
-            self._fail(error)
+            self.fail(error)
 
     def _take_turn(self) -> None:
         """Send the session's next piece."""
@@ -111,7 +111,7 @@ class TalkingConnection(TcpConnection):
             else:
                 self._say(piece)
         except (OSError, MemoryError) as error:
-            self._fail(error)
+            self.fail(error)
 
     def _say(self, piece: Chunk) -> None:
         """Send a piece. The session is asked for the next one when the kernel has all of it."""

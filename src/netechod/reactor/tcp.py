@@ -45,6 +45,7 @@ class TcpServer:
         self._serves_soon = False
         self._drained: Callable[[], object] | None = None
         self._queue = AcceptQueue(loop, service, self.counters, self._model, self._serve_waiting)
+        loop.on_no_memory.append(self._shed)
         self.configure(limits or TcpLimits())
         self._queue.open(listeners, self._on_accepted)
 
@@ -99,6 +100,8 @@ class TcpServer:
 
     def close(self) -> None:
         """Close everything now; what is being handed over goes there, with what is owed."""
+        if self._shed in self.loop.on_no_memory:
+            self.loop.on_no_memory.remove(self._shed)
         self._invite_the_waiting()
         for connection in tuple(self.connections):
             connection.abandon()
@@ -195,6 +198,13 @@ class TcpServer:
     def _evict_again(self) -> None:
         self._eviction = None
         self._balance()
+
+    def _shed(self) -> None:
+        """Give memory back: end a connection whose peer does not take what it is owed."""
+        for connection in self.connections:
+            if isinstance(connection, TcpConnection) and connection.owes:
+                connection.fail(MemoryError())
+                return
 
     def _stop_accepting(self, drained: Callable[[], object]) -> None:
         """Take the connections that wait in the backlog, and no others; call `drained` when all have gone."""

@@ -10,17 +10,9 @@ BODY = b"netechod_up 1\n"
 
 @target(
     words=[
-        b"GET ",
-        b"HEAD ",
-        b"POST ",
-        b"/metrics",
-        b" HTTP/1.1",
-        b" HTTP/1.0",
-        b"\r\n",
-        b"\r\n\r\n",
-        b"Host: a\r\n",
-    ]
-    + [b"Accept: ", b"Connection: close\r\n", b"Content-Length: 9\r\n", b"Transfer-Encoding: chunked\r\n"],
+        *(b"GET ", b"HEAD ", b"POST ", b"/metrics", b" HTTP/1.1", b" HTTP/1.0", b"\r\n", b"\r\n\r\n"),
+        *(b"Host: a\r\n", b"Accept: ", b"Connection: close\r\n", b"Content-Length: 9\r\n"),
+    ],
     seeds=[b"GET /metrics HTTP/1.1\r\nHost: a\r\nAccept: text/plain\r\n\r\nHEAD / HTTP/1.0\r\n\r\n"],
 )
 def http(feed: Feed) -> None:
