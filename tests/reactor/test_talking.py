@@ -452,3 +452,15 @@ def test_it_serves_unix_sockets_too(loop: Loop, tcp: TcpBench, tmp_path: Path) -
         assert receive_exactly(loop, client, 6) == b"hello "
         client.close()
     run_until(loop, lambda: not server.connections)
+
+
+def test_a_turn_that_did_not_come_in_time_comes_later(loop: Loop, tcp: TcpBench, office: Office) -> None:
+    client = tcp.connected(office.server)
+    assert receive_exactly(loop, client, 6) == b"hello "
+    [connection] = office.server.connections
+    assert isinstance(connection, TalkingConnection)
+    office.clerks[0].say(b"news")
+    connection._on_writable()
+    connection._on_readable()
+    client.send(b"1")
+    assert receive_exactly(loop, client, 4 + len(PIECE)) == b"news" + PIECE

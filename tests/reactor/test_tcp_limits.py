@@ -11,11 +11,24 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from support.looping import FakeClock, TcpBench, receive, receive_exactly, run_until, turn, until_readable
+from support.looping import (
+    SMALL,
+    FakeClock,
+    TcpBench,
+    receive,
+    receive_exactly,
+    receive_rest,
+    reset,
+    run_until,
+    settle,
+    turn,
+    until_readable,
+)
 
 from netechod.reactor.accept_queue import TcpLimits
 from netechod.reactor.acceptor import PAUSE
 from netechod.reactor.complaint import COMPLAINT_INTERVAL
+from netechod.reactor.connection import Arrival, Waker
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.tcp import EVICTION_INTERVAL, TcpServer
 from netechod.services.api import Chunk
@@ -331,3 +344,56 @@ def test_a_connection_that_cannot_be_watched_waits(
     clock.advance(PAUSE)
     monkeypatch.undo()
     assert receive(loop, client) == b"hello"
+
+
+def test_without_memory_to_wait_a_peer_that_takes_nothing_is_given_up(
+    loop: Loop, tcp: TcpBench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "netechod.reactor")
+    tcp.listener = tcp.listen(SMALL)
+    server = tcp.serve()
+    tcp.make_it_owe(server, tcp.connected(server, buffers=SMALL))
+    other = tcp.connected(server)
+
+    def no_memory(timeout: float | None) -> list[tuple[int, int]]:
+        raise MemoryError
+
+    with monkeypatch.context() as short:
+        short.setattr(loop._selector, "wait", no_memory)
+        turn(loop, 2)
+    assert len(server.connections) == 1
+    assert caplog.messages[-1].endswith("reason=error")
+    assert answers(loop, other)
+
+
+def test_a_peer_that_ends_its_stream_while_it_is_owed_a_little_gets_it_all(loop: Loop, tcp: TcpBench) -> None:
+    tcp.listener = tcp.listen(SMALL)
+    server = tcp.serve()
+    client = tcp.connected(server, buffers=SMALL)
+    [connection] = server.connections
+    sent = 0
+    while not connection.owes:
+        sent += client.send(bytes(1024))
+        settle()
+        turn(loop)
+    client.shutdown(socket.SHUT_WR)
+    settle()
+    turn(loop)
+    assert receive_rest(loop, client) == bytes(sent)
+
+
+def test_a_peer_that_resets_while_it_is_owed_a_little_is_not_waited_for(loop: Loop, tcp: TcpBench) -> None:
+    tcp.listener = tcp.listen(SMALL)
+    server = tcp.serve()
+    client = tcp.connected(server, buffers=SMALL)
+    [connection] = server.connections
+    while not connection.owes:
+        client.send(bytes(1024))
+        settle()
+        turn(loop)
+    reset(client)
+    run_until(loop, lambda: not server.connections)
+
+
+def test_waking_what_nobody_drives_does_nothing(tcp: TcpBench) -> None:
+    Waker(Arrival(tcp.listener, "", 0, 0.0))()
