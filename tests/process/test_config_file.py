@@ -100,7 +100,10 @@ BAD_FILES: Sequence[tuple[str | bytes, Sequence[str]]] = [
     ("chat = 3", ["bad.toml:1: chat: must be a table (got an integer)"]),
     ("[[chat]]\nenabled = true", ["bad.toml:1: chat: must be a table (got a list)"]),
     ("[daemon.user]\nname = 'x'", ["bad.toml:1: daemon.user: must be a string (got a table)"]),
-    ("[dictionary]\nunknown = 1000", ["must be a string (got an integer)", 'hint: write it in quotes: "1000"']),
+    (
+        "[dictionary]\nunknown = 1000",
+        ["must be a string (got an integer)", 'hint: write it in quotes: "1000"'],
+    ),
     ("[log]\ndirectory = 5", ["log.directory: must be a string (got an integer)"]),
     ("[echo.tcp]\nlisten = 8080", ["echo.tcp.listen: must be a list (got an integer)"]),
     ("[echo.tcp]\nlisten = [8080]", ["echo.tcp.listen[0]: must be a string (got an integer)"]),

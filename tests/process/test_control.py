@@ -10,13 +10,21 @@ from typing import Any
 
 import pytest
 from support.daemon import Daemon
-from support.looping import FakeClock, run_until, turn
+from support.looping import FakeClock, receive_rest, run_until, turn
 from support.shortage import no_descriptor_left
 
-from netechod.process.control import MAX_CONNECTIONS, MAX_QUESTION, PATIENCE, Command, ControlServer
+from netechod.process.control import (
+    MAX_CONNECTIONS,
+    MAX_QUESTION,
+    PATIENCE,
+    Command,
+    ControlServer,
+    ControlSession,
+)
 from netechod.reactor.acceptor import PAUSE
 from netechod.reactor.loop import Loop
 
+LATER: list[ControlSession] = []  # who waits for an answer
 LONG = [f"line {number}" for number in range(100_000)]
 
 
@@ -52,6 +60,7 @@ def serve(loop: Loop, sock: socket.socket, path: Path, allowed: set[int]) -> Con
         "dump": Command(lambda asked, words: asked.answer(len(LONG), LONG)),
         "change": Command(lambda asked, words: asked.answer("changed"), changes=True),
         "last": Command(lambda asked, words: asked.answer(then=lambda: done.append("after the answer"))),
+        "later": Command(lambda asked, words: LATER.append(asked)),
         "done": Command(lambda asked, words: asked.answer(done)),
     }
     return ControlServer(loop, sock, commands, allowed)
@@ -91,7 +100,7 @@ def test_a_question_is_answered(loop: Loop, path: Path, server: ControlServer) -
         "ok": True,
         "result": ["here", "苹果"],
     }
-    assert not server.connections
+    run_until(loop, lambda: not server.connections)
 
 
 def test_a_long_answer_comes_whole(loop: Loop, path: Path, server: ControlServer) -> None:
@@ -129,7 +138,7 @@ def test_nonsense_is_refused(
 
 def test_a_question_without_end_is_not_kept(loop: Loop, path: Path, server: ControlServer) -> None:
     assert answer(loop, path, b"x" * (MAX_QUESTION + 1)) == b""
-    assert not server.connections
+    run_until(loop, lambda: not server.connections)
 
 
 def test_a_question_that_is_too_long_is_not_answered_although_it_ends(
@@ -153,13 +162,46 @@ def test_the_allowed_change_things(loop: Loop, path: Path, server: ControlServer
     assert json.loads(answer(loop, path, b'["change"]\n')) == {"ok": True, "result": "changed"}
 
 
-def test_only_so_many_ask_at_once(loop: Loop, path: Path, server: ControlServer) -> None:
-    waiting = [asking(path, b"") for _ in range(MAX_CONNECTIONS)]
-    run_until(loop, lambda: len(server.connections) == MAX_CONNECTIONS)
-    assert answer(loop, path, b'["look"]\n') == b""
-    for sock in waiting:
+def test_those_who_ask_nothing_give_way_to_others(loop: Loop, path: Path, server: ControlServer) -> None:
+    silent = [asking(path, b"") for _ in range(3 * MAX_CONNECTIONS)]
+    for _ in range(3):
+        assert json.loads(answer(loop, path, b'["look"]\n'))["ok"]
+        assert server.count < MAX_CONNECTIONS
+    for sock in silent:
         sock.close()
     run_until(loop, lambda: not server.connections)
+    assert server.counters.refused == 0
+
+
+def test_whoever_waits_for_an_answer_does_not_give_way(loop: Loop, path: Path, server: ControlServer) -> None:
+    with asking(path, b'["later"]\n') as patient:
+        run_until(loop, lambda: LATER)
+        silent = [asking(path, b"") for _ in range(2 * MAX_CONNECTIONS)]
+        run_until(loop, lambda: server.counters.accepted > 2 * MAX_CONNECTIONS)
+        LATER.pop().answer("at last")
+        assert json.loads(receive_rest(loop, patient)) == {"ok": True, "result": "at last"}
+    for sock in silent:
+        sock.close()
+
+
+def test_an_answer_that_comes_late_reaches_whoever_has_ended_its_stream(
+    loop: Loop, path: Path, server: ControlServer
+) -> None:
+    with asking(path, b'["later"]\n') as client:
+        client.shutdown(socket.SHUT_WR)
+        run_until(loop, lambda: LATER)
+        turn(loop, 3)
+        LATER.pop().answer("at last")
+        assert json.loads(receive_rest(loop, client)) == {"ok": True, "result": "at last"}
+
+
+def test_an_answer_to_whoever_has_gone_is_no_trouble(loop: Loop, path: Path, server: ControlServer) -> None:
+    with asking(path, b'["later"]\n'):
+        run_until(loop, lambda: LATER)
+    LATER[0].answer("to nobody")
+    run_until(loop, lambda: not server.connections)
+    LATER.pop().answer("to nobody")
+    turn(loop, 3)
 
 
 class CountingListener(socket.socket):
@@ -203,6 +245,7 @@ def test_who_asks_nothing_is_not_waited_for_for_ever(loop: Loop, path: Path, tmp
     server = next(servers)
     with asking(path, b'["lo'):
         run_until(patient, lambda: server.connections)
+        turn(patient, 3)
         clock_now += PATIENCE
         run_until(patient, lambda: not server.connections)
     assert next(servers, None) is None

@@ -1,14 +1,13 @@
 """The metrics: every counter once, under a name that a monitoring system understands."""
 
-import errno
 import os
 import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from socketserver import BaseRequestHandler, TCPServer
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -16,8 +15,7 @@ from support.commands import CommandDaemon
 from support.daemon import Daemon, ask, client
 
 from netechod.client.control import dump
-from netechod.process.metrics import rest_after_errors
-from netechod.reactor.acceptor import PAUSE
+from netechod.process.config_values import Address
 
 pytestmark = pytest.mark.system
 
@@ -91,15 +89,74 @@ def test_they_are_served_over_http(daemon: Daemon) -> None:
     assert "netechod_dictionary_entries 3.0" in text
 
 
-def test_a_taken_port_ends_the_start(daemon: Daemon) -> None:
-    import socket
+def port_of(daemon: Daemon) -> int:
+    """Where the metrics are served."""
+    return int(daemon.said("serving metrics on ").rpartition(":")[2].partition("/")[0])
 
+
+def fetched(port: int, request: bytes, source: str = "127.0.0.1") -> tuple[bytes, bytes]:
+    """The head and the body of an answer."""
+    with client(("127.0.0.1", port), socket.SOCK_STREAM, source) as sock:
+        sock.sendall(request)
+        answer = b"".join(iter(lambda: sock.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head, body
+
+
+GET = b"GET /metrics HTTP/1.1\r\nHost: here\r\nConnection: close\r\n%s\r\n"
+
+
+def test_whoever_does_not_know_open_metrics_gets_the_older_format(daemon: Daemon) -> None:
+    daemon.start("--set", "metrics.listen=127.0.0.1:0")
+    port = port_of(daemon)
+    head, body = fetched(port, GET % b"")
+    assert b"Content-Type: text/plain; version=0.0.4; charset=utf-8" in head
+    assert b"# EOF" not in body
+    head, body = fetched(port, GET % b"Accept: application/openmetrics-text;version=1.0.0,*/*;q=0.1\r\n")
+    assert b"Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8" in head
+    assert samples(body.decode())["netechod_dictionary_entries",] == 3
+
+
+def test_a_flood_of_silent_scrapers_costs_neither_a_scrape_nor_the_daemon_anything(daemon: Daemon) -> None:
+    daemon.start("--set", "metrics.listen=127.0.0.1:0")
+    port = port_of(daemon)
+    with ExitStack() as silent:
+        for _ in range(200):
+            silent.enter_context(client(("127.0.0.1", port), socket.SOCK_STREAM))
+        head, _ = fetched(port, GET % b"")
+        assert head.startswith(b"HTTP/1.1 200 OK")
+        assert daemon.process is not None
+        assert len(list(Path(f"/proc/{daemon.process.pid}/fd").iterdir())) < 100
+        assert metrics_of(daemon)["netechod_config_last_reload_successful",] == 1
+
+
+def test_access_applies_to_scrapers_too_and_a_reload_changes_it(daemon: Daemon) -> None:
+    daemon.configure({"metrics.listen": ["127.0.0.1:0"], "access.deny": ["127.0.0.2"]})
+    daemon.start()
+    port = port_of(daemon)
+    assert fetched(port, GET % b"")[0].startswith(b"HTTP/1.1 200 OK")
+    with suppress(ConnectionResetError):
+        assert fetched(port, GET % b"", "127.0.0.2") == (b"", b"")
+    daemon.configure({"metrics.listen": ["127.0.0.1:0"]})
+    daemon.reload()
+    assert fetched(port, GET % b"", "127.0.0.2")[0].startswith(b"HTTP/1.1 200 OK")
+
+
+def test_the_wildcard_serves_both_families(daemon: Daemon) -> None:
+    daemon.start("--set", "metrics.listen=[::]:0")
+    port = port_of(daemon)
+    for host in ("127.0.0.1", "::1"):
+        with urllib.request.urlopen(f"http://{Address(host, port)}/metrics", timeout=10) as answer:
+            assert answer.status == 200
+
+
+def test_a_taken_port_ends_the_start(daemon: Daemon) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         daemon.bind()
         daemon.spawn("--foreground", "--set", f"metrics.listen=127.0.0.1:{port}")
         assert daemon.wait() == 3
-    assert f"cannot serve metrics on 127.0.0.1:{port}: Address already in use" in daemon.stderr()
+    assert f"cannot bind TCP 127.0.0.1:{port}: Address already in use" in daemon.stderr()
 
 
 def test_without_the_library_it_says_what_to_install() -> None:
@@ -116,18 +173,3 @@ def test_without_the_library_it_says_what_to_install() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ
     )
     assert "python3-prometheus-client" in done.stdout
-
-
-class ShortOfDescriptors(TCPServer):
-    def get_request(self) -> tuple[socket.socket, object]:
-        raise OSError(errno.EMFILE, "Too many open files")
-
-
-def test_without_a_descriptor_the_server_s_thread_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    rests: list[float | None] = []
-    monkeypatch.setattr("netechod.process.metrics._never.wait", rests.append)
-    with ShortOfDescriptors(("127.0.0.1", 0), BaseRequestHandler) as server:
-        rest_after_errors(server)
-        with pytest.raises(OSError, match="Too many open files"):
-            server.get_request()
-    assert rests == [PAUSE]

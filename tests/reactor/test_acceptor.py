@@ -291,3 +291,27 @@ def test_pausing_what_is_closed_is_harmless(bench: Bench, loop: Loop, tcp: TcpBe
     bench.acceptor.close()
     bench.acceptor.pause()
     turn(loop)
+
+
+def test_a_connection_without_memory_is_closed_and_the_next_one_waits(
+    loop: Loop, clock: FakeClock, tcp: TcpBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ExitStack() as resources:
+        taken: list[int] = []
+
+        def take(sock: socket.socket, address: tuple[str, int]) -> None:
+            if not taken:
+                taken.append(0)
+                raise MemoryError
+            resources.enter_context(sock)
+            taken.append(address[1])
+
+        acceptor = Acceptor(loop, tcp.listener, TcpCounters(), take)
+        unlucky, lucky = tcp.connect(), tcp.connect()
+        turn(loop, 3)
+        assert (unlucky.recv(1), taken) == (b"", [0])
+        assert caplog.messages == ["accept failed, new connections wait: Cannot allocate memory"]
+        clock.advance(PAUSE)
+        turn(loop, 2)
+        assert taken == [0, lucky.getsockname()[1]]
+        acceptor.close()

@@ -80,6 +80,13 @@ def test_what_was_owed_before_comes_first_and_the_last_word_last(bench: Bench) -
     assert outcome.result(PATIENCE) == "eof"
 
 
+def receive_exactly(sock: socket.socket, size: int) -> bytes:
+    heard = bytearray()
+    while len(heard) < size:
+        heard += sock.recv(size - len(heard))
+    return bytes(heard)
+
+
 def until_it_owes(bench: Bench) -> int:
     """Send, without reading, until the worker waits for us, and for good; returns how many bytes it took."""
     sent, quiet = 0, 0
@@ -153,3 +160,70 @@ def test_the_ledger_tells_when_something_has_moved_and_what_is_left(
     assert (ledger.heard, ledger.owes) == (1002.0, True)
     ledger.sent(6, 0)
     assert (ledger.heard, ledger.bytes_out, ledger.owes) == (1003.0, 10, False)
+
+
+class Speaker(StreamSession):
+    """Greets, answers in pieces, and leaves after `q`."""
+
+    ended = False
+
+    def __init__(self) -> None:
+        self.todo: list[bytes] = []
+
+    def opened(self) -> bytes:
+        """Greet."""
+        return b"hello "
+
+    def data_received(self, data: memoryview) -> bytes:
+        """Begin the answer."""
+        self.todo = [b"", b"two ", b"three "]
+        self.ended = bytes(data).startswith(b"q")
+        return b"one "
+
+    def more(self) -> bytes | None:
+        """Go on."""
+        return self.todo.pop(0) if self.todo else None
+
+    def eof_received(self) -> bytes:
+        """Say goodbye."""
+        self.todo = [b"bye"]
+        return b"good"
+
+
+def test_a_session_that_is_pulled_says_everything(bench: Bench) -> None:
+    outcome = bench.drive(Speaker())
+    assert receive_exactly(bench.client, 6) == b"hello "
+    bench.client.sendall(b"x")
+    assert receive_exactly(bench.client, 14) == b"one two three "
+    bench.client.shutdown(socket.SHUT_WR)
+    assert receive_rest(bench.client) == b"goodbye"
+    assert outcome.result(PATIENCE) == "eof"
+
+
+def test_a_session_that_ends_is_read_out_before_the_close(bench: Bench) -> None:
+    outcome = bench.drive(Speaker())
+    bench.client.sendall(b"q" + bytes(100_000))
+    assert receive_rest(bench.client) == b"hello one "
+    bench.client.close()
+    assert outcome.result(PATIENCE) == "ended"
+
+
+def test_a_peer_that_stays_after_the_session_s_end_is_not_waited_for_for_ever(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netechod.reactor.drive.LINGER", 0.01)
+    outcome = bench.drive(Speaker())
+    bench.client.sendall(b"q")
+    assert outcome.result(PATIENCE) == "ended"
+
+
+def test_a_peer_that_talks_on_after_the_session_s_end_is_not_heard_for_ever(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netechod.reactor.drive.LINGER", 0.0)
+    monkeypatch.setattr(bench.sock.__class__, "settimeout", lambda sock, seconds: None, raising=False)
+    outcome = bench.drive(Speaker())
+    bench.client.sendall(b"q")
+    assert receive_rest(bench.client) == b"hello one "
+    bench.client.sendall(b"x")
+    assert outcome.result(PATIENCE) == "ended"

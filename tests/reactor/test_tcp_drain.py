@@ -19,9 +19,9 @@ from support.looping import (
     waiting_turn,
 )
 
-from netechod.reactor.connection import HIGH_WATER
+from netechod.reactor.accept_queue import TcpLimits
+from netechod.reactor.connection import LOW_WATER
 from netechod.reactor.loop import Loop
-from netechod.reactor.reception import TcpLimits
 from netechod.reactor.tcp import DRAIN_QUIET
 
 
@@ -132,7 +132,7 @@ def test_who_is_owed_something_gets_it_all_however_slowly(
         sent.extend(data[: client.send(data)])
 
     loop.watch(client.fileno(), None, send)
-    run_until(loop, lambda: owed(connection) > HIGH_WATER)
+    run_until(loop, lambda: owed(connection) > LOW_WATER)
     loop.unwatch(client.fileno())
     drain = Drain(server)
     heard = bytearray()

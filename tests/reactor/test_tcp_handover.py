@@ -19,9 +19,9 @@ from support.looping import (
     turn,
 )
 
-from netechod.reactor.connection import HIGH_WATER
+from netechod.reactor.accept_queue import TcpLimits
+from netechod.reactor.connection import LOW_WATER
 from netechod.reactor.loop import Loop
-from netechod.reactor.reception import TcpLimits
 from netechod.reactor.tcp import TcpServer
 
 RESET = b"\1\0\0\0\0\0\0\0"  # struct linger of on and 0 seconds: close() resets the connection (socket(7))
@@ -75,7 +75,7 @@ def slow_reader(tcp: TcpBench, server: TcpServer) -> tuple[socket.socket, bytes]
         sent.extend(data[: client.send(data)])
 
     tcp.loop.watch(client.fileno(), None, send)
-    run_until(tcp.loop, lambda: owed(connection) > HIGH_WATER)
+    run_until(tcp.loop, lambda: owed(connection) > LOW_WATER)
     tcp.loop.unwatch(client.fileno())
     return client, bytes(sent)
 

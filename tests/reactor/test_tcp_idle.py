@@ -5,8 +5,9 @@ import logging
 import pytest
 from support.looping import SMALL, FakeClock, TcpBench, receive, run_until, settle, turn
 
+from netechod.reactor.accept_queue import TcpLimits
+from netechod.reactor.idle import LOOKS
 from netechod.reactor.loop import Loop
-from netechod.reactor.reception import TcpLimits
 from netechod.services.api import Chunk
 from netechod.services.echo import EchoSession
 
@@ -119,3 +120,17 @@ def test_closing_cancels_the_idle_timeout(loop: Loop, clock: FakeClock, tcp: Tcp
     clock.advance(60.0)
     turn(loop, 2)
     assert server.counters.closed == 1
+
+
+def test_a_crowd_that_has_fallen_silent_is_closed_a_part_a_turn(
+    loop: Loop, clock: FakeClock, tcp: TcpBench
+) -> None:
+    server = tcp.serve(TcpLimits(connections_per_source=1000, idle_timeout=60.0))
+    for _ in range(LOOKS + 10):
+        tcp.connect()
+    run_until(loop, lambda: len(server.connections) == LOOKS + 10)
+    clock.advance(60.0)
+    turn(loop)
+    assert len(server.connections) == 10
+    turn(loop)
+    assert not server.connections

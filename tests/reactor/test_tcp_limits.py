@@ -1,5 +1,6 @@
 """What a TCP server allows: connections in all and per source, addresses, descriptors."""
 
+import errno
 import fcntl
 import logging
 import os
@@ -10,11 +11,27 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from support.looping import FakeClock, TcpBench, receive, run_until, turn, until_readable
+from support.looping import (
+    SMALL,
+    FakeClock,
+    TcpBench,
+    receive,
+    receive_exactly,
+    receive_rest,
+    reset,
+    run_until,
+    settle,
+    turn,
+    until_readable,
+)
 
-from netechod.reactor.loop import Loop
-from netechod.reactor.reception import TcpLimits
-from netechod.reactor.tcp import TcpServer
+from netechod.reactor.accept_queue import TcpLimits
+from netechod.reactor.acceptor import PAUSE
+from netechod.reactor.connection import Arrival, Waker
+from netechod.reactor.loop import Callback, Loop
+from netechod.reactor.tcp import EVICTION_INTERVAL, TcpServer
+from netechod.services.api import Chunk
+from netechod.services.echo import EchoSession
 from netechod.services.log_throttle import TROUBLE_INTERVAL
 
 LIMIT = 32  # connections; a sixteenth of them, two, must be free before the next is accepted
@@ -58,7 +75,7 @@ def test_a_source_that_has_gone_is_forgotten(loop: Loop, tcp: TcpBench) -> None:
         assert answers(loop, client)
         close(loop, server, client)
     assert server.counters.refused == 0
-    assert not server._reception._sources  # nothing else would show that the whole world is remembered
+    assert not server._queue._sources._held  # nothing else would show that the whole world is remembered
 
 
 def test_an_address_that_is_not_admitted_is_refused(loop: Loop, tcp: TcpBench) -> None:
@@ -187,3 +204,196 @@ def test_only_select_refuses_a_descriptor_that_it_can_not_watch(
         assert server.counters.refused == (loop.descriptor_limit is not None)
         assert answers(loop, before)
     assert answers(loop, tcp.connect())
+
+
+def test_at_the_limit_the_longest_silent_gives_way(
+    loop: Loop, clock: FakeClock, tcp: TcpBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "netechod.reactor")
+    server = tcp.serve(TcpLimits(connections=3, idle_at_limit=300.0))
+    oldest = tcp.connected(server)
+    clock.advance(1.0)
+    turn(loop)
+    second, third = tcp.connected(server), tcp.connected(server)
+    clock.advance(298.0)
+    waiting = tcp.connect()
+    turn(loop, 3)
+    assert len(server.connections) == 3, "nobody has been silent for long enough"
+    clock.advance(1.0)
+    assert answers(loop, second)
+    assert answers(loop, third)
+    assert is_refused(loop, oldest)
+    assert answers(loop, waiting)
+    assert [line for line in caplog.messages if line.endswith("reason=idle")]
+    assert len(server.connections) == 3
+
+
+def test_below_the_limit_nobody_gives_way(loop: Loop, clock: FakeClock, tcp: TcpBench) -> None:
+    server = tcp.serve(TcpLimits(connections=4))
+    clients = [tcp.connected(server) for _ in range(3)]
+    clock.advance(10.0**6)
+    turn(loop, 3)
+    assert all(answers(loop, client) for client in clients)
+
+
+def test_at_the_limit_whoever_has_just_spoken_does_not_give_way(
+    loop: Loop, clock: FakeClock, tcp: TcpBench
+) -> None:
+    server = tcp.serve(TcpLimits(connections=2))
+    first = tcp.connected(server)
+    clock.advance(1.0)
+    turn(loop)
+    second = tcp.connected(server)
+    clock.advance(600.0)
+    first.send(b"hello")
+    server.configure(TcpLimits(connections=2, connections_per_source=3))
+    assert receive(loop, first) == b"hello"
+    clock.advance(EVICTION_INTERVAL)
+    assert is_refused(loop, second)
+    assert answers(loop, first)
+
+
+def test_many_give_way_a_few_a_turn(
+    loop: Loop, clock: FakeClock, tcp: TcpBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netechod.reactor.idle.EVICTIONS", 4)
+    count = 16 * 6
+    server = tcp.serve(TcpLimits(connections=count, connections_per_source=count))
+    for _ in range(count):
+        tcp.connect()
+    run_until(loop, lambda: server.count == count)
+    clock.advance(301.0)
+    turn(loop)
+    assert server.count == count - 4
+    turn(loop, 5)
+    assert server.count == count - 6
+
+
+def test_one_ipv6_site_does_not_get_all_places(loop: Loop, tcp: TcpBench) -> None:
+    server = tcp.serve(TcpLimits(connections=8, connections_per_source=1))
+    for number in range(4):
+        sock = tcp.resources.enter_context(socket.socket())
+        arrival = server._queue.admit(sock, (f"2001:db8:0:{number}::1", 7, 0, 0))
+        assert (arrival is not None) == (number < 2)
+
+
+def test_urgent_data_stays_in_the_stream(loop: Loop, tcp: TcpBench) -> None:
+    client = tcp.connected(tcp.serve())
+    client.send(b"abc")
+    client.send(b"X", socket.MSG_OOB)
+    client.send(b"def")
+    assert receive_exactly(loop, client, 7) == b"abcXdef"
+
+
+class Hungry(EchoSession):
+    """A session for whose answer there is no memory."""
+
+    def data_received(self, data: memoryview) -> Chunk:
+        """Fail as any allocation can."""
+        raise MemoryError
+
+
+def test_a_connection_without_memory_for_its_answer_ends_and_the_others_do_not(
+    loop: Loop, tcp: TcpBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    sessions: list[EchoSession] = [EchoSession(), Hungry()]
+    caplog.set_level(logging.INFO, "netechod.reactor")
+    server = tcp.serve(new_session=sessions.pop)
+    unlucky, other = tcp.connected(server), tcp.connected(server)
+    unlucky.send(b"x")
+    assert is_refused(loop, unlucky)
+    assert caplog.messages[-1].endswith("reason=error")
+    assert answers(loop, other)
+
+
+def test_a_newcomer_without_memory_for_its_session_waits(
+    loop: Loop, clock: FakeClock, tcp: TcpBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    troubles = [MemoryError()]
+
+    def new_session() -> EchoSession:
+        if troubles:
+            raise troubles.pop()
+        return EchoSession()
+
+    server = tcp.serve(new_session=new_session)
+    client = tcp.connect()
+    client.send(b"hello")
+    run_until(loop, lambda: server.counters.accepted)
+    assert not server.connections
+    assert caplog.messages == ["a connection cannot be served, new ones wait: Cannot allocate memory"]
+    clock.advance(PAUSE)
+    assert receive(loop, client) == b"hello"
+
+
+def test_a_connection_that_cannot_be_watched_waits(
+    loop: Loop, clock: FakeClock, tcp: TcpBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, troubles, watch = tcp.serve(), [OSError(errno.ENOSPC, "no room in epoll(7)")], loop.watch
+
+    def reluctant(fd: int, readable: Callback | None, writable: Callback | None = None) -> None:
+        if troubles and fd != tcp.listener.fileno():
+            raise troubles.pop()
+        watch(fd, readable, writable)
+
+    client = tcp.connect()
+    client.send(b"hello")
+    monkeypatch.setattr(loop, "watch", reluctant)
+    turn(loop, 2)
+    assert (server.count, len(server.connections)) == (1, 0)
+    clock.advance(PAUSE)
+    monkeypatch.undo()
+    assert receive(loop, client) == b"hello"
+
+
+def test_without_memory_to_wait_a_peer_that_takes_nothing_is_given_up(
+    loop: Loop, tcp: TcpBench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "netechod.reactor")
+    tcp.listener = tcp.listen(SMALL)
+    server = tcp.serve()
+    tcp.make_it_owe(server, tcp.connected(server, buffers=SMALL))
+    other = tcp.connected(server)
+
+    def no_memory(timeout: float | None) -> list[tuple[int, int]]:
+        raise MemoryError
+
+    with monkeypatch.context() as short:
+        short.setattr(loop._selector, "wait", no_memory)
+        turn(loop, 2)
+    assert len(server.connections) == 1
+    assert caplog.messages[-1].endswith("reason=error")
+    assert answers(loop, other)
+
+
+def test_a_peer_that_ends_its_stream_while_it_is_owed_a_little_gets_it_all(loop: Loop, tcp: TcpBench) -> None:
+    tcp.listener = tcp.listen(SMALL)
+    server = tcp.serve()
+    client = tcp.connected(server, buffers=SMALL)
+    [connection] = server.connections
+    sent = 0
+    while not connection.owes:
+        sent += client.send(bytes(1024))
+        settle()
+        turn(loop)
+    client.shutdown(socket.SHUT_WR)
+    settle()
+    turn(loop)
+    assert receive_rest(loop, client) == bytes(sent)
+
+
+def test_a_peer_that_resets_while_it_is_owed_a_little_is_not_waited_for(loop: Loop, tcp: TcpBench) -> None:
+    tcp.listener = tcp.listen(SMALL)
+    server = tcp.serve()
+    client = tcp.connected(server, buffers=SMALL)
+    [connection] = server.connections
+    while not connection.owes:
+        client.send(bytes(1024))
+        settle()
+        turn(loop)
+    reset(client)
+    run_until(loop, lambda: not server.connections)
+
+
+def test_waking_what_nobody_drives_does_nothing(tcp: TcpBench) -> None:
+    Waker(Arrival(tcp.listener, "", 0, 0.0))()

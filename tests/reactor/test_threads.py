@@ -7,10 +7,10 @@ import threading
 import pytest
 from support.looping import FakeClock, TcpBench, receive, receive_rest, run_until, turn
 
+from netechod.reactor.accept_queue import TcpLimits
 from netechod.reactor.acceptor import PAUSE
 from netechod.reactor.loop import Loop
 from netechod.reactor.models import model_of
-from netechod.reactor.reception import TcpLimits
 from netechod.reactor.threads import Pool
 from netechod.services.api import Chunk
 from netechod.services.echo import EchoSession
@@ -27,7 +27,7 @@ def names() -> list[str]:
 def test_a_connection_has_a_thread_that_ends_with_it(loop: Loop, tcp: TcpBench) -> None:
     server = tcp.serve(model="thread")
     client = tcp.connected(server)
-    assert names() == [f"echo 127.0.0.1--{client.getsockname()[1]}"]
+    assert names() == [f"echo-tcp 127.0.0.1--{client.getsockname()[1]}"]
     client.close()
     run_until(loop, lambda: server.counters.closed)
     server.close()
@@ -45,16 +45,16 @@ def test_closing_waits_for_every_thread(tcp: TcpBench) -> None:
 
 def test_a_pool_has_its_threads_from_the_beginning_to_the_end(tcp: TcpBench) -> None:
     server = tcp.serve(model="pool")
-    assert names() == ["echo-1", "echo-2", "echo-3"]
+    assert names() == ["echo-tcp-1", "echo-tcp-2", "echo-tcp-3"]
     for _ in range(5):
         tcp.connected(server)
-    assert names() == ["echo-1", "echo-2", "echo-3"]
+    assert names() == ["echo-tcp-1", "echo-tcp-2", "echo-tcp-3"]
     server.close()
     assert names() == []
 
 
 def test_a_pool_has_the_size_that_was_asked_for(loop: Loop) -> None:
-    model = model_of("pool", loop, pool_size=5)
+    model = model_of("pool", loop, "echo-tcp", pool_size=5)
     assert (len(names()), model.places) == (5, 5)
     model.staff.close()
 
@@ -131,7 +131,7 @@ def test_a_server_that_is_short_can_be_closed(
 def test_a_pool_that_cannot_be_made_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     NoThread(monkeypatch, 1)
     with pytest.raises(BlockingIOError, match="Resource temporarily unavailable"):
-        Pool(2)
+        Pool("echo-tcp", 2)
 
 
 class DefectiveSession(EchoSession):

@@ -14,10 +14,10 @@ from contextlib import ExitStack
 from mmap import mmap
 from typing import Any
 
-from netechod.reactor.connection import HIGH_WATER, Connection
+from netechod.reactor.accept_queue import TcpLimits
+from netechod.reactor.connection import LOW_WATER, Connection, StreamService
 from netechod.reactor.loop import Loop
 from netechod.reactor.models import ModelName, model_of
-from netechod.reactor.reception import TcpLimits
 from netechod.reactor.tcp import TcpServer
 from netechod.services.api import StreamSession
 from netechod.services.echo import EchoSession
@@ -206,10 +206,16 @@ class TcpBench:
         new_session: Callable[[], StreamSession] = EchoSession,
         listeners: Sequence[socket.socket] = (),
         model: ModelName = "select",
+        service: StreamService | None = None,
     ) -> TcpServer:
         """A server on `listeners`, or on the bench's own; closed with the bench."""
+        service = service or StreamService("echo-tcp", lambda wake: new_session())
         server = TcpServer(
-            self.loop, listeners or [self.listener], new_session, limits, model_of(model, self.loop)
+            self.loop,
+            service,
+            listeners or [self.listener],
+            limits,
+            model_of(model, self.loop, "echo-tcp"),
         )
         self.resources.callback(server.close)
         return server
@@ -240,10 +246,10 @@ class TcpBench:
         return bool(poll.poll(0))
 
     def make_it_owe(self, server: TcpServer, client: socket.socket) -> Connection:
-        """Have the only connection of an echo owe `client`, which reads nothing, more than the high water."""
+        """Have the only connection of an echo owe `client`, which reads nothing, until it reads no more."""
         [connection] = server.connections
         self.loop.watch(client.fileno(), None, lambda: client.send(bytes(65536)))
-        run_until(self.loop, lambda: owed(connection) > HIGH_WATER)
+        run_until(self.loop, lambda: owed(connection) > LOW_WATER)
         self.loop.unwatch(client.fileno())
         return connection
 

@@ -73,6 +73,7 @@ class App:
             self.loop, config.daemon.control, sockets.control, commands(self), {0, os.geteuid()}
         )
         self._run_files: RunFiles | None = None
+        self._metrics = serve(self.loop, sockets, config, self.status)
 
     def watch_names(self, pidfile: Pidfile) -> None:
         """From now on make pidfile and control socket again when somebody has removed them."""
@@ -101,8 +102,6 @@ class App:
         """Serve until told to stop. `announce` is given the first status, when everything serves."""
         if self._notifier.watchdog_interval is not None:
             self._feed_watchdog(self._notifier.watchdog_interval)
-        if addresses := self._at_start.metrics.listen:
-            serve(addresses, self.loop, self.status)
         self._loader.look_after(self._loaded.config.dictionary, self.edition, self.reload)
         gc.collect()
         gc.freeze()  # the objects of the start live for ever: the collector need not look at them
@@ -231,6 +230,8 @@ class App:
         self._house.dictionary.replace(fresh.edition)
         if old is not fresh.edition:
             old.close()
+        if self._metrics is not None:
+            self._metrics.apply(fresh.loaded.config)
         self._generation += 1
         self._loaded_at = wall_clock()
         self._loader.look_after(self._loaded.config.dictionary, self.edition, self.reload)

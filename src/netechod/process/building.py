@@ -11,14 +11,16 @@ from typing import Protocol
 
 from netechod.errors import NetechodError
 from netechod.process.config import Config
-from netechod.process.descriptors import room_for
+from netechod.process.descriptors import MAX_SCRAPERS, room_for
 from netechod.process.listeners import Sockets
+from netechod.process.sockets import OVER_TCP
+from netechod.reactor.accept_queue import TcpLimits
+from netechod.reactor.connection import StreamService
 from netechod.reactor.error_queue import ErrorQueue, Place
 from netechod.reactor.event_log import ChatLog
 from netechod.reactor.loop import Loop
 from netechod.reactor.mmsg import BatchMemory, MmsgDatagramIO
 from netechod.reactor.models import WORKERS, model_of
-from netechod.reactor.reception import TcpLimits
 from netechod.reactor.socket_group import SocketGroup, group_address_of
 from netechod.reactor.tcp import TcpServer
 from netechod.reactor.udp import UdpEndpoint
@@ -183,18 +185,19 @@ def build_rules(config: Config, sockets: Sockets) -> Rules:
         trusted=access.trusted,
         min_source_port=access.min_source_port,
         refused_source_ports=frozenset(access.refused_source_ports),
-        own_ports=frozenset(address.port for name, address in sockets.bound if name != "echo-tcp"),
+        own_ports=frozenset(address.port for name, address in sockets.bound if name not in OVER_TCP),
         bounce_limit=access.bounce_limit,
     )
 
 
 def build_limits(config: Config, rules: Rules) -> TcpLimits:
     """Return the limits of TCP echo, as configured."""
-    tcp = config.echo.tcp
+    tcp, metrics = config.echo.tcp, config.metrics
+    others = len(metrics.listen) + MAX_SCRAPERS if metrics.enabled else 0
     if tcp.model == "fork":  # a connection has one descriptor, and its child another
-        connections = room_for(min(tcp.max_connections, WORKERS), each=2)
+        connections = room_for(min(tcp.max_connections, WORKERS), each=2, others=others)
     else:
-        connections = room_for(tcp.max_connections)
+        connections = room_for(tcp.max_connections, others=others)
     return TcpLimits(
         connections=connections,
         connections_per_source=tcp.max_connections_per_source,
@@ -208,10 +211,10 @@ def build_echo_tcp(loop: Loop, listeners: Sequence[socket.socket], config: Confi
     tcp = config.echo.tcp
     session = echo_session(tcp.mode)
     try:
-        model = model_of(tcp.model, loop, pool_size=tcp.pool_size)
+        model = model_of(tcp.model, loop, "echo-tcp", pool_size=tcp.pool_size)
     except OSError as error:
         raise NetechodError(f"echo.tcp.model = {tcp.model} cannot be had: {error.strerror}") from None
-    return TcpServer(loop, listeners, lambda: session, model=model)
+    return TcpServer(loop, StreamService("echo-tcp", lambda wake: session), listeners, model=model)
 
 
 def build_chat(loop: Loop, address_of: AddressOf) -> ChatRoom:

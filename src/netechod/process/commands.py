@@ -6,7 +6,7 @@ from functools import partial
 from typing import Protocol
 
 from netechod.errors import ConfigError
-from netechod.process.control import Command, ControlConnection
+from netechod.process.control import Command, ControlSession
 from netechod.process.log_format import LEVELS
 from netechod.process.metrics import MISSING, text_of
 from netechod.process.status import Outcome, Presence, Status
@@ -70,13 +70,13 @@ def commands(daemon: Operated) -> Mapping[str, Command]:
     }
 
 
-def _done(asked: ControlConnection, action: Callable[[], object]) -> None:
+def _done(asked: ControlSession, action: Callable[[], object]) -> None:
     """Do it and say so."""
     action()
     asked.answer()
 
 
-def _metrics(asked: ControlConnection, status: Status) -> None:
+def _metrics(asked: ControlSession, status: Status) -> None:
     try:
         asked.answer(body=text_of(status))
     except ConfigError:
@@ -85,7 +85,7 @@ def _metrics(asked: ControlConnection, status: Status) -> None:
         asked.refuse(f"no metrics: {error}")
 
 
-def _report(asked: ControlConnection, outcome: Outcome) -> None:
+def _report(asked: ControlSession, outcome: Outcome) -> None:
     """A reload that failed is an error to whoever asked for it."""
     if outcome.error:
         asked.refuse(outcome.error)
@@ -93,7 +93,7 @@ def _report(asked: ControlConnection, outcome: Outcome) -> None:
         asked.answer(asdict(outcome))
 
 
-def _set_level(asked: ControlConnection, daemon: Operated, words: list[str]) -> None:
+def _set_level(asked: ControlSession, daemon: Operated, words: list[str]) -> None:
     if len(words) != 1 or words[0] not in LEVELS:
         asked.refuse(f"the level is one of {', '.join(LEVELS)}")
     else:

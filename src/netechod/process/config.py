@@ -130,9 +130,15 @@ class EchoTcp(Section):
     pool_size: Annotated[int, Field(ge=1, le=1024)] = 3
     """Threads that serve under the model `pool`, a client each until it leaves; more clients wait."""
     max_connections: Live[Count] = 10_000
-    """Connections at once, descriptors permitting, 1024 at most under `fork` and `thread`; others wait."""
+    """Connections at once, descriptors permitting, 1024 at most under `fork` and `thread`; others wait.
+
+    Once all places are taken, those that have been silent longest, for 5 minutes at least, are closed.
+    """
     max_connections_per_source: Live[Count] = 256
-    """Connections at once from one IPv4 address or IPv6 /64; beyond it they are closed at once."""
+    """Connections at once from one IPv4 address or IPv6 /64; beyond it they are closed at once.
+
+    All of an IPv6 /48 together get a quarter of `max_connections`, or this if it is more.
+    """
     idle_timeout: Live[Seconds] = 0.0
     """Seconds without a byte either way after which a connection is closed; 0: never."""
     backlog: Annotated[int, Field(ge=1, le=65535)] = 1024
@@ -269,7 +275,12 @@ class Metrics(Section):
     """Counters for a monitoring system, through the library prometheus-client."""
 
     listen: Addresses = ()
-    """TCP addresses on which OpenMetrics are served over HTTP; empty: off."""
+    """TCP addresses on which OpenMetrics are served over HTTP; empty: off. `[::]` takes IPv4 too."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the service is on."""
+        return bool(self.listen)
 
 
 class Config(Section):

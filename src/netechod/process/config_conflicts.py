@@ -31,6 +31,7 @@ def _addresses_taken_twice(config: Config) -> Iterator[Conflict]:
         ("UDP", "dictionary.listen", config.dictionary.enabled, config.dictionary.listen),
         ("UDP", "chat.listen", config.chat.enabled, config.chat.listen),
         ("UDP", "command.listen", config.command.enabled, config.command.listen),
+        ("TCP", "metrics.listen", config.metrics.enabled, config.metrics.listen),
     ]
     taken: dict[tuple[str, Address], str] = {}
     for protocol, key, enabled, addresses in services:

@@ -5,17 +5,20 @@ from contextlib import suppress
 from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
 
 RESERVE = 64  # kept from connections: for sockets, logs, netechoctl and a dictionary that is being read
+MAX_SCRAPERS = 32  # connections to the metrics at once; they take nothing from the reserve
 
 log = logging.getLogger(__name__)
 
 
-def room_for(connections: int, *, each: int = 1) -> int:
-    """Return how many connections, up to `connections`, the limit allows at `each` descriptors a connection.
+def room_for(connections: int, *, each: int = 1, others: int = 0) -> int:
+    """Return how many connections, up to `connections`, the descriptor limit allows.
 
-    RESERVE descriptors are kept for everything else. Our limit is raised as far as needed and allowed
-    (getrlimit(2)). Beyond the number returned, connections wait in the backlog.
+    A connection takes `each` descriptors. RESERVE is kept for everything else, and so are `others`. Our own
+    limit is raised as far as needed and allowed (getrlimit(2)). At the limit newcomers wait in the backlog;
+    without descriptors a reload and a new log file would fail as well.
     """
-    wanted = connections * each + RESERVE
+    reserve = RESERVE + others
+    wanted = connections * each + reserve
     soft, hard = getrlimit(RLIMIT_NOFILE)
     if soft != RLIM_INFINITY and soft < wanted:
         with suppress(OSError):  # a sandbox may forbid even that
@@ -23,7 +26,7 @@ def room_for(connections: int, *, each: int = 1) -> int:
         soft, _ = getrlimit(RLIMIT_NOFILE)
     if soft == RLIM_INFINITY or soft >= wanted:
         return connections
-    room = max(1, (soft - RESERVE) // each)
+    room = max(1, (soft - reserve) // each)
     log.warning(
         "echo.tcp.max_connections is %d, and %d descriptors are allowed: %d connections at once "
         "(raise LimitNOFILE= in the unit, or ulimit -n)",

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import TypeAlias
 
 from netechod.errors import SocketError
-from netechod.process.config import Chat, Command, Config, Dictionary, EchoTcp, EchoUdp
+from netechod.process.config import Chat, Command, Config, Dictionary, EchoTcp, EchoUdp, Metrics
 from netechod.process.config_values import Address
 from netechod.process.control_socket import open_control
 from netechod.process.privileges import Identity, identity_of
@@ -24,7 +24,7 @@ RETRY = 5.0  # seconds between two attempts to get addresses that were taken
 log = logging.getLogger(__name__)
 
 Socket: TypeAlias = socket.socket
-Section: TypeAlias = EchoTcp | EchoUdp | Dictionary | Chat | Command
+Section: TypeAlias = EchoTcp | EchoUdp | Dictionary | Chat | Command | Metrics
 
 KEYS = {
     "echo-tcp": "echo.tcp",
@@ -32,6 +32,7 @@ KEYS = {
     "dictionary": "dictionary",
     "chat": "chat",
     "command": "command",
+    "metrics": "metrics",
 }
 """The sections of the services, by the names under which a service manager passes their sockets."""
 

@@ -1,26 +1,27 @@
-"""Counters for monitoring systems, as OpenMetrics text: rendered and served by prometheus-client.
+"""Counters for monitoring systems, rendered by prometheus-client and served over HTTP.
 
-Only here is it imported, and only when somebody asks: it is an extra. Nothing is counted twice, the numbers
-are read off the status when they are wanted.
+The library is an extra, so it is imported here alone, and only when somebody asks. Nothing is counted twice:
+the numbers are read off the status when they are wanted.
 """
 
 import logging
 import platform
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from netechod.errors import ConfigError, SocketError
-from netechod.process.config_values import Address
-from netechod.process.sockets import BIND_FAILED
+from netechod.errors import ConfigError
+from netechod.process.building import build_rules
+from netechod.process.config import Config
+from netechod.process.descriptors import MAX_SCRAPERS
+from netechod.process.listeners import Sockets
 from netechod.process.status import Status
-from netechod.reactor.acceptor import PAUSE
+from netechod.reactor.accept_queue import TcpLimits
+from netechod.reactor.connection import StreamService
 from netechod.reactor.loop import Loop
+from netechod.reactor.tcp import TcpServer
+from netechod.services.http import MAX_HEAD, HttpSession, Page
 
 if TYPE_CHECKING:
-    from socketserver import TCPServer
-
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import Metric
 
@@ -28,7 +29,11 @@ MISSING = (
     "metrics need the library prometheus-client: "
     "apt install python3-prometheus-client, or pip install 'netechod[metrics]'"
 )
-PATIENCE = 10.0  # seconds that a scrape waits for the loop
+SERVICE = "metrics"
+PATH = "/metrics"
+PATIENCE = 10.0  # seconds that a connection gets to ask, and to take each part of its answer
+OPEN_METRICS = "application/openmetrics-text"
+PLAIN = "text/plain; version=0.0.4; charset=utf-8"  # what scrapers take that do not know OpenMetrics
 
 # What each counter is called outside, and what it says (prometheus.io, "Metric and label naming").
 COUNTERS = {
@@ -53,8 +58,6 @@ COUNTERS = {
 
 log = logging.getLogger(__name__)
 
-_never = threading.Event()
-
 Asked = Callable[[], Status]
 """Where the numbers come from."""
 
@@ -68,47 +71,53 @@ def text_of(status: Status) -> Sequence[str]:
     return text.decode().splitlines()
 
 
-def serve(addresses: Sequence[Address], loop: Loop, status: Asked) -> None:
-    """Serve the metrics over HTTP, in a thread; the loop itself is only asked for the numbers."""
-    registry = _registry(lambda: _from_the_loop(loop, status))
-    from prometheus_client import start_http_server
+class MetricsServer(TcpServer):
+    """Serves the metrics over HTTP. Raises ConfigError where the library is missing."""
 
+    def __init__(self, loop: Loop, sockets: Sockets, status: Asked) -> None:
+        registry = _registry(status)
+
+        def new_session(wake: object) -> HttpSession:
+            return HttpSession(PATH, lambda accept: rendered(registry, accept))
+
+        service = StreamService(SERVICE, new_session, read_size=MAX_HEAD, quiet=True)
+        super().__init__(loop, service, sockets.of(SERVICE))
+        self._sockets = sockets
+
+    def apply(self, config: Config) -> None:
+        """Serve those whom `[access]` admits."""
+        admits = build_rules(config, self._sockets).admits
+        self.configure(TcpLimits(MAX_SCRAPERS, MAX_SCRAPERS, PATIENCE, idle_at_limit=0.0, admits=admits))
+
+
+def serve(loop: Loop, sockets: Sockets, config: Config, status: Asked) -> MetricsServer | None:
+    """Serve the metrics on the sockets that are there for that, if any."""
+    addresses = [address for service, address in sockets.bound if service == SERVICE]
+    if not addresses:
+        return None
+    server = MetricsServer(loop, sockets, status)
+    server.apply(config)
     for address in addresses:
-        try:
-            started = start_http_server(address.port, address.host, registry)
-        except OSError as error:
-            raise SocketError(f"cannot serve metrics on {address}: {error.strerror}", BIND_FAILED) from None
-        port = address.port
-        if started:  # before prometheus-client 0.19 it returned nothing
-            port = started[0].server_port
-            rest_after_errors(started[0])
-        log.info("serving metrics on http://%s/metrics", Address(address.host, port))
+        log.info("serving metrics on http://%s%s", address, PATH)
+    return server
 
 
-def rest_after_errors(server: "TCPServer") -> None:
-    """Have the server's thread rest when it can accept nobody: without descriptors it would spin."""
-    accept = server.get_request
+def rendered(registry: "CollectorRegistry", accept: str) -> Page:
+    """Render the metrics in the form that an Accept field asks for."""
+    from prometheus_client import exposition
+    from prometheus_client.openmetrics import exposition as openmetrics
 
-    def get_request() -> tuple[Any, Any]:
-        try:
-            return accept()
-        except OSError:
-            _never.wait(PAUSE)
-            raise
-
-    server.get_request = get_request  # type: ignore[method-assign]
-
-
-def _from_the_loop(loop: Loop, status: Asked) -> Status:
-    """The status, as of a moment between two turns."""
-    future: Future[Status] = Future()
-    loop.call_soon_threadsafe(lambda: future.set_result(status()))
-    return future.result(PATIENCE)
+    kinds = {kind.partition(";")[0].strip().lower() for kind in accept.split(",")}
+    if OPEN_METRICS not in kinds:
+        return Page(PLAIN, exposition.generate_latest(registry))
+    text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+    return Page(openmetrics.CONTENT_TYPE_LATEST, text)
 
 
 def _registry(status: Asked) -> "CollectorRegistry":
-    try:
-        from prometheus_client import CollectorRegistry
+    try:  # everything that a page takes: later there may be no descriptor to read a module
+        from prometheus_client import CollectorRegistry, core, exposition  # noqa: F401
+        from prometheus_client.openmetrics import exposition as openmetrics  # noqa: F401
     except ImportError:
         raise ConfigError(f"error: {MISSING}") from None
     registry = CollectorRegistry(auto_describe=False)

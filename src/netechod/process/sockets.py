@@ -8,20 +8,21 @@ from contextlib import ExitStack, suppress
 
 from netechod.errors import SocketError
 from netechod.linux import SO_RCVBUFFORCE, SO_SNDBUFFORCE
-from netechod.process.config import Chat, Command, Dictionary, EchoTcp, EchoUdp
+from netechod.process.config import Chat, Command, Dictionary, EchoTcp, EchoUdp, Metrics
 from netechod.process.config_values import Address
 
 # Bytes of each buffer of a UDP socket. Questions wait there in a rush. Answers wait there for the network,
 # and up to three seconds for destinations that do not answer ARP (arp(7)): in a small buffer these would
 # hold up all others.
 UDP_BUFFER = 4 * 1024 * 1024
+OVER_TCP = ("echo-tcp", "metrics")  # services; all others are over UDP
 SOCKET_FAILED, BIND_FAILED, LISTEN_FAILED = 2, 3, 4  # the tutorials' exit codes
 
 log = logging.getLogger(__name__)
 
 
 def open_service(
-    section: EchoTcp | EchoUdp | Dictionary | Chat | Command, level: int = logging.INFO
+    section: EchoTcp | EchoUdp | Dictionary | Chat | Command | Metrics, level: int = logging.INFO
 ) -> list[socket.socket]:
     """Bind every address of a service, or none; `level` is that of the log's lines. Raises SocketError."""
     with ExitStack() as undo:
@@ -29,6 +30,8 @@ def open_service(
         for address in uncovered(section.listen, level):
             if isinstance(section, EchoTcp):
                 sock = _listen(address, section, level)
+            elif isinstance(section, Metrics):
+                sock = _listen(address, EchoTcp(), level)
             else:
                 sock = _open_udp(address, level)
             socks.append(undo.enter_context(sock))
@@ -91,7 +94,7 @@ def _interface_name(index: int) -> str:
 
 def adopt(fd: int, name: str) -> socket.socket:
     """Use a passed socket, with the options that its unit gave it."""
-    kind = socket.SOCK_STREAM if name == "echo-tcp" else socket.SOCK_DGRAM
+    kind = socket.SOCK_STREAM if name in OVER_TCP else socket.SOCK_DGRAM
     try:
         sock = socket.socket(fileno=fd)
         listens = bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))

@@ -2,9 +2,10 @@
 
 import errno
 import logging
+import os
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Loop, Timer
@@ -13,6 +14,9 @@ from netechod.services.log_throttle import LogThrottle
 ACCEPTS_PER_TURN = 64  # connections taken from one listener per turn; the rest wait one turn
 BACKLOG = 4096  # connections that can wait to be taken when we stop (listen(2), somaxconn)
 PAUSE = 0.2  # seconds without accepting when nobody can be taken: no descriptor, no memory
+
+Accepted: TypeAlias = Callable[[socket.socket, Any], object]
+"""Takes a connection and the address of its peer. If it raises OSError or MemoryError, that one is closed."""
 
 # What the process or the system is short of; ENOSPC: connections that can be watched (epoll_ctl(2)).
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC}
@@ -23,16 +27,10 @@ log = logging.getLogger(__name__)
 class Acceptor:
     """Takes connections from a listening socket, a bounded number per turn, and hands them on.
 
-    `accepted(sock, address)` may raise OSError: then that connection is closed.
+    Their urgent data stays in the stream (RFC 9293, 3.8.5): connections inherit that from the listener.
     """
 
-    def __init__(
-        self,
-        loop: Loop,
-        sock: socket.socket,
-        counters: TcpCounters,
-        accepted: Callable[[socket.socket, Any], object],
-    ) -> None:
+    def __init__(self, loop: Loop, sock: socket.socket, counters: TcpCounters, accepted: Accepted) -> None:
         self._loop = loop
         self._sock = sock
         self._counters = counters
@@ -40,6 +38,7 @@ class Acceptor:
         self._shortage: Timer | None = None  # set while we wait for the system to recover
         self._throttle = LogThrottle()
         self._open = False
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         self.resume()
 
     def resume(self) -> None:
@@ -53,13 +52,13 @@ class Acceptor:
             self._wait_for_the_system(error)
 
     def pause(self) -> None:
-        """Leave newcomers in the backlog. Harmless once it is closed."""
+        """Leave newcomers in the backlog. Does nothing once it is closed."""
         if self._open:
             self._open = False
             self._loop.unwatch(self._sock.fileno())
 
     def drain(self) -> None:
-        """Take who has connected already, then close."""
+        """Take the connections that wait already, then close."""
         if self._shortage is None:
             self._take(BACKLOG)
         self.close()
@@ -85,7 +84,7 @@ class Acceptor:
             except BlockingIOError:
                 break
             except OSError as error:
-                # Most often that client is gone already (accept(2), "Error handling"): the next may be well.
+                # Most often this client has gone already (accept(2), "Error handling"), and others have not.
                 self._counters.accept_errors += 1
                 failures += 1
                 if error.errno in _EXHAUSTED or failures == limit:
@@ -93,15 +92,18 @@ class Acceptor:
                     break
 
     def _take_one(self) -> None:
-        sock, address = self._sock.accept()
         try:
-            self._accepted(sock, address)
-        except OSError:
-            sock.close()
-            raise
+            sock, address = self._sock.accept()
+            try:
+                self._accepted(sock, address)
+            except (OSError, MemoryError):
+                sock.close()
+                raise
+        except MemoryError as error:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from error
 
     def _wait_for_the_system(self, error: OSError) -> None:
-        """The listener stays readable while nothing can be accepted: look away, or the loop would spin."""
+        """Stop watching for a while: the listener stays readable, and the loop would spin."""
         self._loop.unwatch(self._sock.fileno())
         self._shortage = self._loop.call_at(self._loop.now + PAUSE, self._on_shortage_over)
         if self._throttle.admits(self._loop.now):

@@ -3,22 +3,28 @@
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from sys import intern
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from netechod.reactor.loop import Loop
+from netechod.reactor.turns import Turns
 from netechod.services.api import Chunk, StreamSession
 from netechod.services.wire import display_name
 
-AT_ONCE = int(socket.MSG_DONTWAIT)  # instead of a socket that does not block: a system call less for each
-HIGH_WATER = 64 * 1024  # bytes owed to one connection; above it we stop reading from it
+# With this flag a call does not block although its socket does. That saves a system call per connection.
+AT_ONCE = int(socket.MSG_DONTWAIT)
+READ_SIZE = 80 * 1024  # bytes read at once; all of them are owed where the kernel takes none for the peer
+FURTHER_READS = 2  # in the same turn, while each brings READ_SIZE bytes and the kernel takes the answers
+HIGH_WATER = 64 * 1024  # bytes owed to one connection beyond which nothing is read
+LOW_WATER = HIGH_WATER // 2  # bytes owed above which we do not read either: what may be read is too little
 
 Keep = Callable[[socket.socket, bytes], object]
-"""Takes over a connection: its socket, and what its peer is still owed."""
+"""Takes over a connection: its socket, and the bytes that its peer is still owed."""
 
 
 class Arrival(NamedTuple):
-    """A connection that is ours to serve as soon as there is a place for it."""
+    """An accepted connection that is not served yet."""
 
     sock: socket.socket
     address: str
@@ -32,30 +38,58 @@ class Arrival(NamedTuple):
         return display_name(self.address, self.port)
 
 
+class Waker:
+    """Given to whoever makes a session: tells who has connected, and can be called to have `more` called."""
+
+    __slots__ = ("arrival", "target")
+
+    def __init__(self, arrival: Arrival) -> None:
+        self.arrival = arrival
+        self.target: Callable[[], object] | None = None
+
+    def __call__(self) -> None:
+        """Have the connection ask its session for more; does nothing while nobody drives it."""
+        if self.target is not None:
+            self.target()
+
+
+NewSession: TypeAlias = Callable[[Waker], StreamSession]
+"""Makes the session of one connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamService:
+    """What a server is to serve."""
+
+    name: str  # for logs and threads
+    new_session: NewSession
+    read_size: int = READ_SIZE  # bytes that a session is given at once
+    quiet: bool = False  # whether there are no lines about single connections in the log
+    denied: bytes = b""  # what a client is told that may not connect
+    busy: bytes = b""  # what it is told where all places are taken; without that, newcomers wait
+
+
 class Server(Protocol):
     """What a connection needs of the server that it belongs to."""
 
+    service: StreamService
     loop: Loop
-    buffer: memoryview  # where all connections read to, one after the other
+    buffer: memoryview  # into which all connections read, one after the other
     keep: Keep | None  # set when connections are handed over instead of served
+    turns: Turns  # the turns of the sessions that have more to say
 
     @property
     def connections(self) -> Collection["Connection"]:
         """Those that are open."""
         ...
 
-    @property
-    def new_session(self) -> Callable[[], StreamSession]:
-        """Makes what answers a connection."""
-        ...
-
     def forget(self, connection: "Connection", reason: str) -> None:
-        """It has closed; `reason` says why, and is empty when somebody else has it now."""
+        """Note that a connection has closed and why; an empty `reason` says that somebody else has it now."""
         ...
 
 
 class Connection(ABC):
-    """A connection as its server sees it, whoever moves the bytes."""
+    """A connection as its server sees it, whether the loop or a worker moves the bytes."""
 
     __slots__ = ("_opened", "_server", "_sock", "address", "port")
 
@@ -68,11 +102,11 @@ class Connection(ABC):
 
     @property
     def name(self) -> str:
-        """The peer as the log names it; made when it is needed, for there may be very many idle ones."""
+        """The peer as the log names it. It is not stored: there may be very many idle connections."""
         return display_name(self.address, self.port)
 
     def summary(self, reason: str) -> str:
-        """What became of it, for the log."""
+        """What the connection has done, for the log."""
         seconds = self._server.loop.now - self._opened
         return f"in={self.bytes_in} out={self.bytes_out} seconds={seconds:.3f} reason={reason}"
 
@@ -94,7 +128,11 @@ class Connection(ABC):
     @property
     @abstractmethod
     def owes(self) -> bool:
-        """Whether the peer has yet to take something."""
+        """Whether the peer has yet to get something."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin to serve. Raises OSError when the loop cannot watch the connection."""
 
     @abstractmethod
     def retire(self, reason: str) -> None:
@@ -106,7 +144,7 @@ class Connection(ABC):
 
     @abstractmethod
     def wait(self) -> None:
-        """Wait until it has gone, after `abandon`: its worker may take a moment."""
+        """Wait for the end of the connection after `abandon`: its worker may take a moment."""
 
     def _gone(self, reason: str) -> None:
         """Close the socket, and tell the server."""
@@ -115,20 +153,17 @@ class Connection(ABC):
 
 
 class TcpConnection(Connection):
-    """Drives one session without blocking: send at once, and wait only for what the kernel did not take.
-
-    `settle` begins it.
-    """
+    """Drives one session without blocking: send at once, and wait only for what the kernel did not take."""
 
     __slots__ = ("_eof", "_owed", "_session", "bytes_in", "bytes_out", "heard")
     bytes_in: int
     bytes_out: int
     heard: float
 
-    def __init__(self, server: Server, arrival: Arrival) -> None:
+    def __init__(self, server: Server, arrival: Arrival, session: StreamSession) -> None:
         super().__init__(server, arrival)
-        self._session = server.new_session()
-        self._owed = bytearray(arrival.owed) if arrival.owed else None  # what the peer has yet to take
+        self._session = session
+        self._owed = bytearray(arrival.owed) if arrival.owed else None  # bytes that the peer has yet to take
         self._eof = False
         self.heard = server.loop.now
         self.bytes_in = 0
@@ -136,8 +171,12 @@ class TcpConnection(Connection):
 
     @property
     def owes(self) -> bool:
-        """Whether the peer has yet to take something."""
+        """Whether the peer has yet to get something."""
         return self._owed is not None
+
+    def start(self) -> None:
+        """See Connection."""
+        self.settle()
 
     def retire(self, reason: str) -> None:
         """See Connection.
@@ -169,14 +208,18 @@ class TcpConnection(Connection):
 
     def _close(self, reason: str) -> None:
         """Close now, whatever is owed."""
+        self._owed = None  # the first memory to come back: there may be no other for the lines of the log
         self._server.loop.unwatch(self._sock.fileno())
         self._gone(reason)
 
-    def _on_readable(self) -> None:
-        """One read per turn: a greedy peer must not keep the others waiting.
+    def _on_readable(self, further_reads: int = FURTHER_READS) -> None:
+        """Read once per turn, or a few times what fills the buffer: greedy peers must not hold up others.
 
         Every message takes this way, so it is written out: a call less is two percent more of them.
         """
+        if self._owed is not None:
+            self._read_beside_what_is_owed()
+            return
         server = self._server
         buffer = server.buffer
         try:
@@ -187,9 +230,6 @@ class TcpConnection(Connection):
             self.bytes_in += size
             self.heard = server.loop.now
             reply = self._session.data_received(buffer[:size])
-            if self._owed is not None:
-                self._owe(reply)
-                return
             try:
                 sent = self._sock.send(reply, AT_ONCE)
             except BlockingIOError:
@@ -197,8 +237,24 @@ class TcpConnection(Connection):
             self.bytes_out += sent
             if sent != len(reply):
                 self._owe(reply[sent:])
-        except OSError as error:
-            self._fail(error)
+            elif size == READ_SIZE and further_reads:
+                self._on_readable(further_reads - 1)
+        except (OSError, MemoryError) as error:
+            self.fail(error)
+
+    def _read_beside_what_is_owed(self) -> None:
+        """Read no more than may be owed on top."""
+        server = self._server
+        try:
+            size = self._sock.recv_into(server.buffer[: HIGH_WATER - len(self._owed or b"")], 0, AT_ONCE)
+            if not size:
+                self._on_end()
+                return
+            self.bytes_in += size
+            self.heard = server.loop.now
+            self._owe(self._session.data_received(server.buffer[:size]))
+        except (OSError, MemoryError) as error:
+            self.fail(error)
 
     def _on_end(self) -> None:
         """The peer has said everything; what the session answers to that is the last that is owed."""
@@ -215,11 +271,11 @@ class TcpConnection(Connection):
             if not self._owed:
                 self._owed = None
             self.settle()
-        except OSError as error:
-            self._fail(error)
+        except (OSError, MemoryError) as error:
+            self.fail(error)
 
     def _owe(self, reply: Chunk) -> None:
-        """Send it when the kernel takes more."""
+        """Send `reply` when the kernel takes more."""
         if self._owed is not None:
             self._owed += reply
         elif reply:
@@ -227,7 +283,7 @@ class TcpConnection(Connection):
         self.settle()
 
     def settle(self) -> None:
-        """Wait for what can come next; close, or go to whoever takes over, when everything is said."""
+        """Wait for what can come next; when everything is said, close or hand over."""
         owed = 0 if self._owed is None else len(self._owed)
         if self._eof and not owed:
             self._close("eof")
@@ -236,12 +292,12 @@ class TcpConnection(Connection):
         if keep is not None and not owed:
             self._hand_over(keep)
             return
-        reads = not self._eof and owed <= HIGH_WATER and keep is None
+        reads = not self._eof and owed <= LOW_WATER and keep is None
         self._server.loop.watch(
             self._sock.fileno(), self._on_readable if reads else None, self._on_writable if owed else None
         )
 
-    def _fail(self, error: OSError) -> None:
+    def fail(self, error: OSError | MemoryError) -> None:
         """Close, unless it was only a spurious wake-up (select(2), BUGS)."""
         if not isinstance(error, BlockingIOError):
             self._close("reset" if isinstance(error, ConnectionError) else "error")

@@ -17,7 +17,7 @@ class UdpCounters:
 
 @dataclass(slots=True)
 class TcpCounters:
-    """What happened on one listening socket and its connections."""
+    """One service over TCP: its listening sockets and their connections."""
 
     accepted: int = 0
     closed: int = 0

@@ -1,28 +1,30 @@
-"""A connection driven by calls that block: the twin of TcpConnection for a thread or process of its own.
+"""A connection driven by calls that block: the twin of the connections on the loop, for a thread or process.
 
-Nothing here knows a loop. What the loop wants to know of the worker stands in the ledger; what it wants of it
-it does to the socket, by shutdown(2): a blocked `recv` then sees the end of the stream, a blocked `send` a
-broken pipe.
+Nothing here knows a loop. The worker writes down what it does in the ledger, and the loop reads that. To end
+the connection, the loop calls shutdown(2) on the socket: a blocked `recv` then sees the end of the stream, a
+blocked `send` a broken pipe. A session can be pulled here, but not woken: it must need no `wake`.
 """
 
 import select
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from mmap import mmap
 from typing import Literal, TypeAlias
 
 from netechod.reactor.connection import HIGH_WATER
+from netechod.reactor.talking import LINGER
 from netechod.services.api import Chunk, StreamSession
 
-Outcome: TypeAlias = Literal["eof", "reset", "error"]
+Outcome: TypeAlias = Literal["eof", "reset", "error", "ended"]
 
 
 class Ledger:
-    """What a worker has moved, and when: written by the worker alone, read by the loop at any time.
+    """What a worker has moved, and when: the worker alone writes it, the loop reads it at any time.
 
-    Numbers of eight bytes, side by side, which no processor writes by halves: the memory may be shared with
-    another process, and survives it.
+    The memory may be shared with another process. It holds numbers of eight bytes each, aligned, which no
+    processor writes by halves.
     """
 
     SIZE = 4 * 8
@@ -53,12 +55,12 @@ class Ledger:
         return self._cells[3] > 0
 
     def received(self, size: int) -> None:
-        """So many bytes came."""
+        """Note that `size` bytes came."""
         self._cells[0] += size
         self._cells[2] = self._clock()
 
     def sent(self, size: int, rest: int) -> None:
-        """So many bytes went, and so many are left of what was to go."""
+        """Note that `size` bytes went and `rest` bytes of the same piece are left."""
         if size:
             self._cells[1] += size
             self._cells[2] = self._clock()
@@ -66,28 +68,51 @@ class Ledger:
 
 
 def drive(sock: socket.socket, session: StreamSession, ledger: Ledger, owed: bytes = b"") -> Outcome:
-    """Serve a connection to its end: that of its stream, when everything owed is delivered, or a failure.
+    """Serve a connection to the end of its stream, or of its session, or to a failure.
 
-    What bounds the memory is the order: nothing is read while something has yet to be sent.
+    Nothing is read while something has yet to be sent: so the memory of a connection is bounded.
     """
     buffer = memoryview(bytearray(HIGH_WATER))
     try:
         _deliver(sock, owed, ledger)
-        while size := sock.recv_into(buffer):
+        if session.more is not None:
+            _say(sock, session, session.opened(), ledger)
+        while not session.ended and (size := sock.recv_into(buffer)):
             ledger.received(size)
-            _deliver(sock, session.data_received(buffer[:size]), ledger)
-        _deliver(sock, session.eof_received(), ledger)
+            _say(sock, session, session.data_received(buffer[:size]), ledger)
+        if session.ended:
+            _linger(sock, buffer)
+            return "ended"
+        _say(sock, session, session.eof_received(), ledger)
     except ConnectionError:
         return "reset"
-    except OSError:
+    except (OSError, MemoryError):
         return "error"
     with suppress(OSError):  # reset in this moment
-        sock.shutdown(socket.SHUT_WR)  # the socket has another holder, so that closing it would tell nobody
+        sock.shutdown(socket.SHUT_WR)  # the loop holds the socket too: a close here would end nothing
     return "eof"
 
 
+def _say(sock: socket.socket, session: StreamSession, piece: Chunk | None, ledger: Ledger) -> None:
+    """Send a piece, and then all that the session has more to say."""
+    pull = session.more
+    while piece is not None:
+        _deliver(sock, piece, ledger)
+        piece = None if pull is None or session.ended else pull()
+
+
+def _linger(sock: socket.socket, buffer: memoryview) -> None:
+    """End the stream, and read what is still under way: a close would answer that with a reset."""
+    sock.shutdown(socket.SHUT_WR)
+    sock.settimeout(LINGER)
+    ends = time.monotonic() + LINGER
+    with suppress(TimeoutError):
+        while sock.recv_into(buffer) and time.monotonic() < ends:
+            pass
+
+
 def _deliver(sock: socket.socket, data: Chunk, ledger: Ledger) -> None:
-    """Send all of it. One `sendall` would do that too, and tell nobody until the end how far it is."""
+    """Send all of it. `sendall` would do that too, but the ledger could not tell how far it is."""
     rest = memoryview(data)
     while rest:
         try:
@@ -101,7 +126,7 @@ def _deliver(sock: socket.socket, data: Chunk, ledger: Ledger) -> None:
 
 
 def _wait_until_writable(sock: socket.socket) -> None:
-    """By poll(2), which takes any descriptor; select(2) refuses those that a thousand connections have."""
+    """Wait by poll(2), which takes any descriptor; select(2) refuses those from 1024 on."""
     poll = select.poll()
     poll.register(sock, select.POLLOUT)
     poll.poll()

@@ -1,10 +1,9 @@
 """A process for every connection, by fork(2) alone: our children run our code, and nothing of our loop.
 
-fork copies all the memory, and of the threads only the one that calls it: a lock that the log's writer or the
-metrics held in that moment stays locked in the child for ever. So a child does nothing but `drive`, which
-takes no lock: it logs nothing (its lines are the parent's to write), imports nothing, and leaves by _exit(2).
-The locks of the interpreter, of logging and of malloc(3) are seen to by those who have them
-(os.register_at_fork, pthread_atfork(3)).
+fork copies all the memory, and of the threads only the one that calls it. A lock that the log's writer held
+in that moment stays locked in the child for ever. So a child does nothing but `drive`, which takes no lock.
+It logs nothing (the parent writes its lines), imports nothing, and leaves by _exit(2). The interpreter,
+logging and malloc(3) take care of their own locks (os.register_at_fork, pthread_atfork(3)).
 """
 
 import errno
@@ -20,7 +19,7 @@ from mmap import mmap
 from typing import NoReturn, get_args
 
 from netechod.reactor.children import has_pidfd, hear_of_children
-from netechod.reactor.connection import Arrival, Server
+from netechod.reactor.connection import Arrival, Server, Waker
 from netechod.reactor.drive import Ledger, Outcome, drive
 from netechod.reactor.loop import Loop
 from netechod.reactor.prctl import SET_PDEATHSIG, prctl
@@ -42,11 +41,11 @@ class ProcessConnection(WorkerConnection):
 
     def __init__(self, server: Server, arrival: Arrival) -> None:
         super().__init__(server, arrival, Ledger(server.loop.clock, mmap(-1, Ledger.SIZE)))
-        spare = os.open(
-            os.devnull, os.O_RDONLY
-        )  # keeps the pidfd's place: once it is forked, the child reads
+        # Reserve a descriptor for the pidfd: to open that must not fail with EMFILE after the fork, when the
+        # child already reads from the client.
+        spare = os.open(os.devnull, os.O_RDONLY)
         try:
-            self.pid = _fork(arrival, server.new_session(), self._ledger)
+            self.pid = _fork(arrival, server.service.new_session(Waker(arrival)), self._ledger)
         finally:
             os.close(spare)
         self._pidfd = -1
@@ -56,14 +55,14 @@ class ProcessConnection(WorkerConnection):
         try:
             self._pidfd = os.pidfd_open(self.pid)
             ends.register(self._pidfd, select.EPOLLIN)
-        except OSError:  # a child whose end nobody would see must not run
+        except OSError:  # nothing would tell us of the child's end, so it must not run
             self.abandon()
             self.wait()
             raise
         return self._pidfd
 
     def abandon(self) -> None:
-        """See Connection. Until it is reaped, nobody else can have its number."""
+        """See Connection. The process id is not used again before we have reaped the child."""
         self._reason = "drain"
         os.kill(self.pid, signal.SIGKILL)
 
@@ -81,7 +80,7 @@ class ProcessConnection(WorkerConnection):
         elif not self._reason:
             exited = end.si_code == os.CLD_EXITED
             how = f"status {end.si_status}" if exited else signal.Signals(end.si_status).name
-            fields = {"event": "child-died", "service": "echo-tcp", "peer": self.name}
+            fields = {"event": "child-died", "service": self._server.service.name, "peer": self.name}
             log.error("process %d died, which served %s: %s", self.pid, self.name, how, extra=fields)
 
 
@@ -94,7 +93,7 @@ class Forks:
         hear_of_children()
         self._loop = loop
         self._connections: dict[int, ProcessConnection] = {}  # by pidfd
-        # One descriptor on the loop for all of them: select(2) can not watch one for every connection.
+        # The loop watches one descriptor for all children: select(2) could not watch one for each.
         self._ends = select.epoll()
         loop.watch(self._ends.fileno(), self._on_ended)
 
@@ -120,14 +119,14 @@ class Forks:
 def _fork(arrival: Arrival, session: StreamSession, ledger: Ledger) -> int:
     """Fork a child that drives the connection, and return its process id.
 
-    All signals wait meanwhile: one that reached the child before it has forgotten our handlers would be noted
-    in its memory, where nobody looks, and lost.
+    All signals wait meanwhile. The child inherits our handlers; until it has removed them a signal would be
+    noted in the child's memory, where nobody looks.
     """
     parent = os.getpid()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns who has threads; see above
+            warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of threads: see above
             pid = os.fork()
         if not pid:
             _serve(arrival, session, ledger, parent, mask)
@@ -151,21 +150,22 @@ def _serve(arrival: Arrival, session: StreamSession, ledger: Ledger, parent: int
 
 
 def _forget(*, keep: int) -> None:
-    """Let go of what is the parent's: its bell and epoll (or we would take its signals and events from it),
-    its listeners, its lock on the pidfile and its other clients (or they would outlive it), its logs.
+    """Let go of everything that belongs to the parent.
 
-    A signal to the whole group is the parent's to answer: who is owed something gets it while it drains.
+    With its bell and its epoll we would take its signals and events away; its listeners, its lock on the
+    pidfile and its other clients would outlive it. A signal to the whole group is for the parent to answer:
+    while the parent drains, this child still delivers what it owes.
     """
     signal.set_wakeup_fd(-1)
     for number in _OURS:
         signal.signal(number, signal.SIG_IGN)
-    gc.disable()  # it would close, by their numbers, what is not ours, and copy every page that it looks at
+    gc.disable()  # it would close descriptors that are not ours, and copy every page that it looks at
     os.closerange(3, keep)
     os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX"))
 
 
 def _die_with(parent: int) -> None:
-    """End when the thread that has forked us does: the loop's, which is the daemon's main thread."""
+    """Have the kernel end us with the thread that has forked us: the daemon's main thread, the loop's."""
     if not prctl(SET_PDEATHSIG, signal.SIGKILL):
         raise OSError(errno.EPERM, "nothing would end this process with the daemon: prctl(2)")
     if os.getppid() != parent:  # it was too late to ask

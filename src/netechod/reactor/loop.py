@@ -50,6 +50,7 @@ class Loop:
         self._order = itertools.count()  # of timers for the same time, the first asked for is called first
         self._flushes: list[Callback] = []
         self._soon: deque[Callback] = deque()
+        self.on_no_memory: list[Callback] = []  # called when we cannot even wait: they should free some
         self._running = False
         self.turns = 0
         self.work = 0
@@ -134,7 +135,12 @@ class Loop:
         os.close(self._bell_in)
 
     def _turn(self) -> None:
-        events = self._selector.wait(self._timeout())
+        try:
+            events = self._selector.wait(self._timeout())
+        except MemoryError:
+            events = []
+            for shed in self.on_no_memory:
+                shed()
         self.now = self.clock()
         self.turns += 1
         self._call_ready(events)

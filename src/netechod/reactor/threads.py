@@ -1,7 +1,7 @@
 """Threads that serve one connection each at a time: a new one for every connection, or a pool that stays.
 
-The interpreter runs one of them at a time, so between them they use one processor, as the loop does alone.
-What they spare is thinking in events; what they cost is a stack each, and a switch for every message.
+The interpreter runs one thread at a time, so all of them use one processor, as the loop alone does. In return
+for code that reads as a sequence, each thread costs a stack, and each message a switch.
 """
 
 import errno
@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from weakref import WeakSet
 
-from netechod.reactor.connection import Arrival, Server
+from netechod.reactor.connection import Arrival, Server, Waker
 from netechod.reactor.drive import Ledger, drive
 from netechod.reactor.worker import WorkerConnection
 
@@ -22,16 +22,16 @@ class ThreadConnection(WorkerConnection):
 
     def __init__(self, server: Server, arrival: Arrival) -> None:
         super().__init__(server, arrival, Ledger(server.loop.clock, bytearray(Ledger.SIZE)))
-        self._session = server.new_session()
+        self._session = server.service.new_session(Waker(arrival))
         self._owed = arrival.owed
         self._defect: BaseException | None = None
         self._done = Event()
 
     def run(self) -> None:
-        """Drive it: what the thread does. To be done is its last act; it touches the loop no more then."""
+        """Drive it, on its thread. `_done` comes last: the thread does not touch the loop after that."""
         try:
             self._outcome = drive(self._sock, self._session, self._ledger, self._owed)
-        except BaseException as defect:  # of ours: it is the loop's to end on, as on any other
+        except BaseException as defect:  # of ours: the loop raises it, and ends as on any other
             self._defect = defect
         self._server.loop.call_soon_threadsafe(self._ended)
         self._done.set()
@@ -56,7 +56,7 @@ class Threads:
     def serve(self, server: Server, arrival: Arrival) -> ThreadConnection:
         """See Staff."""
         connection = ThreadConnection(server, arrival)
-        thread = Thread(target=connection.run, name=f"echo {arrival.name}", daemon=True)
+        thread = Thread(target=connection.run, name=f"{server.service.name} {arrival.name}", daemon=True)
         _start(thread)
         self._threads.add(thread)
         return connection
@@ -70,9 +70,9 @@ class Threads:
 class Pool:
     """Serves connections by threads that are there from the beginning and take one after another."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, service: str, size: int) -> None:
         self._jobs: SimpleQueue[ThreadConnection | None] = SimpleQueue()
-        names = [f"echo-{number}" for number in range(1, size + 1)]
+        names = [f"{service}-{number}" for number in range(1, size + 1)]
         self._threads = [Thread(target=self._work, name=name, daemon=True) for name in names]
         for thread in self._threads:
             _start(thread)
@@ -91,13 +91,13 @@ class Pool:
             thread.join()
 
     def _work(self) -> None:
-        """The life of a thread of the pool."""
+        """Drive one connection after the other: the life of a thread of the pool."""
         while (connection := self._jobs.get()) is not None:
             connection.run()
 
 
 def _start(thread: Thread) -> None:
-    """Start it. Raises BlockingIOError, as fork(2) does, where the system has no room for another."""
+    """Start it. Raises BlockingIOError, as fork(2) does, when the system has no room for another thread."""
     try:
         thread.start()
     except RuntimeError as error:

@@ -11,10 +11,10 @@ from netechod.reactor.drive import Ledger, Outcome
 
 
 class WorkerConnection(Connection):
-    """A connection whose bytes a worker moves. The loop reads its ledger, and holds the socket to the end.
+    """A connection whose bytes a worker moves. The loop reads the ledger and keeps the socket open.
 
-    Holding it, the loop can end the connection whatever the worker is blocked in; and it alone closes it, so
-    that the number can not be a stranger's connection by the time that somebody closes it a second time.
+    With the socket, the loop can end the connection whatever call blocks the worker. Only the loop closes it:
+    a second close could hit another connection that has got the same number by then.
     """
 
     __slots__ = ("_ledger", "_outcome", "_reason")
@@ -23,7 +23,7 @@ class WorkerConnection(Connection):
         super().__init__(server, arrival)
         arrival.sock.setblocking(True)
         self._ledger = ledger
-        self._outcome: Outcome = "error"  # what a worker that can say nothing has come to
+        self._outcome: Outcome = "error"  # until the worker tells another one
         self._reason = ""  # why the loop has ended it, if it has
 
     @property
@@ -46,10 +46,13 @@ class WorkerConnection(Connection):
         """See Connection."""
         return self._ledger.owes
 
+    def start(self) -> None:
+        """See Connection: the worker has begun already."""
+
     def retire(self, reason: str) -> None:
         """See Connection. The worker finds the end of the stream, or a broken pipe when it owes something.
 
-        Where something has arrived it is only the worker's turn that has not: who has many must wait for it.
+        If there is unread input, the connection is not silent: its worker has not been scheduled yet.
         """
         if self.owes:
             self._end(reason, socket.SHUT_RDWR)
@@ -61,7 +64,7 @@ class WorkerConnection(Connection):
         self._end("drain", socket.SHUT_RDWR)
 
     def _unread(self) -> int:
-        """Bytes that the worker has yet to read. A look by recv(2) would take a reset away from it."""
+        """Bytes that the worker has yet to read. To try recv(2) would take a reset away from the worker."""
         return int.from_bytes(fcntl.ioctl(self._sock, termios.FIONREAD, bytes(4)), sys.byteorder)
 
     def _end(self, reason: str, how: int) -> None:
@@ -70,6 +73,6 @@ class WorkerConnection(Connection):
             self._sock.shutdown(how)
 
     def _ended(self) -> None:
-        """The worker has gone. Called twice when the daemon stops before the loop could hear of it."""
+        """Close, as the worker has gone. Called twice when the daemon stops before the loop hears of that."""
         if self in self._server.connections:
             self._gone(self._reason or self._outcome)

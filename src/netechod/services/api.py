@@ -5,7 +5,7 @@ answers. It never waits, it never fails on a peer's account, and it can be teste
 socket.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 Peer: TypeAlias = Hashable
@@ -62,15 +62,54 @@ class DatagramService(Protocol):
 
 
 class StreamSession(Protocol):
-    """What answers the bytes of one connection, whoever drives it and however."""
+    """One side of one connection, without I/O. Its driver sends what it returns, in order.
+
+    A session whose `more` is None only answers: it is asked for nothing but `data_received` and
+    `eof_received`. Any other session is pulled. Its driver calls `more` again each time that the kernel has
+    taken the piece before, and reads nothing until `more` returns None. So a long answer takes no more memory
+    than one piece, and a session that works long shares the loop with the others.
+
+    A class that names this one as its base inherits the defaults.
+    """
+
+    def opened(self) -> Chunk:
+        """Say something first: a banner, or a client's first request."""
+        return b""
 
     def data_received(self, data: memoryview) -> Chunk:
-        """Answer a chunk. `data` is lent for the call only; the reply may be `data` itself."""
+        """Answer a chunk, or begin to. `data` is lent for the call only; the reply may be `data` itself."""
         ...
 
+    @property
+    def more(self) -> Callable[[], Chunk | None] | None:
+        """A method that returns the next piece of what there is to say. It should take well under 1 ms.
+
+        b"" stands for a piece of work without a result yet: the driver calls again. None means that there is
+        nothing to say until something is received or the session has called its `wake`.
+        """
+        return None
+
     def eof_received(self) -> Chunk:
-        """Answer the peer's end of stream; the connection closes when this too is delivered."""
+        """Answer the peer's end of stream. The connection closes when everything is said and delivered."""
         ...
+
+    @property
+    def waiting(self) -> bool:
+        """Whether an answer is still to come, of which the session will `wake` its driver.
+
+        Until then the driver reads nothing, and closes the connection neither for silence nor for the peer's
+        end of stream.
+        """
+        return False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the driver closes the connection as soon as all that was returned is delivered."""
+        return False
+
+
+Wake: TypeAlias = Callable[[], object]
+"""Has a driver call its session's `more` soon; to be called on the thread of the loop, at any time."""
 
 
 class Check(NamedTuple):

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-from netechod.services.api import Chunk, Datagram, Outbox
+from netechod.services.api import Chunk, Datagram, Outbox, StreamSession
 
 TUTORIAL_CHUNK = 1023  # bytes the tutorials' server reads at once: its buffer of 1024 less the final NUL
 TUTORIAL_SUFFIX = b"[server echo]"
@@ -28,7 +28,7 @@ class EchoService:
         """Nothing is ever due."""
 
 
-class EchoSession:
+class EchoSession(StreamSession):
     """TCP echo: the same bytes back, all 256 values, in order, nothing added."""
 
     def data_received(self, data: memoryview) -> Chunk:

@@ -14,7 +14,7 @@ from types import TracebackType
 from fuzz.feed import Feed
 from fuzz.target import scratch, target
 from support.characters import is_harmless
-from support.looping import turn, until_readable
+from support.looping import run_until, turn, until_readable
 from support.statuses import ALL_OFF
 
 from netechod.errors import AlreadyRunningError
@@ -120,7 +120,7 @@ def control(feed: Feed) -> None:
             while part := client.recv(65536):
                 answer += part
                 until_readable(loop, client)
-    assert not server.connections
+    run_until(loop, lambda: not server.connections)
     assert_answered(asked, answer)
     assert allowed or not daemon.told
     daemon.told.clear()
