@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from support.commands import CommandDaemon
 from support.daemon import Daemon, ask, client
 
-from netechod.client.control import dump
+from netechod.client.operator.control import dump
 from netechod.process.metrics import rest_after_errors
 from netechod.reactor.acceptor import PAUSE
 

@@ -13,14 +13,14 @@ from support.netecho import COMMAND, environment, netecho
 from support.relay import Relay
 from support.tmux import Tmux
 
-from netechod.client.screen import cells
+from netechod.client.terminal.output import cells
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 QUICK = ("--timeout", "0.3")
 PROMPT = len("Enter# ")
 HIDING = (
-    "import sys; sys.modules['prompt_toolkit'] = None; from netechod.cli.client import main; exit(main())"
+    "import sys; sys.modules['prompt_toolkit'] = None; from netechod.cli.netecho import main; exit(main())"
 )
 WITHOUT_TOOLKIT = [sys.executable, "-c", HIDING]
 

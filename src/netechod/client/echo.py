@@ -6,9 +6,9 @@ import select
 import socket
 import sys
 
+from netechod.client.i18n.translate import tr
 from netechod.client.net import ClientError, Server, Target, trust_hint
-from netechod.client.screen import decoded, interactive, lines, put, put_bytes, shown, shown_lines
-from netechod.client.words import tr
+from netechod.client.terminal.output import decoded, interactive, lines, put, put_bytes, shown, shown_lines
 from netechod.services.wire import MAX_DATAGRAM
 
 CHUNK = 64 * 1024  # bytes moved at a time: what a pipe holds (pipe(7))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from netechod.client.words import tr
+from netechod.client.i18n.translate import tr
 from netechod.errors import NetechodError
 
 ANY_FAMILY, IPV4, IPV6 = socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
+from netechod.client import kernel
 from netechod.client.net import RECEIVE_SIZE, Address
-from netechod.client.ping import kernel
 from netechod.client.ping.payload import Payloads, Reading, Stream
 
 

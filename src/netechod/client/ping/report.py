@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from netechod.client.i18n.translate import tr
 from netechod.client.ping.tally import Event, Kind, Tally
-from netechod.client.screen import cells, padded
-from netechod.client.words import tr
+from netechod.client.terminal.output import cells, padded
 
 SCHEMA = "netecho.ping/1"
 SAMPLES = 1_000_000  # probes whose times are in a record at most: the last ones

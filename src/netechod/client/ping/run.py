@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 from typing import NamedTuple
 
+from netechod.client.i18n.translate import tr
 from netechod.client.net import ClientError, Server, Target, trust_hint
 from netechod.client.ping.attention import Attention
 from netechod.client.ping.links import Connection, Datagrams, Link
@@ -14,8 +15,7 @@ from netechod.client.ping.report import About
 from netechod.client.ping.sweep import TRIES, Sweep
 from netechod.client.ping.tally import Tally
 from netechod.client.ping.views import Events, Lines, Living, Program, Quiet, Silent, can_draw
-from netechod.client.screen import is_smart, suggest
-from netechod.client.words import tr
+from netechod.client.terminal.output import is_smart, suggest
 
 
 class Manner(NamedTuple):

@@ -8,14 +8,14 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from netechod.client.i18n.translate import tr
 from netechod.client.ping.attention import Attention
 from netechod.client.ping.links import Link
 from netechod.client.ping.prober import Plan, Prober
 from netechod.client.ping.report import About, ms
 from netechod.client.ping.tally import Event, Tally
 from netechod.client.ping.views import Silent, reason_text
-from netechod.client.screen import put, put_json
-from netechod.client.words import tr
+from netechod.client.terminal.output import put, put_json
 
 SCHEMA = "netecho.sweep/1"
 TRIES = 3  # probes of a size: one may get lost for another reason

@@ -1,0 +1,83 @@
+"""`netecho`: the client's command line, for people and scripts."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from netechod.cli.netecho_commands import define_chat, define_dict, define_echo, define_run
+from netechod.cli.netecho_parser import DICTIONARY_PORT, ClientParser
+from netechod.cli.netecho_ping import define_ping
+from netechod.client.i18n.translate import is_chinese, tr
+from netechod.client.net import ClientError
+from netechod.client.terminal.output import OutputClosed, choose_color, complain
+
+INTERRUPTED_STATUS = 130  # what a shell reports of a program that SIGINT ended: 128 + 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that `argv` names, and turn every ending into a status."""
+    arguments = parse(sys.argv[1:] if argv is None else argv)
+    choose_color(arguments.color)
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    try:
+        if sys.stdin is None or sys.stdout is None:
+            raise ClientError(
+                tr("standard input and output must be open"), tr("redirect them: </dev/null >/dev/null")
+            )
+        return run(arguments)
+    except ClientError as error:
+        complain(str(error), error.hint)
+        return error.exit_code
+    except OutputClosed:
+        return 0  # as with `netecho ... | head`: whoever reads decides how much
+    except KeyboardInterrupt:
+        return INTERRUPTED_STATUS
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments, of which `run` is what to do with them."""
+    if is_chinese(os.environ):
+        from netechod.client.i18n.chinese_help import ARGPARSE
+
+        argparse._ = lambda text: ARGPARSE.get(text, text)  # type: ignore[attr-defined] # its name for gettext
+    parser, commands = _parsers()
+    if argv and argv[0] in commands:
+        # Intermixed, so that `dict HOST --json WORD` works as well as `dict --json HOST WORD`.
+        return commands[argv[0]].parse_intermixed_args(argv[1:])
+    parser.check_command(argv, list(commands))
+    return parser.parse_args(argv)
+
+
+def _parsers() -> tuple[ClientParser, dict[str, ClientParser]]:
+    """The parser of `netecho` and those of its commands."""
+    parser = ClientParser(
+        prog="netecho",
+        description=tr("Talk to the services of netechod."),
+        epilog=tr(
+            "exit status: 0 answered, 1 unanswered, refused, or a word is missing, 64 usage, 130 interrupted."
+        ),
+    )
+    parser.add_version()
+    parser.add_examples(
+        ("netecho dict localhost apple", tr("look a word up")),
+        ("netecho COMMAND --help", tr("options and examples of a command")),
+        ("NETECHO_LANG=zh netecho --help", tr("the same in Chinese")),
+    )
+    choices = parser.add_subparsers(title=tr("commands"), metavar="COMMAND", required=True)
+    commands: dict[str, ClientParser] = {}
+    for name, port, summary, define in (
+        ("echo", 8080, tr("send lines or a stream and show what comes back"), define_echo),
+        ("ping", 8080, tr("measure how long an echo takes, and what gets lost"), define_ping),
+        ("dict", DICTIONARY_PORT, tr("look words up"), define_dict),
+        ("chat", 8082, tr("come online, talk, go offline"), define_chat),
+        ("run", 8083, tr("run a command of the server's, by its name"), define_run),
+    ):
+        commands[name] = choices.add_parser(name, help=summary, description=summary)
+        commands[name].add_common(port)
+        define(commands[name])
+    return parser, commands
+
+
+if __name__ == "__main__":
+    sys.exit(main())

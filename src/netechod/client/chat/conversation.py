@@ -1,0 +1,177 @@
+"""A conversation: a member, its socket, and the form in which somebody takes part, in one asyncio task."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import NamedTuple, Protocol
+
+from netechod.client.chat.events import Event, Kind
+from netechod.client.chat.roster import Mentions, Roster
+from netechod.client.chat.slash_commands import Commands
+from netechod.client.chat.states import State
+from netechod.client.chat.transport import Presence
+from netechod.client.i18n.translate import tr
+from netechod.client.net import Target
+from netechod.client.terminal.output import decoded
+from netechod.services.wire import flaw_of
+
+MAX_MESSAGE = 1024  # bytes of one message; the room refuses more
+
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What makes us leave. The second one makes us drop everything."""
+
+
+class Standing(NamedTuple):
+    """How things are, for a status bar and for completion."""
+
+    members: int  # seen, ourselves included
+    others: list[str]  # who spoke last first
+    round_trip: float | None  # seconds
+    unsaid: list[str]
+    is_away: bool
+    is_leaving: bool
+
+
+class Form(Protocol):
+    """How somebody takes part: where the lines come from, and where events are shown."""
+
+    @property
+    def is_person(self) -> bool:
+        """Whether lines may be commands, and are to be taken as soon as they are there."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nobody is left who would give more lines than there are already."""
+
+    def open(self, wake: Callable[[], None], interrupt: Callable[[], None]) -> None:
+        """Begin, on the running loop. `wake` is to be called when a line is there, or none will be."""
+
+    def next_line(self) -> bytes | None:
+        """The next line, of a person perhaps several in one; None while there is none."""
+
+    def show(self, event: Event, *, is_mention: bool) -> None:
+        """Show what happened."""
+
+    def tell(self, text: str) -> None:
+        """Show the answer to a command; it may have several lines."""
+
+    def complain(self, message: str, hint: str = "") -> None:
+        """Show what went wrong."""
+
+    def refresh(self, standing: Standing) -> None:
+        """Have everything on the screen that was shown, and the prompt."""
+
+    async def close(self) -> None:
+        """Give the terminal back."""
+
+
+class Conversation:
+    """Says what the form's lines hold and shows what is heard, until the farewell."""
+
+    def __init__(self, presence: Presence, form: Form, mentions: Mentions, dictionary: Target) -> None:
+        self.failures = 0  # messages that did not get through
+        self._presence = presence
+        self._member = member = presence.member
+        self._form = form
+        self._mentions = mentions
+        self._roster = Roster()
+        self._commands = Commands(member, self._roster, form, dictionary, self._wake)
+        self._bell = asyncio.Event()
+        self._interruptions = 0
+
+    async def talk(self) -> None:
+        """Begin with what was heard in coming online, and go on until we are offline."""
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._presence.sock, self._wake)
+        for number in INTERRUPTIONS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) has it
+                loop.add_signal_handler(number, self._interrupt)
+        self._form.open(self._wake, self._interrupt)
+        try:
+            self._note(self._presence.heard)
+            while self._member.state is not State.GONE:
+                self._take_lines()
+                self._note(self._presence.send())
+                self._form.refresh(self._standing())
+                await self._news()
+                self._note(self._presence.receive())
+                self._note(self._presence.look_at_clock())
+            self._report_unsaid()
+        finally:
+            await self._form.close()
+
+    def _wake(self) -> None:
+        """Have a look at everything."""
+        self._bell.set()
+
+    def _interrupt(self) -> None:
+        self._interruptions += 1
+        self._member.leave(time.monotonic(), at_once=True)
+        self._wake()
+
+    async def _news(self) -> None:
+        """Wait until something has happened, or is due."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._member.deadline):
+                await self._bell.wait()
+        self._bell.clear()
+        if self._interruptions > 1:
+            raise KeyboardInterrupt
+
+    def _take_lines(self) -> None:
+        """Take all lines of a person; of a script the next one when the last one is through."""
+        if self._form.ended:
+            self._member.hurry(time.monotonic())
+        while not self._member.is_leaving and (self._form.is_person or not self._member.unsaid):
+            line = self._form.next_line()
+            if line is not None:
+                self._take(line)
+            elif self._form.ended:
+                self._member.leave(time.monotonic())
+            else:
+                return
+
+    def _take(self, line: bytes) -> None:
+        """Do what a line says. Several lines at once are a paste, and no commands."""
+        if self._form.is_person and line.startswith(b"/") and b"\n" not in line:
+            if not line.startswith(b"//"):
+                self._note(self._commands.run(decoded(line)))
+                return
+            line = line[1:]
+        for text in line.split(b"\n"):
+            self._say(text.rstrip(b"\r "))
+
+    def _say(self, text: bytes) -> None:
+        """Say what the room will take; what it won't is told at once."""
+        is_long = len(text) > MAX_MESSAGE
+        flaw = f"{len(text)} bytes, at most {MAX_MESSAGE}" if is_long else flaw_of(text)
+        if flaw is not None:
+            self._note([Event(Kind.UNSENT, text=flaw, said=decoded(text))])
+        elif text:
+            self._member.say(text, time.monotonic())
+
+    def _note(self, events: Iterable[Event]) -> None:
+        """Show what happened, and count what did not get through."""
+        for event in events:
+            self._roster.note(event, time.monotonic())
+            self.failures += event.kind in (Kind.REFUSED, Kind.UNSENT, Kind.LOST)
+            self._form.show(event, is_mention=self._mentions.is_mention(event, self._member.name))
+
+    def _report_unsaid(self) -> None:
+        """At the end, name what is not said: nothing gets lost in silence."""
+        self._note(Event(Kind.LOST, self._member.name, decoded(text)) for text in self._member.unsaid)
+        if count := sum(1 for _ in iter(self._form.next_line, None)):
+            self.failures += 1
+            self._form.complain(tr("lines that were not said any more: {count}", count=count))
+
+    def _standing(self) -> Standing:
+        return Standing(
+            members=len(self._roster),
+            others=[name for name in self._roster.names() if name != self._member.name],
+            round_trip=self._member.round_trip,
+            unsaid=[decoded(text) for text in self._member.unsaid],
+            is_away=self._member.state is State.AWAY,
+            is_leaving=self._member.is_leaving,
+        )

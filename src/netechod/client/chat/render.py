@@ -1,0 +1,147 @@
+"""What the chat's screen looks like: lines that scroll away, rows of what is unsaid, prompt and status bar.
+
+Everything is made of fragments, pairs of a style and a text. Texts are harmless; widths are cells.
+"""
+
+import zlib
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple, TypeAlias
+
+from netechod.client.chat.conversation import Standing
+from netechod.client.chat.events import Event, Kind
+from netechod.client.chat.sentences import TROUBLE, sentence
+from netechod.client.i18n.translate import tr
+from netechod.client.terminal.output import cells
+from netechod.services.wire import harmless
+
+Fragments: TypeAlias = list[tuple[str, str]]
+
+NARROW = 60  # columns below which names are not aligned, and the seconds left out
+NAME_WIDTH = 22  # cells that names are aligned to at most: 255.255.255.255--65535
+MOST_UNSAID = 3  # unsaid messages that are shown above the prompt
+
+STYLES = {
+    "faint": "ansibrightblack",
+    "good": "ansigreen",
+    "error": "ansired",
+    "own": "bold",
+    "mention": "bold ansiyellow",
+    "name0": "ansicyan",
+    "name1": "ansigreen",
+    "name2": "ansimagenta",
+    "name3": "ansiblue",
+    "name4": "ansiyellow",
+}
+_NAME_COLORS = 5
+
+_ARROWS = {Kind.JOIN: "-->", Kind.LEAVE: "<--"}
+
+
+class Marks(NamedTuple):
+    """Characters that not every terminal has."""
+
+    received: str
+    waiting: str
+    between: str
+
+
+FINE, PLAIN = Marks("✓", "…", " · "), Marks("ok", "...", " | ")
+
+
+class Painter:
+    """Paints events and how things stand, for a screen that is `columns()` wide."""
+
+    def __init__(self, prompt: str, place: str, columns: Callable[[], int], marks: Marks = FINE) -> None:
+        self.standing = Standing(0, [], None, [], is_away=False, is_leaving=False)
+        self._prompt = prompt
+        self._place = place
+        self._columns = columns
+        self._marks = marks
+        self._name_width = 0
+
+    def event(self, event: Event, *, is_mention: bool, at: datetime) -> Fragments:
+        """A line for the scrollback."""
+        if event.kind is Kind.MESSAGE:
+            name = "own" if event.own else f"name{zlib.crc32(event.sender.encode()) % _NAME_COLORS}"
+            receipt = [("class:good", f" {self._marks.received}")] if event.own else []
+            text = ("class:mention" if is_mention else "", harmless(event.text))
+            return [*self._head(f"class:{name}", harmless(event.sender), at), text, *receipt, ("", "\n")]
+        if event.kind in _ARROWS:
+            head = self._head("class:faint", _ARROWS[event.kind], at)
+            return [*head, ("class:faint", f"{harmless(event.sender)} {event.text}\n")]
+        return self.note(sentence(event), at, is_trouble=event.kind in TROUBLE)
+
+    def note(self, text: str, at: datetime, *, is_trouble: bool = False) -> Fragments:
+        """Something that is not said by anybody; each of its lines begins as it does in irssi."""
+        style = "class:error" if is_trouble else "class:faint"
+        fragments: Fragments = []
+        for line in text.split("\n"):
+            fragments += [*self._head(style, "-!-", at), (style, f"{harmless(line)}\n")]
+        return fragments
+
+    def prompt(self) -> Fragments:
+        """What stands before the line being typed: above it, the messages that are still unsaid."""
+        width = self._columns() - 1
+        unsaid = self.standing.unsaid
+        rows = [f"{self._marks.waiting} {harmless(text)}" for text in unsaid[:MOST_UNSAID]]
+        if len(unsaid) > MOST_UNSAID:
+            rows.append(tr("and {count} more", count=len(unsaid) - MOST_UNSAID))
+        return [*(("class:faint", f"{cut_to_cells(row, width)}\n") for row in rows), ("", self._prompt)]
+
+    def bar(self, typed: str) -> Fragments:
+        """How things stand, as much of it as there is room for."""
+        standing = self.standing
+        unsaid = tr("unsaid: {count}", count=len(standing.unsaid))
+        # By the first number, what is least important goes first when there is no room.
+        texts = [
+            (1, *self._state()),
+            (3, "class:faint", self._place),
+            (4, "class:faint", _milliseconds(standing.round_trip)),
+            (2, "class:error" if standing.unsaid else "class:faint", unsaid),
+            (5, "class:faint", _advice(typed)),
+        ]
+        shown = [entry for entry in texts if entry[2]]
+        while (
+            len(shown) > 1
+            and cells(self._marks.between.join(text for _, _, text in shown)) >= self._columns()
+        ):
+            shown.remove(max(shown))
+        fragments: Fragments = []
+        for _, style, text in shown:
+            fragments += [("class:faint", self._marks.between if fragments else ""), (style, text)]
+        return fragments
+
+    def _head(self, style: str, name: str, at: datetime) -> Fragments:
+        """The time, and whose line it is, aligned to the right as far as there is room."""
+        is_narrow = self._columns() < NARROW
+        self._name_width = max(self._name_width, min(cells(name), NAME_WIDTH))
+        padding = "" if is_narrow else " " * (self._name_width - cells(name))
+        time = f"{at:%H:%M}" if is_narrow else f"{at:%H:%M:%S}"
+        return [("class:faint", f"{time} {padding}"), (style, name), ("", " ")]
+
+    def _state(self) -> tuple[str, str]:
+        """Whether we are online, and with how many others."""
+        if self.standing.is_leaving:
+            return "", tr("leaving, Ctrl-C drops what is unsaid")
+        if self.standing.is_away:
+            return "class:error", tr("cut off")
+        return "class:faint", tr("online: {count}", count=self.standing.members)
+
+
+def cut_to_cells(text: str, width: int) -> str:
+    """The start of `text` that fits into `width` columns."""
+    text = text[:width]
+    while cells(text) > width:
+        text = text[:-1]
+    return text
+
+
+def _advice(typed: str) -> str:
+    """What to do next."""
+    lines = sum(bool(line.strip()) for line in typed.split("\n"))
+    return tr("Enter says {count} lines", count=lines) if lines > 1 else tr("Tab completes, /help")
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * 1000:.1f} ms"

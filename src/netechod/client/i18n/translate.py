@@ -1,0 +1,28 @@
+"""What people read, in their language: the code holds the English, a table beside it the Chinese.
+
+JSON, exit statuses and whatever goes through a pipe are the same in every language.
+"""
+
+import os
+from collections.abc import Mapping
+
+
+def is_chinese(environment: Mapping[str, str]) -> bool:
+    """Whether the locale is Chinese: the first that is not empty decides (locale(7)), ours before all.
+
+    >>> is_chinese({"LC_ALL": "", "LANG": "zh_CN.UTF-8"})
+    True
+    """
+    for name in ("NETECHO_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := environment.get(name):
+            return value.startswith("zh")
+    return False
+
+
+def tr(text: str, /, **values: object) -> str:
+    """`text`, a literal in English, in the language of the person, with `{fields}` filled in."""
+    if is_chinese(os.environ):
+        from netechod.client.i18n.chinese import TEXTS  # on demand: others need none of it
+
+        text = TEXTS.get(text, text)
+    return text.format(**values)

@@ -1,0 +1,142 @@
+"""What people type and read: prompts and lines, results on stdout made harmless, complaints on stderr."""
+
+import os
+import sys
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import TextIO
+
+from netechod.client.i18n.translate import tr
+from netechod.client.net import ClientError
+from netechod.services.wire import harmless
+
+COLORS = {"error": "1;31", "strong": "1", "faint": "2", "good": "32"}
+"""Select Graphic Rendition (ECMA-48, 8.3.117) of what a text is; no colour says more than its text."""
+
+_color = "auto"  # what --color says: auto, always or never
+
+
+class OutputClosed(Exception):
+    """Whoever read our stdout has left."""
+
+
+def interactive() -> bool:
+    """Whether a person sits at both ends: the only case in which there are prompts."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def lines(prompt: str = "", size: int = -1) -> Iterator[bytes]:
+    """The lines of stdin, each asked for with `prompt`; at the end of input that line is ended too.
+
+    A line of more than `size` bytes comes in pieces.
+    """
+    while True:
+        if prompt:
+            put(prompt)
+        line = sys.stdin.buffer.readline(size)
+        if not line:
+            break
+        yield line
+    if prompt:
+        put("\n")
+
+
+def choose_color(choice: str) -> None:
+    """Have texts painted `always`, `never`, or on terminals that can (`auto`)."""
+    global _color
+    _color = choice
+
+
+def is_smart(stream: TextIO) -> bool:
+    """Whether `stream` is a terminal that moves its cursor and clears lines when told so (ECMA-48)."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
+
+
+def takes_colors(stream: TextIO) -> bool:
+    """Whether texts on `stream` are painted (no-color.org)."""
+    return _color == "always" or (_color == "auto" and not os.environ.get("NO_COLOR") and is_smart(stream))
+
+
+def painted(text: str, kind: str, stream: TextIO) -> str:
+    """`text` in the colour of its kind, if `stream` takes colours."""
+    return f"\x1b[{COLORS[kind]}m{text}\x1b[m" if takes_colors(stream) else text
+
+
+def put(text: str) -> None:
+    """Write text to stdout at once, in the encoding of the locale."""
+    put_bytes(text.encode(sys.stdout.encoding, "backslashreplace"))
+
+
+def put_bytes(data: bytes) -> None:
+    """Write bytes to stdout at once; a reader who left is not an error, a full disk is."""
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # What stays in the buffer would fail again when the interpreter flushes it at exit.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+        if isinstance(error, BrokenPipeError):
+            raise OutputClosed from None
+        raise ClientError(tr("cannot write the output: {reason}", reason=error.strerror)) from None
+
+
+def complain(message: str, hint: str = "") -> None:
+    """Say on stderr, if there is one, what went wrong, and what to try."""
+    if sys.stderr is None:
+        return
+    error = painted(tr("error:"), "error", sys.stderr)
+    sys.stderr.write(f"netecho: {error} {harmless(message)}\n")
+    sys.stderr.flush()
+    if hint:
+        suggest(hint)
+
+
+def suggest(hint: str) -> None:
+    """Say on stderr, if there is one, what to try."""
+    if sys.stderr is not None:
+        sys.stderr.write(tr("hint: {hint}", hint=hint) + "\n")
+        sys.stderr.flush()
+
+
+def decoded(payload: bytes) -> str:
+    """The text of `payload`, whatever is not UTF-8 spelled out."""
+    return payload.decode(errors="backslashreplace")
+
+
+def shown(payload: bytes) -> str:
+    """What came from the network as one line that is safe on a terminal."""
+    return harmless(decoded(payload))
+
+
+def shown_lines(text: str) -> str:
+    """`text` made safe for a terminal, the ends of its lines kept."""
+    return "\n".join(map(harmless, text.split("\n")))
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal `text` takes: wide characters take two (UAX #11), combining none."""
+    return len(text) if text.isascii() else sum(map(_cells_of, text))
+
+
+def _cells_of(char: str) -> int:
+    if unicodedata.category(char) in ("Mn", "Me", "Cf"):  # marks, and what joins or directs others
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def padded(text: str, width: int) -> str:
+    """`text` and the spaces that fill it up to `width` columns."""
+    return text + " " * (width - cells(text))
+
+
+def put_json(record: Mapping[str, object]) -> None:
+    """Write `record` as one line of JSON, which is UTF-8 in every locale (RFC 8259, 8.1).
+
+    It is readable as long as that is safe, and all escapes where a terminal would obey a character.
+    """
+    import json  # on demand: few runs need it, and every run would pay for it
+
+    text = json.dumps(record, ensure_ascii=False)
+    put_bytes((text if harmless(text) == text else json.dumps(record)).encode() + b"\n")
