@@ -24,7 +24,7 @@ from support.fake_servers import (
 from support.netecho import COMMAND, Terminal, environment, netecho, outcome, unread
 
 from netechod.client.echo import Comparison, Output, Stream
-from netechod.client.net import ClientError
+from netechod.client.errors import ClientError
 from netechod.services.wire import MAX_DATAGRAM
 
 Handler = Callable[[socket.socket], None]

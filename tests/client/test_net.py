@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fake_servers import Address, FakeUdpServer, Replies, echo_datagram, silence, unused_udp_port
 
-from netechod.client.net import ClientError, Server, Target, split_address
+from netechod.client.errors import ClientError
+from netechod.client.net import Server, Target, split_address
 
 IMPATIENT = 0.05
 

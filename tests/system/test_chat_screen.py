@@ -13,7 +13,7 @@ from support.netecho import COMMAND, environment, netecho
 from support.relay import Relay
 from support.tmux import Tmux
 
-from netechod.client.terminal.output import cells
+from netechod.client.terminal.text import cells
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 

@@ -10,7 +10,7 @@ from support.daemon import Daemon
 from support.netecho import COMMAND
 from support.tmux import Tmux
 
-from netechod.client.terminal.output import cells
+from netechod.client.terminal.text import cells
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 

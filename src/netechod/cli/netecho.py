@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from netechod.cli.netecho_commands import define_chat, define_dict, define_echo, define_run
 from netechod.cli.netecho_parser import DICTIONARY_PORT, ClientParser
 from netechod.cli.netecho_ping import define_ping
+from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import is_chinese, tr
-from netechod.client.net import ClientError
 from netechod.client.terminal.output import OutputClosed, choose_color, complain
 
 INTERRUPTED_STATUS = 130  # what a shell reports of a program that SIGINT ended: 128 + 2

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from netechod.cli.parser import Parser, seconds
 from netechod.client.i18n.translate import tr
 from netechod.client.net import ANY_FAMILY, IPV4, IPV6, Target, split_address
-from netechod.client.terminal.output import cells, padded
+from netechod.client.terminal.text import cells, padded
 
 DICTIONARY_PORT = 8081
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from netechod.cli.config_options import add_configuration
 from netechod.cli.parser import Parser, failed, say, seconds
-from netechod.client.net import ClientError
+from netechod.client.errors import ClientError
 from netechod.client.operator import commands as operator
 from netechod.client.operator.control import Target
 from netechod.client.terminal.output import OutputClosed, put

@@ -6,9 +6,11 @@ import select
 import socket
 import sys
 
+from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import tr
-from netechod.client.net import ClientError, Server, Target, trust_hint
-from netechod.client.terminal.output import decoded, interactive, lines, put, put_bytes, shown, shown_lines
+from netechod.client.net import Server, Target, trust_hint
+from netechod.client.terminal.output import interactive, lines, put, put_bytes
+from netechod.client.terminal.text import decoded, shown, shown_lines
 from netechod.services.wire import MAX_DATAGRAM
 
 CHUNK = 64 * 1024  # bytes moved at a time: what a pipe holds (pipe(7))

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import tr
-from netechod.errors import NetechodError
 
 ANY_FAMILY, IPV4, IPV6 = socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6
 RECEIVE_SIZE = 65536  # bytes asked of one receive: more than any datagram holds
@@ -15,14 +15,6 @@ RECEIVE_SIZE = 65536  # bytes asked of one receive: more than any datagram holds
 Address: TypeAlias = tuple[socket.AddressFamily, Any]  # the family, and what connect() takes of it
 
 _Result = TypeVar("_Result")
-
-
-class ClientError(NetechodError):
-    """What the person at the client can act on: a sentence, and the next thing to try."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
 
 
 class Target(NamedTuple):

@@ -14,9 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import tr
-from netechod.client.net import RECEIVE_SIZE, ClientError, Server, Target
-from netechod.client.terminal.output import cells, complain, decoded, padded, put, put_bytes, put_json
+from netechod.client.net import RECEIVE_SIZE, Server, Target
+from netechod.client.terminal.output import complain, put, put_bytes, put_json
+from netechod.client.terminal.text import cells, decoded, padded
 from netechod.key_file import KeyFileError, read_keys
 from netechod.services.signing import (
     BUSY,

@@ -7,7 +7,8 @@ import pytest
 from support.fake_servers import Address, FakeUdpServer, Replies, echo_datagram
 
 from netechod.client.dictionary.lookups import LINGER, WINDOW, Dictionary, Lookups, Result, query_of
-from netechod.client.net import ClientError, Target
+from netechod.client.errors import ClientError
+from netechod.client.net import Target
 from netechod.client.terminal.input import Input
 from netechod.services.wire import MAX_DATAGRAM, text_of
 

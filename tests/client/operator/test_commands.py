@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import pytest
 
-from netechod.client.net import ClientError
+from netechod.client.errors import ClientError
 from netechod.client.operator import commands
 from netechod.client.operator.control import NotRunningError, RefusedError, Target
 

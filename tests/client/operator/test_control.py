@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from netechod.client.net import ClientError
+from netechod.client.errors import ClientError
 from netechod.client.operator.control import NotRunningError, RefusedError, Target, ask, dump
 
 OK = b'{"ok": true, "result": null}\n'

@@ -20,7 +20,7 @@ from netechod.client.operator.screens import (
     status_lines,
     table,
 )
-from netechod.client.terminal.output import cells
+from netechod.client.terminal.text import cells
 
 NOON = datetime(2026, 3, 4, 12, 0, 0).timestamp()  # of the local time, which is what is shown
 UDP = {"received": 1234567, "sent": 7, "receive_errors": 0, "send_errors": 0, "overflowed": 0}

@@ -9,7 +9,7 @@ import pytest
 
 from netechod.client.ping.report import About, Circumstances, Samples, histogram, ms, record, summary, wrapped
 from netechod.client.ping.tally import Tally
-from netechod.client.terminal.output import cells
+from netechod.client.terminal.text import cells
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "json" / "ping.schema.json").read_text("utf-8"))
 ABOUT = About("example.test", "192.0.2.10", 8080, "udp", 56, 0.5)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netechod.client.terminal.output import cells, padded, put_json, shown, shown_lines
+from netechod.client.terminal.output import put_json
+from netechod.client.terminal.text import cells, padded, shown, shown_lines
 from netechod.services.wire import harmless
 
 

@@ -18,7 +18,8 @@ from netechod.client.chat.events import ENQUIRY, Kind, event_of
 from netechod.client.chat.protocol import Member
 from netechod.client.chat.states import State
 from netechod.client.dictionary.lookups import QUERY_SIZE, query_of
-from netechod.client.net import ClientError, split_address
+from netechod.client.errors import ClientError
+from netechod.client.net import split_address
 from netechod.client.operator.control import ask, dump
 from netechod.process.config_values import Address
 from netechod.services.wire import NOT_ONLINE, text_of

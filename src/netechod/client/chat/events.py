@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from netechod.client.terminal.output import decoded
+from netechod.client.terminal.text import decoded
 from netechod.services.wire import NOT_ONLINE, REFUSED, flaw_of, text_of
 
 ENQUIRY = b"\x05"

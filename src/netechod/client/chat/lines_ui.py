@@ -6,12 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from netechod.client.chat.conversation import Standing
 from netechod.client.chat.events import Event, Kind
 from netechod.client.chat.sentences import TROUBLE, sentence
+from netechod.client.chat.ui import Standing
 from netechod.client.i18n.translate import tr
 from netechod.client.terminal.input import Input
-from netechod.client.terminal.output import cells, complain, painted, put, put_json
+from netechod.client.terminal.output import complain, painted, put, put_json
+from netechod.client.terminal.text import cells
 from netechod.services.wire import harmless
 
 AHEAD = 1024 * 1024  # bytes of input that may wait to be said

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from netechod.client.chat.events import ENQUIRY, PUT_OFFLINE, SILENT, UNKNOWN, Event, Kind, event_of
 from netechod.client.chat.states import FIRST_PAUSE, Absence, Lease, OwnName, Request, State
-from netechod.client.terminal.output import decoded
+from netechod.client.terminal.text import decoded
 from netechod.services.wire import OFFLINE, ONLINE
 
 FAREWELLS = 4  # tries to say `offline`, within the time that one answer may take

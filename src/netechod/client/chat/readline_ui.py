@@ -15,10 +15,10 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from netechod.client.chat.conversation import Standing
 from netechod.client.chat.lines_ui import LineForm
 from netechod.client.chat.slash_commands import completions
-from netechod.client.net import ClientError
+from netechod.client.chat.ui import Standing
+from netechod.client.errors import ClientError
 from netechod.client.terminal.output import OutputClosed, put
 
 _ERASE_LINE = "\r\x1b[K"  # ECMA-48, 8.3.41

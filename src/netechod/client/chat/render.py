@@ -8,11 +8,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
-from netechod.client.chat.conversation import Standing
 from netechod.client.chat.events import Event, Kind
 from netechod.client.chat.sentences import TROUBLE, sentence
+from netechod.client.chat.ui import Standing
 from netechod.client.i18n.translate import tr
-from netechod.client.terminal.output import cells
+from netechod.client.terminal.text import cells
 from netechod.services.wire import harmless
 
 Fragments: TypeAlias = list[tuple[str, str]]

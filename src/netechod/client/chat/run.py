@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from netechod.client.chat.conversation import Conversation, Form
+from netechod.client.chat.conversation import Conversation
 from netechod.client.chat.lines_ui import JsonForm, LineForm
 from netechod.client.chat.roster import Mentions
 from netechod.client.chat.transport import Presence
+from netechod.client.chat.ui import Form
 from netechod.client.i18n.translate import tr
 from netechod.client.net import Server, Target
 from netechod.client.terminal.output import interactive, is_smart, takes_colors

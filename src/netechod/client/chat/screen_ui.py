@@ -25,10 +25,10 @@ from prompt_toolkit.renderer import CPR_Support, print_formatted_text
 from prompt_toolkit.shortcuts import CompleteStyle
 from prompt_toolkit.styles import Style
 
-from netechod.client.chat.conversation import Standing
 from netechod.client.chat.events import Event
 from netechod.client.chat.render import FINE, PLAIN, STYLES, Fragments, Marks, Painter
 from netechod.client.chat.slash_commands import completions
+from netechod.client.chat.ui import Standing
 from netechod.client.terminal.output import OutputClosed
 
 TAB = 4  # columns that a tab in a paste becomes: the room takes no control characters

@@ -12,9 +12,10 @@ from typing import Protocol
 from netechod.client.chat.events import Event
 from netechod.client.chat.protocol import Member
 from netechod.client.chat.roster import Roster
+from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import tr
-from netechod.client.net import ClientError, Target
-from netechod.client.terminal.output import cells, padded
+from netechod.client.net import Target
+from netechod.client.terminal.text import cells, padded
 
 NAMES = ("dict", "help", "ping", "quit", "who")
 

@@ -11,7 +11,8 @@ from netechod.client import kernel
 from netechod.client.chat.events import Event, Kind
 from netechod.client.chat.protocol import Member
 from netechod.client.chat.states import OwnName, State
-from netechod.client.net import RECEIVE_SIZE, ClientError, Target
+from netechod.client.errors import ClientError
+from netechod.client.net import RECEIVE_SIZE, Target
 from netechod.services.wire import OFFLINE, display_name
 
 BATCH = 64  # datagrams taken before others get their turn

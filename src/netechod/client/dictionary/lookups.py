@@ -16,10 +16,11 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import tr
-from netechod.client.net import RECEIVE_SIZE, ClientError, Server, Target
+from netechod.client.net import RECEIVE_SIZE, Server, Target
 from netechod.client.terminal.input import Input
-from netechod.client.terminal.output import decoded
+from netechod.client.terminal.text import decoded
 from netechod.services.wire import MAX_DATAGRAM, MISS, text_of
 
 QUERY_SIZE = 400

@@ -7,20 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 
 from netechod.client.dictionary.lookups import Dictionary, Lookups, Result
+from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import tr
-from netechod.client.net import ClientError, Target
+from netechod.client.net import Target
 from netechod.client.terminal.input import Input
-from netechod.client.terminal.output import (
-    cells,
-    complain,
-    interactive,
-    is_smart,
-    padded,
-    painted,
-    put,
-    put_json,
-    shown,
-)
+from netechod.client.terminal.output import complain, interactive, is_smart, painted, put, put_json
+from netechod.client.terminal.text import cells, padded, shown
 from netechod.services.wire import MISS, harmless
 
 GAP = 2  # columns between a word and its meaning on a terminal

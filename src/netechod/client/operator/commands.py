@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from netechod.client.net import ClientError
+from netechod.client.errors import ClientError
 from netechod.client.operator.control import NotRunningError, Target
 from netechod.client.operator.screens import diff_lines, member_lines, reload_lines, status_lines
 from netechod.client.terminal.output import put, put_bytes, put_json

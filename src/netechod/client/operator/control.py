@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from netechod.client.net import ClientError
+from netechod.client.errors import ClientError
 
 TIMEOUT = 10.0  # seconds that an answer, and each further part of it, may take
 BLOCK = 64 * 1024  # bytes of lines that are read at once

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from netechod.client.terminal.output import cells, padded
+from netechod.client.terminal.text import cells, padded
 
 
 def status_lines(status: Mapping[str, Any]) -> Iterator[str]:

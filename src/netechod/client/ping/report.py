@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from netechod.client.i18n.translate import tr
 from netechod.client.ping.tally import Event, Kind, Tally
-from netechod.client.terminal.output import cells, padded
+from netechod.client.terminal.text import cells, padded
 
 SCHEMA = "netecho.ping/1"
 SAMPLES = 1_000_000  # probes whose times are in a record at most: the last ones

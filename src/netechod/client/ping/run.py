@@ -6,8 +6,9 @@ import time
 from contextlib import closing
 from typing import NamedTuple
 
+from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import tr
-from netechod.client.net import ClientError, Server, Target, trust_hint
+from netechod.client.net import Server, Target, trust_hint
 from netechod.client.ping.attention import Attention
 from netechod.client.ping.links import Connection, Datagrams, Link
 from netechod.client.ping.prober import Plan, Prober

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from netechod.client.i18n.translate import tr
 from netechod.client.ping.report import About, Circumstances, Samples, histogram, ms, record, summary, wrapped
 from netechod.client.ping.tally import Event, Kind, Tally
-from netechod.client.terminal.output import cells, painted, put, put_json
+from netechod.client.terminal.output import painted, put, put_json
+from netechod.client.terminal.text import cells
 from netechod.services.wire import harmless
 
 REDRAW = 0.05  # seconds between two drawings of the living line at least: no eye reads faster
