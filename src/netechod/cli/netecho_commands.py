@@ -104,8 +104,8 @@ def _chat(arguments: argparse.Namespace) -> int:
         choose_color("never")
     target = target_of(arguments)
     host, port = arguments.dictionary or (target.host, DICTIONARY_PORT)
-    manner = run.Manner(as_json=arguments.json, is_plain=arguments.plain, mentions=arguments.mention)
-    return run.run(target, target._replace(host=host, port=port), manner)
+    options = run.ChatOptions(as_json=arguments.json, is_plain=arguments.plain, mentions=arguments.mention)
+    return run.run(target, target._replace(host=host, port=port), options)
 
 
 def define_run(command: ClientParser) -> None:

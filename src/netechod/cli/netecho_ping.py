@@ -91,10 +91,10 @@ def _ping(arguments: argparse.Namespace) -> int:
     target = target_of(arguments)
     every = arguments.interval or (SWEEP_INTERVAL if arguments.sweep else 1.0)
     plan = Plan(arguments.size or USUAL_SIZE, every, arguments.count, arguments.deadline)
-    manner = run.Manner(arguments.form, arguments.histogram, arguments.ascii)
+    output = run.OutputOptions(arguments.form, arguments.histogram, arguments.ascii)
     if arguments.sweep:
-        return run.run_sweep(target, arguments.sweep, plan, manner, udp=arguments.udp)
-    return run.run(target, plan, manner, udp=arguments.udp)
+        return run.run_sweep(target, arguments.sweep, plan, output, udp=arguments.udp)
+    return run.run(target, plan, output, udp=arguments.udp)
 
 
 # argparse shows the names of these: "invalid number value: 'x'".

@@ -41,7 +41,7 @@ class Report(NamedTuple):
 
     payload: bytes  # as much of it as came back with the report
     reason: str
-    witness: str  # the address of who reports it; empty for the kernel itself
+    reporter: str  # the address of who reports it; empty for the kernel itself
     mtu: int  # bytes that a packet may have, if it was too long; 0 if that was not told
 
 
@@ -105,9 +105,9 @@ def reports(sock: socket.socket) -> Iterator[Report]:
 
 def _report(payload: bytes, content: bytes) -> Report:
     number, origin, _, _, _, info, _ = _ERROR.unpack_from(content)
-    witness = "" if origin == _ORIGIN_LOCAL else _address(content[_ERROR.size :])
+    reporter = "" if origin == _ORIGIN_LOCAL else _address(content[_ERROR.size :])
     mtu = info if number == errno.EMSGSIZE else 0
-    return Report(payload, reason_of(OSError(number, os.strerror(number))), witness, mtu)
+    return Report(payload, reason_of(OSError(number, os.strerror(number))), reporter, mtu)
 
 
 def _address(sockaddr: bytes) -> str:

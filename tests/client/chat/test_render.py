@@ -6,7 +6,7 @@ import pytest
 
 from netechod.client.chat.events import PUT_OFFLINE, SILENT, UNKNOWN, Event, Kind
 from netechod.client.chat.render import PLAIN, STYLES, Fragments, Painter, cut_to_cells
-from netechod.client.chat.ui import Standing
+from netechod.client.chat.ui import ChatStatus
 from netechod.client.terminal.text import cells
 
 AT = datetime(2026, 11, 25, 20, 14, 1)
@@ -20,8 +20,8 @@ def english(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def painter(columns: int = 80, **how: object) -> Painter:
     it = Painter("say> ", "192.0.2.7:8082", lambda: columns)
-    standing = Standing(2, [ANN], 0.0004, [], is_away=False, is_leaving=False)
-    it.standing = standing._replace(**how)  # type: ignore[arg-type]
+    status = ChatStatus(2, [ANN], 0.0004, [], is_away=False, is_leaving=False)
+    it.status = status._replace(**how)  # type: ignore[arg-type]
     return it
 
 
@@ -122,7 +122,7 @@ def test_the_bar_tells_what_matters_now() -> None:
 
 def test_a_terminal_with_few_characters_gets_others() -> None:
     it = Painter("say> ", "h:1", lambda: 80, PLAIN)
-    it.standing = Standing(1, [], None, ["a"], is_away=False, is_leaving=False)
+    it.status = ChatStatus(1, [], None, ["a"], is_away=False, is_leaving=False)
     texts = [line(it, Event(Kind.MESSAGE, ME, "hi", own=True)), plain(it.prompt()), plain(it.bar(""))]
     assert all(text.isascii() for text in texts)
 

@@ -7,13 +7,13 @@ from typing import Any
 import jsonschema
 import pytest
 
-from netechod.client.ping.report import About, Circumstances, Samples, histogram, ms, record, summary, wrapped
+from netechod.client.ping.report import About, RunInfo, Samples, histogram, ms, record, summary, wrapped
 from netechod.client.ping.tally import Tally
 from netechod.client.terminal.text import cells
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "json" / "ping.schema.json").read_text("utf-8"))
 ABOUT = About("example.test", "192.0.2.10", 8080, "udp", 56, 0.5)
-AROUND = Circumstances(3.0004, "kernel", None, 2)
+AROUND = RunInfo(3.0004, "kernel", None, 2)
 
 GOLDEN: dict[str, Any] = {
     "schema": "netecho.ping/1",
@@ -97,7 +97,7 @@ def test_the_record_is_golden(run: tuple[Tally, Samples]) -> None:
 
 
 def test_a_record_of_nothing_fits_the_schema_too() -> None:
-    made = record(ABOUT, Tally(2.0), Circumstances(0.0, None, None, 0), None)
+    made = record(ABOUT, Tally(2.0), RunInfo(0.0, None, None, 0), None)
     assert (made["rtt_ms"], made["clock"], made["histogram"], made["loss_percent"]) == (None, None, [], 0.0)
     assert "samples_ms" not in made
     validate(made, "record")
@@ -159,8 +159,8 @@ def test_the_summary_says_it_all_in_both_languages(
     ],
 )
 def test_it_is_said_whose_clock_it_is(clock: str, text: str, run: tuple[Tally, Samples]) -> None:
-    around = AROUND._replace(clock=clock, connect_seconds=0.0042)
-    assert [*summary(ABOUT, run[0], around, 0)][-1] == f"{text}; connected in 4.20 ms"
+    info = AROUND._replace(clock=clock, connect_seconds=0.0042)
+    assert [*summary(ABOUT, run[0], info, 0)][-1] == f"{text}; connected in 4.20 ms"
 
 
 def test_an_ipv6_server_stands_in_brackets() -> None:

@@ -10,8 +10,8 @@ from netechod.client.chat.events import Event, Kind
 from netechod.client.chat.roster import Mentions, Roster
 from netechod.client.chat.slash_commands import Commands
 from netechod.client.chat.states import State
-from netechod.client.chat.transport import Presence
-from netechod.client.chat.ui import Form, Standing
+from netechod.client.chat.transport import ChatSocket
+from netechod.client.chat.ui import ChatStatus, UserInterface
 from netechod.client.i18n.translate import tr
 from netechod.client.net import Target
 from netechod.client.terminal.text import decoded
@@ -26,37 +26,39 @@ INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Conversation:
     """Says what the form's lines hold and shows what is heard, until the farewell."""
 
-    def __init__(self, presence: Presence, form: Form, mentions: Mentions, dictionary: Target) -> None:
+    def __init__(
+        self, chat_socket: ChatSocket, ui: UserInterface, mentions: Mentions, dictionary: Target
+    ) -> None:
         self.failures = 0  # messages that did not get through
-        self._presence = presence
-        self._member = member = presence.member
-        self._form = form
+        self._socket = chat_socket
+        self._member = member = chat_socket.member
+        self._ui = ui
         self._mentions = mentions
         self._roster = Roster()
-        self._commands = Commands(member, self._roster, form, dictionary, self._wake)
+        self._commands = Commands(member, self._roster, ui, dictionary, self._wake)
         self._bell = asyncio.Event()
         self._interruptions = 0
 
     async def talk(self) -> None:
         """Begin with what was heard in coming online, and go on until we are offline."""
         loop = asyncio.get_running_loop()
-        loop.add_reader(self._presence.sock, self._wake)
+        loop.add_reader(self._socket.sock, self._wake)
         for number in INTERRUPTIONS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) has it
                 loop.add_signal_handler(number, self._interrupt)
-        self._form.open(self._wake, self._interrupt)
+        self._ui.open(self._wake, self._interrupt)
         try:
-            self._note(self._presence.heard)
+            self._note(self._socket.heard)
             while self._member.state is not State.GONE:
                 self._take_lines()
-                self._note(self._presence.send())
-                self._form.refresh(self._standing())
+                self._note(self._socket.send())
+                self._ui.refresh(self._status())
                 await self._news()
-                self._note(self._presence.receive())
-                self._note(self._presence.look_at_clock())
+                self._note(self._socket.receive())
+                self._note(self._socket.look_at_clock())
             self._report_unsaid()
         finally:
-            await self._form.close()
+            await self._ui.close()
 
     def _wake(self) -> None:
         """Have a look at everything."""
@@ -78,20 +80,20 @@ class Conversation:
 
     def _take_lines(self) -> None:
         """Take all lines of a person; of a script the next one when the last one is through."""
-        if self._form.ended:
+        if self._ui.ended:
             self._member.hurry(time.monotonic())
-        while not self._member.is_leaving and (self._form.is_person or not self._member.unsaid):
-            line = self._form.next_line()
+        while not self._member.is_leaving and (self._ui.is_person or not self._member.unsaid):
+            line = self._ui.next_line()
             if line is not None:
                 self._take(line)
-            elif self._form.ended:
+            elif self._ui.ended:
                 self._member.leave(time.monotonic())
             else:
                 return
 
     def _take(self, line: bytes) -> None:
         """Do what a line says. Several lines at once are a paste, and no commands."""
-        if self._form.is_person and line.startswith(b"/") and b"\n" not in line:
+        if self._ui.is_person and line.startswith(b"/") and b"\n" not in line:
             if not line.startswith(b"//"):
                 self._note(self._commands.run(decoded(line)))
                 return
@@ -113,17 +115,17 @@ class Conversation:
         for event in events:
             self._roster.note(event, time.monotonic())
             self.failures += event.kind in (Kind.REFUSED, Kind.UNSENT, Kind.LOST)
-            self._form.show(event, is_mention=self._mentions.is_mention(event, self._member.name))
+            self._ui.show(event, is_mention=self._mentions.is_mention(event, self._member.name))
 
     def _report_unsaid(self) -> None:
         """At the end, name what is not said: nothing gets lost in silence."""
         self._note(Event(Kind.LOST, self._member.name, decoded(text)) for text in self._member.unsaid)
-        if count := sum(1 for _ in iter(self._form.next_line, None)):
+        if count := sum(1 for _ in iter(self._ui.next_line, None)):
             self.failures += 1
-            self._form.complain(tr("lines that were not said any more: {count}", count=count))
+            self._ui.complain(tr("lines that were not said any more: {count}", count=count))
 
-    def _standing(self) -> Standing:
-        return Standing(
+    def _status(self) -> ChatStatus:
+        return ChatStatus(
             members=len(self._roster),
             others=[name for name in self._roster.names() if name != self._member.name],
             round_trip=self._member.round_trip,

@@ -8,7 +8,7 @@ from functools import partial
 
 from netechod.client.chat.events import Event, Kind
 from netechod.client.chat.sentences import TROUBLE, sentence
-from netechod.client.chat.ui import Standing
+from netechod.client.chat.ui import ChatStatus
 from netechod.client.i18n.translate import tr
 from netechod.client.terminal.input import Input
 from netechod.client.terminal.output import complain, painted, put, put_json
@@ -20,7 +20,7 @@ AHEAD = 1024 * 1024  # bytes of input that may wait to be said
 _ARROWS = {Kind.JOIN: "-->", Kind.LEAVE: "<--"}
 
 
-class LineForm:
+class LineUI:
     """Lines on stdin, lines on stdout, trouble on stderr; and, if there is a person, a prompt."""
 
     def __init__(self, prompt: str = "") -> None:
@@ -95,9 +95,9 @@ class LineForm:
         """On stderr."""
         self._display(partial(complain, message, hint))
 
-    def refresh(self, standing: Standing) -> None:
+    def refresh(self, status: ChatStatus) -> None:
         """Ask for a line when the last one is through, or will not be soon."""
-        is_busy = standing.is_leaving or (standing.unsaid and not standing.is_away)
+        is_busy = status.is_leaving or (status.unsaid and not status.is_away)
         if self.is_person and not self._is_prompting and not is_busy:
             put(self._prompt)
             self._is_prompting = True
@@ -118,7 +118,7 @@ class LineForm:
             self._is_prompting = False
 
 
-class JsonForm(LineForm):
+class JsonUI(LineUI):
     """Lines on stdin, and every event as an object of JSON on stdout: docs/json/chat.schema.json."""
 
     def show(self, event: Event, *, is_mention: bool) -> None:

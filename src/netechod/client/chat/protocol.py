@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import replace
 
 from netechod.client.chat.events import ENQUIRY, PUT_OFFLINE, SILENT, UNKNOWN, Event, Kind, event_of
-from netechod.client.chat.states import FIRST_PAUSE, Absence, Lease, OwnName, Request, State
+from netechod.client.chat.states import FIRST_PAUSE, KeepAlive, Outage, OwnName, Request, State
 from netechod.client.terminal.text import decoded
 from netechod.services.wire import OFFLINE, ONLINE
 
@@ -37,11 +37,11 @@ class Member:
         self._is_to_leave = False
         self._enquires = True  # until a room passes the enquiry on, as the tutorials' rooms do
         self._is_asked = False  # somebody waits for the answer to the enquiry
-        self._lease = Lease()
+        self._keep_alive = KeepAlive()
         self._inside_since = self._next_enquiry = now
         self._queue: deque[bytes] = deque()  # to be said; in state SAYING the first is under way
         self._outgoing: list[bytes] = []
-        self._absence = Absence(SILENT, now, now, retries, FIRST_PAUSE)
+        self._outage = Outage(SILENT, now, now, retries, FIRST_PAUSE)
         self._request = self._asked(ONLINE, now)
 
     @property
@@ -64,7 +64,7 @@ class Member:
         """When `deadline_reached` is to be called."""
         if self.state is State.READY:
             return self._next_enquiry
-        return (self._absence if self.state is State.AWAY else self._request).deadline
+        return (self._outage if self.state is State.AWAY else self._request).deadline
 
     def take_outgoing(self) -> list[bytes]:
         """The datagrams to send now, in order."""
@@ -84,7 +84,7 @@ class Member:
     def enquire(self, now: float) -> list[Event]:
         """Ask the room whether it is there; an event will tell, or tells already."""
         if self.state is State.AWAY:
-            return [Event(Kind.AWAY, text=self._absence.why)]
+            return [Event(Kind.AWAY, text=self._outage.why)]
         self._is_asked = True
         if ENQUIRY not in self._queue:
             self._queue.append(ENQUIRY)
@@ -94,8 +94,8 @@ class Member:
     def hurry(self, now: float) -> None:
         """Be patient no more: nobody waits for the room to come back."""
         if self._is_patient and self.state is State.AWAY:
-            self._absence.tries_left = self._retries
-            self._absence.deadline = now
+            self._outage.tries_left = self._retries
+            self._outage.deadline = now
         self._is_patient = False
 
     def leave(self, now: float, *, at_once: bool = False) -> None:
@@ -129,7 +129,7 @@ class Member:
         if self.state is State.LEAVING:
             self.state = State.GONE
         elif self.state is State.AWAY:
-            return self._absence.explained(why)
+            return self._outage.explained(why)
         elif self.state in (State.READY, State.SAYING):
             return self._lose_the_room(why, now)
         return []
@@ -167,14 +167,14 @@ class Member:
     def _heard_outside(self, event: Event, now: float) -> list[Event]:
         """Come in by any line or answer, because only members get those."""
         if event.kind is Kind.REFUSED and self.state is State.AWAY:
-            return self._absence.explained(event.text)
+            return self._outage.explained(event.text)
         if event.kind in (Kind.REFUSED, Kind.NOTICE):
             return [event]
         if event.kind is Kind.STRANGER or (event.own and event.kind is Kind.LEAVE):
             return []
         told = [] if event.kind is Kind.ANSWER else [event]
         if self.state is State.AWAY:
-            told.append(Event(Kind.BACK, seconds=now - self._absence.since))
+            told.append(Event(Kind.BACK, seconds=now - self._outage.since))
         else:
             self.round_trip = self._request.took(now)
         self._inside_since = now
@@ -202,7 +202,7 @@ class Member:
     def _be_put_offline(self, now: float) -> list[Event]:
         silence = now - self._request.since
         if silence > self._timeout:  # no late answer
-            self._lease.shorten(silence)
+            self._keep_alive.shorten(silence)
         return self._lose_the_room(PUT_OFFLINE, now)
 
     def _heard_answer(self, event: Event, now: float) -> list[Event]:
@@ -226,7 +226,7 @@ class Member:
         elif self.state is State.READY and self._is_to_leave:
             self._take_leave(now)
         else:
-            self._next_enquiry = now + self._lease.interval
+            self._next_enquiry = now + self._keep_alive.interval
 
     def _asked(self, text: bytes, now: float) -> Request:
         """Send something that will be answered."""
@@ -275,7 +275,7 @@ class Member:
         """Be offline against our will, and try to return: at once if the room told us, and is not fickle."""
         is_told = why in (UNKNOWN, PUT_OFFLINE) and now - self._inside_since > FIRST_PAUSE
         pause = min(FIRST_PAUSE, self._timeout)
-        self._absence = Absence(why, now, now if is_told else now + pause, self._retries, pause)
+        self._outage = Outage(why, now, now if is_told else now + pause, self._retries, pause)
         self.state = State.AWAY
         self.own_name.forget()
         self._queue = deque(self.unsaid)
@@ -284,10 +284,10 @@ class Member:
 
     def _try_to_return(self, now: float) -> list[Event]:
         """Ask to come in. A room that still has us does not say so, but answers the enquiry."""
-        if self._queue and not self._is_patient and not self._absence.tries_left:
+        if self._queue and not self._is_patient and not self._outage.tries_left:
             return [self._lose_message(now)]
         self._outgoing += [ONLINE, ENQUIRY]
-        self._absence.wait(now)
+        self._outage.wait(now)
         return []
 
     def _take_leave(self, now: float) -> None:

@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from netechod.client.chat.lines_ui import LineForm
+from netechod.client.chat.lines_ui import LineUI
 from netechod.client.chat.slash_commands import completions
-from netechod.client.chat.ui import Standing
+from netechod.client.chat.ui import ChatStatus
 from netechod.client.errors import ClientError
 from netechod.client.terminal.output import OutputClosed, put
 
@@ -29,8 +29,8 @@ except (AttributeError, OSError) as error:  # a readline that is built in, witho
     raise ImportError("no rl_forced_update_display") from error
 
 
-class ReadlineForm(LineForm):
-    """Lines with editing, history and completion; otherwise as `LineForm`."""
+class ReadlineUI(LineUI):
+    """Lines with editing, history and completion; otherwise as `LineUI`."""
 
     def __init__(self, prompt: str) -> None:
         super().__init__(prompt)
@@ -64,9 +64,9 @@ class ReadlineForm(LineForm):
         """The next line."""
         return self._lines.popleft() if self._lines else None
 
-    def refresh(self, standing: Standing) -> None:
+    def refresh(self, status: ChatStatus) -> None:
         """Know whose names can be completed."""
-        self._names = standing.others
+        self._names = status.others
 
     async def close(self) -> None:
         """Leave readline to its keys, and the terminal as it was."""

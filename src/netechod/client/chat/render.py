@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from netechod.client.chat.events import Event, Kind
 from netechod.client.chat.sentences import TROUBLE, sentence
-from netechod.client.chat.ui import Standing
+from netechod.client.chat.ui import ChatStatus
 from netechod.client.i18n.translate import tr
 from netechod.client.terminal.text import cells
 from netechod.services.wire import harmless
@@ -53,7 +53,7 @@ class Painter:
     """Paints events and how things stand, for a screen that is `columns()` wide."""
 
     def __init__(self, prompt: str, place: str, columns: Callable[[], int], marks: Marks = FINE) -> None:
-        self.standing = Standing(0, [], None, [], is_away=False, is_leaving=False)
+        self.status = ChatStatus(0, [], None, [], is_away=False, is_leaving=False)
         self._prompt = prompt
         self._place = place
         self._columns = columns
@@ -83,7 +83,7 @@ class Painter:
     def prompt(self) -> Fragments:
         """What stands before the line being typed: above it, the messages that are still unsaid."""
         width = self._columns() - 1
-        unsaid = self.standing.unsaid
+        unsaid = self.status.unsaid
         rows = [f"{self._marks.waiting} {harmless(text)}" for text in unsaid[:MOST_UNSAID]]
         if len(unsaid) > MOST_UNSAID:
             rows.append(tr("and {count} more", count=len(unsaid) - MOST_UNSAID))
@@ -91,14 +91,14 @@ class Painter:
 
     def bar(self, typed: str) -> Fragments:
         """How things stand, as much of it as there is room for."""
-        standing = self.standing
-        unsaid = tr("unsaid: {count}", count=len(standing.unsaid))
+        status = self.status
+        unsaid = tr("unsaid: {count}", count=len(status.unsaid))
         # By the first number, what is least important goes first when there is no room.
         texts = [
             (1, *self._state()),
             (3, "class:faint", self._place),
-            (4, "class:faint", _milliseconds(standing.round_trip)),
-            (2, "class:error" if standing.unsaid else "class:faint", unsaid),
+            (4, "class:faint", _milliseconds(status.round_trip)),
+            (2, "class:error" if status.unsaid else "class:faint", unsaid),
             (5, "class:faint", _advice(typed)),
         ]
         shown = [entry for entry in texts if entry[2]]
@@ -122,11 +122,11 @@ class Painter:
 
     def _state(self) -> tuple[str, str]:
         """Whether we are online, and with how many others."""
-        if self.standing.is_leaving:
+        if self.status.is_leaving:
             return "", tr("leaving, Ctrl-C drops what is unsaid")
-        if self.standing.is_away:
+        if self.status.is_away:
             return "class:error", tr("cut off")
-        return "class:faint", tr("online: {count}", count=self.standing.members)
+        return "class:faint", tr("online: {count}", count=self.status.members)
 
 
 def cut_to_cells(text: str, width: int) -> str:

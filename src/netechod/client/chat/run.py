@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from netechod.client.chat.conversation import Conversation
-from netechod.client.chat.lines_ui import JsonForm, LineForm
+from netechod.client.chat.lines_ui import JsonUI, LineUI
 from netechod.client.chat.roster import Mentions
-from netechod.client.chat.transport import Presence
-from netechod.client.chat.ui import Form
+from netechod.client.chat.transport import ChatSocket
+from netechod.client.chat.ui import UserInterface
 from netechod.client.i18n.translate import tr
 from netechod.client.net import Server, Target
 from netechod.client.terminal.output import interactive, is_smart, takes_colors
 
 
-class Manner(NamedTuple):
+class ChatOptions(NamedTuple):
     """How somebody wants to take part."""
 
     as_json: bool = False
@@ -25,42 +25,42 @@ class Manner(NamedTuple):
     mentions: Sequence[str] = ()  # words that ring the bell
 
 
-def run(target: Target, dictionary: Target, manner: Manner) -> int:
+def run(target: Target, dictionary: Target, options: ChatOptions) -> int:
     """Chat until the end of input or Ctrl-C; 1 if not all was heard that a pipe said."""
-    form = _form(target, manner)
+    ui = _ui(target, options)
     server = Server(target, socket.SOCK_DGRAM)
-    is_patient = form.is_person or manner.as_json
-    with server.first(lambda sock: Presence(sock, target, is_patient=is_patient)) as presence:
-        talk = Conversation(presence, form, Mentions(manner.mentions), dictionary)
+    is_patient = ui.is_person or options.as_json
+    with server.first(lambda sock: ChatSocket(sock, target, is_patient=is_patient)) as chat_socket:
+        talk = Conversation(chat_socket, ui, Mentions(options.mentions), dictionary)
         # Not epoll(7), which refuses regular files: a file may be redirected into a conversation.
         with asyncio.Runner(
             loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())
         ) as loop:
             loop.run(talk.talk())
-    return 1 if talk.failures and not form.is_person else 0
+    return 1 if talk.failures and not ui.is_person else 0
 
 
-def _form(target: Target, manner: Manner) -> Form:
+def _ui(target: Target, options: ChatOptions) -> UserInterface:
     """The best form that is wanted and possible."""
-    if manner.as_json:
-        return JsonForm()
+    if options.as_json:
+        return JsonUI()
     if not interactive():
-        return LineForm()
+        return LineUI()
     prompt = tr("say> ")
-    if manner.is_plain or not is_smart(sys.stdout):
-        return LineForm(prompt)
+    if options.is_plain or not is_smart(sys.stdout):
+        return LineUI(prompt)
     try:
-        from netechod.client.chat.screen_ui import ScreenForm
+        from netechod.client.chat.screen_ui import ScreenUI
     except ImportError:
         return _readline_form(prompt)
     host = f"[{target.host}]" if ":" in target.host else target.host
-    return ScreenForm(prompt, f"{host}:{target.port}", has_colors=takes_colors(sys.stdout))
+    return ScreenUI(prompt, f"{host}:{target.port}", has_colors=takes_colors(sys.stdout))
 
 
-def _readline_form(prompt: str) -> Form:
+def _readline_form(prompt: str) -> UserInterface:
     """The form for who has no prompt_toolkit."""
     try:
-        from netechod.client.chat.readline_ui import ReadlineForm
+        from netechod.client.chat.readline_ui import ReadlineUI
     except ImportError:  # a Python without readline
-        return LineForm(prompt)
-    return ReadlineForm(prompt)
+        return LineUI(prompt)
+    return ReadlineUI(prompt)

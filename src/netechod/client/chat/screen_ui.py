@@ -28,13 +28,13 @@ from prompt_toolkit.styles import Style
 from netechod.client.chat.events import Event
 from netechod.client.chat.render import FINE, PLAIN, STYLES, Fragments, Marks, Painter
 from netechod.client.chat.slash_commands import completions
-from netechod.client.chat.ui import Standing
+from netechod.client.chat.ui import ChatStatus
 from netechod.client.terminal.output import OutputClosed
 
 TAB = 4  # columns that a tab in a paste becomes: the room takes no control characters
 
 
-class ScreenForm:
+class ScreenUI:
     """A screen for one person."""
 
     is_person = True
@@ -90,9 +90,9 @@ class ScreenForm:
         """Lines in the scrollback that stand out."""
         self._unprinted += self._painter.note(f"{message}\n{hint}".rstrip(), _now(), is_trouble=True)
 
-    def refresh(self, standing: Standing) -> None:
+    def refresh(self, status: ChatStatus) -> None:
         """Print everything at once: each time the lowest rows are painted again."""
-        self._painter.standing = standing
+        self._painter.status = status
         if self._unprinted:
             self._print()
         self._session.app.invalidate()
@@ -170,7 +170,7 @@ class Names(Completer):
 
     def get_completions(self, document: Document, _complete_event: CompleteEvent) -> Iterable[Completion]:
         """What the word before the cursor may become."""
-        word, choices = completions(document.text_before_cursor, self._painter.standing.others)
+        word, choices = completions(document.text_before_cursor, self._painter.status.others)
         return [Completion(choice, start_position=-len(word)) for choice in choices]
 
 

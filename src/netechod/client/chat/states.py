@@ -43,7 +43,7 @@ class Request:
 
 
 @dataclass
-class Absence:
+class Outage:
     """The time in which the room is out of reach."""
 
     why: str
@@ -67,7 +67,7 @@ class Absence:
 
 
 @dataclass
-class Lease:
+class KeepAlive:
     """How often a silent member has to give a sign of life."""
 
     interval: float = KEEP_ALIVE

@@ -18,7 +18,7 @@ from netechod.services.wire import OFFLINE, display_name
 BATCH = 64  # datagrams taken before others get their turn
 
 
-class Presence:
+class ChatSocket:
     """Somebody online. Errors of the socket are events: they tell that the room is out of reach."""
 
     def __init__(self, sock: socket.socket, target: Target, *, is_patient: bool) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from netechod.client.chat.events import Event
 
 
-class Standing(NamedTuple):
+class ChatStatus(NamedTuple):
     """How things are, for a status bar and for completion."""
 
     members: int  # seen, ourselves included
@@ -17,7 +17,7 @@ class Standing(NamedTuple):
     is_leaving: bool
 
 
-class Form(Protocol):
+class UserInterface(Protocol):
     """How somebody takes part: where the lines come from, and where events are shown."""
 
     @property
@@ -43,7 +43,7 @@ class Form(Protocol):
     def complain(self, message: str, hint: str = "") -> None:
         """Show what went wrong."""
 
-    def refresh(self, standing: Standing) -> None:
+    def refresh(self, status: ChatStatus) -> None:
         """Have everything on the screen that was shown, and the prompt."""
 
     async def close(self) -> None:

@@ -93,7 +93,7 @@ TEXTS = HELP | {
     "SWEEP {where}, payloads of {low} to {high} bytes": "SWEEP {where}，载荷 {low} 到 {high} 字节",
     "{size:>7} bytes  {received} of {sent}": "{size:>7} 字节  {received}/{sent}",
     "this machine": "本机",
-    ": MTU {mtu}, told by {witness}": "：MTU {mtu}，由{witness} 告知",
+    ": MTU {mtu}, told by {reporter}": "：MTU {mtu}，由{reporter} 告知",
     "every size up to {size} bytes comes back": "{size} 字节以内都能返回",
     "{size} bytes come back, {more} do not": "{size} 字节能返回，{more} 字节不能",
     "packets of {size} bytes pass whole, no larger ones": "整包最大可通过 {size} 字节",

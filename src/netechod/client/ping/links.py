@@ -20,22 +20,22 @@ class Arrival(NamedTuple):
     by_kernel: bool  # whether the kernel tells that time
 
 
-class Trouble(NamedTuple):
+class ProbeError(NamedTuple):
     """A probe that is reported as lost."""
 
     number: int  # of the probe; 0 if that is not known, -1 for all
     reason: str
-    witness: str = ""
+    reporter: str = ""
     mtu: int = 0
 
 
-News = Arrival | Trouble
+LinkEvent = Arrival | ProbeError
 
 
 class Link(Protocol):
     """A way to the server."""
 
-    strangers: int  # datagrams that answer nothing of ours, or bytes added to a stream
+    unmatched: int  # datagrams that answer nothing of ours, or bytes added to a stream
     connect_seconds: float | None
 
     def fileno(self) -> int:
@@ -44,10 +44,10 @@ class Link(Protocol):
     def wants_to_write(self) -> bool:
         """Whether select(2) has to tell when it takes bytes."""
 
-    def send(self, number: int, size: int) -> Trouble | None:
+    def send(self, number: int, size: int) -> ProbeError | None:
         """Send a probe."""
 
-    def news(self) -> Iterator[News]:
+    def events(self) -> Iterator[LinkEvent]:
         """What has happened since the last time, once select(2) has said that something has."""
 
     def give_up(self) -> bool:
@@ -61,7 +61,7 @@ class Datagrams:
     """UDP: the server's answers and nobody else's, and reports about what did not arrive."""
 
     def __init__(self, address: Address, *, whole: bool = False) -> None:
-        self.strangers = 0
+        self.unmatched = 0
         self.connect_seconds: float | None = None  # there is no connection
         self._payloads = Payloads()
         self._sock = socket.socket(address[0], socket.SOCK_DGRAM)
@@ -72,7 +72,7 @@ class Datagrams:
         if whole:
             kernel.forbid_fragments(self._sock)
         self._sock.connect(address[1])
-        self._reported: list[Trouble] = []
+        self._reported: list[ProbeError] = []
 
     def fileno(self) -> int:
         """What select(2) watches."""
@@ -82,7 +82,7 @@ class Datagrams:
         """Never: the kernel takes a datagram or drops it."""
         return False
 
-    def send(self, number: int, size: int) -> Trouble | None:
+    def send(self, number: int, size: int) -> ProbeError | None:
         """Send a probe."""
         payload = self._payloads.make(number, size)
         try:
@@ -90,9 +90,9 @@ class Datagrams:
         except OSError as error:
             self._take_reports()
             # What this machine itself refuses to send is reported without its payload.
-            mine = [report for report in self._reported if report.number == 0 and not report.witness]
+            mine = [report for report in self._reported if report.number == 0 and not report.reporter]
             self._reported = [report for report in self._reported if report not in mine]
-            return Trouble(number, kernel.reason_of(error), mtu=mine[0].mtu if mine else 0)
+            return ProbeError(number, kernel.reason_of(error), mtu=mine[0].mtu if mine else 0)
         return None
 
     def _send(self, payload: bytes) -> None:
@@ -106,9 +106,9 @@ class Datagrams:
     def _take_reports(self) -> None:
         for report in kernel.reports(self._sock):
             number = self._payloads.number_of(report.payload)
-            self._reported.append(Trouble(number, report.reason, report.witness, report.mtu))
+            self._reported.append(ProbeError(number, report.reason, report.reporter, report.mtu))
 
-    def news(self) -> Iterator[News]:
+    def events(self) -> Iterator[LinkEvent]:
         """Answers, and reports of probes that did not arrive."""
         self._take_reports()
         yield from self._reported
@@ -121,7 +121,7 @@ class Datagrams:
             if reading := self._payloads.read(data):
                 yield Arrival(reading, at, by_kernel)
             else:
-                self.strangers += 1
+                self.unmatched += 1
 
     def give_up(self) -> bool:
         """No: each datagram has a fate of its own."""
@@ -136,7 +136,7 @@ class Connection:
     """TCP: one connection for all probes, made when one is to be sent and there is none."""
 
     def __init__(self, address: Address, made: socket.socket | None, seconds: float | None) -> None:
-        self.strangers = 0
+        self.unmatched = 0
         self.connect_seconds = seconds  # that the last connection took to be made
         self._address = address
         self._payloads = Payloads()
@@ -161,7 +161,7 @@ class Connection:
         """While it is being connected, or has bytes that the kernel did not take."""
         return bool(self._connecting or self._unsent)
 
-    def send(self, number: int, size: int) -> Trouble | None:
+    def send(self, number: int, size: int) -> ProbeError | None:
         """Send a probe, or keep it until there is a connection."""
         self._unsent += self._payloads.make(number, size)
         try:
@@ -185,12 +185,12 @@ class Connection:
             with suppress(BlockingIOError):
                 del self._unsent[: sock.send(self._unsent)]
 
-    def _lost(self, reason: str) -> Trouble:
+    def _lost(self, reason: str) -> ProbeError:
         """Everything that has no answer yet will have none."""
         self.close()
-        return Trouble(-1, reason)
+        return ProbeError(-1, reason)
 
-    def news(self) -> Iterator[News]:
+    def events(self) -> Iterator[LinkEvent]:
         """Answers, or the end of the connection."""
         sock = self._sock
         try:
@@ -212,7 +212,7 @@ class Connection:
         self._connecting = 0.0
         return True
 
-    def _arrivals(self, sock: socket.socket) -> Iterator[News]:
+    def _arrivals(self, sock: socket.socket) -> Iterator[LinkEvent]:
         while True:
             try:
                 data, at, by_kernel = kernel.receive(sock, RECEIVE_SIZE)
@@ -223,7 +223,7 @@ class Connection:
                 return
             for reading in self._stream.feed(data):
                 yield Arrival(reading, at, by_kernel)
-            self.strangers += self._stream.inserted
+            self.unmatched += self._stream.inserted
             self._stream.inserted = 0
 
     def give_up(self) -> bool:

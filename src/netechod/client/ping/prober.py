@@ -4,10 +4,10 @@ import select
 import time
 from typing import NamedTuple, Protocol
 
-from netechod.client.ping.attention import Attention, Wish
-from netechod.client.ping.links import Arrival, Link, News
-from netechod.client.ping.report import Circumstances
+from netechod.client.ping.links import Arrival, Link, LinkEvent
+from netechod.client.ping.report import RunInfo
 from netechod.client.ping.tally import Event, Kind, Tally
+from netechod.client.ping.user_input import UserInput, UserRequest
 
 
 class Plan(NamedTuple):
@@ -28,7 +28,7 @@ class View(Protocol):
     def happened(self, event: Event, tally: Tally) -> None:
         """Something has become of a probe."""
 
-    def summary_wanted(self, tally: Tally, around: Circumstances) -> None:
+    def summary_wanted(self, tally: Tally, info: RunInfo) -> None:
         """Somebody wants to know how it stands."""
 
     def resized(self) -> None:
@@ -41,14 +41,14 @@ class View(Protocol):
 class Prober:
     """Probes by a plan over a link, until all have their fate or somebody ends it."""
 
-    def __init__(self, link: Link, plan: Plan, tally: Tally, view: View, attention: Attention) -> None:
+    def __init__(self, link: Link, plan: Plan, tally: Tally, view: View, user_input: UserInput) -> None:
         self.was_ended = False
         self.mtu = 0  # bytes of a packet that somebody on the path says he can pass on
         self._link = link
         self._plan = plan
         self._tally = tally
         self._view = view
-        self._attention = attention
+        self._user_input = user_input
         self._by_kernel = self._by_program = 0  # answers, by whose clock their arrival is known
         self._start = self._next = time.monotonic()
 
@@ -57,11 +57,11 @@ class Prober:
         """How long it has taken so far."""
         return time.monotonic() - self._start
 
-    def circumstances(self) -> Circumstances:
+    def run_info(self) -> RunInfo:
         """What is known besides the tally."""
         both = bool(self._by_kernel and self._by_program)
         clock = "mixed" if both else "kernel" if self._by_kernel else "program" if self._by_program else None
-        return Circumstances(self.seconds, clock, self._link.connect_seconds, self._link.strangers)
+        return RunInfo(self.seconds, clock, self._link.connect_seconds, self._link.unmatched)
 
     def run(self) -> None:
         """Send, and wait for the answers."""
@@ -87,22 +87,22 @@ class Prober:
         if self._next <= now:
             self._next = now + self._plan.interval
         number = self._tally.send(now)
-        trouble = self._link.send(number, self._plan.size)
+        error = self._link.send(number, self._plan.size)
         self._view.sent(number, self._tally)
-        if trouble is not None:
-            self._take(trouble)
+        if error is not None:
+            self._take(error)
 
     def _wait(self) -> None:
         """Sleep until something comes or is due, and take it in."""
         link = self._link.fileno()
-        readers = [*self._attention.descriptors(), *([link] if link >= 0 else [])]
+        readers = [*self._user_input.descriptors(), *([link] if link >= 0 else [])]
         writers = [link] if link >= 0 and self._link.wants_to_write() else []
         readable, writable, _ = select.select(readers, writers, [], self._time_left())
         if link in readable or writable:
-            for news in self._link.news():
-                self._take(news)
-        for wish in self._attention.take(readable):
-            self._grant(wish)
+            for event in self._link.events():
+                self._take(event)
+        for request in self._user_input.take(readable):
+            self._obey(request)
 
     def _time_left(self) -> float:
         """Seconds until something is to be done."""
@@ -113,15 +113,15 @@ class Prober:
             dues.append(self._start + self._plan.deadline)
         return max(0.0, min(dues) - time.monotonic())
 
-    def _grant(self, wish: Wish) -> None:
-        if wish is Wish.END:
+    def _obey(self, request: UserRequest) -> None:
+        if request is UserRequest.END:
             self.was_ended = True
-        elif wish is Wish.SUMMARY:
-            self._view.summary_wanted(self._tally, self.circumstances())
+        elif request is UserRequest.SUMMARY:
+            self._view.summary_wanted(self._tally, self.run_info())
         else:
             self._view.resized()
 
-    def _take(self, news: News) -> None:
+    def _take(self, news: LinkEvent) -> None:
         """Count what has happened, and tell it."""
         if isinstance(news, Arrival):
             number, size, damaged = news.reading
@@ -137,7 +137,7 @@ class Prober:
                 self._tell(event)
         else:
             number = news.number or self._tally.youngest_waiting()
-            self._tell(self._tally.failed(number, news.reason, news.witness))
+            self._tell(self._tally.failed(number, news.reason, news.reporter))
 
     def _expire(self) -> None:
         events = self._tally.expired(time.monotonic())

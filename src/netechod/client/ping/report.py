@@ -32,13 +32,13 @@ class About(NamedTuple):
         return f"{host} {self.port}/{self.proto}"
 
 
-class Circumstances(NamedTuple):
+class RunInfo(NamedTuple):
     """What else is known of a run."""
 
     seconds: float  # that it took
     clock: str | None  # whose times of arrival it has: kernel, program, mixed; None without an answer
     connect_seconds: float | None
-    strangers: int  # datagrams, or bytes of a stream, that answer nothing
+    unmatched: int  # datagrams, or bytes of a stream, that answer nothing
 
 
 class Samples:
@@ -72,10 +72,10 @@ def share(part: int, whole: int) -> float:
     return 100 * part / whole if whole else 0.0
 
 
-def summary(about: About, tally: Tally, around: Circumstances, width: int) -> Iterator[str]:
+def summary(about: About, tally: Tally, info: RunInfo, width: int) -> Iterator[str]:
     """Everything for people, in lines of `width` columns if that is not 0."""
     yield f"--- {about.where} ---"
-    yield from wrapped(_counts(tally, around), tr(", "), width)
+    yield from wrapped(_counts(tally, info), tr(", "), width)
     if times := tally.times.in_ms():
         names = {
             "min": tr("min"),
@@ -89,10 +89,10 @@ def summary(about: About, tally: Tally, around: Circumstances, width: int) -> It
         }
         cases = [tr("RTT ms"), *(f"{names[name]} {ms(value / 1000)}" for name, value in times.items())]
         yield from wrapped(cases, "  ", width)
-        yield _clock_line(around)
+        yield _clock_line(info)
 
 
-def _counts(tally: Tally, around: Circumstances) -> Iterator[str]:
+def _counts(tally: Tally, info: RunInfo) -> Iterator[str]:
     yield tr("{count} sent", count=tally.sent)
     yield tr("{count} received", count=tally.received)
     yield tr("{count} lost ({percent:.1f} %)", count=tally.lost, percent=share(tally.lost, tally.sent))
@@ -103,20 +103,20 @@ def _counts(tally: Tally, around: Circumstances) -> Iterator[str]:
     yield tr("{count} duplicated", count=tally.duplicates)
     yield tr("{count} reordered", count=tally.reordered)
     yield tr("{count} B corrupted", count=tally.damaged_bytes)
-    if around.strangers:
-        yield tr("{count} not ours", count=around.strangers)
-    yield tr("{seconds:.1f} s", seconds=around.seconds)
+    if info.unmatched:
+        yield tr("{count} not ours", count=info.unmatched)
+    yield tr("{seconds:.1f} s", seconds=info.seconds)
 
 
-def _clock_line(around: Circumstances) -> str:
+def _clock_line(info: RunInfo) -> str:
     texts = {
         "kernel": tr("times of arrival are the kernel's"),
         "program": tr("times of arrival are this program's: the kernel tells none"),
         "mixed": tr("times of arrival are partly the kernel's, partly this program's"),
     }
-    line = texts[around.clock or "program"]
-    if around.connect_seconds is not None:
-        line += tr("; connected in {ms} ms", ms=ms(around.connect_seconds))
+    line = texts[info.clock or "program"]
+    if info.connect_seconds is not None:
+        line += tr("; connected in {ms} ms", ms=ms(info.connect_seconds))
     return line
 
 
@@ -155,7 +155,7 @@ def _bar(part: float, *, ascii_only: bool) -> str:
     return "█" * (eighths // 8) + BLOCKS[eighths % 8].strip()
 
 
-def record(about: About, tally: Tally, around: Circumstances, samples: Samples | None) -> dict[str, object]:
+def record(about: About, tally: Tally, info: RunInfo, samples: Samples | None) -> dict[str, object]:
     """Everything for programs; its schema is published, and names carry their units."""
     passed = 0
     cumulated = []
@@ -170,9 +170,9 @@ def record(about: About, tally: Tally, around: Circumstances, samples: Samples |
         "proto": about.proto,
         "bytes": about.size,
         "interval_s": about.interval,
-        "seconds": round(around.seconds, 3),
-        "clock": around.clock,
-        "connect_ms": None if around.connect_seconds is None else round(around.connect_seconds * 1000, 3),
+        "seconds": round(info.seconds, 3),
+        "clock": info.clock,
+        "connect_ms": None if info.connect_seconds is None else round(info.connect_seconds * 1000, 3),
         "sent": tally.sent,
         "received": tally.received,
         "lost": tally.lost,
@@ -183,7 +183,7 @@ def record(about: About, tally: Tally, around: Circumstances, samples: Samples |
         "reordered": tally.reordered,
         "corrupted": tally.damaged,
         "corrupted_bytes": tally.damaged_bytes,
-        "strangers": around.strangers,
+        "strangers": info.unmatched,
         "reasons": dict(tally.reasons),
         "rtt_ms": tally.times.in_ms() or None,
         "histogram": cumulated,

@@ -9,17 +9,25 @@ from typing import NamedTuple
 from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import tr
 from netechod.client.net import Server, Target, trust_hint
-from netechod.client.ping.attention import Attention
 from netechod.client.ping.links import Connection, Datagrams, Link
 from netechod.client.ping.prober import Plan, Prober
 from netechod.client.ping.report import About
 from netechod.client.ping.sweep import TRIES, Sweep
 from netechod.client.ping.tally import Tally
-from netechod.client.ping.views import Events, Lines, Living, Program, Quiet, Silent, can_draw
+from netechod.client.ping.user_input import UserInput
+from netechod.client.ping.views import (
+    JsonLinesView,
+    JsonView,
+    LineView,
+    LiveView,
+    NullView,
+    SummaryView,
+    can_draw,
+)
 from netechod.client.terminal.output import is_smart, suggest
 
 
-class Manner(NamedTuple):
+class OutputOptions(NamedTuple):
     """How it is told."""
 
     form: str = ""  # json, jsonl, verbose, quiet; empty: as suits stdout
@@ -27,27 +35,27 @@ class Manner(NamedTuple):
     ascii_only: bool = False
 
 
-def run(target: Target, plan: Plan, manner: Manner, *, udp: bool) -> int:
+def run(target: Target, plan: Plan, output: OutputOptions, *, udp: bool) -> int:
     """Probe until the plan is done or somebody ends it; 0 if every probe was answered as it was sent."""
     link, about = open_link(target, plan, udp=udp)
     tally = Tally(target.timeout)
-    view = _view(about, manner)
-    with Attention() as attention, closing(link):
+    view = _view(about, output)
+    with UserInput() as user_input, closing(link):
         view.begin()
-        prober = Prober(link, plan, tally, view, attention)
+        prober = Prober(link, plan, tally, view, user_input)
         prober.run()
-    view.end(tally, prober.circumstances())
+    view.end(tally, prober.run_info())
     if not tally.received:
         _suggest(udp)
     return 0 if _is_whole(tally, plan) else 1
 
 
-def run_sweep(target: Target, sizes: tuple[int, int], plan: Plan, manner: Manner, *, udp: bool) -> int:
+def run_sweep(target: Target, sizes: tuple[int, int], plan: Plan, output: OutputOptions, *, udp: bool) -> int:
     """Look for the largest payload that comes back; 0 if all sizes do."""
     link, about = open_link(target, plan, udp=udp, whole=True)
     with closing(link):
         sweep = Sweep(link, about, plan._replace(probes=plan.probes or TRIES), target.timeout)
-        sweep.run(sizes, manner.form)
+        sweep.run(sizes, output.form)
     if not sweep.largest:
         _suggest(udp)
     return 0 if sweep.largest == sizes[1] else 1
@@ -84,16 +92,16 @@ def open_link(target: Target, plan: Plan, *, udp: bool, whole: bool = False) -> 
     return link, about
 
 
-def _view(about: About, manner: Manner) -> Silent:
+def _view(about: About, output: OutputOptions) -> NullView:
     """Who is told, and how."""
-    if manner.form == "json":
-        return Program(about)
-    if manner.form == "jsonl":
-        return Events(about)
-    kind: type[Quiet] = Living if is_smart(sys.stdout) else Lines
-    if manner.form:
-        kind = Quiet if manner.form == "quiet" else Lines
-    return kind(about, histogram=manner.histogram, ascii_only=manner.ascii_only or not can_draw())
+    if output.form == "json":
+        return JsonView(about)
+    if output.form == "jsonl":
+        return JsonLinesView(about)
+    kind: type[SummaryView] = LiveView if is_smart(sys.stdout) else LineView
+    if output.form:
+        kind = SummaryView if output.form == "quiet" else LineView
+    return kind(about, histogram=output.histogram, ascii_only=output.ascii_only or not can_draw())
 
 
 def _is_whole(tally: Tally, plan: Plan) -> bool:

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from netechod.client.i18n.translate import tr
-from netechod.client.ping.attention import Attention
 from netechod.client.ping.links import Link
 from netechod.client.ping.prober import Plan, Prober
 from netechod.client.ping.report import About, ms
 from netechod.client.ping.tally import Event, Tally
-from netechod.client.ping.views import Silent, reason_text
+from netechod.client.ping.user_input import UserInput
+from netechod.client.ping.views import NullView, reason_text
 from netechod.client.terminal.output import put, put_json
 
 SCHEMA = "netecho.sweep/1"
@@ -31,7 +31,7 @@ class Outcome(NamedTuple):
     received: int
     times: dict[str, float]  # milliseconds by name; empty without an answer
     reason: str  # why the last one was lost; empty if none was
-    witness: str
+    reporter: str
     mtu: int  # that was told; 0 if none was
 
     def record(self) -> dict[str, object]:
@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
             "received": self.received,
             "rtt_ms": {name: self.times[name] for name in ("min", "avg", "max")} if self.times else None,
             "reason": self.reason or None,
-            "by": self.witness or None,
+            "by": self.reporter or None,
             "mtu": self.mtu or None,
         }
 
@@ -54,11 +54,11 @@ class Outcome(NamedTuple):
         text += f"  {reason_text(self.reason, wait)}"
         if not self.mtu:
             return text
-        witness = self.witness or tr("this machine")
-        return text + tr(": MTU {mtu}, told by {witness}", mtu=self.mtu, witness=witness)
+        reporter = self.reporter or tr("this machine")
+        return text + tr(": MTU {mtu}, told by {reporter}", mtu=self.mtu, reporter=reporter)
 
 
-class _Witness(Silent):
+class _LastLoss(NullView):
     """Remembers why a probe was lost, and who says so."""
 
     def __init__(self) -> None:
@@ -100,11 +100,11 @@ class Sweep:
         """Search, and tell in this form; it ends early when somebody ends it, or the time is over."""
         low, high = sizes
         tell = {"json": _ignore, "quiet": _ignore, "jsonl": _put_record}.get(form, self._put_line)
-        with Attention() as attention:
+        with UserInput() as user_input:
             if not form.startswith("json"):
                 put(self._headline(low, high) + "\n")
             for size in self._sizes(low, high):
-                outcome = self._try(size, attention)
+                outcome = self._try(size, user_input)
                 if outcome is None:
                     break
                 self._learn(outcome)
@@ -127,20 +127,20 @@ class Sweep:
             told = self._told + (self._told == self.largest)  # what was told, and then one byte more
             yield told if self.largest < told < self.smallest else (self.largest + self.smallest) // 2
 
-    def _try(self, size: int, attention: Attention) -> Outcome | None:
+    def _try(self, size: int, user_input: UserInput) -> Outcome | None:
         """What becomes of probes of a size; None when it is to end."""
         left = self._end - time.monotonic()
         if left <= 0:
             return None
-        tally, view = Tally(self.wait, self._number), _Witness()
+        tally, view = Tally(self.wait, self._number), _LastLoss()
         plan = self._plan._replace(size=size, deadline=left if left < math.inf else 0.0)
-        prober = Prober(self._link, plan, tally, view, attention)
+        prober = Prober(self._link, plan, tally, view, user_input)
         prober.run()
         self._number += tally.sent
         if prober.was_ended or (tally.pending and not tally.received):
             return None
-        reason, witness = (view.last.reason, view.last.witness) if view.last else ("", "")
-        return Outcome(size, tally.sent, tally.received, tally.times.in_ms(), reason, witness, prober.mtu)
+        reason, reporter = (view.last.reason, view.last.reporter) if view.last else ("", "")
+        return Outcome(size, tally.sent, tally.received, tally.times.in_ms(), reason, reporter, prober.mtu)
 
     def _learn(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)

@@ -34,7 +34,7 @@ class Event(NamedTuple):
     damaged: int = 0  # bytes of it that are not as they were sent
     is_reordered: bool = False
     reason: str = ""  # of a failure, such as "refused"; the same in all languages
-    witness: str = ""  # who reports it, if that is somebody
+    reporter: str = ""  # who reports it, if that is somebody
 
 
 class Times:
@@ -168,9 +168,9 @@ class Tally:
         self.late += 1
         return Event(Kind.LATE, number, at - sent, size, damaged)
 
-    def failed(self, number: int, reason: str, witness: str = "") -> Event | None:
+    def failed(self, number: int, reason: str, reporter: str = "") -> Event | None:
         """Count a probe as lost because of what is reported about it; None if it is done with already."""
-        return self._lose(number, Kind.FAILED, reason, witness) if number in self._waiting else None
+        return self._lose(number, Kind.FAILED, reason, reporter) if number in self._waiting else None
 
     def all_failed(self, reason: str) -> list[Event]:
         """Count every probe without answer as lost."""
@@ -185,10 +185,10 @@ class Tally:
         """The number of the probe sent last of those without answer; 0 if there is none."""
         return next(reversed(self._waiting), 0)
 
-    def _lose(self, number: int, kind: Kind, reason: str, witness: str = "") -> Event:
+    def _lose(self, number: int, kind: Kind, reason: str, reporter: str = "") -> Event:
         self.lost += 1
         self.reasons[reason] += 1
         self._lost[number] = self._waiting.pop(number)
         if len(self._lost) > REMEMBERED:
             del self._lost[next(iter(self._lost))]
-        return Event(kind, number, reason=reason, witness=witness)
+        return Event(kind, number, reason=reason, reporter=reporter)

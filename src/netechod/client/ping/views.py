@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from netechod.client.i18n.translate import tr
-from netechod.client.ping.report import About, Circumstances, Samples, histogram, ms, record, summary, wrapped
+from netechod.client.ping.report import About, RunInfo, Samples, histogram, ms, record, summary, wrapped
 from netechod.client.ping.tally import Event, Kind, Tally
 from netechod.client.terminal.output import painted, put, put_json
 from netechod.client.terminal.text import cells
@@ -23,7 +23,7 @@ LOST = "!"
 SPARE = 3  # columns at the end of the line: the terminal shows ^C there
 
 
-class Silent:
+class NullView:
     """Tells nothing at all."""
 
     def begin(self) -> None:
@@ -35,7 +35,7 @@ class Silent:
     def happened(self, event: Event, tally: Tally) -> None:
         """Something has become of a probe."""
 
-    def summary_wanted(self, tally: Tally, around: Circumstances) -> None:
+    def summary_wanted(self, tally: Tally, info: RunInfo) -> None:
         """Somebody wants to know how it stands."""
 
     def resized(self) -> None:
@@ -45,11 +45,11 @@ class Silent:
         """Whether more probes would tell nothing new."""
         return False
 
-    def end(self, tally: Tally, around: Circumstances) -> None:
+    def end(self, tally: Tally, info: RunInfo) -> None:
         """Say what came of it."""
 
 
-class Quiet(Silent):
+class SummaryView(NullView):
     """Tells nothing before the end, if nobody asks."""
 
     def __init__(self, about: About, *, histogram: bool, ascii_only: bool) -> None:
@@ -62,19 +62,19 @@ class Quiet(Silent):
         for line in headline(self._about, columns()):
             put(painted(line, "strong", sys.stdout) + "\n")
 
-    def summary_wanted(self, tally: Tally, around: Circumstances) -> None:
+    def summary_wanted(self, tally: Tally, info: RunInfo) -> None:
         """Say how it stands."""
-        lines = [*summary(self._about, tally, around, columns())]
+        lines = [*summary(self._about, tally, info, columns())]
         if self._histogram:
             lines += histogram(tally, ascii_only=self._ascii_only)
         put("".join(f"{line}\n" for line in lines))
 
-    def end(self, tally: Tally, around: Circumstances) -> None:
+    def end(self, tally: Tally, info: RunInfo) -> None:
         """Say what came of it."""
-        self.summary_wanted(tally, around)
+        self.summary_wanted(tally, info)
 
 
-class Lines(Quiet):
+class LineView(SummaryView):
     """A line for whatever happens: for a pipe, a dumb terminal, or who wants to know it all."""
 
     def happened(self, event: Event, tally: Tally) -> None:
@@ -82,7 +82,7 @@ class Lines(Quiet):
         put(sentence(event, tally) + "\n")
 
 
-class Living(Quiet):
+class LiveView(SummaryView):
     """One line that is written again and again: the last time, the ones before it as a curve, the losses."""
 
     def __init__(self, about: About, *, histogram: bool, ascii_only: bool) -> None:
@@ -111,10 +111,10 @@ class Living(Quiet):
             self._drawn = now
             self._draw(tally)
 
-    def summary_wanted(self, tally: Tally, around: Circumstances) -> None:
+    def summary_wanted(self, tally: Tally, info: RunInfo) -> None:
         """Say how it stands, above the line."""
         put("\r\x1b[K")
-        super().summary_wanted(tally, around)
+        super().summary_wanted(tally, info)
         self._draw(tally)
 
     def resized(self) -> None:
@@ -123,11 +123,11 @@ class Living(Quiet):
             self._columns = columns()
             put("\n")
 
-    def end(self, tally: Tally, around: Circumstances) -> None:
+    def end(self, tally: Tally, info: RunInfo) -> None:
         """Leave the line as it has to be in the end, and say what came of it."""
         self._draw(tally)
         put("\n")
-        super().summary_wanted(tally, around)
+        super().summary_wanted(tally, info)
 
     def _draw(self, tally: Tally) -> None:
         put("\r" + "".join(self._parts(tally, self._columns - SPARE)) + "\x1b[K")
@@ -155,7 +155,7 @@ class Living(Quiet):
         )
 
 
-class Program(Silent):
+class JsonView(NullView):
     """One JSON object at the end."""
 
     def __init__(self, about: About) -> None:
@@ -166,12 +166,12 @@ class Program(Silent):
         """Keep it for the end."""
         self._samples.note(event)
 
-    def end(self, tally: Tally, around: Circumstances) -> None:
+    def end(self, tally: Tally, info: RunInfo) -> None:
         """Write it."""
-        put_json(record(self._about, tally, around, self._samples))
+        put_json(record(self._about, tally, info, self._samples))
 
 
-class Events(Silent):
+class JsonLinesView(NullView):
     """A JSON object for whatever happens, and for every summary."""
 
     def __init__(self, about: About) -> None:
@@ -189,17 +189,17 @@ class Events(Silent):
                 "reordered": event.is_reordered,
                 "corrupted_bytes": event.damaged,
                 "reason": event.reason or None,
-                "by": event.witness or None,
+                "by": event.reporter or None,
             }
         )
 
-    def summary_wanted(self, tally: Tally, around: Circumstances) -> None:
+    def summary_wanted(self, tally: Tally, info: RunInfo) -> None:
         """Tell how it stands."""
-        put_json({"type": "summary", **record(self._about, tally, around, None)})
+        put_json({"type": "summary", **record(self._about, tally, info, None)})
 
-    def end(self, tally: Tally, around: Circumstances) -> None:
+    def end(self, tally: Tally, info: RunInfo) -> None:
         """Tell what came of it."""
-        self.summary_wanted(tally, around)
+        self.summary_wanted(tally, info)
 
 
 def can_draw() -> bool:
@@ -257,7 +257,7 @@ def sentence(event: Event, tally: Tally) -> str:
     if event.kind is Kind.DUPLICATE:
         return f"{number}  {tr('duplicate')}"
     if event.seconds is None:
-        told = tr(" (told by {address})", address=event.witness) if event.witness else ""
+        told = tr(" (told by {address})", address=event.reporter) if event.reporter else ""
         return f"{number}  {harmless(reason_text(event.reason, tally.wait))}{told}"
     parts = [number, f"{ms(event.seconds)} ms"]
     if event.kind is Kind.LATE:

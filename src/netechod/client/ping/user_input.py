@@ -12,7 +12,7 @@ from typing import Self
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGWINCH)
 
 
-class Wish(Enum):
+class UserRequest(Enum):
     """What was asked for."""
 
     END = "end"
@@ -20,11 +20,11 @@ class Wish(Enum):
     REDRAW = "redraw"  # the terminal has another size
 
 
-class Attention:
+class UserInput:
     """Signals and the Enter key, for select(2): a handler notes, and the bell ends the waiting (PEP 475)."""
 
     def __init__(self) -> None:
-        self._noted: list[Wish] = []
+        self._noted: list[UserRequest] = []
         self._bell, self._ring = socket.socketpair()
         self._keyboard = sys.stdin.fileno() if sys.stdin.isatty() else -1
         self._undo = ExitStack()
@@ -45,8 +45,8 @@ class Attention:
         self._undo.close()
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        wishes = {signal.SIGQUIT: Wish.SUMMARY, signal.SIGWINCH: Wish.REDRAW}
-        self._noted.append(wishes.get(signal.Signals(number), Wish.END))
+        requests = {signal.SIGQUIT: UserRequest.SUMMARY, signal.SIGWINCH: UserRequest.REDRAW}
+        self._noted.append(requests.get(signal.Signals(number), UserRequest.END))
 
     def descriptors(self) -> list[int]:
         """What select(2) watches."""
@@ -61,17 +61,17 @@ class Attention:
         except OSError:  # a terminal that controls nobody
             return True
 
-    def take(self, readable: list[int]) -> list[Wish]:
+    def take(self, readable: list[int]) -> list[UserRequest]:
         """What was asked for since the last time."""
         if self._bell.fileno() in readable:
             self._bell.recv(4096)
         if self._keyboard in readable:
             self._read_keyboard()
-        wishes, self._noted = self._noted, []
-        return wishes
+        requests, self._noted = self._noted, []
+        return requests
 
     def _read_keyboard(self) -> None:
         if os.read(self._keyboard, 4096):
-            self._noted.append(Wish.SUMMARY)
+            self._noted.append(UserRequest.SUMMARY)
         else:
             self._keyboard = -1  # the terminal has hung up, or Ctrl-D: nothing more will come
