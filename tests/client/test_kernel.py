@@ -14,7 +14,7 @@ from netechod.client import kernel
 
 @pytest.fixture
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Two UDP sockets, each the other's peer; the second gets times."""
+    """Two UDP sockets, each the other's peer; in the fixture's order."""
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as two,
@@ -23,21 +23,22 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
             sock.bind(("127.0.0.1", 0))
         one.connect(two.getsockname())
         two.connect(one.getsockname())
-        kernel.ask_for_times(two)
         yield one, two
 
 
+@pytest.mark.parametrize("age", [0.5, 40.0, 86400.0], ids=["busy", "stopped", "stopped for a day"])
 def test_a_datagram_came_when_the_kernel_took_it_and_not_when_it_is_read(
-    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+    age: float, pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, two = pair
+    receiver = kernel.TimedReceiver(two)
     before = time.monotonic()
     one.send(b"hi")
     after = time.monotonic()
     monotonic, wall = time.monotonic, time.clock_gettime
-    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + 0.5)
-    monkeypatch.setattr(time, "clock_gettime", lambda clock: wall(clock) + 0.5)
-    data, at, by_kernel = kernel.receive(two, 100)
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + age)
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: wall(clock) + age)
+    data, at, by_kernel = receiver.receive(100)
     assert (data, by_kernel) == (b"hi", True)
     assert before - 0.001 <= at <= after + 0.001
 
@@ -47,20 +48,23 @@ def test_when_the_wall_clock_was_set_meanwhile_the_time_is_our_own(
     step: float, pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, two = pair
+    receiver = kernel.TimedReceiver(two)
     one.send(b"hi")
     wall = time.clock_gettime
     monkeypatch.setattr(time, "clock_gettime", lambda clock: wall(clock) + step)
     before = time.monotonic()
-    _, at, by_kernel = kernel.receive(two, 100)
+    _, at, by_kernel = receiver.receive(100)
     assert not by_kernel
     assert before <= at <= time.monotonic()
 
 
 def test_without_a_time_of_the_kernels_it_is_our_own(pair: tuple[socket.socket, socket.socket]) -> None:
     one, two = pair
+    receiver = kernel.TimedReceiver(one)
+    one.setsockopt(socket.SOL_SOCKET, kernel.SO_TIMESTAMPNS, 0)
     two.send(b"hi")
     before = time.monotonic()
-    _, at, by_kernel = kernel.receive(one, 100)
+    _, at, by_kernel = receiver.receive(100)
     assert not by_kernel
     assert before <= at <= time.monotonic()
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from netechod.client.ping.links import Arrival, LinkEvent, ProbeError
 from netechod.client.ping.payload import Reading
+from netechod.client.resolver import Address
 
 
 class StubLink:
@@ -14,6 +15,7 @@ class StubLink:
 
     def __init__(self, largest: int = 65507, losses: int = 0, stall: float = 0.0) -> None:
         self.unmatched = 0
+        self.redirected: Address | None = None
         self.connect_seconds: float | None = None
         self.sizes: list[int] = []
         self.times: list[float] = []  # when probes were sent
@@ -51,6 +53,10 @@ class StubLink:
     def give_up(self) -> bool:
         """Each probe has a fate of its own."""
         return False
+
+    def redirect(self, address: Address) -> None:
+        """Note where the server is now."""
+        self.redirected = address
 
     def close(self) -> None:
         """Free the sockets."""

@@ -1,11 +1,15 @@
-"""The error of all clients."""
+"""The errors of the clients: each has a sentence for the person at the client."""
 
 from netechod.errors import NetechodError
 
 
 class ClientError(NetechodError):
-    """What the person at the client can act on: a sentence, and the next thing to try."""
+    """Something that the person at the client can act on: a sentence, and what to try next."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+
+class SilentServerError(ClientError):
+    """No address of the server has answered."""

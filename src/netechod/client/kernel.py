@@ -1,6 +1,6 @@
-"""What Linux's kernel tells about datagrams besides their bytes: when they came, and what became of them.
+"""Linux socket options that Python's socket module lacks: times of arrival and ICMP errors of datagrams.
 
-Python's socket module lacks most of these numbers (socket(7), ip(7), ipv6(7)): here they stand, once.
+The numbers are those of socket(7), ip(7) and ipv6(7).
 """
 
 import errno
@@ -21,6 +21,8 @@ _RECVERR = ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR)
 _TIME = struct.Struct("@ll")  # struct timespec
 _ERROR = struct.Struct("@IBBBBII")  # struct sock_extended_err, linux/errqueue.h
 _ORIGIN_LOCAL = 1  # the kernel itself refuses to send
+CLOCK_TOLERANCE = 0.05  # seconds; a larger step means that the wall clock was set
+MAX_SLEW = 0.001  # seconds a second: adjtimex(2) slews the wall clock by half of this at most
 _ANCILLARY = 256  # bytes for all messages that come with a datagram
 
 REASONS = {
@@ -33,41 +35,70 @@ REASONS = {
     errno.EPERM: "prohibited",
     errno.ETIMEDOUT: "timeout",
 }
-"""Why something did not arrive, in words that are the same in all languages."""
+"""Why a datagram did not arrive. Programs read these words: they are the same in all languages."""
 
 
 class Report(NamedTuple):
-    """An error that somebody on the path, or the kernel, reports about a datagram."""
+    """An error that a host on the path, or our kernel, reports about a datagram."""
 
-    payload: bytes  # as much of it as came back with the report
+    payload: bytes  # the start of the datagram, as much as the report contains
     reason: str
-    reporter: str  # the address of who reports it; empty for the kernel itself
-    mtu: int  # bytes that a packet may have, if it was too long; 0 if that was not told
+    reporter: str  # the address of the host that reports it; empty for our kernel
+    mtu: int  # the MTU in bytes, if the datagram was too long; 0 if the report has none
 
 
 def reason_of(error: OSError) -> str:
-    """Why something did not arrive."""
+    """Return the word of REASONS for an error; the system's text, in lower case, if there is none."""
     return REASONS.get(error.errno or 0, (error.strerror or str(error)).lower())
 
 
-def ask_for_times(sock: socket.socket) -> None:
-    """Have every datagram, or piece of a stream, come with the time when it reached the kernel."""
-    with suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+class TimedReceiver:
+    """Receives from a socket, and tells when each datagram, or piece of a stream, reached the kernel.
+
+    The kernel stamps with the wall clock. Its stamps are believed, however old they are (we may have been
+    stopped, by Ctrl-Z), unless the wall clock was set since the last look at it.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._offset, self._looked = _clock_offset()
+        with suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+
+    def receive(self, size: int) -> tuple[bytes, float, bool]:
+        """Return the bytes, when they arrived (monotonic clock), and whether the kernel told that time."""
+        data, messages, _, _ = self._sock.recvmsg(size, _ANCILLARY)
+        offset, now = _clock_offset()
+        drift = abs(offset - self._offset)
+        was_set = drift > CLOCK_TOLERANCE + MAX_SLEW * (now - self._looked)
+        self._offset, self._looked = offset, now
+        for level, kind, content in messages:
+            if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS) and not was_set:
+                seconds, nanoseconds = _TIME.unpack_from(content)
+                came = seconds - offset + nanoseconds / 1e9
+                if came <= now:
+                    return data, came, True
+        return data, now, False
+
+
+def _clock_offset() -> tuple[float, float]:
+    """Return how far the wall clock is ahead of the monotonic clock, and the time of the latter."""
+    now = time.monotonic()
+    return time.clock_gettime(time.CLOCK_REALTIME) - now, now
 
 
 def ask_for_reports(sock: socket.socket) -> None:
-    """Have errors come with the datagrams that they are about."""
+    """Ask for ICMP errors together with the start of the datagrams that they are about."""
     _set(sock, {IP_RECVERR: 1}, {IPV6_RECVERR: 1})
 
 
 def forbid_fragments(sock: socket.socket) -> None:
-    """Have every packet sent whole or not at all: IPv4's DF."""
+    """Forbid fragments: each packet is sent whole or not at all (the DF bit of IPv4)."""
     _set(sock, {IP_MTU_DISCOVER: PMTUDISC_PROBE}, {IPV6_MTU_DISCOVER: PMTUDISC_PROBE, IPV6_DONTFRAG: 1})
 
 
 def _set(sock: socket.socket, ipv4: Mapping[int, int], ipv6: Mapping[int, int]) -> None:
-    """Set options, for want of which something is not told."""
+    """Set the options of the socket's family. A kernel that lacks one tells us less: no error."""
     level, options = (
         (socket.IPPROTO_IPV6, ipv6) if sock.family == socket.AF_INET6 else (socket.IPPROTO_IP, ipv4)
     )
@@ -76,21 +107,8 @@ def _set(sock: socket.socket, ipv4: Mapping[int, int], ipv6: Mapping[int, int]) 
             sock.setsockopt(level, option, value)
 
 
-def receive(sock: socket.socket, size: int) -> tuple[bytes, float, bool]:
-    """Bytes, when they came by the monotonic clock, and whether the kernel says so."""
-    data, messages, _, _ = sock.recvmsg(size, _ANCILLARY)
-    now, wall = time.monotonic(), time.clock_gettime(time.CLOCK_REALTIME)
-    for level, kind, content in messages:
-        if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
-            seconds, nanoseconds = _TIME.unpack_from(content)
-            age = wall - (seconds + nanoseconds / 1e9)
-            if 0 <= age < 1:  # else the wall clock was set meanwhile
-                return data, now - age, True
-    return data, now, False
-
-
 def reports(sock: socket.socket) -> Iterator[Report]:
-    """What has been reported since the last time."""
+    """Return the reports that have arrived since the last call."""
     while True:
         try:
             payload, messages, _, _ = sock.recvmsg(
@@ -111,7 +129,7 @@ def _report(payload: bytes, content: bytes) -> Report:
 
 
 def _address(sockaddr: bytes) -> str:
-    """The address in a struct sockaddr_in or sockaddr_in6."""
+    """Return the address in a struct sockaddr_in or sockaddr_in6; empty if it is neither."""
     if len(sockaddr) < 8:
         return ""
     family = struct.unpack_from("@H", sockaddr)[0]

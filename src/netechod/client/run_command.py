@@ -1,7 +1,7 @@
-"""`netecho run`: have a named command run by the command service, and end as it did.
+"""`netecho run`: the command service runs a named command, and we end with its status.
 
-A command runs at most once: whatever is sent again is the same signed datagram, which the service takes only
-once. So silence leaves open whether it has run; nothing is ever asked anew.
+A command runs at most once: a request is repeated as the same signed datagram, which the service accepts only
+once. Silence leaves open whether the command has run, so no new request is made after it.
 """
 
 import os
@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from netechod.client.errors import ClientError
-from netechod.client.i18n.translate import tr
+from netechod.client.i18n.translate import reason_text, tr
 from netechod.client.net import RECEIVE_SIZE, Server, Target
 from netechod.client.terminal.output import complain, put, put_bytes, put_json
 from netechod.client.terminal.text import cells, decoded, padded
+from netechod.client.xdg import config_directory
 from netechod.key_file import KeyFileError, read_keys
 from netechod.services.signing import (
     BUSY,
@@ -39,14 +40,14 @@ GAP = 2  # columns between a name and what its arguments have to match
 
 
 class Key(NamedTuple):
-    """What requests are signed with."""
+    """The key that signs requests."""
 
     key_id: str
     secret: bytes
 
 
 class Result(NamedTuple):
-    """What became of a command."""
+    """The outcome of a command."""
 
     status: int
     flags: frozenset[str]
@@ -55,7 +56,7 @@ class Result(NamedTuple):
 
 
 class TransportError(ClientError):
-    """Nothing is known of the command's status."""
+    """The status of the command is not known."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message, hint)
@@ -63,18 +64,18 @@ class TransportError(ClientError):
 
 
 class _SilenceError(Exception):
-    """Nobody answers, and the command may have run: no other address may be asked."""
+    """There is no answer, and the command may have run."""
 
 
 def find_key(path: Path | None, key_id: str | None) -> Key:
-    """The key with that id, or else the first one, in the file, or else where one usually is."""
+    """Return the key with that id, or the first one, of a key file. Raises TransportError."""
     if path is None:
-        home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-        path = Path(os.environ.get("NETECHO_KEY_FILE") or home / "netecho" / "keys")
+        path = _usual_key_file()
     try:
         keys = read_keys(path, {0, os.geteuid()})
     except KeyFileError as error:
-        raise TransportError(tr("no key: {reason}", reason=error), error.hint) from None
+        reason = tr("no key: {reason}", reason=reason_text(str(error)))
+        raise TransportError(reason, reason_text(error.hint)) from None
     key_id = key_id or next(iter(keys))
     if key_id not in keys:
         hint = tr("its keys are {ids}", ids=", ".join(keys))
@@ -82,20 +83,50 @@ def find_key(path: Path | None, key_id: str | None) -> Key:
     return Key(key_id, keys[key_id])
 
 
+def _usual_key_file() -> Path:
+    if named := os.environ.get("NETECHO_KEY_FILE"):
+        return Path(named)
+    if (directory := config_directory()) is None:
+        raise TransportError(
+            tr("no key: there is no home directory to look for one"), tr("name the file: --key-file FILE")
+        )
+    return directory / "keys"
+
+
 def ask(target: Target, key: Key, words: Sequence[str], patience: float) -> Result:
-    """Have the command run and wait for its end, for `patience` seconds at most. Raises TransportError."""
+    """Have the command run, and wait `patience` seconds at most for its end. Raises TransportError."""
     try:
         server = Server(target, socket.SOCK_DGRAM)
-        return server.first(lambda sock: _Exchange(sock, target, key, words, patience).result())
+        _choose_address(server, key)
+        with server.datagram_socket() as sock:
+            return _Exchange(sock, target, key, words, patience).result()
     except ClientError as error:
         raise TransportError(str(error), error.hint) from None
+    except OSError as error:
+        failure = server.failed(error)
+        raise TransportError(str(failure), failure.hint) from None
     except _SilenceError:
         hint = tr("address, key and clock have to be right; the command may have run all the same")
         raise TransportError(str(server.failed(TimeoutError())), hint) from None
 
 
+def _choose_address(server: Server, key: Key) -> None:
+    """Find the address that answers, with a harmless question: a command may only be sent to one address."""
+    nonce = _new_nonce()
+
+    def is_answer(payload: bytes) -> bool:
+        part = read_answer(payload, key.secret)
+        return part is not None and part.nonce == nonce
+
+    server.choose(_request(key, nonce, [LIST]), is_answer)
+
+
+def _new_nonce() -> str:
+    return secrets.token_hex(12)
+
+
 class _Exchange:
-    """One request and its answer, on a socket of its own that is closed in the end."""
+    """One request, and its answer."""
 
     def __init__(
         self, sock: socket.socket, target: Target, key: Key, words: Sequence[str], patience: float
@@ -103,7 +134,7 @@ class _Exchange:
         self._sock = sock
         self._target = target
         self._secret = key.secret
-        self._nonce = secrets.token_hex(12)
+        self._nonce = _new_nonce()
         self._request = _request(key, self._nonce, words)
         self._parts: dict[int, Part] = {}
         self._begun = self._heard = time.monotonic()
@@ -111,12 +142,11 @@ class _Exchange:
         self._sent = 0
 
     def result(self) -> Result:
-        """The answer, put together."""
-        with self._sock as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            self._send()
-            while len(self._parts) < self._expected():
-                self._hear()
+        """Return the answer, put together of its parts. Raises OSError, _SilenceError and TransportError."""
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        self._send()
+        while len(self._parts) < self._expected():
+            self._hear()
         parts = [self._parts[number] for number in sorted(self._parts)]
         output = b"".join(part.output for part in parts)
         return Result(parts[0].status, parts[0].flags, output, time.monotonic() - self._begun)
@@ -125,7 +155,7 @@ class _Exchange:
         return next((part.parts for part in self._parts.values()), 1)
 
     def _send(self) -> None:
-        """Send the request, the same each time: the service takes it once."""
+        """Send the request, which is the same each time: the service accepts it once."""
         self._sock.send(self._request)
         self._sent += 1
 
@@ -142,14 +172,14 @@ class _Exchange:
             return
         except ConnectionRefusedError:
             if self._sent == 1:
-                raise  # it has not arrived: another address may be tried
+                raise  # the request has not arrived
             raise _SilenceError from None
         if part is not None and part.nonce == self._nonce:
             self._parts[part.number] = part
             self._heard = time.monotonic()
 
     def _due(self) -> float:
-        """Until when to wait: the parts of an answer come together, a lost request is sent again."""
+        """Return when to stop waiting: the parts of an answer come together, a lost request is sent again."""
         if self._parts:
             return self._heard + self._target.timeout
         if self._sent <= self._target.retries:
@@ -171,6 +201,7 @@ class _Exchange:
         self._send()
 
     def _put_beginning(self) -> None:
+        """Write the parts before the first one that is missing."""
         number = 1
         while number in self._parts:
             _put_output(self._parts[number].output)
@@ -178,7 +209,7 @@ class _Exchange:
 
 
 def _request(key: Key, nonce: str, words: Sequence[str]) -> bytes:
-    """The datagram, if there can be one."""
+    """Return the signed datagram. Raises TransportError."""
     seconds = int(datetime.now(UTC).timestamp())
     try:
         datagram = request(key.key_id, key.secret, seconds, nonce, words)
@@ -191,7 +222,7 @@ def _request(key: Key, nonce: str, words: Sequence[str]) -> bytes:
 
 
 def run(target: Target, key: Key, words: Sequence[str], patience: float, *, as_json: bool) -> int:
-    """Have a command run, show what it has written, and return its exit status."""
+    """Have a command run, show its output, and return its exit status."""
     result = ask(target, key, words, patience)
     if as_json:
         put_json(
@@ -204,7 +235,7 @@ def run(target: Target, key: Key, words: Sequence[str], patience: float, *, as_j
             }
         )
     elif result.flags & {DENIED, BUSY}:
-        why = decoded(result.output).strip()
+        why = reason_text(decoded(result.output).strip())
         hint = tr("netecho run HOST --list shows what this key may run") if DENIED in result.flags else ""
         complain(tr("refused: {why}", why=why), hint)
     else:
@@ -217,7 +248,7 @@ def run(target: Target, key: Key, words: Sequence[str], patience: float, *, as_j
 
 
 def show_list(target: Target, key: Key, patience: float, *, as_json: bool) -> int:
-    """Show which commands there are for the key, and what their arguments have to match."""
+    """Show the commands that the key may run, and what their arguments have to match."""
     result = ask(target, key, [LIST], patience)
     rows = [list(map(harmless, line.split("\t"))) for line in decoded(result.output).split("\n")[:-1]]
     width = max((cells(row[0]) for row in rows), default=0) + GAP
@@ -232,7 +263,7 @@ def show_list(target: Target, key: Key, patience: float, *, as_json: bool) -> in
 
 
 def _put_output(output: bytes) -> None:
-    """Write the bytes as they came; on a terminal, what it would obey is spelled out but lines and tabs."""
+    """Write the bytes as they came; to a terminal, escape control characters but line ends and tabs."""
     if sys.stdout.isatty():
         lines = decoded(output).split("\n")
         put("\n".join("\t".join(map(harmless, line.split("\t"))) for line in lines))

@@ -5,9 +5,9 @@ from datetime import datetime
 import pytest
 
 from netechod.client.chat.events import PUT_OFFLINE, SILENT, UNKNOWN, Event, Kind
-from netechod.client.chat.render import PLAIN, STYLES, Fragments, Painter, cut_to_cells
+from netechod.client.chat.render import PLAIN, STYLES, Fragments, Painter
 from netechod.client.chat.ui import ChatStatus
-from netechod.client.terminal.text import cells
+from netechod.client.terminal.text import cells, cut_to_cells
 
 AT = datetime(2026, 11, 25, 20, 14, 1)
 ME, ANN = "192.0.2.1--5000", "192.0.2.22--60000"

@@ -219,7 +219,7 @@ def test_the_first_address_that_answers_is_probed(monkeypatch: pytest.MonkeyPatc
         from netechod.client.ping.prober import Plan
         from netechod.client.ping.run import open_link
 
-        link, about = open_link(Target("both", 1), Plan(56, 1.0), udp=True)
+        _, link, about = open_link(Target("both", 1), Plan(56, 1.0), udp=True)
         link.close()
     assert about.port == fake.port
 

@@ -1,4 +1,4 @@
-"""A conversation: a member, its socket, and the form in which somebody takes part, in one asyncio task."""
+"""A conversation: one asyncio task between a member, its socket and a user interface."""
 
 import asyncio
 import signal
@@ -19,12 +19,14 @@ from netechod.services.wire import flaw_of
 
 MAX_MESSAGE = 1024  # bytes of one message; the room refuses more
 
+TAB = 4  # columns between tab stops: tabs become spaces, because the room takes no control characters
+
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What makes us leave. The second one makes us drop everything."""
+"""The first one makes us leave, the second one drops everything."""
 
 
 class Conversation:
-    """Says what the form's lines hold and shows what is heard, until the farewell."""
+    """Says the lines of the user interface, and shows what is heard, until the farewell."""
 
     def __init__(
         self, chat_socket: ChatSocket, ui: UserInterface, mentions: Mentions, dictionary: Target
@@ -40,7 +42,7 @@ class Conversation:
         self._interruptions = 0
 
     async def talk(self) -> None:
-        """Begin with what was heard in coming online, and go on until we are offline."""
+        """Show what was heard while coming online, and go on until we are offline."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self._socket.sock, self._wake)
         for number in INTERRUPTIONS:
@@ -53,7 +55,7 @@ class Conversation:
                 self._take_lines()
                 self._note(self._socket.send())
                 self._ui.refresh(self._status())
-                await self._news()
+                await self._wait()
                 self._note(self._socket.receive())
                 self._note(self._socket.look_at_clock())
             self._report_unsaid()
@@ -61,7 +63,7 @@ class Conversation:
             await self._ui.close()
 
     def _wake(self) -> None:
-        """Have a look at everything."""
+        """End the waiting: there is something to do."""
         self._bell.set()
 
     def _interrupt(self) -> None:
@@ -69,8 +71,8 @@ class Conversation:
         self._member.leave(time.monotonic(), at_once=True)
         self._wake()
 
-    async def _news(self) -> None:
-        """Wait until something has happened, or is due."""
+    async def _wait(self) -> None:
+        """Wait until something happens or is due."""
         with suppress(TimeoutError):
             async with asyncio.timeout_at(self._member.deadline):
                 await self._bell.wait()
@@ -79,7 +81,7 @@ class Conversation:
             raise KeyboardInterrupt
 
     def _take_lines(self) -> None:
-        """Take all lines of a person; of a script the next one when the last one is through."""
+        """Take all lines of a person; of a script the next one, when the last one has its receipt."""
         if self._ui.ended:
             self._member.hurry(time.monotonic())
         while not self._member.is_leaving and (self._ui.is_person or not self._member.unsaid):
@@ -92,17 +94,17 @@ class Conversation:
                 return
 
     def _take(self, line: bytes) -> None:
-        """Do what a line says. Several lines at once are a paste, and no commands."""
+        """Say a line, or run the command in it. Several lines at once are a paste, and no commands."""
         if self._ui.is_person and line.startswith(b"/") and b"\n" not in line:
             if not line.startswith(b"//"):
                 self._note(self._commands.run(decoded(line)))
                 return
             line = line[1:]
         for text in line.split(b"\n"):
-            self._say(text.rstrip(b"\r "))
+            self._say(_without_tabs(text.rstrip(b"\r \t")))
 
     def _say(self, text: bytes) -> None:
-        """Say what the room will take; what it won't is told at once."""
+        """Say a text; report it at once if the room would refuse it."""
         is_long = len(text) > MAX_MESSAGE
         flaw = f"{len(text)} bytes, at most {MAX_MESSAGE}" if is_long else flaw_of(text)
         if flaw is not None:
@@ -111,14 +113,14 @@ class Conversation:
             self._member.say(text, time.monotonic())
 
     def _note(self, events: Iterable[Event]) -> None:
-        """Show what happened, and count what did not get through."""
+        """Show events, and count the messages that did not get through."""
         for event in events:
             self._roster.note(event, time.monotonic())
             self.failures += event.kind in (Kind.REFUSED, Kind.UNSENT, Kind.LOST)
             self._ui.show(event, is_mention=self._mentions.is_mention(event, self._member.name))
 
     def _report_unsaid(self) -> None:
-        """At the end, name what is not said: nothing gets lost in silence."""
+        """At the end, report what was not said: nothing gets lost in silence."""
         self._note(Event(Kind.LOST, self._member.name, decoded(text)) for text in self._member.unsaid)
         if count := sum(1 for _ in iter(self._ui.next_line, None)):
             self.failures += 1
@@ -133,3 +135,9 @@ class Conversation:
             is_away=self._member.state is State.AWAY,
             is_leaving=self._member.is_leaving,
         )
+
+
+def _without_tabs(text: bytes) -> bytes:
+    if b"\t" not in text:
+        return text
+    return text.decode(errors="surrogateescape").expandtabs(TAB).encode(errors="surrogateescape")

@@ -1,15 +1,15 @@
-"""What there is to tell of a chat: what the room says, and what became of the room and of our messages."""
+"""Events of a chat: what the room says, and what happens to our connection and our messages."""
 
 import re
 from dataclasses import dataclass
 from enum import Enum
 
 from netechod.client.terminal.text import decoded
-from netechod.services.wire import NOT_ONLINE, REFUSED, flaw_of, text_of
+from netechod.services.wire import CHALLENGE, NOT_ONLINE, REFUSED, flaw_of, text_of
 
 ENQUIRY = b"\x05"
-"""ENQ, "who is there?" in ASCII. A room refuses control characters, and tells their sender alone. So this is
-a question that a room answers to its members, that disturbs nobody, and that it takes for a sign of life."""
+"""ENQ, "who is there?" in ASCII. A room refuses control characters, and tells only their sender. So this is a
+question that a room answers to its members, that nobody else sees, and that counts as a sign of life."""
 
 UNKNOWN = "the room does not know us any more"
 PUT_OFFLINE = "the room has put us offline"
@@ -17,7 +17,7 @@ SILENT = "no answer"
 
 _ANSWER = f"{REFUSED}{flaw_of(ENQUIRY)}"
 _LINE = re.compile(r"(\S+--\d+)#(.*)", re.DOTALL)
-_CHALLENGE = re.compile(rb"challenge ([0-9a-f]{16})")
+_CHALLENGE = re.compile(CHALLENGE + rb"([0-9a-f]{16})")
 
 
 class Kind(Enum):
@@ -27,19 +27,19 @@ class Kind(Enum):
     JOIN = "join"
     LEAVE = "leave"
     REFUSED = "refused"  # the room will not pass our message on, or not let us in
-    UNSENT = "unsent"  # our message, because the room would refuse it
+    UNSENT = "unsent"  # our message was not sent, because the room would refuse it
     NOTICE = "notice"  # anything else that the room says
     STRANGER = "stranger"  # the room does not know us (any more)
     CHALLENGE = "challenge"  # prove your address first
     ANSWER = "answer"  # to our enquiry
-    LOST = "lost"  # our message stayed without receipt, and is given up
+    LOST = "lost"  # our message got no receipt, and is given up
     AWAY = "away"  # the room is out of reach; the text says why
     BACK = "back"  # and within it again
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something heard or found out: from whom (`ip--port`, empty for the room itself), and its text."""
+    """Something that was heard or found out: its sender (`ip--port`, empty for the room) and its text."""
 
     kind: Kind
     sender: str = ""
@@ -50,7 +50,7 @@ class Event:
 
 
 def event_of(payload: bytes) -> Event:
-    """What a datagram says; a name has no `#`, so the first one ends it."""
+    """Parse a datagram of the room. A name has no `#`, so the first one ends it."""
     raw = text_of(payload)
     text = decoded(raw)
     if line := _LINE.match(text):

@@ -1,4 +1,4 @@
-"""A chat in lines: for pipes, for programs (JSON), and for a person at a terminal that can do no more."""
+"""A chat in lines: for pipes, for programs (JSON), and for a person at a plain terminal."""
 
 import asyncio
 import sys
@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from functools import partial
 
 from netechod.client.chat.events import Event, Kind
-from netechod.client.chat.sentences import TROUBLE, sentence
-from netechod.client.chat.ui import ChatStatus
+from netechod.client.chat.sentences import ARROWS, TROUBLE, sentence
+from netechod.client.chat.ui import ChatStatus, warn_of_typed_ahead
 from netechod.client.i18n.translate import tr
 from netechod.client.terminal.input import Input
 from netechod.client.terminal.output import complain, painted, put, put_json
@@ -17,43 +17,43 @@ from netechod.services.wire import harmless
 
 AHEAD = 1024 * 1024  # bytes of input that may wait to be said
 
-_ARROWS = {Kind.JOIN: "-->", Kind.LEAVE: "<--"}
-
 
 class LineUI:
-    """Lines on stdin, lines on stdout, trouble on stderr; and, if there is a person, a prompt."""
+    """Lines on stdin, lines on stdout, errors on stderr; and a prompt, if there is a person."""
 
     def __init__(self, prompt: str = "") -> None:
         self._prompt = prompt
         self._is_prompting = False
         self._input = Input(sys.stdin.fileno())
-        self._taken = 0  # bytes of the input whose lines were taken
+        self._taken = 0  # bytes of the lines that were taken
         self._is_watching = False
 
     @property
     def is_person(self) -> bool:
-        """Whoever is prompted."""
+        """See UserInterface."""
         return bool(self._prompt)
 
     @property
     def ended(self) -> bool:
-        """At the end of the input."""
+        """See UserInterface."""
         return self._input.ended
 
     def open(self, wake: Callable[[], None], _interrupt: Callable[[], None]) -> None:
-        """Begin to read."""
+        """See UserInterface."""
         self._wake = wake
+        if self.is_person:
+            warn_of_typed_ahead(self)
         self._watch()
 
     def next_line(self) -> bytes | None:
-        """The next line."""
+        """See UserInterface."""
         line = self._input.next_line()
         self._taken += 0 if line is None else len(line) + 1
         self._watch()
         return line
 
     def _watch(self) -> None:
-        """Read ahead, so that the end of the input is known soon; but not everything that a pipe holds."""
+        """Read ahead, so that the end of the input is known soon, but not all that a pipe holds."""
         is_wanted = not self._input.ended and self._input.size - self._taken < AHEAD
         loop = asyncio.get_running_loop()
         if is_wanted and not self._is_watching:
@@ -72,18 +72,18 @@ class LineUI:
         self._wake()
 
     def show(self, event: Event, *, is_mention: bool) -> None:
-        """Lines and answers on stdout, trouble on stderr."""
+        """See UserInterface: lines and answers go to stdout, errors to stderr."""
         if event.kind in TROUBLE:
             hint = tr("is the server still there?") if event.kind is Kind.LOST else ""
             self.complain(sentence(event), hint)
-        elif event.kind not in (Kind.MESSAGE, *_ARROWS):
+        elif event.kind not in (Kind.MESSAGE, *ARROWS):
             self.tell(sentence(event))
         else:
             bell = "\a" if is_mention and self.is_person else ""
             self._display(partial(put, f"{_line(event)}\n{bell}"))
 
     def tell(self, text: str) -> None:
-        """Where it does not mix with what a script reads."""
+        """See UserInterface. For a script it goes to stderr: stdout has the conversation only."""
         text = "\n".join(map(harmless, text.split("\n")))
         if self.is_person:
             self._display(partial(put, text + "\n"))
@@ -92,42 +92,42 @@ class LineUI:
             sys.stderr.flush()
 
     def complain(self, message: str, hint: str = "") -> None:
-        """On stderr."""
+        """See UserInterface."""
         self._display(partial(complain, message, hint))
 
     def refresh(self, status: ChatStatus) -> None:
-        """Ask for a line when the last one is through, or will not be soon."""
+        """See UserInterface. Prompt when the last line has its receipt, or will not get it soon."""
         is_busy = status.is_leaving or (status.unsaid and not status.is_away)
         if self.is_person and not self._is_prompting and not is_busy:
             put(self._prompt)
             self._is_prompting = True
 
     async def close(self) -> None:
-        """End the prompt's line."""
+        """See UserInterface."""
         self._clear()
 
     def _display(self, show: Callable[[], None]) -> None:
-        """Show something where the prompt was; `refresh` brings that back."""
+        """Show something in place of the prompt, which `refresh` brings back."""
         self._clear()
         show()
 
     def _clear(self) -> None:
-        """Wipe the waiting prompt away, with no more than any terminal can."""
+        """Wipe the prompt away, with no more than any terminal can."""
         if self._is_prompting:
             put(f"\r{' ' * cells(self._prompt)}\r")
             self._is_prompting = False
 
 
 class JsonUI(LineUI):
-    """Lines on stdin, and every event as an object of JSON on stdout: docs/json/chat.schema.json."""
+    """Lines on stdin, a JSON object for each event on stdout: docs/json/chat.schema.json."""
 
     def show(self, event: Event, *, is_mention: bool) -> None:
-        """One object a line."""
+        """See UserInterface."""
         put_json(record_of(event, is_mention, datetime.now(UTC)))
 
 
 def record_of(event: Event, is_mention: bool, at: datetime) -> dict[str, object]:
-    """An event for programs: `type`, `time`, and what this type has."""
+    """Return an event for programs: `type`, `time`, and the fields of its type."""
     record: dict[str, object] = {"type": event.kind.value, "time": at.isoformat(timespec="milliseconds")}
     if event.sender and event.kind is not Kind.LOST:
         record |= {"from": event.sender, "own": event.own}
@@ -147,4 +147,4 @@ def _line(event: Event) -> str:
     name, text = harmless(event.sender), harmless(event.text)
     if event.kind is Kind.MESSAGE:
         return f"{painted(name, 'strong', sys.stdout) if event.own else name}: {text}"
-    return painted(f"{_ARROWS[event.kind]} {name} {text}", "faint", sys.stdout)
+    return painted(f"{ARROWS[event.kind]} {name} {text}", "faint", sys.stdout)

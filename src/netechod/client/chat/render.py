@@ -1,6 +1,6 @@
-"""What the chat's screen looks like: lines that scroll away, rows of what is unsaid, prompt and status bar.
+"""Renders the chat's screen: lines of the scrollback, rows of unsaid messages, prompt and status bar.
 
-Everything is made of fragments, pairs of a style and a text. Texts are harmless; widths are cells.
+The result is fragments, pairs of a style and a text. Texts have no control characters; widths are in cells.
 """
 
 import zlib
@@ -9,15 +9,15 @@ from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from netechod.client.chat.events import Event, Kind
-from netechod.client.chat.sentences import TROUBLE, sentence
+from netechod.client.chat.sentences import ARROWS, TROUBLE, sentence
 from netechod.client.chat.ui import ChatStatus
 from netechod.client.i18n.translate import tr
-from netechod.client.terminal.text import cells
+from netechod.client.terminal.text import cells, cut_to_cells, without_modifiers
 from netechod.services.wire import harmless
 
 Fragments: TypeAlias = list[tuple[str, str]]
 
-NARROW = 60  # columns below which names are not aligned, and the seconds left out
+NARROW = 60  # columns; on a narrower terminal names are not aligned, and times have no seconds
 NAME_WIDTH = 22  # cells that names are aligned to at most: 255.255.255.255--65535
 MOST_UNSAID = 3  # unsaid messages that are shown above the prompt
 
@@ -35,11 +35,9 @@ STYLES = {
 }
 _NAME_COLORS = 5
 
-_ARROWS = {Kind.JOIN: "-->", Kind.LEAVE: "<--"}
-
 
 class Marks(NamedTuple):
-    """Characters that not every terminal has."""
+    """Characters that not every terminal can show."""
 
     received: str
     waiting: str
@@ -50,7 +48,7 @@ FINE, PLAIN = Marks("✓", "…", " · "), Marks("ok", "...", " | ")
 
 
 class Painter:
-    """Paints events and how things stand, for a screen that is `columns()` wide."""
+    """Renders events and the state of the conversation, for a screen that is `columns()` wide."""
 
     def __init__(self, prompt: str, place: str, columns: Callable[[], int], marks: Marks = FINE) -> None:
         self.status = ChatStatus(0, [], None, [], is_away=False, is_leaving=False)
@@ -61,19 +59,19 @@ class Painter:
         self._name_width = 0
 
     def event(self, event: Event, *, is_mention: bool, at: datetime) -> Fragments:
-        """A line for the scrollback."""
+        """Return a line for the scrollback."""
         if event.kind is Kind.MESSAGE:
             name = "own" if event.own else f"name{zlib.crc32(event.sender.encode()) % _NAME_COLORS}"
             receipt = [("class:good", f" {self._marks.received}")] if event.own else []
             text = ("class:mention" if is_mention else "", harmless(event.text))
             return [*self._head(f"class:{name}", harmless(event.sender), at), text, *receipt, ("", "\n")]
-        if event.kind in _ARROWS:
-            head = self._head("class:faint", _ARROWS[event.kind], at)
+        if event.kind in ARROWS:
+            head = self._head("class:faint", ARROWS[event.kind], at)
             return [*head, ("class:faint", f"{harmless(event.sender)} {event.text}\n")]
         return self.note(sentence(event), at, is_trouble=event.kind in TROUBLE)
 
     def note(self, text: str, at: datetime, *, is_trouble: bool = False) -> Fragments:
-        """Something that is not said by anybody; each of its lines begins as it does in irssi."""
+        """Return lines that no member has said. Each begins as in irssi."""
         style = "class:error" if is_trouble else "class:faint"
         fragments: Fragments = []
         for line in text.split("\n"):
@@ -81,19 +79,19 @@ class Painter:
         return fragments
 
     def prompt(self) -> Fragments:
-        """What stands before the line being typed: above it, the messages that are still unsaid."""
+        """Return what stands before the line being typed, and above it the unsaid messages."""
         width = self._columns() - 1
         unsaid = self.status.unsaid
-        rows = [f"{self._marks.waiting} {harmless(text)}" for text in unsaid[:MOST_UNSAID]]
+        rows = [f"{self._marks.waiting} {without_modifiers(harmless(text))}" for text in unsaid[:MOST_UNSAID]]
         if len(unsaid) > MOST_UNSAID:
             rows.append(tr("and {count} more", count=len(unsaid) - MOST_UNSAID))
         return [*(("class:faint", f"{cut_to_cells(row, width)}\n") for row in rows), ("", self._prompt)]
 
     def bar(self, typed: str) -> Fragments:
-        """How things stand, as much of it as there is room for."""
+        """Return the status bar, as much of it as there is room for."""
         status = self.status
         unsaid = tr("unsaid: {count}", count=len(status.unsaid))
-        # By the first number, what is least important goes first when there is no room.
+        # The first number is the order in which texts are left out when there is no room, highest first.
         texts = [
             (1, *self._state()),
             (3, "class:faint", self._place),
@@ -113,7 +111,7 @@ class Painter:
         return fragments
 
     def _head(self, style: str, name: str, at: datetime) -> Fragments:
-        """The time, and whose line it is, aligned to the right as far as there is room."""
+        """Return the time and the sender, aligned to the right if there is room."""
         is_narrow = self._columns() < NARROW
         self._name_width = max(self._name_width, min(cells(name), NAME_WIDTH))
         padding = "" if is_narrow else " " * (self._name_width - cells(name))
@@ -121,7 +119,7 @@ class Painter:
         return [("class:faint", f"{time} {padding}"), (style, name), ("", " ")]
 
     def _state(self) -> tuple[str, str]:
-        """Whether we are online, and with how many others."""
+        """Return whether we are online, and how many members were seen."""
         if self.status.is_leaving:
             return "", tr("leaving, Ctrl-C drops what is unsaid")
         if self.status.is_away:
@@ -129,16 +127,8 @@ class Painter:
         return "class:faint", tr("online: {count}", count=self.status.members)
 
 
-def cut_to_cells(text: str, width: int) -> str:
-    """The start of `text` that fits into `width` columns."""
-    text = text[:width]
-    while cells(text) > width:
-        text = text[:-1]
-    return text
-
-
 def _advice(typed: str) -> str:
-    """What to do next."""
+    """Return a hint what to press."""
     lines = sum(bool(line.strip()) for line in typed.split("\n"))
     return tr("Enter says {count} lines", count=lines) if lines > 1 else tr("Tab completes, /help")
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from netechod.client.chat.conversation import Conversation
+from netechod.client.chat.events import ENQUIRY
 from netechod.client.chat.lines_ui import JsonUI, LineUI
 from netechod.client.chat.roster import Mentions
 from netechod.client.chat.transport import ChatSocket
@@ -18,7 +19,7 @@ from netechod.client.terminal.output import interactive, is_smart, takes_colors
 
 
 class ChatOptions(NamedTuple):
-    """How somebody wants to take part."""
+    """How a person, or a program, wants to take part."""
 
     as_json: bool = False
     is_plain: bool = False
@@ -26,13 +27,16 @@ class ChatOptions(NamedTuple):
 
 
 def run(target: Target, dictionary: Target, options: ChatOptions) -> int:
-    """Chat until the end of input or Ctrl-C; 1 if not all was heard that a pipe said."""
+    """Chat until the end of input or Ctrl-C; return 1 if a script's message did not get through."""
     ui = _ui(target, options)
     server = Server(target, socket.SOCK_DGRAM)
     is_patient = ui.is_person or options.as_json
-    with server.first(lambda sock: ChatSocket(sock, target, is_patient=is_patient)) as chat_socket:
+    server.choose(
+        ENQUIRY
+    )  # a room tells strangers that they are not online, and nobody else sees the question
+    with _come_online(server, is_patient=is_patient) as chat_socket:
         talk = Conversation(chat_socket, ui, Mentions(options.mentions), dictionary)
-        # Not epoll(7), which refuses regular files: a file may be redirected into a conversation.
+        # Not epoll(7), which refuses regular files: stdin may be one.
         with asyncio.Runner(
             loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())
         ) as loop:
@@ -40,8 +44,19 @@ def run(target: Target, dictionary: Target, options: ChatOptions) -> int:
     return 1 if talk.failures and not ui.is_person else 0
 
 
+def _come_online(server: Server, *, is_patient: bool) -> ChatSocket:
+    sock = server.datagram_socket()
+    try:
+        return ChatSocket(sock, server.target, is_patient=is_patient)
+    except BaseException as error:  # a signal, too
+        sock.close()
+        if isinstance(error, OSError):
+            raise server.failed(error) from None
+        raise
+
+
 def _ui(target: Target, options: ChatOptions) -> UserInterface:
-    """The best form that is wanted and possible."""
+    """Return the best user interface that is wanted and possible."""
     if options.as_json:
         return JsonUI()
     if not interactive():
@@ -52,15 +67,6 @@ def _ui(target: Target, options: ChatOptions) -> UserInterface:
     try:
         from netechod.client.chat.screen_ui import ScreenUI
     except ImportError:
-        return _readline_form(prompt)
+        return LineUI(prompt)
     host = f"[{target.host}]" if ":" in target.host else target.host
     return ScreenUI(prompt, f"{host}:{target.port}", has_colors=takes_colors(sys.stdout))
-
-
-def _readline_form(prompt: str) -> UserInterface:
-    """The form for who has no prompt_toolkit."""
-    try:
-        from netechod.client.chat.readline_ui import ReadlineUI
-    except ImportError:  # a Python without readline
-        return LineUI(prompt)
-    return ReadlineUI(prompt)

@@ -1,7 +1,7 @@
-"""A chat on a terminal's screen, by prompt_toolkit: what is heard scrolls away above the line being typed.
+"""A chat on a terminal's screen, by prompt_toolkit: the conversation scrolls above the line being typed.
 
-There is no alternate screen: the conversation goes to the terminal's own scrollback, and only the lowest
-rows, with what is still unsaid, the line being typed and the status bar, are painted again.
+There is no alternate screen. The conversation goes to the terminal's own scrollback; only the lowest rows are
+redrawn: unsaid messages, the line being typed, and the status bar.
 """
 
 import asyncio
@@ -17,9 +17,11 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
-from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import FormattedTextControl, HSplit, Window
+from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
+from prompt_toolkit.layout.utils import explode_text_fragments
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.renderer import CPR_Support, print_formatted_text
 from prompt_toolkit.shortcuts import CompleteStyle
@@ -28,14 +30,13 @@ from prompt_toolkit.styles import Style
 from netechod.client.chat.events import Event
 from netechod.client.chat.render import FINE, PLAIN, STYLES, Fragments, Marks, Painter
 from netechod.client.chat.slash_commands import completions
-from netechod.client.chat.ui import ChatStatus
+from netechod.client.chat.ui import ChatStatus, warn_of_typed_ahead
 from netechod.client.terminal.output import OutputClosed
-
-TAB = 4  # columns that a tab in a paste becomes: the room takes no control characters
+from netechod.client.terminal.text import without_modifiers
 
 
 class ScreenUI:
-    """A screen for one person."""
+    """The screen of one person."""
 
     is_person = True
 
@@ -45,9 +46,11 @@ class ScreenUI:
         self._unprinted: Fragments = []
         self._rings = False
         self._painter = Painter(prompt, place, self._columns, _marks())
+        self._prompt, self._prompt_columns = FormattedText(), -1  # as rendered, and for which width
         self._style = Style.from_dict(STYLES)
         self._session: PromptSession[None] = PromptSession(
-            message=lambda: FormattedText(self._painter.prompt()),
+            message=self._message,
+            input_processors=[PlainEmoji()],
             style=self._style,
             color_depth=ColorDepth.DEPTH_4_BIT if has_colors else ColorDepth.DEPTH_1_BIT,
             completer=Names(self._painter),
@@ -58,8 +61,8 @@ class ScreenUI:
             erase_when_done=True,
         )
         self._session.default_buffer.accept_handler = self._accept
-        # The toolbar of prompt_toolkit stays away until the terminal has told where its cursor is, after each
-        # line that is printed; ours needs no such answer.
+        # After each printed line, the toolbar of prompt_toolkit waits until the terminal has told where its
+        # cursor is. Ours needs no such answer.
         bar = FormattedTextControl(
             lambda: FormattedText(self._painter.bar(self._session.default_buffer.text))
         )
@@ -68,37 +71,39 @@ class ScreenUI:
         self._session.app.renderer.cpr_support = CPR_Support.NOT_SUPPORTED
 
     def open(self, wake: Callable[[], None], interrupt: Callable[[], None]) -> None:
-        """Show the prompt."""
+        """See UserInterface."""
         self._wake = wake
         self._interrupt = interrupt
+        warn_of_typed_ahead(self)
         self._typing = asyncio.get_running_loop().create_task(self._type())
 
     def next_line(self) -> bytes | None:
-        """What was typed or pasted before Enter."""
+        """See UserInterface."""
         return self._lines.popleft() if self._lines else None
 
     def show(self, event: Event, *, is_mention: bool) -> None:
-        """A line in the scrollback, and the bell for a mention."""
+        """See UserInterface."""
         self._unprinted += self._painter.event(event, is_mention=is_mention, at=_now())
         self._rings |= is_mention
 
     def tell(self, text: str) -> None:
-        """Lines in the scrollback."""
+        """See UserInterface."""
         self._unprinted += self._painter.note(text, _now())
 
     def complain(self, message: str, hint: str = "") -> None:
-        """Lines in the scrollback that stand out."""
+        """See UserInterface."""
         self._unprinted += self._painter.note(f"{message}\n{hint}".rstrip(), _now(), is_trouble=True)
 
     def refresh(self, status: ChatStatus) -> None:
-        """Print everything at once: each time the lowest rows are painted again."""
+        """See UserInterface. Print all new lines at once: each time the lowest rows are redrawn."""
         self._painter.status = status
+        self._prompt_columns = -1
         if self._unprinted:
             self._print()
         self._session.app.invalidate()
 
     async def close(self) -> None:
-        """Print the rest, and take away prompt and bar."""
+        """See UserInterface: print the rest, and remove prompt and bar."""
         if self._session.app.is_running and not self._session.app.is_done:
             self._session.app.exit()
         else:
@@ -107,8 +112,15 @@ class ScreenUI:
             await self._typing
         self._print()
 
+    def _message(self) -> FormattedText:
+        """Return what stands before the line being typed. prompt_toolkit asks for it again and again."""
+        if self._prompt_columns != self._columns():
+            self._prompt_columns = self._columns()
+            self._prompt = FormattedText(self._painter.prompt())
+        return self._prompt
+
     async def _type(self) -> None:
-        """Keep the prompt until it is taken away. At the end of the terminal, so do we."""
+        """Show the prompt until it is removed. When the terminal is gone, the input has ended."""
         try:
             with suppress(EOFError):
                 await self._session.prompt_async(handle_sigint=False, set_exception_handler=False)
@@ -119,10 +131,10 @@ class ScreenUI:
             self._wake()
 
     def _print(self) -> None:
-        """Print in the place of the lowest rows, which `invalidate` has painted again below.
+        """Print in the place of the lowest rows; `invalidate` has them redrawn below.
 
-        prompt_toolkit's own way to print makes the terminal cooked for a moment, and in that moment the
-        kernel would echo keys into the screen, and obey control characters of a paste.
+        prompt_toolkit's own way to print leaves raw mode for a moment. In that moment the kernel would echo
+        keys into the screen, and obey control characters of a paste.
         """
         app, depth = self._session.app, self._session.color_depth
         fragments, self._unprinted = FormattedText(self._unprinted), []
@@ -137,19 +149,22 @@ class ScreenUI:
         self._rings = False
 
     def _accept(self, buffer: Buffer) -> bool:
-        """Take what was typed; the prompt stays, and its line is emptied."""
-        lines = [line.expandtabs(TAB) for line in buffer.text.split("\n")]
-        self._lines.append("\n".join(lines).encode(errors="surrogateescape"))
+        """Take what was typed. The prompt stays, and its line is emptied."""
+        self._lines.append(buffer.text.encode(errors="surrogateescape"))
         self._wake()
         return False
 
     def _keys(self) -> KeyBindings:
-        """Ctrl-C and Ctrl-D mean to leave; our prompt does not end before that is done."""
+        """Let Ctrl-C drop the line, or leave if it is empty, and let Ctrl-D leave."""
         keys = KeyBindings()
 
         @keys.add("c-c")
         def _(_event: KeyPressEvent) -> None:
-            self._interrupt()
+            buffer = self._session.default_buffer
+            if buffer.text and not self._painter.status.is_leaving:
+                buffer.reset()
+            else:
+                self._interrupt()
 
         @keys.add("c-d", filter=Condition(lambda: not self._session.default_buffer.text))
         def _(_event: KeyPressEvent) -> None:
@@ -162,20 +177,49 @@ class ScreenUI:
         return self._session.app.output.get_size().columns
 
 
+class PlainEmoji(Processor):
+    """Shows the line being typed without emoji modifiers.
+
+    prompt_toolkit counts the columns of each character, and terminals those of the whole sequence: the cursor
+    would stand elsewhere, and the line break. What is sent keeps the modifiers.
+    """
+
+    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
+        """See Processor."""
+        shown: StyleAndTextTuples = []
+        places: list[int] = []  # where each character of the line is shown
+        sources: list[int] = []  # which character each one shown is
+        for at, fragment in enumerate(explode_text_fragments(transformation_input.fragments)):
+            places.append(len(shown))
+            if without_modifiers(fragment[1]):
+                shown.append(fragment)
+                sources.append(at)
+        return Transformation(
+            shown,
+            source_to_display=lambda at: _mapped(places, at, len(shown)),
+            display_to_source=lambda at: _mapped(sources, at, len(places)),
+        )
+
+
+def _mapped(positions: list[int], at: int, end: int) -> int:
+    """Return `positions[at]`; what is behind the end keeps its distance from it."""
+    return positions[at] if at < len(positions) else end + at - len(positions)
+
+
 class Names(Completer):
-    """Completes commands and the names of those seen."""
+    """Completes commands and the names of members."""
 
     def __init__(self, painter: Painter) -> None:
         self._painter = painter
 
     def get_completions(self, document: Document, _complete_event: CompleteEvent) -> Iterable[Completion]:
-        """What the word before the cursor may become."""
+        """Return what the word before the cursor may become."""
         word, choices = completions(document.text_before_cursor, self._painter.status.others)
         return [Completion(choice, start_position=-len(word)) for choice in choices]
 
 
 def _marks() -> Marks:
-    """What the terminal can show: the console of Linux has few characters, other encodings may have fewer."""
+    """Return the marks that the terminal can show: the console of Linux and other encodings have few."""
     is_rich = sys.stdout.encoding.lower() in ("utf-8", "utf8") and os.environ.get("TERM") != "linux"
     return FINE if is_rich else PLAIN
 

@@ -1,20 +1,18 @@
-"""What a person reads of a chat besides its lines."""
-
-import errno
-import os
+"""Sentences for the events of a chat that are no lines of the conversation."""
 
 from netechod.client.chat.events import PUT_OFFLINE, SILENT, UNKNOWN, Event, Kind
-from netechod.client.i18n.translate import tr
+from netechod.client.i18n.translate import reason_text, tr
 
+ARROWS = {Kind.JOIN: "-->", Kind.LEAVE: "<--"}
 TROUBLE = {Kind.REFUSED, Kind.UNSENT, Kind.NOTICE, Kind.LOST, Kind.AWAY}
 
 
 def sentence(event: Event) -> str:
-    """An event that is no line of the conversation, in words."""
+    """Return an event as a sentence for the person."""
     if event.kind is Kind.LOST:
         return tr("no receipt, perhaps nobody read it: {text}", text=event.text)
     if event.kind is Kind.UNSENT:
-        return tr("message not sent: {why}", why=event.text)
+        return tr("message not sent: {why}", why=reason_text(event.text))
     if event.kind is Kind.AWAY:
         return tr("cut off from the room, trying to return: {why}", why=_reason(event.text))
     if event.kind is Kind.BACK and event.seconds is not None:
@@ -25,15 +23,15 @@ def sentence(event: Event) -> str:
         return tr("the room answers within {ms:.1f} ms", ms=event.seconds * 1000)
     if event.kind is Kind.ANSWER:
         return tr("the room answers, but not at once")
-    return event.text
+    return reason_text(event.text)
 
 
 def _reason(why: str) -> str:
-    """Why the room is out of reach; what the system says of it is English."""
+    """Return why the room is out of reach. The system's reasons are English."""
     reasons = {
-        os.strerror(errno.ECONNREFUSED): tr("nobody listens there"),
+        "Connection refused": tr("nobody listens there"),
         UNKNOWN: tr("it does not know us any more"),
         PUT_OFFLINE: tr("it has put us offline"),
         SILENT: tr("no answer"),
     }
-    return reasons.get(why, why)
+    return reasons.get(why) or reason_text(why)

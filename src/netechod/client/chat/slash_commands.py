@@ -1,7 +1,6 @@
-"""What a person can do in a chat besides talking: lines that begin with a slash."""
+"""Commands of a person in a chat: lines that begin with a slash."""
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -15,23 +14,24 @@ from netechod.client.chat.roster import Roster
 from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import tr
 from netechod.client.net import Target
+from netechod.client.terminal.input import to_utf8
 from netechod.client.terminal.text import cells, padded
 
 NAMES = ("dict", "help", "ping", "quit", "who")
 
 
 class Teller(Protocol):
-    """Where answers are shown."""
+    """Shows answers."""
 
     def tell(self, text: str) -> None:
         """Show an answer."""
 
     def complain(self, message: str, hint: str = "") -> None:
-        """Show what went wrong."""
+        """Show an error."""
 
 
 class Commands:
-    """Runs commands and shows their answers; `wake` has a late one shown."""
+    """Runs commands and shows their answers. After a late answer it calls `wake`."""
 
     def __init__(
         self, member: Member, roster: Roster, teller: Teller, dictionary: Target, wake: Callable[[], None]
@@ -43,7 +43,7 @@ class Commands:
         self._wake = wake
 
     def run(self, line: str) -> Iterable[Event]:
-        """Do what `/NAME ARGUMENT` asks; what happened in the room by it comes back."""
+        """Run `/NAME ARGUMENT`; return the events that it causes in the room."""
         name, _, argument = line[1:].strip().partition(" ")
         if name == "ping":
             return self._member.enquire(time.monotonic())
@@ -64,7 +64,7 @@ class Commands:
         return []
 
     def _who(self) -> None:
-        """Tell who was seen; the room keeps no list that could be asked for."""
+        """Show who was seen. The room has no list of members that could be asked for."""
         now = time.monotonic()
         names = self._roster.names()
         lines = [
@@ -75,15 +75,16 @@ class Commands:
         self._teller.tell("\n".join([tr("seen since you came: {count}", count=len(names)), *lines]))
 
     def _look_up(self, word: str) -> None:
-        """Ask the dictionary, in a thread: it may not answer, and the conversation goes on."""
+        """Ask the dictionary in a thread. It may not answer, and the conversation goes on."""
         loop = asyncio.get_running_loop()
 
         def ask() -> None:
             from netechod.client.dictionary.lookups import Dictionary
 
             try:
-                text = Dictionary(self._dictionary).look_up(os.fsencode(word)).text
-                answer = partial(self._teller.tell, f"{word}: {tr('unknown') if text is None else text}")
+                result = Dictionary(self._dictionary).look_up(to_utf8(word))
+                text = result.trouble or (tr("unknown") if result.text is None else result.text)
+                answer = partial(self._teller.tell, f"{word}: {text}")
             except ClientError as error:
                 answer = partial(self._teller.complain, str(error), error.hint)
             with suppress(RuntimeError):  # the conversation has ended meanwhile
@@ -94,7 +95,7 @@ class Commands:
 
 
 def completions(before: str, names: Iterable[str]) -> tuple[str, list[str]]:
-    """The word that ends at the cursor, and what it may become: a command, or somebody's name.
+    """Return the word that ends at the cursor, and what it may become: a command, or a member's name.
 
     >>> completions("/w", []), completions("hi 192", ["192.0.2.1--5"])
     (('/w', ['/who']), ('192', ['192.0.2.1--5']))

@@ -1,4 +1,4 @@
-"""What a member of a chat goes through: states, a request that is repeated, an absence, its own name."""
+"""The parts of a member's state: what it waits for, a request, an outage, its own name."""
 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -14,52 +14,69 @@ class State(Enum):
 
     JOINING = auto()  # for the room to confirm the first `online`
     READY = auto()  # for something to say
-    SAYING = auto()  # for the receipt of a message, or the answer to an enquiry
+    SAYING = auto()  # for the receipt of a message
+    ASKING = auto()  # for the answer to an enquiry
     AWAY = auto()  # for a room that can be reached, and knows us
     LEAVING = auto()  # for the farewell
     GONE = auto()
 
 
+class Stimulus(Enum):
+    """What a member reacts to."""
+
+    CHALLENGE = auto()  # the room wants our address proved
+    STRANGER = auto()  # the room does not know us
+    OWN_JOIN = auto()  # our own `online` came back
+    OWN_LEAVE = auto()  # our own `offline` came back
+    RECEIPT = auto()  # the text of our request came back
+    ANSWER = auto()  # the refusal of our enquiry, which proves that the room is there
+    REFUSED = auto()  # another refusal
+    NOTICE = auto()  # anything else that the room says
+    LINE = auto()  # any other line of a member
+    ERROR = auto()  # the socket cannot reach the room
+    DEADLINE = auto()
+
+
 @dataclass
 class Request:
-    """Something that is sent again until it is answered; times are a monotonic clock, in seconds."""
+    """A datagram that is sent again until it is answered. Times are a monotonic clock, in seconds."""
 
     text: bytes
     since: float
     deadline: float
     tries_left: int
     is_repeated: bool = False
-    room_is_there: bool = False  # though it has not answered this
+    room_is_there: bool = False  # whether it was heard, although it has not answered this
 
     def repeat(self, patience: float, now: float) -> None:
-        """Use a try."""
+        """Use up a try, and wait `patience` seconds for its answer."""
         self.is_repeated = True
         self.tries_left -= 1
         self.deadline = now + patience
 
     def took(self, now: float) -> float | None:
-        """The round trip, unless nobody can tell which try was answered (RFC 6298, 3: Karn's algorithm)."""
+        """Return the round trip; None if it is not known which try was answered (RFC 6298, 3: Karn)."""
         return None if self.is_repeated else now - self.since
 
 
 @dataclass
 class Outage:
-    """The time in which the room is out of reach."""
+    """A time in which the room is out of reach."""
 
     why: str
     since: float
     deadline: float
-    tries_left: int  # of who is not patient
+    tries_left: int  # for a member that is not patient
     pause: float
 
     def wait(self, now: float) -> None:
-        """Use a try, and be in less of a hurry for the next."""
+        """Use up a try; the next one comes after a longer pause."""
         self.tries_left -= 1
         self.deadline = now + self.pause
         self.pause = min(self.pause * 2, LONGEST_PAUSE)
 
     def explained(self, why: str) -> list[Event]:
-        """What there is to tell when the room is out of reach for `why`: nothing, if that is no news."""
+        """Note why the room is out of reach; return the event to tell, if the reason is new."""
         if why == self.why:
             return []
         self.why = why
@@ -68,17 +85,17 @@ class Outage:
 
 @dataclass
 class KeepAlive:
-    """How often a silent member has to give a sign of life."""
+    """How often a silent member has to be heard, so that the room does not put it offline."""
 
     interval: float = KEEP_ALIVE
 
     def shorten(self, silence: float) -> None:
-        """Learn that the room has put us offline after so many seconds of silence."""
+        """Note that the room has put us offline after so many seconds of silence."""
         self.interval = min(self.interval, max(1.0, silence / 2))
 
 
 class OwnName:
-    """What the room calls us, learnt from the lines that answer us: a socket behind a NAT can't know it."""
+    """Our name in the room, learnt from the lines that answer us: behind a NAT a socket does not know it."""
 
     def __init__(self, local: str) -> None:
         self.text = local
@@ -86,13 +103,14 @@ class OwnName:
         self._is_sure = False
 
     def forget(self) -> None:
-        """Expect another one: who was away may come back through another port of the NAT."""
+        """Expect another name: after an outage we may come back through another port of the NAT."""
         self._is_sure = False
 
     def marked(self, event: Event, *, answers: bool) -> Event:
-        """`event`, marked if it is ours. As long as we are not sure, whoever says what `answers` us is us.
+        """Return `event` with `own` set if we sent it.
 
-        Two answers under one name make us sure, and the local name does at once.
+        As long as we are not sure of our name, the sender of a line that answers our request is taken to be
+        us. Two answers from one name make us sure; the socket's own address does at once.
         """
         if event.sender == self._local or (answers and not self._is_sure):
             self._is_sure = event.sender in (self._local, self.text)

@@ -1,4 +1,4 @@
-"""What people read, in their language: the code holds the English, a table beside it the Chinese.
+"""The texts that people read, in their language. The code holds the English, `chinese` the Chinese.
 
 JSON, exit statuses and whatever goes through a pipe are the same in every language.
 """
@@ -26,3 +26,15 @@ def tr(text: str, /, **values: object) -> str:
 
         text = TEXTS.get(text, text)
     return text.format(**values)
+
+
+def reason_text(text: str) -> str:
+    """Return a reason that the system, or the server, has told in English, in the language of the person.
+
+    Reasons that are not known stay in English.
+    """
+    if is_chinese(os.environ):
+        from netechod.client.i18n.chinese_reasons import translated
+
+        return translated(text)
+    return text

@@ -1,16 +1,17 @@
-"""`netecho ping`: probes go to the echo service, and what comes of them is told."""
+"""`netecho ping`: sends probes to the echo service, and shows what comes back."""
 
+import math
 import socket
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import NamedTuple
 
 from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import tr
 from netechod.client.net import Server, Target, trust_hint
 from netechod.client.ping.links import Connection, Datagrams, Link
-from netechod.client.ping.prober import Plan, Prober
+from netechod.client.ping.prober import Plan, Prober, View
 from netechod.client.ping.report import About
 from netechod.client.ping.sweep import TRIES, Sweep
 from netechod.client.ping.tally import Tally
@@ -20,29 +21,31 @@ from netechod.client.ping.views import (
     JsonView,
     LineView,
     LiveView,
-    NullView,
     SummaryView,
     can_draw,
 )
+from netechod.client.resolver import is_numeric
 from netechod.client.terminal.output import is_smart, suggest
 
 
 class OutputOptions(NamedTuple):
-    """How it is told."""
+    """How results are shown."""
 
-    form: str = ""  # json, jsonl, verbose, quiet; empty: as suits stdout
+    form: str = ""  # json, jsonl, verbose, quiet; empty: whatever suits stdout
     histogram: bool = False
     ascii_only: bool = False
 
 
 def run(target: Target, plan: Plan, output: OutputOptions, *, udp: bool) -> int:
-    """Probe until the plan is done or somebody ends it; 0 if every probe was answered as it was sent."""
-    link, about = open_link(target, plan, udp=udp)
+    """Probe until the plan is done or the person ends it; return 0 if all probes came back unchanged."""
+    server, link, about = open_link(target, plan, udp=udp)
     tally = Tally(target.timeout)
     view = _view(about, output)
     with UserInput() as user_input, closing(link):
         view.begin()
         prober = Prober(link, plan, tally, view, user_input)
+        if not is_numeric(target.host):
+            prober.follow(server)
         prober.run()
     view.end(tally, prober.run_info())
     if not tally.received:
@@ -51,8 +54,8 @@ def run(target: Target, plan: Plan, output: OutputOptions, *, udp: bool) -> int:
 
 
 def run_sweep(target: Target, sizes: tuple[int, int], plan: Plan, output: OutputOptions, *, udp: bool) -> int:
-    """Look for the largest payload that comes back; 0 if all sizes do."""
-    link, about = open_link(target, plan, udp=udp, whole=True)
+    """Search for the largest payload that comes back; return 0 if all sizes do."""
+    _, link, about = open_link(target, plan, udp=udp, whole=True)
     with closing(link):
         sweep = Sweep(link, about, plan._replace(probes=plan.probes or TRIES), target.timeout)
         sweep.run(sizes, output.form)
@@ -62,25 +65,28 @@ def run_sweep(target: Target, sizes: tuple[int, int], plan: Plan, output: Output
 
 
 def _suggest(udp: bool) -> None:
-    """Say what to try when nobody answers."""
+    """Say what to try when there was no answer."""
     suggest(tr("is netechod running there? on that machine: netechoctl status"))
     if udp:
         suggest(trust_hint())
 
 
-def open_link(target: Target, plan: Plan, *, udp: bool, whole: bool = False) -> tuple[Link, About]:
-    """The way to the first address of the server that answers, or else to the first."""
+def open_link(target: Target, plan: Plan, *, udp: bool, whole: bool = False) -> tuple[Server, Link, About]:
+    """Return a link to the address of the server that answers first; to its first address if none does.
+
+    Raises ClientError when there can be no answer, as with a name that has no address.
+    """
     scout = target._replace(retries=0)
     server = Server(scout, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
     started = time.monotonic()
     made: socket.socket | None = None
-    try:
-        if not udp:
+    if udp:
+        server.check_route()
+    with suppress(ClientError):  # the probes will tell
+        if udp:
+            server.choose(b"netecho?")
+        else:
             made = server.connect()
-        elif server.has_choice:
-            server.ask(b"netecho?")
-    except ClientError:
-        made = None  # the probes will tell
     took = time.monotonic() - started
     link: Link
     if udp:
@@ -89,11 +95,11 @@ def open_link(target: Target, plan: Plan, *, udp: bool, whole: bool = False) -> 
         link = Connection(server.address, made, took if made else None)
     addr, port = server.address[1][:2]
     about = About(target.host, addr, port, "udp" if udp else "tcp", plan.size, plan.interval)
-    return link, about
+    return server, link, about
 
 
-def _view(about: About, output: OutputOptions) -> NullView:
-    """Who is told, and how."""
+def _view(about: About, output: OutputOptions) -> View:
+    """Return the view for these options."""
     if output.form == "json":
         return JsonView(about)
     if output.form == "jsonl":
@@ -105,6 +111,6 @@ def _view(about: About, output: OutputOptions) -> NullView:
 
 
 def _is_whole(tally: Tally, plan: Plan) -> bool:
-    """Whether all was answered, and rightly; ended early, a count must have been reached (ping(8))."""
-    is_short = bool(plan.probes and plan.deadline) and tally.received < plan.probes
+    """Return whether all probes came back unchanged; a count that -w has cut short is a failure (ping(8))."""
+    is_short = bool(plan.probes and plan.until < math.inf) and tally.received < plan.probes
     return tally.received > 0 and not (tally.lost or tally.damaged or is_short)

@@ -1,4 +1,4 @@
-"""What a person wants of a running loop: Enter or Ctrl-\\ for a summary, Ctrl-C for the end."""
+"""Keys and signals for a running loop: Enter and Ctrl-\\ ask for a summary, Ctrl-C for the end."""
 
 import os
 import signal
@@ -9,11 +9,11 @@ from enum import Enum
 from types import FrameType, TracebackType
 from typing import Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGWINCH)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGWINCH)
 
 
 class UserRequest(Enum):
-    """What was asked for."""
+    """Something that the loop is asked for."""
 
     END = "end"
     SUMMARY = "summary"
@@ -21,7 +21,10 @@ class UserRequest(Enum):
 
 
 class UserInput:
-    """Signals and the Enter key, for select(2): a handler notes, and the bell ends the waiting (PEP 475)."""
+    """Signals and the Enter key, for select(2).
+
+    A signal handler only notes the request. The bell, a socket, ends the waiting (PEP 475).
+    """
 
     def __init__(self) -> None:
         self._noted: list[UserRequest] = []
@@ -36,7 +39,8 @@ class UserInput:
         previous = signal.set_wakeup_fd(self._ring.fileno(), warn_on_full_buffer=False)
         self._undo.callback(signal.set_wakeup_fd, previous)
         for number in SIGNALS:
-            self._undo.callback(signal.signal, number, signal.signal(number, self._note))
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) has it
+                self._undo.callback(signal.signal, number, signal.signal(number, self._note))
         return self
 
     def __exit__(
@@ -49,11 +53,11 @@ class UserInput:
         self._noted.append(requests.get(signal.Signals(number), UserRequest.END))
 
     def descriptors(self) -> list[int]:
-        """What select(2) watches."""
+        """Return the descriptors that select(2) has to watch."""
         return [self._bell.fileno(), *([self._keyboard] if self._may_read_keyboard() else [])]
 
     def _may_read_keyboard(self) -> bool:
-        """Whether there is one, and we are not in the background, where reading stops us (termios(3))."""
+        """Return whether there is a keyboard. In the background reading would stop us (termios(3))."""
         if self._keyboard < 0:
             return False
         try:
@@ -62,7 +66,7 @@ class UserInput:
             return True
 
     def take(self, readable: list[int]) -> list[UserRequest]:
-        """What was asked for since the last time."""
+        """Return the requests since the last call."""
         if self._bell.fileno() in readable:
             self._bell.recv(4096)
         if self._keyboard in readable:

@@ -1,63 +1,47 @@
-"""What people type and read: prompts and lines, results on stdout made harmless, complaints on stderr."""
+"""Output: results on stdout, errors and hints on stderr."""
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TextIO
 
 from netechod.client.errors import ClientError
-from netechod.client.i18n.translate import tr
+from netechod.client.i18n.translate import reason_text, tr
 from netechod.services.wire import harmless
 
 COLORS = {"error": "1;31", "strong": "1", "faint": "2", "good": "32"}
-"""Select Graphic Rendition (ECMA-48, 8.3.117) of what a text is; no colour says more than its text."""
+"""Select Graphic Rendition (ECMA-48, 8.3.117) for each kind of text. No colour says more than its text."""
 
 _color = "auto"  # what --color says: auto, always or never
 
 
 class OutputClosed(Exception):
-    """Whoever read our stdout has left."""
+    """The reader of our stdout has closed it."""
 
 
 def interactive() -> bool:
-    """Whether a person sits at both ends: the only case in which there are prompts."""
+    """Return whether a person sits at both ends. Only then are there prompts."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def lines(prompt: str = "", size: int = -1) -> Iterator[bytes]:
-    """The lines of stdin, each asked for with `prompt`; at the end of input that line is ended too.
-
-    A line of more than `size` bytes comes in pieces.
-    """
-    while True:
-        if prompt:
-            put(prompt)
-        line = sys.stdin.buffer.readline(size)
-        if not line:
-            break
-        yield line
-    if prompt:
-        put("\n")
-
-
 def choose_color(choice: str) -> None:
-    """Have texts painted `always`, `never`, or on terminals that can (`auto`)."""
+    """Paint texts `always`, `never`, or on terminals that can show colours (`auto`)."""
     global _color
     _color = choice
 
 
 def is_smart(stream: TextIO) -> bool:
-    """Whether `stream` is a terminal that moves its cursor and clears lines when told so (ECMA-48)."""
+    """Return whether `stream` is a terminal that obeys control sequences (ECMA-48)."""
     return stream.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
 
 
 def takes_colors(stream: TextIO) -> bool:
-    """Whether texts on `stream` are painted (no-color.org)."""
+    """Return whether texts on `stream` are painted (no-color.org)."""
     return _color == "always" or (_color == "auto" and not os.environ.get("NO_COLOR") and is_smart(stream))
 
 
 def painted(text: str, kind: str, stream: TextIO) -> str:
-    """`text` in the colour of its kind, if `stream` takes colours."""
+    """Return `text` in the colour of its kind, if `stream` takes colours."""
     return f"\x1b[{COLORS[kind]}m{text}\x1b[m" if takes_colors(stream) else text
 
 
@@ -67,7 +51,7 @@ def put(text: str) -> None:
 
 
 def put_bytes(data: bytes) -> None:
-    """Write bytes to stdout at once; a reader who left is not an error, a full disk is."""
+    """Write bytes to stdout at once. Raises OutputClosed when the reader has left, else ClientError."""
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -78,22 +62,29 @@ def put_bytes(data: bytes) -> None:
         os.close(null)
         if isinstance(error, BrokenPipeError):
             raise OutputClosed from None
-        raise ClientError(tr("cannot write the output: {reason}", reason=error.strerror)) from None
+        raise ClientError(
+            tr("cannot write the output: {reason}", reason=reason_text(str(error.strerror)))
+        ) from None
 
 
 def complain(message: str, hint: str = "") -> None:
-    """Say on stderr, if there is one, what went wrong, and what to try."""
+    """Write an error, and a hint what to try, to stderr, if that is open."""
+    if sys.stderr is not None:
+        note(f"{painted(tr('error:'), 'error', sys.stderr)} {harmless(message)}", hint)
+
+
+def note(message: str, hint: str = "") -> None:
+    """Write a remark that is no error, and a hint, to stderr, if that is open."""
     if sys.stderr is None:
         return
-    error = painted(tr("error:"), "error", sys.stderr)
-    sys.stderr.write(f"netecho: {error} {harmless(message)}\n")
+    sys.stderr.write(f"netecho: {message}\n")
     sys.stderr.flush()
     if hint:
         suggest(hint)
 
 
 def suggest(hint: str) -> None:
-    """Say on stderr, if there is one, what to try."""
+    """Write a hint to stderr, if that is open."""
     if sys.stderr is not None:
         sys.stderr.write(tr("hint: {hint}", hint=hint) + "\n")
         sys.stderr.flush()
