@@ -1,5 +1,6 @@
 """The command line of `netecho`."""
 
+import signal
 import subprocess
 import sys
 
@@ -159,3 +160,40 @@ def test_a_terminal_that_can_shows_colours(
     with Terminal("dict", *options, "a..b", "word", **({"TERM": "xterm"} | changes)) as terminal:
         assert terminal.wait() == 1
     assert ("\x1b[1;31merror:\x1b[m" in terminal.seen) is painted
+
+
+@pytest.mark.parametrize(
+    ("argv", "hint"),
+    [
+        (["ping", "–c", "3", "localhost"], "hint: did you mean -c?"),
+        (["dict", "localhost", "—json", "apple"], "hint: did you mean --json?"),
+        (["dict", "localhost", "–timeout=3", "apple"], "hint: did you mean --timeout?"),
+        (["ping", "localhost", "7780"], "hint: a port stands behind the host: localhost:7780"),
+        (["echo", "::1", "7780"], "hint: a port stands behind the host: [::1]:7780"),
+    ],
+)
+def test_a_common_slip_gets_the_right_hint(
+    argv: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    assert caught.value.code == 64
+    assert hint in capsys.readouterr().err
+
+
+def test_a_dash_that_is_no_option_is_a_word() -> None:
+    assert parse(["dict", "h", "–dash", "—"]).words == ["–dash", "—"]
+    assert parse(["dict", "h", "--", "—json"]).words == ["—json"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_a_program_ends_it_in_order(number: signal.Signals) -> None:
+    """The status is the one that a shell would report."""
+    with (
+        FakeUdpServer(lambda _, address: [(b"pear", address)]) as fake,
+        Terminal("dict", fake.address, TERM="dumb") as terminal,
+    ):
+        terminal.read_until("word> ")
+        terminal.process.send_signal(number)
+        assert terminal.wait() == 128 + number
+    assert "Traceback" not in terminal.seen

@@ -1,5 +1,6 @@
 """`netechoctl`: its command line, and what it gets out of a real daemon."""
 
+import grp
 import json
 import os
 import pwd
@@ -19,6 +20,7 @@ from support.daemon import PATIENCE, SERVICES, WORDS, Daemon, ask, client
 from support.netecho import environment
 
 from netechod import __version__
+from netechod.cli import netechoctl
 from netechod.cli.netechoctl import CONFIG, SOCKET, default_socket, main, parse
 from netechod.process.reloading import Outcome
 from netechod.process.status import DictionaryStatus, Status
@@ -538,10 +540,11 @@ def reachable() -> Iterator[Daemon]:
 def test_strangers_are_told_that_they_may_not_ask(reachable: Daemon) -> None:
     reachable.start()
     assert control(reachable).stat().st_mode & 0o7777 == 0o660
+    group = grp.getgrgid(control(reachable).stat().st_gid).gr_name
     for command in ("status", "reload", "stop"):
         assert refused(ctl(reachable, command, user=NOBODY.pw_uid)) == (
             f"cannot open {control(reachable)}: permission denied\n"
-            "hint: ask as root, or as a member of the daemon's group\n"
+            f"hint: ask as root, or as a member of the daemon's group, {group}\n"
         )
 
 
@@ -572,3 +575,21 @@ def test_the_user_of_the_service_may_change_things(reachable: Daemon) -> None:
     assert "3 -> 1 words" in shown(ctl(reachable, "reload", user=NOBODY.pw_uid))
     assert shown(ctl(reachable, "stop", user=NOBODY.pw_uid)) == ""
     assert reachable.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ImportError("No module named 'lmdb'"), "an index needs lmdb, which is not installed"),
+        (KeyError("getpwuid(): uid not found: 7"), "the owner of the index's directory has no name"),
+    ],
+)
+def test_what_keeps_an_index_from_being_made_is_a_sentence(
+    error: Exception, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> list[str]:
+        raise error
+
+    monkeypatch.setattr("netechod.process.compiling.compile_dictionary", fail)
+    assert netechoctl.main(["dict", "compile"]) == 1
+    assert message in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Addresses, patience, and which answer belongs to which question."""
 
+import errno
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from support.fake_servers import Address, FakeUdpServer, Replies, echo_datagram, silence, unused_udp_port
 
 from netechod.client.errors import ClientError
-from netechod.client.net import Server, Target, split_address
+from netechod.client.net import Server, Target, bracket_hint, split_address
 
 IMPATIENT = 0.05
 
@@ -133,3 +134,44 @@ def test_a_name_that_does_not_resolve_is_told(host: str) -> None:
 def test_an_ipv6_server_is_named_with_brackets() -> None:
     with FakeUdpServer(silence, host="::1") as fake, pytest.raises(ClientError, match=r"\[::1\]:\d+/udp"):
         server(fake.port, host="::1", timeout=IMPATIENT).ask(b"hi")
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
+@pytest.mark.parametrize(
+    ("host", "message", "hint"),
+    [
+        ("fe80::1", "fe80::1 is a link-local address: %interface is missing", "such as fe80::1%"),
+        ("224.0.0.1", "224.0.0.1 is a multicast or broadcast address", "its own address"),
+        ("ff02::1%lo", "ff02::1%lo is a multicast or broadcast address", "its own address"),
+        ("255.255.255.255", "255.255.255.255 is a multicast or broadcast address", "its own address"),
+        ("fe80::1%nosuch", "cannot resolve 'fe80::1%nosuch'", "is there an interface 'nosuch'?"),
+    ],
+)
+def test_an_address_that_cannot_answer_is_told_at_once(
+    kind: socket.SocketKind, host: str, message: str, hint: str
+) -> None:
+    with pytest.raises(ClientError) as caught:
+        Server(Target(host, 8080), kind)
+    assert message in str(caught.value)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("host", "hint"),
+    [
+        ("::1:9081", "[::1]:9081"),
+        ("2001:db8::5:8080", "[2001:db8::5]:8080"),
+        ("::1", ""),
+        ("fe80::1%lo", ""),
+        ("localhost", ""),
+    ],
+)
+def test_a_port_behind_an_ipv6_address_needs_brackets(host: str, hint: str) -> None:
+    assert bracket_hint(host).endswith(hint)
+    assert bool(bracket_hint(host)) == bool(hint)
+
+
+def test_a_broadcast_address_is_asked_about() -> None:
+    error = server(8080).failed(PermissionError(errno.EACCES, "Permission denied"))
+    assert str(error) == "127.0.0.1:8080/udp: Permission denied"
+    assert "broadcast" in error.hint

@@ -15,7 +15,7 @@ from support.netecho import Terminal, netecho
 from netechod.client import run_command
 from netechod.client.net import Target
 from netechod.client.run_command import Key, TransportError, ask, find_key
-from netechod.services.signing import PART, Request, answer, read_request
+from netechod.services.signing import LIST, PART, Request, answer, read_request
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "json" / "run.schema.json").read_text("utf-8"))
 SECRET = "open-sesame"
@@ -257,3 +257,33 @@ def test_a_name_or_the_list_is_asked_for(words: tuple[str, ...], keys: str) -> N
 
 def test_the_status_of_no_answer_is_that_of_ssh() -> None:
     assert run_command.TRANSPORT_STATUS == 255
+
+
+def test_without_a_home_the_key_file_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose user id has no entry (getpwuid(3))."""
+
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("NETECHO_KEY_FILE", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    with pytest.raises(TransportError, match="no home directory") as caught:
+        find_key(None, None)
+    assert caught.value.exit_code == run_command.TRANSPORT_STATUS
+    assert "--key-file" in caught.value.hint
+
+
+def test_of_several_addresses_the_command_is_sent_to_one_that_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first one is silent. It gets a harmless question only: a command runs at most once."""
+    with FakeUdpServer(silence) as silent, FakeUdpServer(answering()) as fake:
+        found = [
+            (socket.AF_INET, socket.SOCK_DGRAM, 17, "", ("127.0.0.1", port))
+            for port in (silent.port, fake.port)
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
+        assert ask(Target("both", 1), KEY, ["disk"], 60.0).status == 0
+    assert [asked(payload).words() for payload in silent.seen] == [[LIST]]
+    assert [asked(payload).words() for payload in fake.seen] == [[LIST], ["disk"]]

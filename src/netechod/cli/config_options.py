@@ -1,4 +1,4 @@
-"""The options of the programs that read the configuration: netechod, and netechoctl for some of its work."""
+"""The options of the programs that read the configuration: netechod, and netechoctl for `dict compile`."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from netechod.cli.parser import Parser
 
 
 def add_configuration(parser: Parser, default: Path) -> None:
-    """The options that say what the configuration is."""
+    """Add the options that choose the configuration."""
     parser.add_argument("-c", "--config", type=Path, metavar="FILE", help=f"default: {default}")
     parser.add_argument(
         "--set",

@@ -1,22 +1,22 @@
-"""The commands of `netecho`: their options, and what runs them.
+"""The commands of `netecho`: their options, and the functions that run them.
 
-That is imported when it runs: a look-up in a script must not wait for the chat's screen.
+A client is imported when it runs: a look-up in a script must not wait for the chat's screen.
 """
 
 import argparse
-import os
 from functools import partial
 from pathlib import Path
 
 from netechod.cli.netecho_parser import DICTIONARY_PORT, ClientParser, address_with, target_of
 from netechod.cli.parser import seconds
 from netechod.client.i18n.translate import tr
+from netechod.client.terminal.input import to_utf8
 from netechod.client.terminal.output import choose_color
 from netechod.services.wire import MAX_DATAGRAM, MISS, text_of
 
 
 def define_echo(command: ClientParser) -> None:
-    """The options of `echo`."""
+    """Add the options of `echo`."""
     command.add_argument(
         "-u", "--udp", action="store_true", help=tr("use UDP, one datagram a line, instead of TCP")
     )
@@ -39,7 +39,7 @@ def _echo(arguments: argparse.Namespace) -> int:
 
 
 def define_dict(command: ClientParser) -> None:
-    """The options of `dict`."""
+    """Add the options of `dict`."""
     command.add_argument(
         "words", metavar="WORD", nargs="*", type=word, help=tr("default: those typed, one a line")
     )
@@ -66,7 +66,7 @@ def _dict(arguments: argparse.Namespace) -> int:
 
 
 def define_chat(command: ClientParser) -> None:
-    """The options of `chat`."""
+    """Add the options of `chat`."""
     form = command.add_mutually_exclusive_group()
     form.add_argument(
         "--jsonl",
@@ -109,7 +109,7 @@ def _chat(arguments: argparse.Namespace) -> int:
 
 
 def define_run(command: ClientParser) -> None:
-    """The options of `run`."""
+    """Add the options of `run`."""
     command.epilog = tr(
         "exit status: the command's own, 124 it took too long, 126 refused, 75 too many run, 255 no answer."
     )
@@ -156,8 +156,8 @@ def _run(parser: ClientParser, arguments: argparse.Namespace) -> int:
 
 
 def word(text: str) -> str:
-    """Something to look up; the server answers nothing to an empty text."""
-    raw = os.fsencode(text)
+    """Check a word to look up: the server does not answer an empty text."""
+    raw = to_utf8(text)
     if not text_of(raw) or len(raw) > MAX_DATAGRAM:
         raise argparse.ArgumentTypeError(
             tr("a word has 1 to {most} bytes, this one {size}", most=MAX_DATAGRAM, size=len(raw))

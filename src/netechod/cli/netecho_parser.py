@@ -1,7 +1,10 @@
-"""What the commands of `netecho` have in common on the command line."""
+"""The parser that the commands of `netecho` share."""
 
 import argparse
-from collections.abc import Callable
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from netechod.cli.parser import Parser, seconds
 from netechod.client.i18n.translate import tr
@@ -9,10 +12,13 @@ from netechod.client.net import ANY_FAMILY, IPV4, IPV6, Target, split_address
 from netechod.client.terminal.text import cells, padded
 
 DICTIONARY_PORT = 8081
+DASHES = (
+    "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"  # which web pages make of "-" and "--"
+)
 
 
 def address_with(port: int) -> Callable[[str], tuple[str, int]]:
-    """Reads `HOST[:PORT]`, with this port if there is none."""
+    """Return a parser of `HOST[:PORT]`, with this default port."""
 
     def address(text: str) -> tuple[str, int]:
         try:
@@ -24,23 +30,45 @@ def address_with(port: int) -> Callable[[str], tuple[str, int]]:
 
 
 class ClientParser(Parser):
-    """The parser that people meet: it speaks their language, and shows examples."""
+    """The parser of a command: it speaks the person's language, and shows examples."""
 
     def __init__(self, **options: object) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
 
     def tr(self, text: str, /, **values: object) -> str:
-        """`text` in the language of the person."""
+        """Return `text` in the language of the person."""
         return tr(text, **values)
 
     def add_examples(self, *examples: tuple[str, str]) -> None:
-        """Show command lines, each with what it does."""
+        """Add command lines to the help, each with what it does."""
         width = max(cells(line) for line, _ in examples) + 2
         lines = (f"  {padded(line, width)}{remark}".rstrip() for line, remark in examples)
         self.epilog = "\n".join((*((self.epilog, "") if self.epilog else ()), tr("examples:"), *lines))
 
+    def check_dashes(self, argv: Sequence[str]) -> None:
+        """Exit with a suggestion if an option begins with another dash, as in texts copied from web pages."""
+        for argument in argv:
+            if argument == "--":
+                return
+            name = argument.lstrip(DASHES + "-").partition("=")[0]
+            option = ("-" if len(name) == 1 else "--") + name
+            if argument[:1] in DASHES and argument and option in self._option_string_actions:
+                self.fail(
+                    tr("{text!r} begins with a dash that is no hyphen", text=argument),
+                    tr("did you mean {name}?", name=option),
+                )
+
+    def refuse(self, arguments: argparse.Namespace, unknown: Sequence[str]) -> NoReturn:
+        """Exit: say that there are arguments too many."""
+        message = tr("unrecognized arguments: {arguments}", arguments=" ".join(unknown))
+        if unknown[0].isdecimal():
+            host, _ = arguments.address
+            name = f"[{host}]" if ":" in host else host
+            self.fail(message, tr("a port stands behind the host: {name}:{port}", name=name, port=unknown[0]))
+        self.error(message)
+
     def add_common(self, port: int) -> None:
-        """The options that all commands have, and the server, at `port` unless another is given."""
+        """Add the options that all commands have, and the server with its default port."""
 
         self.add_argument(
             "address",
@@ -84,16 +112,18 @@ class ClientParser(Parser):
 
 
 def target_of(arguments: argparse.Namespace) -> Target:
-    """The server that the common options name."""
+    """Return the server that the common options name. Its deadline, if there is one, begins now."""
     host, port = arguments.address
-    return Target(host, port, arguments.family, arguments.timeout, arguments.retries)
+    deadline = getattr(arguments, "deadline", 0.0)
+    until = time.monotonic() + deadline if deadline else math.inf
+    return Target(host, port, arguments.family, arguments.timeout, arguments.retries, until)
 
 
 # argparse shows the names of these: "invalid seconds value: 'x'".
 
 
 def count(text: str) -> int:
-    """A number of times."""
+    """Parse a number of times."""
     value = int(text)
     if value < 0:
         raise ValueError

@@ -9,13 +9,13 @@ from netechod.client.i18n.translate import tr
 from netechod.services.wire import MAX_DATAGRAM
 
 USUAL_SIZE = 56  # bytes of a payload, as of ping(8)
-SMALLEST = 8  # bytes: the number of a probe, and what tells it from others
+SMALLEST = 8  # bytes: the token of a run, and the number of a probe
 SWEEP_INTERVAL = 0.02  # seconds between the few probes of a size
 MIN_INTERVAL = 0.002  # seconds, as of ping(8) for everybody but root: this is no tool to flood with
 
 
 def define_ping(command: ClientParser) -> None:
-    """The options of `ping`."""
+    """Add the options of `ping`."""
     _define_probes(command)
     _define_forms(command)
     command.epilog = tr(
@@ -90,7 +90,7 @@ def _ping(arguments: argparse.Namespace) -> int:
 
     target = target_of(arguments)
     every = arguments.interval or (SWEEP_INTERVAL if arguments.sweep else 1.0)
-    plan = Plan(arguments.size or USUAL_SIZE, every, arguments.count, arguments.deadline)
+    plan = Plan(arguments.size or USUAL_SIZE, every, arguments.count, target.until)
     output = run.OutputOptions(arguments.form, arguments.histogram, arguments.ascii)
     if arguments.sweep:
         return run.run_sweep(target, arguments.sweep, plan, output, udp=arguments.udp)
@@ -101,7 +101,7 @@ def _ping(arguments: argparse.Namespace) -> int:
 
 
 def number(text: str) -> int:
-    """How many."""
+    """Parse a count."""
     value = int(text)
     if value < 1:
         raise ValueError
@@ -109,7 +109,7 @@ def number(text: str) -> int:
 
 
 def interval(text: str) -> float:
-    """Seconds between probes."""
+    """Parse the seconds between probes."""
     value = float(text)
     if not value < math.inf:
         raise ValueError
@@ -121,7 +121,7 @@ def interval(text: str) -> float:
 
 
 def payload_size(text: str) -> int:
-    """Bytes of a payload."""
+    """Parse the size of a payload."""
     value = int(text)
     if not SMALLEST <= value <= MAX_DATAGRAM:
         raise argparse.ArgumentTypeError(
@@ -131,7 +131,7 @@ def payload_size(text: str) -> int:
 
 
 def sizes(text: str) -> tuple[int, int]:
-    """From where to where."""
+    """Parse two sizes, LOW:HIGH."""
     low, colon, high = text.partition(":")
     if not colon:
         raise ValueError

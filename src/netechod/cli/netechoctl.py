@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from netechod.cli.config_options import add_configuration
-from netechod.cli.parser import Parser, failed, say, seconds
+from netechod.cli.parser import INTERRUPTED_STATUS, Parser, failed, say, seconds
 from netechod.client.errors import ClientError
 from netechod.client.operator import commands as operator
 from netechod.client.operator.control import Target
@@ -20,7 +20,6 @@ from netechod.services.wire import harmless
 CONFIG = Path("/etc/netechod/netechod.toml")
 SOCKET = Path("/run/netechod/control.sock")
 LEVELS = ("DEBUG", "NORMAL", "WARNING", "ERROR", "FATAL")
-INTERRUPTED_STATUS = 130  # what a shell reports of a program that SIGINT ended: 128 + 2
 
 EPILOG = """\
 Looking is for whoever may open the control socket, changing for root and the user of the daemon.
@@ -70,17 +69,24 @@ DICT_ACTIONS: tuple[tuple[str, str, Run], ...] = (
 
 
 def dict_compile(arguments: argparse.Namespace) -> int:
-    """Make the index. For this the configuration is read, which takes its time: the daemon is not asked."""
+    """Make the index, as the configuration says. The daemon is not asked."""
     from netechod.process.compiling import compile_dictionary
 
     path = arguments.config or (CONFIG if CONFIG.exists() else None)
-    for line in compile_dictionary(path, arguments.overrides, arguments.file):
-        put(f"{harmless(line)}\n")
+    try:
+        for line in compile_dictionary(path, arguments.overrides, arguments.file):
+            put(f"{harmless(line)}\n")
+    except ImportError:
+        hint = "apt install python3-lmdb, or pip install 'netechod[index]'"
+        raise ClientError("an index needs lmdb, which is not installed", hint) from None
+    except KeyError as error:  # getpwuid(3)
+        hint = "run it as the user of the daemon"
+        raise ClientError(f"the owner of the index's directory has no name: {error.args[0]}", hint) from None
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command that `argv` names, and turn every ending into a status."""
+    """Run the command that `argv` names, and turn every ending into an exit status."""
     arguments = parse(sys.argv[1:] if argv is None else argv)
     run: Run = arguments.run
     try:
@@ -93,13 +99,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NetechodError as error:
         return failed("netechoctl", error)
     except OutputClosed:
-        return 0  # as with `netechoctl dict dump | head`: whoever reads decides how much
+        return 0  # as with `netechoctl dict dump | head`: the reader decides how much
     except KeyboardInterrupt:
         return INTERRUPTED_STATUS
 
 
 def default_socket(config: Path) -> Path:
-    """Where the daemon of this machine answers: as its configuration says, if it can be read."""
+    """Return the control socket of this machine's daemon, as its configuration says, if that can be read."""
     if path := os.environ.get("NETECHOD_CONTROL"):
         return Path(path)
     try:
@@ -110,7 +116,7 @@ def default_socket(config: Path) -> Path:
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """The arguments, of which `run` is what to do with them."""
+    """Parse the arguments; `run` in them is the function that runs the command."""
     common = _common()
     parser = Parser(
         prog="netechoctl",
@@ -130,9 +136,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _common() -> Parser:
-    """The options that may stand anywhere: they are taken out first, and named in everybody's help.
+    """Return the parser of the options that may stand anywhere. They are parsed first, and shown in all
+    helps.
 
-    They have no default of their own: that of the command's parser would undo what was taken.
+    They have no defaults, because those of the command's parser would overwrite what was parsed first.
     """
     made = Parser(prog="netechoctl", add_help=False, argument_default=argparse.SUPPRESS)
     made.add_argument(
@@ -152,7 +159,7 @@ def _common() -> Parser:
 
 
 def _define_commands(parser: Parser, common: Parser) -> dict[str, Parser]:
-    """The parsers of the commands, by name."""
+    """Return the parsers of the commands, by name."""
     choices = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     commands = _made(choices, COMMANDS, common)
     commands["dict"] = choices.add_parser(
@@ -170,7 +177,7 @@ def _define_commands(parser: Parser, common: Parser) -> dict[str, Parser]:
 
 
 def _define_dict(parser: Parser, common: Parser) -> dict[str, Parser]:
-    """The parsers of what `dict` can do, by name."""
+    """Return the parsers of the actions of `dict`, by name."""
     choices = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     actions = _made(choices, DICT_ACTIONS, common)
     actions["lookup"].add_argument("words", metavar="WORD", nargs="+")
@@ -184,7 +191,7 @@ def _define_dict(parser: Parser, common: Parser) -> dict[str, Parser]:
 def _made(
     choices: "argparse._SubParsersAction[Parser]", table: Sequence[tuple[str, str, Run]], common: Parser
 ) -> dict[str, Parser]:
-    """A parser for each row of the table, which sets what to run."""
+    """Return a parser for each row of a table, with the function to run."""
     parsers = {}
     for name, summary, run in table:
         parsers[name] = choices.add_parser(name, parents=[common], help=summary, description=summary)

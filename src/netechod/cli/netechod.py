@@ -31,7 +31,7 @@ examples:
 
 
 def build_parser() -> Parser:
-    """The command line of `netechod`."""
+    """Return the parser of `netechod`."""
     parser = Parser(
         prog="netechod",
         description=DESCRIPTION,
@@ -50,7 +50,7 @@ def build_parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program; returns its exit status. The imports wait for the arguments: help must be quick."""
+    """Run the program; return its exit status. Imports come late, because --help must be quick."""
     arguments = build_parser().parse_args(argv)
     path = arguments.config
     if path is None and DEFAULT_CONFIG.exists():
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run(Wishes(path, arguments.overrides, arguments.foreground))
     except NetechodError as error:
         return failed("netechod", error)
-    except (ImportError, OSError) as error:  # a module that cannot be read, or a call that nobody foresaw
+    except (ImportError, OSError) as error:  # a module that cannot be read, or an unforeseen error
         say(f"netechod: error: {reason_of(error) if isinstance(error, OSError) else error}\n")
         return NetechodError.exit_code
     return 0

@@ -1,4 +1,4 @@
-"""What the command lines have in common: how a mistake is answered."""
+"""The base of all command lines: how a mistake is answered."""
 
 import argparse
 import math
@@ -11,31 +11,32 @@ from netechod import __version__
 from netechod.errors import ConfigError, NetechodError
 
 USAGE_STATUS = 64  # EX_USAGE, sysexits.h: argparse's own 2 means a failed socket here
+INTERRUPTED_STATUS = 130  # what a shell reports of a program that SIGINT has ended: 128 + 2
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with the status and the form of error that all our programs have."""
+    """argparse, with the exit status and the form of errors that all our programs have."""
 
     def __init__(self, **options: object) -> None:
         options.setdefault("allow_abbrev", False)
         super().__init__(**options)  # type: ignore[arg-type]
 
     def tr(self, text: str, /, **values: object) -> str:
-        """`text` for the person who reads it: English, with `{fields}` filled in."""
+        """Return `text` for the person who reads it: English, with `{fields}` filled in."""
         return text.format(**values)
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong with the command line, and end."""
+        """Exit: say what is wrong with the command line."""
         self.fail(message, self.tr("see {program} --help", program=self.prog))
 
     def fail(self, message: str, hint: str) -> NoReturn:
-        """End with a usage error and the next thing to try."""
+        """Exit with a usage error, and a hint what to try."""
         error, hint = self.tr("error:"), self.tr("hint: {hint}", hint=hint)
         say(f"{self.prog.split()[0]}: {error} {message}\n{hint}\n")
         raise SystemExit(USAGE_STATUS)
 
     def check_command(self, argv: Sequence[str], commands: Sequence[str]) -> None:
-        """End with a suggestion when the first word is no command."""
+        """Exit with a suggestion if the first word is no command."""
         if argv and not argv[0].startswith("-") and argv[0] not in commands:
             import difflib  # on demand: a correct command needs none of it
 
@@ -48,12 +49,12 @@ class Parser(argparse.ArgumentParser):
             self.fail(self.tr("unknown command {name!r}", name=argv[0]), hint)
 
     def add_version(self) -> None:
-        """The option that all programs have."""
+        """Add the option that all programs have."""
         self.add_argument("-V", "--version", action="version", version=f"%(prog)s {__version__}")
 
 
 def seconds(text: str) -> float:
-    """A time to wait; argparse shows this name: "invalid seconds value: 'x'"."""
+    """Parse a time to wait. argparse shows this name: "invalid seconds value: 'x'"."""
     value = float(text)
     if not 0 < value < math.inf:
         raise ValueError
@@ -61,14 +62,14 @@ def seconds(text: str) -> float:
 
 
 def failed(program: str, error: NetechodError) -> int:
-    """Say what went wrong; returns the exit status."""
-    report = isinstance(error, ConfigError)  # it has a form of its own
+    """Write what went wrong; return the exit status."""
+    report = isinstance(error, ConfigError)  # which has a form of its own
     say(f"{error}\n" if report else f"{program}: error: {error}\n")
     return error.exit_code
 
 
 def say(text: str) -> None:
-    """Write to stderr, as far as possible: the exit status must not depend on whether somebody reads."""
+    """Write to stderr, if it is open: the exit status must not depend on that."""
     if sys.stderr is None:
         return
     try:
@@ -79,7 +80,7 @@ def say(text: str) -> None:
 
 
 def show(text: str) -> int:
-    """Write a result to stdout; returns the exit status: 1 when it cannot be written."""
+    """Write a result to stdout; return the exit status, 1 if it cannot be written."""
     try:
         print(text, end="", flush=True)
     except OSError as error:
@@ -90,5 +91,5 @@ def show(text: str) -> int:
 
 
 def _forget(descriptor: int) -> None:
-    """Send what is left in the buffer nowhere: the interpreter would fail when it flushes that at exit."""
+    """Redirect to /dev/null: at exit the interpreter would fail to flush what is left in the buffer."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

@@ -17,7 +17,7 @@ from netechod.client.happy_eyeballs import (
     connected_datagram_socket,
 )
 from netechod.client.i18n.translate import reason_text, tr
-from netechod.client.resolver import Address, Resolution
+from netechod.client.resolver import Address, Resolution, resolve
 
 __all__ = ["RECEIVE_SIZE", "Address", "Answer"]
 
@@ -99,7 +99,7 @@ class Server:
         host = self.target.host
         try:
             patience = self.target.timeout * (1 + self.target.retries)
-            addresses = self.resolve_again().addresses(min(patience, self.target.time_left()))
+            addresses = resolve(*self.target[:3], self._kind, min(patience, self.target.time_left()))
         except (OSError, UnicodeError) as error:
             raise _unresolved(host, error) from None
         for address in addresses:
@@ -151,21 +151,33 @@ class Server:
         target = self.target
         host = f"[{target.host}]" if ":" in target.host else target.host
         where = f"{host}:{target.port}/{'tcp' if self._kind == socket.SOCK_STREAM else 'udp'}"
+        brackets = bracket_hint(target.host)
         if isinstance(error, ConnectionRefusedError):
             return ClientError(
                 tr("connection refused by {where}", where=where),
-                tr("is netechod running there, and on this port?"),
+                brackets or tr("is netechod running there, and on this port?"),
             )
         if isinstance(error, TimeoutError):
             return SilentServerError(
                 tr("unanswered: {where} is silent", where=where),
-                self._hint
+                brackets
+                or self._hint
                 or tr("check the address and the firewall, or be more patient: --timeout 5 --retries 4"),
             )
         hint = tr("check the address and the network")
         if isinstance(error, PermissionError):  # what Linux says of a broadcast address (ip(7))
             hint = tr("is this a broadcast address? ask the server at its own address")
-        return ClientError(f"{where}: {reason_text(error.strerror or str(error))}", hint)
+        return ClientError(f"{where}: {reason_text(error.strerror or str(error))}", brackets or hint)
+
+
+def bracket_hint(host: str) -> str:
+    """Return the hint for an IPv6 address whose last group may be meant as a port; empty if it is none."""
+    address, _, port = host.rpartition(":")
+    if ":" not in address or not port.isdecimal() or len(port) < 2:
+        return ""
+    return tr(
+        "with a port, an IPv6 address stands in brackets: [{address}]:{port}", address=address, port=port
+    )
 
 
 def _unresolved(host: str, error: OSError | UnicodeError) -> ClientError:
@@ -181,8 +193,8 @@ def _unresolved(host: str, error: OSError | UnicodeError) -> ClientError:
     if ":" in address and zone:
         names = _interfaces()
         hint = tr("is there an interface {name!r}? the interfaces are {names}", name=interface, names=names)
-    elif ":" in host:
-        hint = tr("an IPv6 address with a port stands in brackets: [::1]:8080")
+    else:
+        hint = bracket_hint(host) or hint
     return ClientError(tr("cannot resolve {host!r}: {reason}", host=host, reason=reason), hint)
 
 

@@ -5,7 +5,6 @@ The C library's resolver can neither be interrupted nor given a time limit, so i
 
 import os
 import socket
-import threading
 from typing import Any, TypeAlias
 
 Address: TypeAlias = tuple[socket.AddressFamily, Any]  # the family, and what connect() takes of it
@@ -18,6 +17,8 @@ class Resolution:
     """A look-up of a name. It begins at once, and may still run when nobody wants its result any more."""
 
     def __init__(self, host: str, port: int, family: int, kind: socket.SocketKind) -> None:
+        import threading  # on demand: an address needs no thread, and every look-up would pay for it
+
         self._query = host, port, family, kind
         self._finished = threading.Event()
         self._addresses: list[Address] = []
@@ -48,6 +49,13 @@ class Resolution:
         self._finished.set()
 
 
+def resolve(host: str, port: int, family: int, kind: socket.SocketKind, patience: float) -> list[Address]:
+    """Return the addresses of a host. Raises the errors of `Resolution.addresses`."""
+    if is_numeric(host):
+        return _look_up(host, port, family, kind)
+    return Resolution(host, port, family, kind).addresses(patience)
+
+
 def _look_up(host: str, port: int, family: int, kind: socket.SocketKind) -> list[Address]:
     """Ask the C library. Python itself knows IDNA 2003 only, which makes another name of `straße`."""
     if not host.isascii():
@@ -64,7 +72,7 @@ def _look_up(host: str, port: int, family: int, kind: socket.SocketKind) -> list
 def is_numeric(host: str) -> bool:
     """Whether `host` is an address and not a name."""
     try:
-        socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
+        socket.getaddrinfo(host, None, 0, 0, 0, socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
         return False
     return True

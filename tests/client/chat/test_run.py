@@ -209,7 +209,7 @@ def test_what_the_room_refuses_is_told() -> None:
     ("text", "why"),
     [
         (b"x" * 1025, b"1025 bytes, at most 1024"),
-        (b"a\tb", b"control character U+0009"),
+        (b"a\ab", b"control character U+0007"),
         (b"a\0b", b"control character U+0000"),
         (b"\xff", b"not UTF-8"),
     ],
@@ -334,3 +334,43 @@ def test_a_person_talks_at_a_prompt(language: str, prompt: str) -> None:
         assert ann.wait() == 0
         assert ann.seen.endswith(" offline\n")
     assert room.members == []
+
+
+@pytest.mark.parametrize("form", [(), ("--jsonl",)], ids=["lines", "json"])
+def test_a_tab_is_said_as_spaces_in_every_form(form: tuple[str, ...]) -> None:
+    with FakeUdpServer(FakeRoom()) as fake:
+        run = netecho("chat", *form, fake.address, stdin=b"a\tb\t\r\n")
+    assert run.returncode == 0
+    assert fake.seen == [b"online", b"a   b", b"offline"]
+
+
+def test_text_is_read_and_written_in_the_encoding_of_the_locale() -> None:
+    with FakeUdpServer(FakeRoom()) as fake:
+        run = netecho("chat", fake.address, stdin="大家好\n".encode("gbk"), PYTHONIOENCODING="gbk")
+    assert fake.seen == [b"online", "大家好".encode(), b"offline"]
+    assert ": 大家好\n" in run.stdout.decode("gbk")
+
+
+def test_a_byte_order_mark_is_not_said() -> None:
+    with FakeUdpServer(FakeRoom()) as fake:
+        assert netecho("chat", fake.address, stdin=b"\xef\xbb\xbfhi\r\n").returncode == 0
+    assert fake.seen == [b"online", b"hi", b"offline"]
+
+
+def test_what_was_typed_before_the_prompt_is_shown_and_not_said() -> None:
+    typed = threading.Event()
+
+    def slow_to_let_in(payload: bytes, address: Address) -> Replies:
+        assert typed.wait(60)
+        return list(room(payload, address))
+
+    room = FakeRoom()
+    with FakeUdpServer(slow_to_let_in) as fake, Terminal("chat", fake.address, TERM="dumb") as ann:
+        ann.type("rm -rf /tmp/x\n")
+        typed.set()
+        ann.read_until("typed before the prompt, and not said: rm -rf /tmp/x")
+        ann.read_until("say> ")
+        ann.type("hello\n")
+        ann.read_until(": hello\n")
+    assert "hello" in room.heard
+    assert "rm -rf /tmp/x" not in room.heard

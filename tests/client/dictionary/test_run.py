@@ -2,15 +2,16 @@
 
 import io
 import json
-import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import jsonschema
 import pytest
 from support.fake_servers import Address, FakeUdpServer, Replies, echo_datagram, silence, unused_udp_port
 from support.netecho import COMMAND, Terminal, environment, netecho, outcome
+from support.tmux import Tmux
 
 from netechod.client.dictionary.lookups import Result, query_of
 from netechod.client.dictionary.run import Progress
@@ -66,7 +67,7 @@ def test_json_gives_an_object_a_word() -> None:
         run = netecho("dict", "--json", fake.address, "apple", "xyzzy", "evil")
     assert run.returncode == 1
     found, missed, evil = map(json.loads, run.stdout.splitlines())
-    assert list(found) == ["word", "found", "text", "rtt_ms"]
+    assert list(found) == ["word", "found", "text", "rtt_ms", "cut"]
     assert (found["word"], found["found"], found["text"]) == ("apple", True, "苹果")
     assert (missed["word"], missed["found"], missed["text"]) == ("xyzzy", False, None)
     assert found["rtt_ms"] > 0
@@ -129,9 +130,50 @@ def test_a_person_may_ask_on_when_an_answer_is_missing() -> None:
             terminal.type("apple\n")
             terminal.read_until("refused")
         terminal.read_until("word> ")
-        terminal.process.send_signal(signal.SIGINT)
-        terminal.type("\n")  # readline(3) overlooks a signal just before it waits for a key
-        assert terminal.wait() == 130
+        terminal.type("\x04")
+        assert terminal.wait() == 0
+
+
+def test_ctrl_c_drops_the_line_and_the_second_one_ends(tmp_path: Path) -> None:
+    with FakeUdpServer(answer) as fake, Tmux(tmp_path, "dict", fake.address) as terminal:
+        terminal.wait_for("word> ")
+        terminal.type("half a wor")
+        terminal.wait_for("half a wor")
+        terminal.press("C-c")
+        terminal.wait_for("word> ", times=2)
+        terminal.type("apple")
+        terminal.press("Enter")
+        terminal.wait_for("apple: 苹果")
+        terminal.wait_for("word> ", times=3)
+        terminal.press("C-c")
+        terminal.wait_for("word> ", times=4)
+        terminal.press("C-c")
+        assert terminal.status() == 130
+    assert [text_of(query) for query in fake.seen] == [b"apple"]
+
+
+def test_ctrl_c_drops_the_look_up_under_way(tmp_path: Path) -> None:
+    asked = threading.Event()
+
+    def deaf_to_pear(payload: bytes, address: Address) -> Replies:
+        if text_of(payload) == b"pear":
+            asked.set()
+            return []
+        return answer(payload, address)
+
+    with (
+        FakeUdpServer(deaf_to_pear) as fake,
+        Tmux(tmp_path, "dict", "--timeout", "60", fake.address) as terminal,
+    ):
+        terminal.wait_for("word> ")
+        terminal.type("pear")
+        terminal.press("Enter")
+        assert asked.wait(60)
+        terminal.press("C-c")
+        terminal.wait_for("word> ", times=2)
+        terminal.type("apple")
+        terminal.press("Enter")
+        terminal.wait_for("apple: 苹果")
 
 
 @pytest.mark.parametrize(("language", "miss"), [("en", "unknown"), ("zh", "未收录")])
@@ -156,7 +198,7 @@ def test_a_word_without_answer_is_told_and_the_others_are_answered() -> None:
         run = netecho("dict", "--json", *patience, fake.address, "apple", "banana", "apple")
     assert run.returncode == 1
     result = json.loads(run.stdout.splitlines()[1])
-    assert result == {"word": "banana", "found": None, "text": None, "rtt_ms": None}
+    assert result == {"word": "banana", "found": None, "text": None, "rtt_ms": None, "cut": False}
     jsonschema.validate(result, SCHEMA, jsonschema.Draft202012Validator)
 
 
@@ -203,3 +245,60 @@ def test_progress_is_told_to_a_person_whose_results_go_elsewhere(
     progress.clear()
     progress.clear()
     assert shown.getvalue() == f"\r{text}\x1b[K\r\x1b[K"
+
+
+def test_a_text_file_of_windows_has_the_same_words() -> None:
+    with FakeUdpServer(answer) as fake:
+        run = netecho("dict", fake.address, stdin=b"\xef\xbb\xbfapple\r\nbanana\r\napple")
+    assert [text_of(query) for query in fake.seen] == [b"apple", b"banana", b"apple"]
+    assert run.stdout.decode().splitlines()[0] == "apple\t苹果"
+
+
+def test_utf_16_is_refused_with_a_remedy() -> None:
+    with FakeUdpServer(answer) as fake:
+        run = netecho("dict", fake.address, stdin="apple\n".encode("utf-16"))
+    assert run.returncode == 1
+    assert b"iconv -f UTF-16" in run.stderr
+    assert fake.seen == []
+
+
+def test_words_are_read_and_written_in_the_encoding_of_the_locale() -> None:
+    with FakeUdpServer(answer) as fake:
+        run = netecho("dict", fake.address, stdin="苹果\napple\n".encode("gbk"), PYTHONIOENCODING="gbk")
+    assert [text_of(query).decode() for query in fake.seen] == ["苹果", "apple"]
+    assert run.stdout.decode("gbk") == "苹果\tapple\napple\t苹果\n"
+
+
+def test_a_server_may_be_silent_about_its_own_text_for_a_miss() -> None:
+    """One try, and the reason: the server is not away."""
+
+    def deaf_to_unknown(payload: bytes, address: Address) -> Replies:
+        return [] if text_of(payload) == b"unknown" else answer(payload, address)
+
+    with FakeUdpServer(deaf_to_unknown) as fake:
+        alone = netecho("dict", "--timeout", "0.05", fake.address, "unknown")
+        listed = netecho("dict", "--timeout", "0.05", fake.address, "apple", "unknown", "apple")
+    for run in (alone, listed):
+        assert run.returncode == 1
+        assert b"it is what the server answers for a miss" in run.stderr
+    assert outcome(listed) == (1, "apple\t苹果\napple\t苹果\n")
+    assert [text_of(query) for query in fake.seen].count(b"unknown") == 2
+
+
+def test_a_server_that_answers_unknown_to_unknown_does_not_have_the_word() -> None:
+    with FakeUdpServer(lambda _, address: [(b"unknown", address)]) as fake:
+        assert outcome(netecho("dict", fake.address, "unknown")) == (1, "unknown\n")
+
+
+@pytest.mark.parametrize(
+    ("size", "is_cut"), [(1196, False), (1197, True), (1200, True), (1201, False), (1256, True)]
+)
+def test_a_meaning_that_was_cut_says_so(size: int, is_cut: bool) -> None:
+    with FakeUdpServer(lambda _, address: [(b"x" * size, address)]) as fake:
+        run = netecho("dict", fake.address, "back")
+        as_json = json.loads(netecho("dict", "--json", fake.address, "back").stdout)
+    assert outcome(run) == (0, "x" * size + "\n")
+    assert (b"back: cut at" in run.stderr) == is_cut
+    assert (b"netechoctl dict lookup back" in run.stderr) == is_cut
+    assert as_json["cut"] is is_cut
+    jsonschema.validate(as_json, SCHEMA, jsonschema.Draft202012Validator)

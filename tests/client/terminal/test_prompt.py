@@ -1,5 +1,6 @@
 """The prompt of `netecho dict` on a real terminal: editing, history, completion, pasting."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,3 +105,30 @@ def test_without_a_home_there_is_no_history_and_no_trouble(server: str) -> None:
         terminal.type("\x04")
         assert terminal.wait() == 0
     assert "rror" not in terminal.seen
+
+
+def test_the_histories_of_two_sessions_are_merged(tmp_path: Path, server: str) -> None:
+    state = {"XDG_STATE_HOME": str(tmp_path / "state"), "TERM": "xterm"}
+    with Terminal("dict", server, **state) as one, Terminal("dict", server, **state) as two:
+        for terminal, word in ((one, "apple"), (two, "banana")):
+            terminal.read_until("word> ")
+            terminal.type(f"{word}\n")
+            terminal.read_until(f"[{word}]")
+        for terminal in (one, two):
+            terminal.type("\x04")
+            assert terminal.wait() == 0
+    history = tmp_path / "state" / "netecho" / "dict-history"
+    assert history.read_text().splitlines() == ["apple", "banana"]
+
+
+def test_a_session_that_a_signal_ends_keeps_its_history(tmp_path: Path, server: str) -> None:
+    state = {"XDG_STATE_HOME": str(tmp_path / "state"), "TERM": "xterm"}
+    with Terminal("dict", server, **state) as terminal:
+        terminal.read_until("word> ")
+        terminal.type("apple\n")
+        terminal.read_until("[apple]")
+        terminal.process.send_signal(signal.SIGTERM)
+        terminal.type("\n")  # readline(3) overlooks a signal just before it waits for a key
+        assert terminal.wait() == 128 + signal.SIGTERM
+    history = tmp_path / "state" / "netecho" / "dict-history"
+    assert history.read_text().splitlines() == ["apple"]

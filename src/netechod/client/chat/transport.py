@@ -35,6 +35,8 @@ class ChatSocket:
                 self._come_online()
             if self.member.state is State.GONE:
                 raise TimeoutError
+        except ClientError:  # the room has not let us in
+            raise
         except BaseException:  # a signal, too
             with suppress(OSError):
                 sock.send(OFFLINE)  # the room may have let us in, and its confirmation be lost

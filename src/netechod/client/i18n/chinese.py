@@ -1,6 +1,6 @@
-"""The Chinese of everything that `netecho` says to people; a test finds what is missing here, or left over.
+"""The Chinese of everything that `netecho` says to people. A test finds texts that are missing or left over.
 
-The prompts are those of the tutorials' clients, to the byte. What --help says is in a module of its own.
+The prompts are those of the tutorials' clients, to the byte. The texts of --help are in `chinese_help`.
 """
 
 from netechod.client.i18n.chinese_help import HELP
@@ -85,7 +85,9 @@ TEXTS = HELP | {
     "mdev": "偏差",
     "times of arrival are the kernel's": "到达时间由内核记录",
     "times of arrival are this program's: the kernel tells none": "到达时间由本程序记录：内核没有提供",
-    "times of arrival are partly the kernel's, partly this program's": "到达时间部分由内核、部分由本程序记录",
+    "times of arrival are partly the kernel's, partly this program's": (
+        "到达时间部分由内核、部分由本程序记录"
+    ),
     "; connected in {ms} ms": "；建立连接用时 {ms} ms",
     "is netechod running there? on that machine: netechoctl status": (
         "那边的 netechod 在运行吗？请在那台机器上执行：netechoctl status"
@@ -147,7 +149,9 @@ TEXTS = HELP | {
         "地址、密钥和时钟都必须正确；命令也可能已经执行"
     ),
     "{missing} of {expected} parts of the answer are lost": "应答的 {expected} 个部分丢失了 {missing} 个",
-    "the command has run; what is shown is the beginning of its output": "命令已经执行；显示的只是输出的开头",
+    "the command has run; what is shown is the beginning of its output": (
+        "命令已经执行；显示的只是输出的开头"
+    ),
     "name and arguments must be UTF-8": "名称和参数必须是 UTF-8",
     "the request would have {size} bytes, at most {most} fit": "请求会有 {size} 字节，最多 {most} 字节",
     "refused: {why}": "被拒绝：{why}",
@@ -158,4 +162,35 @@ TEXTS = HELP | {
     "the output is longer than the server sends: the rest of it is lost": (
         "输出超过服务器发送的上限：其余部分丢失"
     ),
+    # addresses, text and names
+    "the name server is silent": "域名服务器没有应答",
+    "use an address, or be more patient: --timeout 10": "请直接用 IP 地址，或者多等一会儿：--timeout 10",
+    "is this a broadcast address? ask the server at its own address": (
+        "这是广播地址吗？请直接询问服务器自己的地址"
+    ),
+    "is there an interface {name!r}? the interfaces are {names}": (
+        "有 {name!r} 这个网络接口吗？现有的接口：{names}"
+    ),
+    "{host} is a multicast or broadcast address: no server answers from there": (
+        "{host} 是组播或广播地址：没有服务器会从那里应答"
+    ),
+    "ask the server at its own address": "请直接询问服务器自己的地址",
+    "{host} is a link-local address: %interface is missing": "{host} 是链路本地地址：缺少 %接口",
+    "such as {example}; the interfaces are {names}": "例如 {example}；现有的接口：{names}",
+    "with a port, an IPv6 address stands in brackets: [{address}]:{port}": (
+        "带端口的 IPv6 地址要写在方括号里：[{address}]:{port}"
+    ),
+    "the input is UTF-16": "输入是 UTF-16 编码",
+    "convert it: iconv -f UTF-16 -t UTF-8": "请转换：iconv -f UTF-16 -t UTF-8",
+    "{host} is at {address} now": "{host} 现在的地址是 {address}",
+    "{word}: cut at {size} bytes": "{word}：在 {size} 字节处被截断",
+    "the whole, on the server's machine: netechoctl dict lookup {word}": (
+        "完整内容请在服务器上查看：netechoctl dict lookup {word}"
+    ),
+    "no answer for {word!r}: it is what the server answers for a miss": (
+        "{word!r} 没有应答：服务器用它表示查不到"
+    ),
+    "typed before the prompt, and not said: {text}": "在提示符出现之前输入的，没有发送：{text}",
+    "no key: there is no home directory to look for one": "没有密钥：没有主目录可供查找",
+    "name the file: --key-file FILE": "请指定文件：--key-file FILE",
 }

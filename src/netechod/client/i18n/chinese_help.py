@@ -1,4 +1,4 @@
-"""The Chinese of the command line: what --help says, and what is said of mistakes."""
+"""The Chinese of the command line: the texts of --help, and of usage errors."""
 
 HELP = {
     "Talk to the services of netechod.": "与 netechod 的各项服务通信。",
@@ -90,6 +90,10 @@ HELP = {
     ),
     "what the key may run": "密钥可以执行哪些命令",
     "run it": "执行",
+    "{text!r} begins with a dash that is no hyphen": "{text!r} 开头的不是连字符 -",
+    "did you mean {name}?": "是不是 {name}？",
+    "unrecognized arguments: {arguments}": "多余的参数：{arguments}",
+    "a port stands behind the host: {name}:{port}": "端口写在主机后面：{name}:{port}",
 }
 
 ARGPARSE = {
@@ -107,4 +111,4 @@ ARGPARSE = {
     "invalid %(type)s value: %(value)r": "值无效：%(value)r",
     "ignored explicit argument %r": "这个选项没有值：%r",
 }
-"""What argparse says, by its own texts for gettext."""
+"""The texts of argparse, by their English."""

@@ -1,4 +1,4 @@
-"""The operator's commands: what `netechoctl` asks the daemon, and how it shows the answers."""
+"""The commands of `netechoctl`: each sends a request to the daemon, and shows the answer."""
 
 import os
 import select
@@ -23,7 +23,7 @@ CLEAR = "\x1b[H\x1b[2J"  # cursor home, erase the screen (ECMA-48, 8.3.21 and 8.
 
 
 def status(daemon: Target, as_json: bool) -> int:
-    """Show what the daemon is doing; the exit status says whether it runs."""
+    """Show what the daemon is doing. Raises NotRunningError with an exit status of its own."""
     try:
         answer = daemon.ask("status")
     except NotRunningError as error:
@@ -57,7 +57,7 @@ def reload(daemon: Target, as_json: bool) -> int:
 
 
 def members(daemon: Target, as_json: bool) -> int:
-    """Show who is online in the chat."""
+    """Show the members of the chat."""
     answer: Sequence[Mapping[str, Any]] = daemon.ask("members")
     if as_json:
         for member in answer:
@@ -68,13 +68,13 @@ def members(daemon: Target, as_json: bool) -> int:
 
 
 def tell(daemon: Target, *words: str) -> int:
-    """Have something done of which there is nothing to show."""
+    """Have something done that has no answer to show."""
     daemon.ask(*words)
     return 0
 
 
 def stop(daemon: Target) -> int:
-    """Stop the daemon and wait until it has gone."""
+    """Stop the daemon, and wait until it has exited."""
     pid = daemon.ask("status")["pid"]
     patience = daemon.patience(STOP_TIMEOUT)
     try:
@@ -94,16 +94,16 @@ def stop(daemon: Target) -> int:
 
 
 def show(daemon: Target, *words: str) -> int:
-    """Show a long text as it comes: `dict-dump` has an entry a line, `key#value`, `metrics` OpenMetrics."""
+    """Show a long text as it comes: `dict-dump` has lines `key#value`, `metrics` OpenMetrics."""
     for block in daemon.dump(*words):
         put_bytes(block)
     return 0
 
 
 def dict_lookup(daemon: Target, words: Sequence[str]) -> int:
-    """Show the whole value of each word, without the limits of the wire; 1 when one is missing."""
+    """Show the whole value of each word; return 1 if one is missing."""
     missing = 0
-    for word in words:  # a question each, for the daemon reads no endless ones
+    for word in words:  # one request each: the daemon limits the length of a request
         value = daemon.ask("dict-lookup", word)[word]
         if value is not None:
             put(f"{harmless(word)}\t{harmless(value)}\n")
@@ -114,7 +114,7 @@ def dict_lookup(daemon: Target, words: Sequence[str]) -> int:
 
 
 def dict_diff(daemon: Target, file: Path) -> int:
-    """Show what a reload from `file` would change, as diff(1) does: 1 when anything would."""
+    """Show what a reload from `file` would change; return 1 if anything would, as diff(1) does."""
     used = b"".join(daemon.dump("dict-dump")).decode().split("\n")[:-1]
     changes = list(diff_lines(used, _dumped(file)))
     put(_screen(changes))
@@ -122,9 +122,9 @@ def dict_diff(daemon: Target, file: Path) -> int:
 
 
 def _dumped(file: Path) -> list[str]:
-    """The entries of a dictionary file as the daemon would dump them, had it loaded it.
+    """Return the entries of a dictionary file as the daemon would dump them.
 
-    Only dumps can be compared: `c##音名` is what becomes of `c#` and `音名`, and cannot be taken apart again.
+    Only dumps can be compared: `c##音名`, made of `c#` and `音名`, cannot be taken apart again.
     """
     parser = DictionaryParser(str(file))
     try:
@@ -138,5 +138,5 @@ def _dumped(file: Path) -> list[str]:
 
 
 def _screen(lines: Iterable[str]) -> str:
-    """Lines as a terminal may have them."""
+    """Join lines, with control characters escaped."""
     return "".join(f"{harmless(line)}\n" for line in lines)

@@ -1,9 +1,10 @@
-"""The operator's side of the control socket: one question a connection, the answer to its end."""
+"""The client of the control socket: each connection carries one request and its answer."""
 
+import grp
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -14,40 +15,40 @@ BLOCK = 64 * 1024  # bytes of lines that are read at once
 
 
 class NotRunningError(ClientError):
-    """Nobody answers on the control socket."""
+    """No daemon answers on the control socket."""
 
 
 class RefusedError(ClientError):
-    """The daemon has said no, and why."""
+    """The daemon has refused the request."""
 
 
 class Target(NamedTuple):
-    """The daemon as the command line names it, and the patience with which it is asked."""
+    """A daemon as the command line names it, and how long to wait for it."""
 
     path: Path
-    timeout: float | None = None  # seconds; None: as long as each question usually takes
+    timeout: float | None = None  # seconds; None: whatever is usual for the request
 
     def ask(self, *words: str, usual: float = TIMEOUT) -> Any:  # noqa: ANN401 (whatever JSON can say)
-        """Ask, and return the result. Raises ClientError."""
+        """Send a request; return its result. Raises ClientError."""
         return ask(self.path, *words, timeout=self.patience(usual))
 
     def dump(self, *words: str) -> Iterator[bytes]:
-        """Ask for something long, and return blocks of whole lines as they come."""
+        """Request something long; return blocks of whole lines as they come. Raises ClientError."""
         return dump(self.path, *words, timeout=self.patience(TIMEOUT))
 
     def patience(self, usual: float) -> float:
-        """Seconds to wait for what usually takes no longer than `usual`."""
+        """Return how long to wait for a request that usually takes `usual` seconds at most."""
         return usual if self.timeout is None else self.timeout
 
 
 def ask(path: Path, *words: str, timeout: float = TIMEOUT) -> Any:  # noqa: ANN401 (whatever JSON can say)
-    """Ask, and return the result. Raises ClientError."""
+    """Send a request; return its result. Raises ClientError."""
     with _asking(path, words, timeout) as (result, _):
         return result
 
 
 def dump(path: Path, *words: str, timeout: float = TIMEOUT) -> Iterator[bytes]:
-    """Ask for something long, and return blocks of whole lines as they come.
+    """Request something long; return blocks of whole lines as they come. Raises ClientError.
 
     The result, if there is one, is the number of lines: half an answer must not pass for a whole one.
     """
@@ -62,7 +63,7 @@ def dump(path: Path, *words: str, timeout: float = TIMEOUT) -> Iterator[bytes]:
 
 @contextmanager
 def _asking(path: Path, words: tuple[str, ...], timeout: float) -> Iterator[tuple[Any, BinaryIO]]:
-    """The result, and the rest of the answer behind it; what fails with either is a sentence."""
+    """Send a request; give its result, and the rest of the answer. Errors become ClientError."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.settimeout(timeout)
@@ -75,7 +76,7 @@ def _asking(path: Path, words: tuple[str, ...], timeout: float) -> Iterator[tupl
 
 
 def _result(path: Path, line: bytes) -> Any:  # noqa: ANN401 (whatever JSON can say)
-    """What the first line of an answer says, unless that is no."""
+    """Parse the first line of an answer. Raises RefusedError, and ClientError."""
     if not line.endswith(b"\n"):
         raise _hung_up(path)
     try:
@@ -93,7 +94,7 @@ def _hung_up(path: Path) -> ClientError:
 
 
 def _sentence(path: Path, error: OSError) -> ClientError:
-    """Why a question cannot be asked or is not answered, for the operator."""
+    """Return why a request cannot be sent or is not answered, for the operator."""
     match error:
         case FileNotFoundError() | ConnectionRefusedError():
             return NotRunningError(
@@ -102,11 +103,22 @@ def _sentence(path: Path, error: OSError) -> ClientError:
         case ConnectionError():
             return _hung_up(path)
         case PermissionError():
-            return ClientError(
-                f"cannot open {path}: permission denied", "ask as root, or as a member of the daemon's group"
-            )
+            hint = f"ask as root, or as a member of the daemon's group{_group_of(path)}"
+            return ClientError(f"cannot open {path}: permission denied", hint)
         case TimeoutError() | BlockingIOError():  # the latter: its backlog is full (connect(2), EAGAIN)
             return ClientError(
                 f"the daemon at {path} does not answer", "is it stopped, or overloaded? be patient: --timeout"
             )
     return ClientError(f"{path}: {error.strerror or error}")
+
+
+def _group_of(path: Path) -> str:
+    """Return the group that may open a socket, as the end of a sentence; nothing if it cannot be told."""
+    for place in (path, path.parent):  # the directory may hide the socket
+        with suppress(OSError):
+            group = place.stat().st_gid
+            try:
+                return f", {grp.getgrgid(group).gr_name}"
+            except KeyError:
+                return f", {group}"
+    return ""

@@ -1,4 +1,4 @@
-"""How the daemon's answers look to a person: lines of text out of plain values."""
+"""Formats the daemon's answers for people: plain values become lines of text."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from netechod.client.terminal.text import cells, padded
 
 
 def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
-    """What the daemon is doing, a line a service."""
+    """Return what the daemon is doing, a line for each service."""
     config = status["config"] or "built in"
     yield (
         f"netechod {status['version']}   up {duration(status['uptime'])}   pid {status['pid']}   "
@@ -55,7 +55,7 @@ def _reload_line(outcome: Mapping[str, Any] | None) -> str:
 
 
 def reload_lines(outcome: Mapping[str, Any]) -> Iterator[str]:
-    """What a reload has changed."""
+    """Return what a reload has changed."""
     yield f"configuration  {', '.join(outcome['keys']) or 'unchanged'}"
     if outcome["waiting"]:
         yield f"               needs a restart: {', '.join(outcome['waiting'])}"
@@ -70,32 +70,32 @@ def _words_changed(changes: Mapping[str, int]) -> str:
 
 
 def member_lines(members: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Who is online, for how long, and how long silent."""
+    """Return the members, with how long they are online and silent."""
     rows: list[tuple[str, ...]] = [("member", "online", "silent")]
     rows += [(who["name"], duration(who["online"]), duration(who["silent"])) for who in members]
     yield from table(rows)
 
 
 def diff_lines(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
-    """The lines that one has and the other has not, in the manner of diff(1); their order means nothing."""
+    """Return the lines that only one side has, marked as by diff(1). Their order has no meaning."""
     for sign, lines, others in (("-", old, frozenset(new)), ("+", new, frozenset(old))):
         yield from (f"{sign}{line}" for line in lines if line not in others)
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Columns as wide as their widest cell, two spaces apart."""
+    """Format rows in columns as wide as their widest cell, two spaces apart."""
     widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(padded(*cell) for cell in zip(row, widths, strict=True)).rstrip()
 
 
 def grouped(number: int) -> str:
-    """A number in groups of three digits (ISO 80000-1, 7.3.1): `104 342`."""
+    """Format a number in groups of three digits (ISO 80000-1, 7.3.1): `104 342`."""
     return f"{number:,}".replace(",", " ")
 
 
 def size(count: float) -> str:
-    """Bytes in the largest binary unit that leaves a whole number: `8 MiB`."""
+    """Format bytes in the largest binary unit that leaves a whole number: `8 MiB`."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if count < 10 * 1024:
             return f"{count:.0f} {unit}"
@@ -104,7 +104,7 @@ def size(count: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time in its two largest units: `3 d 4 h`."""
+    """Format a length of time in its two largest units: `3 d 4 h`."""
     rest = int(seconds)
     parts: list[str] = []
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
@@ -115,5 +115,5 @@ def duration(seconds: float) -> str:
 
 
 def clock(when: float) -> str:
-    """A moment in local time."""
+    """Format a moment in local time."""
     return datetime.fromtimestamp(when).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,4 +1,4 @@
-"""What is known when it is over, or in between: for people in lines, for programs as a record."""
+"""Summaries of a run: lines for people, a record for programs."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -9,14 +9,14 @@ from netechod.client.ping.tally import Event, Kind, Tally
 from netechod.client.terminal.text import cells, padded
 
 SCHEMA = "netecho.ping/1"
-SAMPLES = 1_000_000  # probes whose times are in a record at most: the last ones
+SAMPLES = 1_000_000  # probes whose times are in a record at most: the latest ones
 
 BAR = 30  # columns of the longest bar of a histogram
 BLOCKS = " ▏▎▍▌▋▊▉█"  # eighths of a column
 
 
 class About(NamedTuple):
-    """What is probed, and how."""
+    """The server that is probed, and how."""
 
     host: str  # as it was given
     addr: str
@@ -27,33 +27,33 @@ class About(NamedTuple):
 
     @property
     def where(self) -> str:
-        """The server for people."""
+        """The server, for people."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host} {self.port}/{self.proto}"
 
 
 class RunInfo(NamedTuple):
-    """What else is known of a run."""
+    """What is known of a run besides its tally."""
 
-    seconds: float  # that it took
-    clock: str | None  # whose times of arrival it has: kernel, program, mixed; None without an answer
+    seconds: float  # how long it took
+    clock: str | None  # where times of arrival are from: kernel, program, mixed; None without an answer
     connect_seconds: float | None
-    unmatched: int  # datagrams, or bytes of a stream, that answer nothing
+    unmatched: int  # datagrams, or bytes of a stream, that answer no probe
 
 
 class Samples:
-    """The time of every probe, in the order of the probes: None for one that was lost."""
+    """The time of each probe, in the order of the probes: None for a lost one."""
 
     def __init__(self) -> None:
         self._settled: deque[tuple[int, float | None]] = deque(maxlen=SAMPLES)
 
     def note(self, event: Event) -> None:
-        """Keep it if it is the fate of a probe."""
+        """Keep the time, if this is the first outcome of a probe."""
         if event.kind in (Kind.ANSWERED, Kind.LOST, Kind.FAILED):
             self._settled.append((event.number, event.seconds))
 
     def in_ms(self) -> list[float | None]:
-        """All of them, in milliseconds."""
+        """Return all times, in milliseconds."""
         return [None if it is None else round(it * 1000, 3) for _, it in sorted(self._settled, key=_number)]
 
 
@@ -62,18 +62,18 @@ def _number(sample: tuple[int, float | None]) -> int:
 
 
 def ms(seconds: float) -> str:
-    """Milliseconds in three significant digits, but none below a microsecond."""
+    """Format a time in milliseconds: three significant digits, but none below a microsecond."""
     value = seconds * 1000
     return f"{value:.{3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0}f}"
 
 
 def share(part: int, whole: int) -> float:
-    """Percent."""
+    """Return `part` in percent of `whole`."""
     return 100 * part / whole if whole else 0.0
 
 
 def summary(about: About, tally: Tally, info: RunInfo, width: int) -> Iterator[str]:
-    """Everything for people, in lines of `width` columns if that is not 0."""
+    """Return a summary for people, in lines of `width` columns if that is not 0."""
     yield f"--- {about.where} ---"
     yield from wrapped(_counts(tally, info), tr(", "), width)
     if times := tally.times.in_ms():
@@ -121,7 +121,7 @@ def _clock_line(info: RunInfo) -> str:
 
 
 def wrapped(parts: Iterable[str], separator: str, width: int) -> Iterator[str]:
-    """The parts on as few lines as hold them."""
+    """Put the parts on as few lines as possible."""
     end = cells(separator.rstrip())  # of a line that another one follows
     line = ""
     for part in parts:
@@ -134,7 +134,7 @@ def wrapped(parts: Iterable[str], separator: str, width: int) -> Iterator[str]:
 
 
 def histogram(tally: Tally, *, ascii_only: bool) -> Iterator[str]:
-    """A bar for each range of times."""
+    """Return a bar for each range of times."""
     rows = tally.times.histogram()
     if not rows:
         return
@@ -148,7 +148,7 @@ def histogram(tally: Tally, *, ascii_only: bool) -> Iterator[str]:
 
 
 def _bar(part: float, *, ascii_only: bool) -> str:
-    """As long as its part of the longest; what is not nothing is seen."""
+    """Draw a bar: `part` of the longest one, but visible if it is not 0."""
     if ascii_only:
         return "#" * max(round(part * BAR), 1 if part else 0)
     eighths = max(round(part * BAR * 8), 1 if part else 0)
@@ -156,7 +156,7 @@ def _bar(part: float, *, ascii_only: bool) -> str:
 
 
 def record(about: About, tally: Tally, info: RunInfo, samples: Samples | None) -> dict[str, object]:
-    """Everything for programs; its schema is published, and names carry their units."""
+    """Return everything for programs: docs/json/ping.schema.json. Names carry their units."""
     passed = 0
     cumulated = []
     for _, upper, count in tally.times.histogram():

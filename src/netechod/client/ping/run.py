@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import tr
-from netechod.client.net import Server, Target, trust_hint
+from netechod.client.net import Server, Target, bracket_hint, trust_hint
 from netechod.client.ping.links import Connection, Datagrams, Link
 from netechod.client.ping.prober import Plan, Prober, View
 from netechod.client.ping.report import About
@@ -49,7 +49,7 @@ def run(target: Target, plan: Plan, output: OutputOptions, *, udp: bool) -> int:
         prober.run()
     view.end(tally, prober.run_info())
     if not tally.received:
-        _suggest(udp)
+        _suggest(target, udp)
     return 0 if _is_whole(tally, plan) else 1
 
 
@@ -60,12 +60,14 @@ def run_sweep(target: Target, sizes: tuple[int, int], plan: Plan, output: Output
         sweep = Sweep(link, about, plan._replace(probes=plan.probes or TRIES), target.timeout)
         sweep.run(sizes, output.form)
     if not sweep.largest:
-        _suggest(udp)
+        _suggest(target, udp)
     return 0 if sweep.largest == sizes[1] else 1
 
 
-def _suggest(udp: bool) -> None:
+def _suggest(target: Target, udp: bool) -> None:
     """Say what to try when there was no answer."""
+    if hint := bracket_hint(target.host):
+        suggest(hint)
     suggest(tr("is netechod running there? on that machine: netechoctl status"))
     if udp:
         suggest(trust_hint())
