@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import NoReturn
 
 from netechod.cli.netecho_commands import define_chat, define_dict, define_echo, define_run
@@ -58,7 +59,8 @@ def _put_error(arguments: argparse.Namespace, error: ClientError) -> int:
     as_lines = getattr(arguments, "form", "") == "jsonl" or arguments.prog == "chat"
     if not (getattr(arguments, "json", False) or getattr(arguments, "form", "").startswith("json")):
         return 0
-    kind = {"type": "error"} if as_lines else {}
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    kind = {"type": "error", "time": now} if as_lines else {}
     try:
         put_json({**kind, "error": str(error), "hint": error.hint or None})
     except (ClientError, OutputClosed):

@@ -9,6 +9,7 @@ import pytest
 
 from netechod.client.ping.report import About, RunInfo, Samples, histogram, ms, record, summary, wrapped
 from netechod.client.ping.tally import Tally
+from netechod.client.ping.views import JsonLinesView, LineView, LiveView
 from netechod.client.terminal.text import cells
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "json" / "ping.schema.json").read_text("utf-8"))
@@ -203,3 +204,18 @@ def test_what_is_rare_is_seen_in_a_histogram() -> None:
         tally.times.add(seconds)
     assert [line[13:15] for line in histogram(tally, ascii_only=False)] == ["|█", "|▏"]
     assert [line[13:15] for line in histogram(tally, ascii_only=True)] == ["|#", "|#"]
+
+
+def test_a_move_is_told_in_every_form(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    for view in (
+        JsonLinesView(ABOUT),
+        LineView(ABOUT, histogram=False, ascii_only=True),
+        LiveView(ABOUT, histogram=False, ascii_only=True),
+    ):
+        view.moved("192.0.2.7")
+    as_json, *texts = capfdbinary.readouterr().out.decode().rstrip().split("\n")
+    made = json.loads(as_json)
+    assert made["addr"] == "192.0.2.7"
+    jsonschema.validate(made, SCHEMA, jsonschema.Draft202012Validator)
+    assert all(text.endswith(f"{ABOUT.host} is at 192.0.2.7 now") for text in texts)
+    assert len(texts) == 2

@@ -6,8 +6,10 @@ import socket
 import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from support.fake_servers import (
     Address,
@@ -23,6 +25,7 @@ from support.netecho import COMMAND, Terminal, environment, netecho, outcome, un
 
 from netechod.client.ping.payload import HEADER
 
+SCHEMAS = Path(__file__).parents[3] / "docs" / "json"
 QUICK = ("-i", "0.002")
 Fate = Callable[[int, bytes], list[bytes]]
 
@@ -356,6 +359,8 @@ def test_an_address_that_cannot_answer_is_an_error_in_json_too(form: str) -> Non
     assert "%interface is missing" in error["error"]
     assert error["hint"].startswith("such as fe80::1%")
     assert b"%interface is missing" in run.stderr
+    schema = json.loads((SCHEMAS / "error.schema.json").read_text("utf-8"))
+    jsonschema.validate(error, schema, jsonschema.Draft202012Validator)
 
 
 def test_a_deadline_holds_while_it_is_being_connected() -> None:
