@@ -4,7 +4,7 @@ from netechod.errors import NetechodError
 
 
 class ClientError(NetechodError):
-    """Something that the person at the client can act on: a sentence, and what to try next."""
+    """An error that a person can act on: a sentence, and a hint what to try next."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

@@ -31,13 +31,13 @@ class Answer(NamedTuple):
 
 
 class Attempt(Protocol[_Result_co]):
-    """What is done with one address. Each method may raise OSError: this address has failed."""
+    """A try with one address. Each method may raise OSError: this address has failed."""
 
     events: int  # for poll(2)
     deadline: float  # monotonic clock: when `deadline_reached` is to be called
 
     def fileno(self) -> int:
-        """What poll(2) watches."""
+        """Return the descriptor for poll(2)."""
 
     def ready(self) -> _Result_co | None:
         """Return the result; None if there is none yet."""

@@ -1,4 +1,4 @@
-"""How the clients reach a server: its address on the command line, its name, and the first answer."""
+"""Reaches a server: parses its address, resolves its name, and finds the address that answers."""
 
 import math
 import socket

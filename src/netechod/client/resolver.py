@@ -70,7 +70,7 @@ def _look_up(host: str, port: int, family: int, kind: socket.SocketKind) -> list
 
 
 def is_numeric(host: str) -> bool:
-    """Whether `host` is an address and not a name."""
+    """Return whether `host` is an address and not a name."""
     try:
         socket.getaddrinfo(host, None, 0, 0, 0, socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):

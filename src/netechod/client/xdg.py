@@ -1,4 +1,4 @@
-"""Where a person's files are (XDG Base Directory Specification). There may be no home directory at all."""
+"""The directories of a person's files (XDG Base Directory Specification), if there is a home directory."""
 
 import os
 from pathlib import Path

@@ -49,6 +49,7 @@ def test_errors_of_the_resolver_have_a_translation() -> None:
         ("message refused: control character U+0007", "消息被拒绝：含有控制字符 U+0007"),
         ("/keys: No such file or directory", "/keys：没有那个文件或目录"),
         ("/keys: has mode 0644, others can use it", "/keys：权限为 0644，别人也能使用"),
+        ("no buffer space available", "没有可用的缓冲区空间"),
         ("something new", "something new"),
     ],
 )

@@ -21,7 +21,7 @@ _CHALLENGE = re.compile(CHALLENGE + rb"([0-9a-f]{16})")
 
 
 class Kind(Enum):
-    """What an event is about."""
+    """The kinds of events."""
 
     MESSAGE = "message"
     JOIN = "join"
@@ -39,7 +39,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Event:
-    """Something that was heard or found out: its sender (`ip--port`, empty for the room) and its text."""
+    """An event: its sender (`ip--port`, empty for the room) and its text."""
 
     kind: Kind
     sender: str = ""

@@ -282,4 +282,4 @@ _TABLE: Mapping[State, _Row] = {
         Stimulus.DEADLINE: Member._ignore,
     },
 }
-"""What a member does about each stimulus in each state. What is not listed is told."""
+"""The action for each stimulus in each state. Without one, the event is told."""

@@ -19,7 +19,7 @@ from netechod.client.terminal.output import interactive, is_smart, takes_colors
 
 
 class ChatOptions(NamedTuple):
-    """How a person, or a program, wants to take part."""
+    """The options of a chat."""
 
     as_json: bool = False
     is_plain: bool = False
@@ -31,9 +31,8 @@ def run(target: Target, dictionary: Target, options: ChatOptions) -> int:
     ui = _ui(target, options)
     server = Server(target, socket.SOCK_DGRAM)
     is_patient = ui.is_person or options.as_json
-    server.choose(
-        ENQUIRY
-    )  # a room tells strangers that they are not online, and nobody else sees the question
+    # The room tells a stranger that he is not online, and shows the question to nobody else.
+    server.choose(ENQUIRY)
     with _come_online(server, is_patient=is_patient) as chat_socket:
         talk = Conversation(chat_socket, ui, Mentions(options.mentions), dictionary)
         # Not epoll(7), which refuses regular files: stdin may be one.

@@ -10,7 +10,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 8.0  # seconds between tries to come online ag
 
 
 class State(Enum):
-    """What a member waits for."""
+    """The states of a member, each with what it waits for."""
 
     JOINING = auto()  # for the room to confirm the first `online`
     READY = auto()  # for something to say
@@ -22,7 +22,7 @@ class State(Enum):
 
 
 class Stimulus(Enum):
-    """What a member reacts to."""
+    """The stimuli that a member reacts to."""
 
     CHALLENGE = auto()  # the room wants our address proved
     STRANGER = auto()  # the room does not know us
@@ -85,7 +85,7 @@ class Outage:
 
 @dataclass
 class KeepAlive:
-    """How often a silent member has to be heard, so that the room does not put it offline."""
+    """The interval at which a silent member gives a sign of life, so that the room keeps it online."""
 
     interval: float = KEEP_ALIVE
 

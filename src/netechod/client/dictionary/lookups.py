@@ -114,7 +114,7 @@ class Dictionary:
 
 
 class Lookups:
-    """The words that were asked, and what came of them so far."""
+    """Asks a dictionary for many words at once."""
 
     def __init__(self, dictionary: Dictionary) -> None:
         self._dictionary = dictionary

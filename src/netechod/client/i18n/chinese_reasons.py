@@ -62,9 +62,10 @@ REASONS = {
 
 
 def translated(text: str) -> str:
-    """Return the Chinese of a reason; `text` itself if it is not known."""
-    if text in REASONS:
-        return REASONS[text]
+    """Return the Chinese of a reason, whose first letter may be small; `text` itself if it is not known."""
+    for known in (text, text.capitalize()):
+        if known in REASONS:
+            return REASONS[known]
     for english, chinese in REASONS.items():
         if "{" in english and (found := _pattern(english).fullmatch(text)):
             fields = {name: translated(value) for name, value in found.groupdict().items()}
@@ -73,5 +74,5 @@ def translated(text: str) -> str:
 
 
 def _pattern(english: str) -> re.Pattern[str]:
-    """Return what matches a text that was made of a template."""
+    """Return the pattern of the texts that a template can make."""
     return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(english)))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 
 def is_chinese(environment: Mapping[str, str]) -> bool:
-    """Whether the locale is Chinese: the first that is not empty decides (locale(7)), ours before all.
+    """Return whether the locale is Chinese. The first variable that is not empty decides (locale(7)).
 
     >>> is_chinese({"LC_ALL": "", "LANG": "zh_CN.UTF-8"})
     True
@@ -20,7 +20,7 @@ def is_chinese(environment: Mapping[str, str]) -> bool:
 
 
 def tr(text: str, /, **values: object) -> str:
-    """`text`, a literal in English, in the language of the person, with `{fields}` filled in."""
+    """Return `text`, an English literal, in the language of the person, with `{fields}` filled in."""
     if is_chinese(os.environ):
         from netechod.client.i18n.chinese import TEXTS  # on demand: others need none of it
 

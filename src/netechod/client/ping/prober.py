@@ -18,7 +18,7 @@ RESOLVE_INTERVAL = 2.0  # seconds between two resolutions at least
 
 
 class Plan(NamedTuple):
-    """What to send, and when to stop."""
+    """The probes to send, and the time to stop."""
 
     size: int  # bytes of a payload
     interval: float  # seconds between probes

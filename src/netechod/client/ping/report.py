@@ -16,7 +16,7 @@ BLOCKS = " ▏▎▍▌▋▊▉█"  # eighths of a column
 
 
 class About(NamedTuple):
-    """The server that is probed, and how."""
+    """The server, and the options of the probes."""
 
     host: str  # as it was given
     addr: str
@@ -33,7 +33,7 @@ class About(NamedTuple):
 
 
 class RunInfo(NamedTuple):
-    """What is known of a run besides its tally."""
+    """The facts of a run besides its tally."""
 
     seconds: float  # how long it took
     clock: str | None  # where times of arrival are from: kernel, program, mixed; None without an answer

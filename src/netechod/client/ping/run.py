@@ -29,7 +29,7 @@ from netechod.client.terminal.output import is_smart, suggest
 
 
 class OutputOptions(NamedTuple):
-    """How results are shown."""
+    """Options for the output."""
 
     form: str = ""  # json, jsonl, verbose, quiet; empty: whatever suits stdout
     histogram: bool = False

@@ -34,7 +34,7 @@ class Event(NamedTuple):
     damaged: int = 0  # bytes of it that differ from those sent
     is_reordered: bool = False
     reason: str = ""  # of a failure, such as "refused"; the same in all languages
-    reporter: str = ""  # who reports it, if that is somebody
+    reporter: str = ""  # the address of the host that reports a failure; empty if none does
 
 
 class Times:

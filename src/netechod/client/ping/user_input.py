@@ -13,7 +13,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.
 
 
 class UserRequest(Enum):
-    """Something that the loop is asked for."""
+    """A request of the person to the loop."""
 
     END = "end"
     SUMMARY = "summary"
@@ -62,7 +62,7 @@ class UserInput:
             return False
         try:
             return os.tcgetpgrp(self._keyboard) == os.getpgrp()
-        except OSError:  # a terminal that controls nobody
+        except OSError:  # the terminal controls no process group
             return True
 
     def take(self, readable: list[int]) -> list[UserRequest]:

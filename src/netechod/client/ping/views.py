@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from netechod.client.i18n import translate
 from netechod.client.i18n.translate import tr
 from netechod.client.ping.prober import View
 from netechod.client.ping.report import About, RunInfo, Samples, histogram, ms, record, summary, wrapped
@@ -248,7 +249,7 @@ def reason_text(reason: str, wait: float) -> str:
         "too long": tr("too long for the path"),
         "prohibited": tr("prohibited"),
     }
-    return texts.get(reason, reason)
+    return texts.get(reason) or translate.reason_text(reason)
 
 
 def sentence(event: Event, tally: Tally) -> str:

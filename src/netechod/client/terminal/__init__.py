@@ -1,4 +1,4 @@
-"""What all clients need to talk to a person, or to a pipe.
+"""Input and output of all clients, for people and for pipes.
 
 - `output` writes results to stdout and errors to stderr.
 - `prompt` reads lines from a person, with readline(3).
