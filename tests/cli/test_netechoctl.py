@@ -593,3 +593,15 @@ def test_what_keeps_an_index_from_being_made_is_a_sentence(
     monkeypatch.setattr("netechod.process.compiling.compile_dictionary", fail)
     assert netechoctl.main(["dict", "compile"]) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "option"), [(["–timeout", "3", "status"], "--timeout"), (["watch", "–n", "2"], "-n")]
+)
+def test_a_dash_that_is_no_hyphen_is_told(
+    argv: list[str], option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        netechoctl.main(argv)
+    assert caught.value.code == 64
+    assert f"hint: did you mean {option}?" in capsys.readouterr().err

@@ -175,3 +175,22 @@ def test_a_broadcast_address_is_asked_about() -> None:
     error = server(8080).failed(PermissionError(errno.EACCES, "Permission denied"))
     assert str(error) == "127.0.0.1:8080/udp: Permission denied"
     assert "broadcast" in error.hint
+
+
+def test_of_several_addresses_the_first_that_answers_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeUdpServer(silence) as silent, FakeUdpServer(echo_datagram) as fake:
+        addresses = [("127.0.0.1", silent.port), ("127.0.0.1", fake.port)]
+        found = [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", address) for address in addresses]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
+        asked = server(fake.port)
+        asked.choose(b"are you there?")
+        assert asked.address == (socket.AF_INET, ("127.0.0.1", fake.port))
+        with asked.datagram_socket() as sock:
+            assert sock.getpeername() == ("127.0.0.1", fake.port)
+
+
+def test_of_one_address_nothing_is_asked() -> None:
+    with FakeUdpServer(echo_datagram) as fake:
+        server(fake.port).choose(b"are you there?")
+        assert server(fake.port).ask(b"hi").payload == b"hi"
+    assert fake.seen == [b"hi"]

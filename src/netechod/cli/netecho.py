@@ -77,7 +77,6 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser, commands = _parsers()
     if argv and argv[0] in commands:
         command = commands[argv[0]]
-        command.check_dashes(argv[1:])
         # Intermixed, so that `dict HOST --json WORD` works as well as `dict --json HOST WORD`.
         arguments, unknown = command.parse_known_intermixed_args(argv[1:])
         if unknown:

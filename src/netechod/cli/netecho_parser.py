@@ -12,9 +12,6 @@ from netechod.client.net import ANY_FAMILY, IPV4, IPV6, Target, split_address
 from netechod.client.terminal.text import cells, padded
 
 DICTIONARY_PORT = 8081
-DASHES = (
-    "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"  # which web pages make of "-" and "--"
-)
 
 
 def address_with(port: int) -> Callable[[str], tuple[str, int]]:
@@ -44,19 +41,6 @@ class ClientParser(Parser):
         width = max(cells(line) for line, _ in examples) + 2
         lines = (f"  {padded(line, width)}{remark}".rstrip() for line, remark in examples)
         self.epilog = "\n".join((*((self.epilog, "") if self.epilog else ()), tr("examples:"), *lines))
-
-    def check_dashes(self, argv: Sequence[str]) -> None:
-        """Exit with a suggestion if an option begins with another dash, as in texts copied from web pages."""
-        for argument in argv:
-            if argument == "--":
-                return
-            name = argument.lstrip(DASHES + "-").partition("=")[0]
-            option = ("-" if len(name) == 1 else "--") + name
-            if argument[:1] in DASHES and argument and option in self._option_string_actions:
-                self.fail(
-                    tr("{text!r} begins with a dash that is no hyphen", text=argument),
-                    tr("did you mean {name}?", name=option),
-                )
 
     def refuse(self, arguments: argparse.Namespace, unknown: Sequence[str]) -> NoReturn:
         """Exit: say that there are arguments too many."""

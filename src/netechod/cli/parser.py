@@ -11,6 +11,7 @@ from netechod import __version__
 from netechod.errors import ConfigError, NetechodError
 
 USAGE_STATUS = 64  # EX_USAGE, sysexits.h: argparse's own 2 means a failed socket here
+DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"  # web pages make them of "-"
 INTERRUPTED_STATUS = 130  # what a shell reports of a program that SIGINT has ended: 128 + 2
 
 
@@ -28,6 +29,26 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit: say what is wrong with the command line."""
         self.fail(message, self.tr("see {program} --help", program=self.prog))
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse, as all ways to parse do in the end, and exit with a suggestion for a mistaken dash."""
+        self._check_dashes(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(args, namespace)
+
+    def _check_dashes(self, arguments: Sequence[str]) -> None:
+        """Exit if an option of ours begins with another dash, as in texts copied from web pages."""
+        for argument in arguments:
+            if argument == "--":
+                return
+            name = argument.lstrip(DASHES + "-").partition("=")[0]
+            option = ("-" if len(name) == 1 else "--") + name
+            if argument[:1] and argument[0] in DASHES and option in self._option_string_actions:
+                self.fail(
+                    self.tr("{text!r} begins with a dash that is no hyphen", text=argument),
+                    self.tr("did you mean {name}?", name=option),
+                )
 
     def fail(self, message: str, hint: str) -> NoReturn:
         """Exit with a usage error, and a hint what to try."""

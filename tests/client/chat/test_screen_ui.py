@@ -1,12 +1,17 @@
 """The line being typed on the chat's screen."""
 
 import pytest
+from prompt_toolkit.application import create_app_session
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
+from prompt_toolkit.input import DummyInput
 from prompt_toolkit.layout import BufferControl
 from prompt_toolkit.layout.processors import TransformationInput
+from prompt_toolkit.output import DummyOutput
 
-from netechod.client.chat.screen_ui import PlainEmoji
+from netechod.client.chat.render import Fragments, Painter
+from netechod.client.chat.screen_ui import PlainEmoji, ScreenUI
+from netechod.client.chat.ui import ChatStatus
 
 
 def transformed(text: str) -> tuple[str, list[int], list[int]]:
@@ -33,3 +38,21 @@ def test_the_cursor_stands_where_it_belongs_around_a_sequence() -> None:
     _, forth, back = transformed("a👍🏽b")
     assert forth == [0, 1, 2, 2, 3]
     assert back == [0, 1, 3, 4]
+
+
+def test_the_prompt_is_rendered_once_after_each_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """prompt_toolkit asks for it nine times between Enter and the receipt."""
+    rendered: list[int] = []
+
+    def render(painter: Painter) -> Fragments:
+        rendered.append(1)
+        return [("", "say> ")]
+
+    monkeypatch.setattr(Painter, "prompt", render)
+    with create_app_session(input=DummyInput(), output=DummyOutput()):
+        screen = ScreenUI("say> ", "localhost:8082", has_colors=False)
+        for count in (1, 2):
+            screen.refresh(ChatStatus(1, [], None, [], is_away=False, is_leaving=False))
+            for _ in range(9):
+                assert screen._message() == [("", "say> ")]
+            assert len(rendered) == count

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TextIO
 
 from netechod.client.errors import ClientError
@@ -75,19 +76,22 @@ def complain(message: str, hint: str = "") -> None:
 
 def note(message: str, hint: str = "") -> None:
     """Write a remark that is no error, and a hint, to stderr, if that is open."""
-    if sys.stderr is None:
-        return
-    sys.stderr.write(f"netecho: {message}\n")
-    sys.stderr.flush()
+    _write_error(f"netecho: {message}\n")
     if hint:
         suggest(hint)
 
 
 def suggest(hint: str) -> None:
     """Write a hint to stderr, if that is open."""
+    _write_error(tr("hint: {hint}", hint=hint) + "\n")
+
+
+def _write_error(text: str) -> None:
+    """Write to stderr, if it is open and its reader is there: the exit status must not depend on that."""
     if sys.stderr is not None:
-        sys.stderr.write(tr("hint: {hint}", hint=hint) + "\n")
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 def put_json(record: Mapping[str, object]) -> None:
