@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import NamedTuple
 
-from netechod.client.screen import cells
+from netechod.services.cells import cells
 
 CELL, ROW, SIZE = 8.4, 19.0, 14  # width of a cell, height of a row and of the font, in pixels
 MARGIN, BAR, GAP = 14.0, 30.0, 16.0  # around the text, for the title above it, between two screens

@@ -12,7 +12,7 @@ from typing import Any
 
 import shtab
 
-from netechod.cli.parsing import Parser
+from netechod.cli.parser import Parser
 from scripts.reference.files import ROOT, settle
 
 FOLDER = Path("packaging", "completions")

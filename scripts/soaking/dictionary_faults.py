@@ -7,7 +7,7 @@ from pathlib import Path
 from signal import SIGHUP
 from typing import Any
 
-from netechod.client.control import RefusedError
+from netechod.client.operator.control import RefusedError
 from scripts.soaking.place import CONSTANT, SETTINGS, Place, Wrong, expect, text_of, wait_for
 
 

@@ -7,7 +7,7 @@ import sys
 from scripts.soaking.flow import Flow
 from scripts.soaking.place import CONSTANT, CONSTANT_MEANING, PATIENCE, entries_of, expect
 
-NETECHOCTL = [sys.executable, "-m", "netechod.cli.ctl"]
+NETECHOCTL = [sys.executable, "-m", "netechod.cli.netechoctl"]
 
 
 class Operator(Flow):

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from support.daemon import Daemon, any_port
 
-from netechod.client.control import Target
+from netechod.client.operator.control import Target
 
 PATIENCE = 20.0  # seconds without an answer after which it counts as lost
 TICK = 0.02  # seconds between two looks at something that is expected

@@ -11,7 +11,7 @@ from resource import RLIMIT_NOFILE, prlimit
 from signal import SIGCONT, SIGKILL, SIGSTOP
 from typing import cast
 
-from netechod.client.net import ClientError
+from netechod.client.errors import ClientError
 from scripts.soaking.flow import Load
 from scripts.soaking.place import PATIENCE, SETTINGS, STRANGERS, Place, expect, wait_for
 from scripts.soaking.vitals import Vitals, busy, descendants

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from netechod.client.net import ClientError
+from netechod.client.errors import ClientError
 from scripts.soaking.audit import Finding, of_counters, of_logs, of_vitals
 from scripts.soaking.chat_flow import Chat
 from scripts.soaking.command_flow import Commands

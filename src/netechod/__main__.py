@@ -2,6 +2,6 @@
 
 import sys
 
-from netechod.cli.daemon import main
+from netechod.cli.netechod import main
 
 sys.exit(main())

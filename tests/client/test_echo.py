@@ -2,7 +2,6 @@
 
 import os
 import select
-import signal
 import socket
 import struct
 import subprocess
@@ -22,9 +21,10 @@ from support.fake_servers import (
     unused_udp_port,
 )
 from support.netecho import COMMAND, Terminal, environment, netecho, outcome, unread
+from support.tmux import Tmux
 
-from netechod.client.echo import Comparison, Output, Stream
-from netechod.client.net import ClientError
+from netechod.client.echo import Comparison, LineConnection, Output, Stream
+from netechod.client.errors import ClientError
 from netechod.services.wire import MAX_DATAGRAM
 
 Handler = Callable[[socket.socket], None]
@@ -170,7 +170,9 @@ def test_a_full_disk_is_an_error() -> None:
 def test_a_person_echoes_line_by_line(language: str, prompt: str, answer: str, udp: bool) -> None:
     with (
         FakeUdpServer(echo_datagram) if udp else FakeTcpServer(echo_stream) as fake,
-        Terminal("echo", fake.address, *(["-u"] if udp else []), NETECHO_LANG=language) as terminal,
+        Terminal(
+            "echo", fake.address, *(["-u"] if udp else []), NETECHO_LANG=language, TERM="dumb"
+        ) as terminal,
     ):
         for _ in range(2):
             terminal.read_until(prompt)
@@ -186,19 +188,28 @@ def test_a_person_echoes_line_by_line(language: str, prompt: str, answer: str, u
 def test_what_a_terminal_would_obey_is_spelled_out() -> None:
     with (
         FakeTcpServer(lambda sock: sock.sendall(sock.recv(100) + b"\x1b[2J\xff")) as fake,
-        Terminal("echo", fake.address) as terminal,
+        Terminal("echo", fake.address, TERM="dumb") as terminal,
     ):
         terminal.read_until("echo> ")
         terminal.type("hello\n")
         terminal.read_until("hello\nhello\n\\x1b[2J\\xff\n")
 
 
-def test_ctrl_c_ends_with_130() -> None:
-    with FakeTcpServer(echo_stream) as fake, Terminal("echo", fake.address) as terminal:
-        terminal.read_until("echo> ")
-        terminal.process.send_signal(signal.SIGINT)
-        assert terminal.wait() == 130
-    assert "Traceback" not in terminal.seen
+def test_ctrl_c_drops_the_line_and_the_second_one_ends_with_130(tmp_path: Path) -> None:
+    with FakeTcpServer(echo_stream) as fake, Tmux(tmp_path, "echo", fake.address) as terminal:
+        terminal.wait_for("echo> ")
+        terminal.type("half a li")
+        terminal.wait_for("half a li")
+        terminal.press("C-c")
+        terminal.wait_for("echo> ", times=2)
+        terminal.type("whole")
+        terminal.press("Enter")
+        terminal.wait_for("whole", times=2)
+        terminal.wait_for("echo> ", times=3)
+        terminal.press("C-c")
+        terminal.wait_for("echo> ", times=4)
+        terminal.press("C-c")
+        assert terminal.status() == 130
 
 
 def test_each_line_is_a_datagram_of_its_own() -> None:
@@ -277,3 +288,24 @@ def test_a_silent_udp_server_is_unanswered() -> None:
     assert b"unanswered" in run.stderr
     assert b"hint: UDP echo answers trusted networks alone" in run.stderr
     assert fake.seen == [b"hi", b"hi"]
+
+
+def test_the_echo_of_a_line_that_was_interrupted_is_not_taken_for_that_of_the_next() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        lines = LineConnection(ours)
+        ours.settimeout(0.01)
+        with pytest.raises(TimeoutError):
+            lines.echo(b"first")
+        theirs.sendall(b"first\nsecond\n")
+        assert lines.echo(b"second") == b"second"
+
+
+def test_a_line_is_edited_at_the_prompt(tmp_path: Path) -> None:
+    with FakeTcpServer(echo_stream) as fake, Tmux(tmp_path, "echo", fake.address) as terminal:
+        terminal.wait_for("echo> ")
+        terminal.type("你好世界")
+        terminal.press("BSpace", "BSpace", "Left", "x", "Enter")
+        terminal.wait_for("你x好", times=2)
+        terminal.press("Up", "Enter")
+        terminal.wait_for("你x好", times=4)

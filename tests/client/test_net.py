@@ -1,5 +1,6 @@
 """Addresses, patience, and which answer belongs to which question."""
 
+import errno
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fake_servers import Address, FakeUdpServer, Replies, echo_datagram, silence, unused_udp_port
 
-from netechod.client.net import ClientError, Server, Target, split_address
+from netechod.client.errors import ClientError
+from netechod.client.net import Server, Target, bracket_hint, split_address
 
 IMPATIENT = 0.05
 
@@ -132,3 +134,63 @@ def test_a_name_that_does_not_resolve_is_told(host: str) -> None:
 def test_an_ipv6_server_is_named_with_brackets() -> None:
     with FakeUdpServer(silence, host="::1") as fake, pytest.raises(ClientError, match=r"\[::1\]:\d+/udp"):
         server(fake.port, host="::1", timeout=IMPATIENT).ask(b"hi")
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
+@pytest.mark.parametrize(
+    ("host", "message", "hint"),
+    [
+        ("fe80::1", "fe80::1 is a link-local address: %interface is missing", "such as fe80::1%"),
+        ("224.0.0.1", "224.0.0.1 is a multicast or broadcast address", "its own address"),
+        ("ff02::1%lo", "ff02::1%lo is a multicast or broadcast address", "its own address"),
+        ("255.255.255.255", "255.255.255.255 is a multicast or broadcast address", "its own address"),
+        ("fe80::1%nosuch", "cannot resolve 'fe80::1%nosuch'", "is there an interface 'nosuch'?"),
+    ],
+)
+def test_an_address_that_cannot_answer_is_told_at_once(
+    kind: socket.SocketKind, host: str, message: str, hint: str
+) -> None:
+    with pytest.raises(ClientError) as caught:
+        Server(Target(host, 8080), kind)
+    assert message in str(caught.value)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("host", "hint"),
+    [
+        ("::1:9081", "[::1]:9081"),
+        ("2001:db8::5:8080", "[2001:db8::5]:8080"),
+        ("::1", ""),
+        ("fe80::1%lo", ""),
+        ("localhost", ""),
+    ],
+)
+def test_a_port_behind_an_ipv6_address_needs_brackets(host: str, hint: str) -> None:
+    assert bracket_hint(host).endswith(hint)
+    assert bool(bracket_hint(host)) == bool(hint)
+
+
+def test_a_broadcast_address_is_asked_about() -> None:
+    error = server(8080).failed(PermissionError(errno.EACCES, "Permission denied"))
+    assert str(error) == "127.0.0.1:8080/udp: Permission denied"
+    assert "broadcast" in error.hint
+
+
+def test_of_several_addresses_the_first_that_answers_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeUdpServer(silence) as silent, FakeUdpServer(echo_datagram) as fake:
+        addresses = [("127.0.0.1", silent.port), ("127.0.0.1", fake.port)]
+        found = [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", address) for address in addresses]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
+        asked = server(fake.port)
+        asked.choose(b"are you there?")
+        assert asked.address == (socket.AF_INET, ("127.0.0.1", fake.port))
+        with asked.datagram_socket() as sock:
+            assert sock.getpeername() == ("127.0.0.1", fake.port)
+
+
+def test_of_one_address_nothing_is_asked() -> None:
+    with FakeUdpServer(echo_datagram) as fake:
+        server(fake.port).choose(b"are you there?")
+        assert server(fake.port).ask(b"hi").payload == b"hi"
+    assert fake.seen == [b"hi"]

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from netechod import errors
-from netechod.cli import client, ctl, daemon
-from netechod.cli.parsing import Parser
+from netechod.cli import netecho, netechoctl, netechod
+from netechod.cli.parser import Parser
 from netechod.process.config import KEYS, AllowedCommand, Config
 from netechod.process.config_file import load
 
 ROOT = Path(__file__).resolve().parents[2]
 MAN = ROOT / "packaging" / "man"
-PROGRAMS = {"netechod.8": daemon.main, "netechoctl.8": ctl.main, "netecho.1": client.main}
+PROGRAMS = {"netechod.8": netechod.main, "netechoctl.8": netechoctl.main, "netecho.1": netecho.main}
 PAGES = (*PROGRAMS, "netechod.toml.5")
 
 Main = Callable[[list[str]], int]
@@ -80,7 +80,7 @@ def test_a_page_explains_all_commands_of_its_program_and_no_others(
 
 
 def test_the_page_of_the_daemon_explains_every_signal(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = parser_of(daemon.main, monkeypatch).epilog or ""
+    told = parser_of(netechod.main, monkeypatch).epilog or ""
     handled = set(re.findall(r"\b[A-Z]{3}[A-Z0-9]?\b", told.partition("exit status")[0]))
     explained = set(re.findall(r"^\.It Dv SIG(\w+)", section("netechod.8", "SIGNALS"), re.M))
     assert explained == handled
@@ -107,7 +107,7 @@ def test_the_page_of_the_daemon_names_every_file() -> None:
     config = Config()
     directory = config.log.directory
     files = {
-        daemon.DEFAULT_CONFIG,
+        netechod.DEFAULT_CONFIG,
         config.daemon.pidfile,
         config.daemon.control,
         config.dictionary.file,

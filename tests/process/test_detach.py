@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.daemon import NETECHOD, SERVICES, Daemon, any_port, ask, client, run_netechod, wait_for_end
 
-from netechod.client.control import ask as ask_control
+from netechod.client.operator.control import ask as ask_control
 
 pytestmark = pytest.mark.system
 

@@ -74,7 +74,7 @@ def left_behind(daemon: Daemon) -> list[str]:
 def ctl(daemon: Daemon, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run netechoctl."""
     socket = str(daemon.directory / "control.sock")
-    command = [sys.executable, "-m", "netechod.cli.ctl", "--socket", socket, *arguments]
+    command = [sys.executable, "-m", "netechod.cli.netechoctl", "--socket", socket, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
@@ -333,7 +333,7 @@ def test_a_dump_goes_on_while_another_edition_takes_over(tmp_path: Path) -> None
     with large(tmp_path, MANY) as daemon:
         daemon.start()
         socket = str(tmp_path / "control.sock")
-        command = [sys.executable, "-m", "netechod.cli.ctl", "--socket", socket, "dict", "dump"]
+        command = [sys.executable, "-m", "netechod.cli.netechoctl", "--socket", socket, "dict", "dump"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as dumping:
             assert dumping.stdout is not None
             first = dumping.stdout.readline()

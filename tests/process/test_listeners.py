@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from support.daemon import PATIENCE, Daemon, any_port, ask, client
 
-from netechod.client.control import ask as ask_control
-from netechod.client.operator_screens import status_lines
+from netechod.client.operator.control import ask as ask_control
+from netechod.client.operator.screens import status_lines
 
 pytestmark = pytest.mark.system
 

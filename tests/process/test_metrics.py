@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from support.commands import CommandDaemon
 from support.daemon import Daemon, ask, client
 
-from netechod.client.control import dump
+from netechod.client.operator.control import dump
 from netechod.process.config_values import Address
 
 pytestmark = pytest.mark.system

@@ -11,7 +11,7 @@ import pytest
 from support.daemon import Daemon
 from support.looping import FakeClock, turn
 
-from netechod.client.control import ask as ask_control
+from netechod.client.operator.control import ask as ask_control
 from netechod.errors import AlreadyRunningError
 from netechod.process.pidfile import Pidfile
 from netechod.process.run_files import INTERVAL, RunFiles

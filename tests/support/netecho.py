@@ -12,7 +12,7 @@ from typing import Self
 # becomes the default action in them (signal(7)). So Ctrl-C works in these tests wherever they run.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-COMMAND = [sys.executable, "-m", "netechod.cli.client"]
+COMMAND = [sys.executable, "-m", "netechod.cli.netecho"]
 
 
 def environment(**changes: str) -> dict[str, str]:

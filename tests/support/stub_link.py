@@ -5,15 +5,17 @@ import socket
 import time
 from collections.abc import Iterator
 
-from netechod.client.ping.links import Arrival, News, Trouble
+from netechod.client.ping.links import Arrival, LinkEvent, ProbeError
 from netechod.client.ping.payload import Reading
+from netechod.client.resolver import Address
 
 
 class StubLink:
     """A link without a network: what is too large is lost at once, the rest comes back at once."""
 
     def __init__(self, largest: int = 65507, losses: int = 0, stall: float = 0.0) -> None:
-        self.strangers = 0
+        self.unmatched = 0
+        self.redirected: Address | None = None
         self.connect_seconds: float | None = None
         self.sizes: list[int] = []
         self.times: list[float] = []  # when probes were sent
@@ -32,18 +34,18 @@ class StubLink:
         """Never."""
         return False
 
-    def send(self, number: int, size: int) -> Trouble | None:
+    def send(self, number: int, size: int) -> ProbeError | None:
         """Send a probe."""
         self.sizes.append(size)
         self.times.append(time.monotonic())
         if len(self.sizes) == 3:
             select.select([], [], [], self._stall)
         if size > self._largest or self.sizes.count(size) <= self._losses:
-            return Trouble(number, "timeout")
+            return ProbeError(number, "timeout")
         self._arrivals.append(Arrival(Reading(number, size, 0), time.monotonic(), True))
         return None
 
-    def news(self) -> Iterator[News]:
+    def events(self) -> Iterator[LinkEvent]:
         """The answers."""
         while self._arrivals:
             yield self._arrivals.pop()
@@ -51,6 +53,10 @@ class StubLink:
     def give_up(self) -> bool:
         """Each probe has a fate of its own."""
         return False
+
+    def redirect(self, address: Address) -> None:
+        """Note where the server is now."""
+        self.redirected = address
 
     def close(self) -> None:
         """Free the sockets."""

@@ -10,7 +10,7 @@ from support.daemon import Daemon
 from support.netecho import COMMAND
 from support.tmux import Tmux
 
-from netechod.client.screen import cells
+from netechod.services.cells import cells
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 

@@ -19,7 +19,7 @@ from support.processes import alive, until_gone
 
 pytestmark = pytest.mark.system
 
-CTL = [sys.executable, "-m", "netechod.cli.ctl"]
+CTL = [sys.executable, "-m", "netechod.cli.netechoctl"]
 
 COMMANDS: dict[str, dict[str, object]] = {
     "say": {"argv": ["/bin/echo", "--", "{1}"], "parameters": ["(?s).*"]},

@@ -14,7 +14,7 @@ from support.daemon import NETECHOD, PATIENCE, SERVICES, Daemon, any_port, ask, 
 from torture.starting import free_addresses
 from torture.strace import started
 
-from netechod.client.control import ask as ask_control
+from netechod.client.operator.control import ask as ask_control
 
 pytestmark = pytest.mark.system
 

@@ -11,7 +11,7 @@ import pytest
 from support.daemon import SERVICES, Daemon, any_port
 from support.network import OUTSIDE, SERVER, Forger, Network, Place
 
-from netechod.client.control import ask
+from netechod.client.operator.control import ask
 
 pytestmark = [pytest.mark.system, pytest.mark.machine]
 

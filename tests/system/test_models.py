@@ -155,7 +155,7 @@ def test_limits_change_while_connections_are_served(tmp_path: Path, model: str, 
 
 def status_of(daemon: Daemon) -> dict[str, Any]:
     control = daemon.directory / "control.sock"
-    command = [sys.executable, "-m", "netechod.cli.ctl", "-s", str(control), "status", "--json"]
+    command = [sys.executable, "-m", "netechod.cli.netechoctl", "-s", str(control), "status", "--json"]
     run = subprocess.run(command, capture_output=True, check=True, timeout=PATIENCE)
     status: dict[str, Any] = json.loads(run.stdout)
     return status

@@ -22,7 +22,7 @@ from support.network import (
     Wire,
 )
 
-from netechod.client.control import ask
+from netechod.client.operator.control import ask
 
 pytestmark = [pytest.mark.system, pytest.mark.machine]
 

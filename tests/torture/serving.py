@@ -13,8 +13,8 @@ from socket import AF_UNIX, SOCK_STREAM, socket
 
 from support.daemon import NETECHOD, PATIENCE, Daemon, Lines, client
 
-from netechod.client.control import RefusedError, ask
-from netechod.client.net import ClientError
+from netechod.client.errors import ClientError
+from netechod.client.operator.control import RefusedError, ask
 from torture.strace import INJECTED, Fault, calls
 
 EVERY_THIRD = "3+3"

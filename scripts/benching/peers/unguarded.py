@@ -6,7 +6,7 @@ python -m scripts.benching.peers.unguarded [netechod's options]
 import sys
 from collections.abc import Sequence
 
-from netechod.cli.daemon import main
+from netechod.cli.netechod import main
 from netechod.services.admission import Admission
 from netechod.services.api import Datagram, Outbox
 

@@ -1,1 +1,9 @@
-"""Floor 2, beside the process: the clients, independent of the daemon but for the wire rules."""
+"""The clients. They know the wire rules of the services (`netechod.services`) and nothing of the daemon.
+
+- `chat`, `ping`, `dictionary`, `echo` and `run_command` are the commands of `netecho`.
+  `operator` is `netechoctl`.
+- `net` finds a server and connects to it. `terminal` reads and writes for people and pipes.
+- `kernel` has the socket options that Python lacks, `i18n` the languages, `errors` the error of all clients.
+
+Imports point down this list; pyproject.toml checks it.
+"""

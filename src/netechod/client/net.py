@@ -1,54 +1,55 @@
-"""How the clients reach a server: its name, its addresses in turn, and how long they wait for it."""
+"""Reaches a server: parses its address, resolves its name, and finds the address that answers."""
 
+import math
 import socket
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeVar
 
-from netechod.client.words import tr
-from netechod.errors import NetechodError
+from netechod.client.errors import ClientError, SilentServerError
+from netechod.client.happy_eyeballs import (
+    RECEIVE_SIZE,
+    Answer,
+    Attempt,
+    ConnectionAttempt,
+    Question,
+    Race,
+    connected_datagram_socket,
+)
+from netechod.client.i18n.translate import reason_text, tr
+from netechod.client.resolver import Address, Resolution, resolve
 
-ANY_FAMILY, IPV4, IPV6 = socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6
-RECEIVE_SIZE = 65536  # bytes asked of one receive: more than any datagram holds
-
-Address: TypeAlias = tuple[socket.AddressFamily, Any]  # the family, and what connect() takes of it
+__all__ = ["RECEIVE_SIZE", "Address", "Answer"]
 
 _Result = TypeVar("_Result")
 
-
-class ClientError(NetechodError):
-    """What the person at the client can act on: a sentence, and the next thing to try."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+ANY_FAMILY, IPV4, IPV6 = socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6
 
 
 class Target(NamedTuple):
-    """The server as the command line names it, and the patience with which it is asked."""
+    """A server as the command line names it, and how long to wait for it."""
 
     host: str
     port: int
     family: int = ANY_FAMILY
-    timeout: float = 2.0  # seconds that one try may take
+    timeout: float = 2.0  # seconds to wait for each try
     retries: int = 2  # further tries of an unanswered datagram
+    until: float = math.inf  # monotonic clock: when everything ends
+
+    def time_left(self) -> float:
+        """Return the seconds until everything ends, 0 at least."""
+        return max(0.0, self.until - time.monotonic())
 
 
 def trust_hint() -> str:
-    """What to try when UDP echo is silent."""
+    """Return the hint for a UDP echo service that is silent."""
     return tr("UDP echo answers trusted networks alone (access.trusted) unless echo.udp.public is set there")
 
 
-class Answer(NamedTuple):
-    """A datagram that came back, and how long after the try that it answers."""
-
-    payload: bytes
-    seconds: float
-
-
 def split_address(text: str, default_port: int) -> tuple[str, int]:
-    """Host and port of `HOST[:PORT]`; an IPv6 address with a port stands in brackets (RFC 3986, 3.2.2).
+    """Split `HOST[:PORT]`. An IPv6 address with a port stands in brackets (RFC 3986).
+
+    Raises ValueError.
 
     >>> split_address("::1", 8081), split_address("[::1]:53", 8081)
     (('::1', 8081), ('::1', 53))
@@ -68,108 +69,158 @@ def split_address(text: str, default_port: int) -> tuple[str, int]:
 
 
 def _port_of(text: str) -> int:
-    """The number that `text` spells, if it is one of a port."""
+    """Return the port number in `text`. Raises ValueError."""
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536):
         raise ValueError(tr("no port between 1 and 65535: {text!r}", text=text))
     return int(text)
 
 
 class Server:
-    """The addresses of a target, of which the first that answers is kept."""
+    """The addresses of a target. The first that answers is kept."""
 
     def __init__(self, target: Target, kind: socket.SocketKind, hint: str = "") -> None:
+        """Resolve the name. Raises ClientError. `hint` is what to try when the server is silent."""
         self.target = target
-        self._hint = hint  # what to try when it is silent, if there is something special
+        self._hint = hint
         self._kind = kind
-        try:
-            found = socket.getaddrinfo(target.host, target.port, target.family, kind)
-        except (socket.gaierror, UnicodeError) as error:  # UnicodeError: no name at all, as in "a..b"
-            reason = error.strerror if isinstance(error, socket.gaierror) else tr("not a host name")
-            raise ClientError(
-                tr("cannot resolve {host!r}: {reason}", host=target.host, reason=reason),
-                tr("check the spelling, and -4 or -6"),
-            ) from None
-        self._addresses = [(family, address) for family, _, _, _, address in found]
+        self._addresses = self._resolved()
 
     @property
     def address(self) -> Address:
-        """The address that has answered, or is tried first."""
+        """The address that has answered, or that is tried first."""
         return self._addresses[0]
 
-    @property
-    def has_choice(self) -> bool:
-        """Whether it has several addresses of which none has answered yet."""
-        return len(self._addresses) > 1
+    def resolve_again(self) -> Resolution:
+        """Begin to resolve the name anew: the server may have moved."""
+        host, port, family = self.target[:3]
+        return Resolution(host, port, family, self._kind)
 
-    def first(self, deed: Callable[[socket.socket], _Result]) -> _Result:
-        """What `deed` makes of a socket connected to the first address where it does not fail.
-
-        A connected UDP socket hears its peer only, and of its ICMP errors (udp(7)). The socket is the
-        deed's own once the deed succeeds. The other addresses are not tried again afterwards.
-        """
-        failure: OSError = TimeoutError()
-        for family, address in self._addresses:
-            with ExitStack() as undo:
-                try:
-                    sock = undo.enter_context(socket.socket(family, self._kind))
-                    sock.settimeout(self.target.timeout)
-                    sock.connect(address)
-                    result = deed(sock)
-                except OSError as error:
-                    failure = error
-                    continue
-                undo.pop_all()
-            self._addresses = [(family, address)]
-            return result
-        raise self.failed(failure)
+    def _resolved(self) -> list[Address]:
+        host = self.target.host
+        try:
+            patience = self.target.timeout * (1 + self.target.retries)
+            addresses = resolve(*self.target[:3], self._kind, min(patience, self.target.time_left()))
+        except (OSError, UnicodeError) as error:
+            raise _unresolved(host, error) from None
+        for address in addresses:
+            check_address(host, address)
+        return addresses
 
     def connect(self) -> socket.socket:
-        """A connection. It is tried once an address: TCP repeats what gets lost by itself."""
-        return self.first(lambda sock: sock)
+        """Return a TCP connection. Raises ClientError."""
+        return self._race(lambda address: ConnectionAttempt(address, self.target.timeout))
 
-    def ask(self, query: bytes, is_answer: Callable[[bytes], bool] = lambda _: True) -> Answer:
-        """The answer to one datagram, which is sent again while there is none.
+    def ask(
+        self, query: bytes, is_answer: Callable[[bytes], bool] = lambda _: True, tries: int | None = None
+    ) -> Answer:
+        """Return the answer to one datagram, which is sent again while there is none. Raises ClientError."""
+        timeout, tries = self.target.timeout, tries or 1 + self.target.retries
+        return self._race(lambda address: Question(address, query, is_answer, timeout, tries))
 
-        Each question goes from a port of its own, so that a late answer to the one before cannot be
-        taken for an answer to this one.
-        """
+    def choose(self, query: bytes, is_answer: Callable[[bytes], bool] = lambda _: True) -> None:
+        """If there are several addresses, keep the one that answers `query` first. Raises ClientError."""
+        if len(self._addresses) > 1:
+            self.ask(query, is_answer)
 
-        def deed(sock: socket.socket) -> Answer:
-            with sock:
-                return exchange(sock, query, is_answer, self.target)
+    def check_route(self) -> None:
+        """Refuse an address that Linux sends nothing to, such as a broadcast address. Raises ClientError."""
+        try:
+            connected_datagram_socket(self.address).close()
+        except PermissionError as error:
+            raise self.failed(error) from None
+        except OSError:
+            pass  # there may be a route when the first probe is sent
 
-        return self.first(deed)
+    def datagram_socket(self) -> socket.socket:
+        """Return a UDP socket that is connected to the server. Raises ClientError."""
+        try:
+            return connected_datagram_socket(self.address)
+        except OSError as error:
+            raise self.failed(error) from None
+
+    def _race(self, begin: Callable[[Address], Attempt[_Result]]) -> _Result:
+        try:
+            address, result = Race(self._addresses, begin, self.target.until).run()
+        except OSError as error:
+            raise self.failed(error) from None
+        self._addresses = [address]
+        return result
 
     def failed(self, error: OSError) -> ClientError:
-        """`error` as a sentence about this server."""
+        """Return `error` as a sentence about this server."""
         target = self.target
         host = f"[{target.host}]" if ":" in target.host else target.host
         where = f"{host}:{target.port}/{'tcp' if self._kind == socket.SOCK_STREAM else 'udp'}"
+        brackets = bracket_hint(target.host)
         if isinstance(error, ConnectionRefusedError):
             return ClientError(
                 tr("connection refused by {where}", where=where),
-                tr("is netechod running there, and on this port?"),
+                brackets or tr("is netechod running there, and on this port?"),
             )
         if isinstance(error, TimeoutError):
-            return ClientError(
+            return SilentServerError(
                 tr("unanswered: {where} is silent", where=where),
-                self._hint
+                brackets
+                or self._hint
                 or tr("check the address and the firewall, or be more patient: --timeout 5 --retries 4"),
             )
-        return ClientError(f"{where}: {error.strerror or error}", tr("check the address and the network"))
+        hint = tr("check the address and the network")
+        if isinstance(error, PermissionError):  # what Linux says of a broadcast address (ip(7))
+            hint = tr("is this a broadcast address? ask the server at its own address")
+        return ClientError(f"{where}: {reason_text(error.strerror or str(error))}", brackets or hint)
 
 
-def exchange(sock: socket.socket, query: bytes, is_answer: Callable[[bytes], bool], target: Target) -> Answer:
-    """Send `query` on the connected `sock` until something that `is_answer` comes; TimeoutError without."""
-    for _ in range(1 + target.retries):
-        sent = time.monotonic()
-        sock.send(query)
-        while (left := sent + target.timeout - time.monotonic()) > 0:
-            sock.settimeout(left)
-            try:
-                payload = sock.recv(RECEIVE_SIZE)
-            except TimeoutError:
-                break
-            if is_answer(payload):
-                return Answer(payload, time.monotonic() - sent)
-    raise TimeoutError
+def bracket_hint(host: str) -> str:
+    """Return the hint for an IPv6 address whose last group may be meant as a port; empty if it is none."""
+    address, _, port = host.rpartition(":")
+    if ":" not in address or not port.isdecimal() or len(port) < 2:
+        return ""
+    return tr(
+        "with a port, an IPv6 address stands in brackets: [{address}]:{port}", address=address, port=port
+    )
+
+
+def _unresolved(host: str, error: OSError | UnicodeError) -> ClientError:
+    """Return why a name has no address, as a sentence."""
+    if isinstance(error, TimeoutError):
+        return ClientError(
+            tr("cannot resolve {host!r}: {reason}", host=host, reason=tr("the name server is silent")),
+            tr("use an address, or be more patient: --timeout 10"),
+        )
+    reason = reason_text(error.strerror or "") if isinstance(error, OSError) else tr("not a host name")
+    hint = tr("check the spelling, and -4 or -6")
+    address, zone, interface = host.partition("%")
+    if ":" in address and zone:
+        names = _interfaces()
+        hint = tr("is there an interface {name!r}? the interfaces are {names}", name=interface, names=names)
+    else:
+        hint = bracket_hint(host) or hint
+    return ClientError(tr("cannot resolve {host!r}: {reason}", host=host, reason=reason), hint)
+
+
+def check_address(host: str, address: Address) -> None:
+    """Refuse what is no address of one server. Raises ClientError."""
+    family, sockaddr = address
+    raw = socket.inet_pton(family, sockaddr[0].partition("%")[0])
+    is_multicast = raw[0] == 0xFF if family == IPV6 else 224 <= raw[0] < 240  # RFC 4291, 2.7; RFC 5771
+    if is_multicast or raw == b"\xff\xff\xff\xff":
+        raise ClientError(
+            tr("{host} is a multicast or broadcast address: no server answers from there", host=host),
+            tr("ask the server at its own address"),
+        )
+    if family == IPV6 and raw[0] == 0xFE and raw[1] & 0xC0 == 0x80 and not sockaddr[3]:  # RFC 4291, 2.5.6
+        example = f"{host}%{_first_interface()}"
+        raise ClientError(
+            tr("{host} is a link-local address: %interface is missing", host=host),
+            tr("such as {example}; the interfaces are {names}", example=example, names=_interfaces()),
+        )
+
+
+def _interfaces() -> str:
+    return ", ".join(name for _, name in socket.if_nameindex())
+
+
+def _first_interface() -> str:
+    """Return an interface for an example, not the loopback one if there is another."""
+    names = [name for _, name in socket.if_nameindex()]
+    return next((name for name in names if name != "lo"), "lo")

@@ -1,14 +1,20 @@
-"""How wide text is on a terminal: in cells, as UAX #11 and every terminal since have it."""
+"""The width of text on a terminal, in cells (UAX #11)."""
 
+import re
 from unicodedata import category, east_asian_width
+
+MODIFIERS = re.compile("[\U0001f3fb-\U0001f3ff]|\ufe0f|\u20e3")
+"""Skin tones, the emoji presentation selector and the enclosing keycap (UTS #51). They join the character
+before them, and terminals disagree about the columns that both take together."""
 
 
 def cells(text: str) -> int:
-    """How many columns of a terminal `text` takes: wide characters take two, combining ones none."""
-    return len(text) if text.isascii() else sum(map(_cells_of, text))
+    """Return how many columns of a terminal `text` takes."""
+    return len(text) if text.isascii() else sum(map(cells_of, text))
 
 
-def _cells_of(char: str) -> int:
-    if category(char) in ("Mn", "Me", "Cf"):  # marks, and what joins or directs others
+def cells_of(char: str) -> int:
+    """Return the columns of one character: two for a wide one, none for one that joins the one before it."""
+    if category(char) in ("Mn", "Me", "Cf") or MODIFIERS.match(char):
         return 0
     return 2 if east_asian_width(char) in "WF" else 1

@@ -10,6 +10,8 @@ MISS = "unknown"
 
 ONLINE = b"online"
 OFFLINE = b"offline"
+CHALLENGE = b"challenge "
+"""Asks a newcomer to repeat the cookie behind it: `online COOKIE`."""
 NOT_ONLINE = "你还没有上线,请先上线,运行: online".encode()
 REFUSED = "message refused: "
 

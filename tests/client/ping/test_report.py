@@ -7,13 +7,14 @@ from typing import Any
 import jsonschema
 import pytest
 
-from netechod.client.ping.report import About, Circumstances, Samples, histogram, ms, record, summary, wrapped
+from netechod.client.ping.report import About, RunInfo, Samples, histogram, ms, record, summary, wrapped
 from netechod.client.ping.tally import Tally
-from netechod.client.screen import cells
+from netechod.client.ping.views import JsonLinesView, LineView, LiveView
+from netechod.services.cells import cells
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "json" / "ping.schema.json").read_text("utf-8"))
 ABOUT = About("example.test", "192.0.2.10", 8080, "udp", 56, 0.5)
-AROUND = Circumstances(3.0004, "kernel", None, 2)
+AROUND = RunInfo(3.0004, "kernel", None, 2)
 
 GOLDEN: dict[str, Any] = {
     "schema": "netecho.ping/1",
@@ -97,7 +98,7 @@ def test_the_record_is_golden(run: tuple[Tally, Samples]) -> None:
 
 
 def test_a_record_of_nothing_fits_the_schema_too() -> None:
-    made = record(ABOUT, Tally(2.0), Circumstances(0.0, None, None, 0), None)
+    made = record(ABOUT, Tally(2.0), RunInfo(0.0, None, None, 0), None)
     assert (made["rtt_ms"], made["clock"], made["histogram"], made["loss_percent"]) == (None, None, [], 0.0)
     assert "samples_ms" not in made
     validate(made, "record")
@@ -159,8 +160,8 @@ def test_the_summary_says_it_all_in_both_languages(
     ],
 )
 def test_it_is_said_whose_clock_it_is(clock: str, text: str, run: tuple[Tally, Samples]) -> None:
-    around = AROUND._replace(clock=clock, connect_seconds=0.0042)
-    assert [*summary(ABOUT, run[0], around, 0)][-1] == f"{text}; connected in 4.20 ms"
+    info = AROUND._replace(clock=clock, connect_seconds=0.0042)
+    assert [*summary(ABOUT, run[0], info, 0)][-1] == f"{text}; connected in 4.20 ms"
 
 
 def test_an_ipv6_server_stands_in_brackets() -> None:
@@ -203,3 +204,18 @@ def test_what_is_rare_is_seen_in_a_histogram() -> None:
         tally.times.add(seconds)
     assert [line[13:15] for line in histogram(tally, ascii_only=False)] == ["|█", "|▏"]
     assert [line[13:15] for line in histogram(tally, ascii_only=True)] == ["|#", "|#"]
+
+
+def test_a_move_is_told_in_every_form(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    for view in (
+        JsonLinesView(ABOUT),
+        LineView(ABOUT, histogram=False, ascii_only=True),
+        LiveView(ABOUT, histogram=False, ascii_only=True),
+    ):
+        view.moved("192.0.2.7")
+    as_json, *texts = capfdbinary.readouterr().out.decode().rstrip().split("\n")
+    made = json.loads(as_json)
+    assert made["addr"] == "192.0.2.7"
+    jsonschema.validate(made, SCHEMA, jsonschema.Draft202012Validator)
+    assert all(text.endswith(f"{ABOUT.host} is at 192.0.2.7 now") for text in texts)
+    assert len(texts) == 2

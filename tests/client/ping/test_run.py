@@ -5,8 +5,11 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from support.fake_servers import (
     Address,
@@ -22,6 +25,7 @@ from support.netecho import COMMAND, Terminal, environment, netecho, outcome, un
 
 from netechod.client.ping.payload import HEADER
 
+SCHEMAS = Path(__file__).parents[3] / "docs" / "json"
 QUICK = ("-i", "0.002")
 Fate = Callable[[int, bytes], list[bytes]]
 
@@ -219,7 +223,7 @@ def test_the_first_address_that_answers_is_probed(monkeypatch: pytest.MonkeyPatc
         from netechod.client.ping.prober import Plan
         from netechod.client.ping.run import open_link
 
-        link, about = open_link(Target("both", 1), Plan(56, 1.0), udp=True)
+        _, link, about = open_link(Target("both", 1), Plan(56, 1.0), udp=True)
         link.close()
     assert about.port == fake.port
 
@@ -336,3 +340,49 @@ def test_a_wrong_command_line_ends_with_64(options: tuple[str, ...], why: str) -
     run = netecho("ping", *options, "127.0.0.1")
     assert outcome(run) == (64, "")
     assert why in run.stderr.decode()
+
+
+@pytest.mark.parametrize("host", ["2001:db8::1", "192.0.2.9"])
+def test_a_network_without_a_route_is_a_loss_and_no_traceback(host: str) -> None:
+    made = record("-u", "-c", "1", "-W", "0.05", f"[{host}]" if ":" in host else host)
+    assert (made["sent"], made["lost"], made["addr"]) == (1, 1, host)
+    run = netecho("ping", "-u", "--sweep", "64:128", "-c", "1", "-W", "0.05", host)
+    assert run.returncode == 1
+    assert b"Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("form", ["--json", "--jsonl"])
+def test_an_address_that_cannot_answer_is_an_error_in_json_too(form: str) -> None:
+    run = netecho("ping", "-u", form, "fe80::1")
+    assert run.returncode == 1
+    error = json.loads(run.stdout)
+    assert "%interface is missing" in error["error"]
+    assert error["hint"].startswith("such as fe80::1%")
+    assert b"%interface is missing" in run.stderr
+    schema = json.loads((SCHEMAS / "error.schema.json").read_text("utf-8"))
+    jsonschema.validate(error, schema, jsonschema.Draft202012Validator)
+
+
+def test_a_deadline_holds_while_it_is_being_connected() -> None:
+    """The port swallows connections: its queue is full (listen(2))."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as stack:
+        for _ in range(4):
+            sock = stack.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(listener.getsockname())
+        made = record("-w", "0.3", "-W", "60", f"127.0.0.1:{listener.getsockname()[1]}")
+    assert (made["sent"], made["received"], made["pending"]) == (1, 0, 1)
+    assert made["seconds"] < 30
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_any_ending_has_its_summary(number: signal.Signals) -> None:
+    with FakeUdpServer(echo_datagram) as fake:
+        command = [*COMMAND, "ping", "-u", "--jsonl", "-i", "0.01", fake.address]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment()) as process:
+            assert process.stdout
+            process.stdout.readline()
+            process.send_signal(number)
+            last = process.stdout.read().splitlines()[-1]
+    assert json.loads(last)["type"] == "summary"
+    assert process.returncode == 0

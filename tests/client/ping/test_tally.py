@@ -70,7 +70,7 @@ def test_a_failure_ends_the_waiting_and_keeps_its_reason(tally: Tally) -> None:
     for now in (1.0, 2.0, 3.0, 4.0):
         tally.send(now)
     assert tally.failed(2, "refused", "192.0.2.1") == Event(
-        Kind.FAILED, 2, reason="refused", witness="192.0.2.1"
+        Kind.FAILED, 2, reason="refused", reporter="192.0.2.1"
     )
     assert tally.failed(2, "refused") is None
     assert tally.youngest_waiting() == 4

@@ -14,12 +14,13 @@ from typing import Any
 from fuzz.feed import Feed
 from fuzz.target import scratch, target
 
-from netechod.client.chat_events import ENQUIRY, Kind, event_of
-from netechod.client.chat_tries import State
-from netechod.client.control import ask, dump
-from netechod.client.lookups import QUERY_SIZE, query_of
-from netechod.client.membership import Member
-from netechod.client.net import ClientError, split_address
+from netechod.client.chat.events import ENQUIRY, Kind, event_of
+from netechod.client.chat.protocol import Member
+from netechod.client.chat.states import State
+from netechod.client.dictionary.lookups import QUERY_SIZE, query_of
+from netechod.client.errors import ClientError
+from netechod.client.net import split_address
+from netechod.client.operator.control import ask, dump
 from netechod.process.config_values import Address
 from netechod.services.wire import NOT_ONLINE, text_of
 

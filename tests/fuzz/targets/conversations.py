@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection, Sequence
 from fuzz.feed import Feed
 from fuzz.target import target
 
-from netechod.client.chat_events import Event, Kind
-from netechod.client.chat_tries import State
-from netechod.client.membership import Member
+from netechod.client.chat.events import Event, Kind
+from netechod.client.chat.protocol import Member
+from netechod.client.chat.states import State
 from netechod.services.api import Datagram, Peer
 from netechod.services.chat import ChatRoom, Terms
 

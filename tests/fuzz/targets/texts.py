@@ -8,8 +8,10 @@ from fuzz.feed import Feed
 from fuzz.target import target
 from support.characters import is_harmless
 
-from netechod.client.screen import cells, padded, put_json, shown, shown_lines
+from netechod.client.terminal.output import put_json
+from netechod.client.terminal.text import padded, shown, shown_lines
 from netechod.process.log_format import REMOTE_LIMIT, quoted
+from netechod.services.cells import cells
 from netechod.services.wire import cut, flaw_of, harmless, text_of
 
 WORDS = (

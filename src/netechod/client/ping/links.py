@@ -1,4 +1,4 @@
-"""The ways to an echo server: datagrams, or a connection that is made again when it is lost."""
+"""Links to an echo server: datagrams, or a connection that is made again when it is lost."""
 
 import os
 import socket
@@ -7,96 +7,113 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
+from netechod.client import kernel
 from netechod.client.net import RECEIVE_SIZE, Address
-from netechod.client.ping import kernel
 from netechod.client.ping.payload import Payloads, Reading, Stream
 
 
 class Arrival(NamedTuple):
-    """An answer."""
+    """An answer to a probe."""
 
     reading: Reading
     at: float  # monotonic clock
-    by_kernel: bool  # whether the kernel tells that time
+    by_kernel: bool  # whether that time is the kernel's
 
 
-class Trouble(NamedTuple):
-    """A probe that is reported as lost."""
+class ProbeError(NamedTuple):
+    """A probe that was lost, for a known reason."""
 
-    number: int  # of the probe; 0 if that is not known, -1 for all
+    number: int  # of the probe; 0 if it is not known which, -1 for all
     reason: str
-    witness: str = ""
+    reporter: str = ""
     mtu: int = 0
 
 
-News = Arrival | Trouble
+LinkEvent = Arrival | ProbeError
 
 
 class Link(Protocol):
-    """A way to the server."""
+    """A link to the server."""
 
-    strangers: int  # datagrams that answer nothing of ours, or bytes added to a stream
+    unmatched: int  # datagrams that answer nothing of ours, or bytes added to a stream
     connect_seconds: float | None
 
     def fileno(self) -> int:
-        """What select(2) watches; -1 while there is nothing."""
+        """Return the descriptor for select(2); -1 while there is none."""
 
     def wants_to_write(self) -> bool:
-        """Whether select(2) has to tell when it takes bytes."""
+        """Return whether select(2) has to wait until it takes bytes."""
 
-    def send(self, number: int, size: int) -> Trouble | None:
+    def send(self, number: int, size: int) -> ProbeError | None:
         """Send a probe."""
 
-    def news(self) -> Iterator[News]:
-        """What has happened since the last time, once select(2) has said that something has."""
+    def events(self) -> Iterator[LinkEvent]:
+        """Return what has happened since the last call. Never blocks."""
 
     def give_up(self) -> bool:
-        """A probe was not answered: whether those sent after it cannot be, either."""
+        """Note that a probe was not answered; return whether the probes after it are lost as well."""
+
+    def redirect(self, address: Address) -> None:
+        """Send the next probes to another address."""
 
     def close(self) -> None:
         """Free the socket."""
 
 
 class Datagrams:
-    """UDP: the server's answers and nobody else's, and reports about what did not arrive."""
+    """UDP: the server's answers, and reports about probes that did not arrive."""
 
     def __init__(self, address: Address, *, whole: bool = False) -> None:
-        self.strangers = 0
+        self.unmatched = 0
         self.connect_seconds: float | None = None  # there is no connection
+        self._whole = whole
         self._payloads = Payloads()
+        self._reported: list[ProbeError] = []
+        self._open(address)
+
+    def _open(self, address: Address) -> None:
+        """Make a socket. It is connected with the first probe, which tells when there is no route."""
+        self._address = address
+        self._is_connected = False
         self._sock = socket.socket(address[0], socket.SOCK_DGRAM)
         self._sock.setblocking(False)
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        kernel.ask_for_times(self._sock)
+        self._receiver = kernel.TimedReceiver(self._sock)
         kernel.ask_for_reports(self._sock)
-        if whole:
+        if self._whole:
             kernel.forbid_fragments(self._sock)
-        self._sock.connect(address[1])
-        self._reported: list[Trouble] = []
+
+    def redirect(self, address: Address) -> None:
+        """See Link."""
+        self._sock.close()
+        self._open(address)
 
     def fileno(self) -> int:
-        """What select(2) watches."""
+        """See Link."""
         return self._sock.fileno()
 
     def wants_to_write(self) -> bool:
-        """Never: the kernel takes a datagram or drops it."""
+        """Return False: the kernel takes a datagram or drops it."""
         return False
 
-    def send(self, number: int, size: int) -> Trouble | None:
+    def send(self, number: int, size: int) -> ProbeError | None:
         """Send a probe."""
         payload = self._payloads.make(number, size)
         try:
             self._send(payload)
         except OSError as error:
             self._take_reports()
-            # What this machine itself refuses to send is reported without its payload.
-            mine = [report for report in self._reported if report.number == 0 and not report.witness]
+            # A report about what this machine itself refuses to send has no payload.
+            mine = [report for report in self._reported if report.number == 0 and not report.reporter]
             self._reported = [report for report in self._reported if report not in mine]
-            return Trouble(number, kernel.reason_of(error), mtu=mine[0].mtu if mine else 0)
+            return ProbeError(number, kernel.reason_of(error), mtu=mine[0].mtu if mine else 0)
         return None
 
     def _send(self, payload: bytes) -> None:
-        """Send, and once more if an error is in the way that is about a probe before this one."""
+        """Send, and once more if the error was about an earlier probe."""
+        if not self._is_connected:
+            self._sock.connect(self._address[1])
+            self._is_connected = True
         try:
             self._sock.send(payload)
         except OSError:
@@ -106,25 +123,25 @@ class Datagrams:
     def _take_reports(self) -> None:
         for report in kernel.reports(self._sock):
             number = self._payloads.number_of(report.payload)
-            self._reported.append(Trouble(number, report.reason, report.witness, report.mtu))
+            self._reported.append(ProbeError(number, report.reason, report.reporter, report.mtu))
 
-    def news(self) -> Iterator[News]:
-        """Answers, and reports of probes that did not arrive."""
+    def events(self) -> Iterator[LinkEvent]:
+        """See Link."""
         self._take_reports()
         yield from self._reported
         self._reported.clear()
         while True:
             try:
-                data, at, by_kernel = kernel.receive(self._sock, RECEIVE_SIZE)
-            except OSError:  # nothing more, or what has just been reported
+                data, at, by_kernel = self._receiver.receive(RECEIVE_SIZE)
+            except OSError:  # there is nothing more, or the error has been reported above
                 return
             if reading := self._payloads.read(data):
                 yield Arrival(reading, at, by_kernel)
             else:
-                self.strangers += 1
+                self.unmatched += 1
 
     def give_up(self) -> bool:
-        """No: each datagram has a fate of its own."""
+        """Return False: each datagram has a fate of its own."""
         return False
 
     def close(self) -> None:
@@ -133,35 +150,35 @@ class Datagrams:
 
 
 class Connection:
-    """TCP: one connection for all probes, made when one is to be sent and there is none."""
+    """TCP: one connection for all probes. It is made when a probe is to be sent and there is none."""
 
     def __init__(self, address: Address, made: socket.socket | None, seconds: float | None) -> None:
-        self.strangers = 0
-        self.connect_seconds = seconds  # that the last connection took to be made
+        self.unmatched = 0
+        self.connect_seconds = seconds  # how long the last connection took to be made
         self._address = address
         self._payloads = Payloads()
         self._sock: socket.socket | None = None
         self._stream = Stream(self._payloads)
         self._unsent = bytearray()
-        self._connecting = 0.0  # since when; 0 when connected
+        self._connecting = 0.0  # when that began; 0 when connected
         if made is not None:
             self._sock = self._prepared(made)
 
     def _prepared(self, sock: socket.socket) -> socket.socket:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        kernel.ask_for_times(sock)
+        self._receiver = kernel.TimedReceiver(sock)
         return sock
 
     def fileno(self) -> int:
-        """What select(2) watches; -1 without a connection."""
+        """See Link."""
         return -1 if self._sock is None else self._sock.fileno()
 
     def wants_to_write(self) -> bool:
-        """While it is being connected, or has bytes that the kernel did not take."""
+        """Return True while it is being connected, or has bytes that the kernel did not take."""
         return bool(self._connecting or self._unsent)
 
-    def send(self, number: int, size: int) -> Trouble | None:
+    def send(self, number: int, size: int) -> ProbeError | None:
         """Send a probe, or keep it until there is a connection."""
         self._unsent += self._payloads.make(number, size)
         try:
@@ -185,23 +202,23 @@ class Connection:
             with suppress(BlockingIOError):
                 del self._unsent[: sock.send(self._unsent)]
 
-    def _lost(self, reason: str) -> Trouble:
-        """Everything that has no answer yet will have none."""
+    def _lost(self, reason: str) -> ProbeError:
+        """Close: the probes without answer will have none."""
         self.close()
-        return Trouble(-1, reason)
+        return ProbeError(-1, reason)
 
-    def news(self) -> Iterator[News]:
-        """Answers, or the end of the connection."""
+    def events(self) -> Iterator[LinkEvent]:
+        """See Link."""
         sock = self._sock
         try:
             if sock is not None and (not self._connecting or self._is_connected(sock)):
                 self._flush(sock)
-                yield from self._arrivals(sock)
+                yield from self._arrivals()
         except OSError as error:
             yield self._lost(kernel.reason_of(error))
 
     def _is_connected(self, sock: socket.socket) -> bool:
-        """Whether the connection has been made. Raises OSError if it cannot be."""
+        """Return whether the connection has been made. Raises OSError if it cannot be."""
         if number := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise OSError(number, os.strerror(number))
         try:
@@ -212,10 +229,10 @@ class Connection:
         self._connecting = 0.0
         return True
 
-    def _arrivals(self, sock: socket.socket) -> Iterator[News]:
+    def _arrivals(self) -> Iterator[LinkEvent]:
         while True:
             try:
-                data, at, by_kernel = kernel.receive(sock, RECEIVE_SIZE)
+                data, at, by_kernel = self._receiver.receive(RECEIVE_SIZE)
             except BlockingIOError:
                 return
             if not data:
@@ -223,14 +240,19 @@ class Connection:
                 return
             for reading in self._stream.feed(data):
                 yield Arrival(reading, at, by_kernel)
-            self.strangers += self._stream.inserted
+            self.unmatched += self._stream.inserted
             self._stream.inserted = 0
 
     def give_up(self) -> bool:
-        """Drop a connection on which something stays unanswered: a new one may do better."""
+        """Close a connection on which a probe stays unanswered: a new one may do better."""
         had_one = self._sock is not None
         self.close()
         return had_one
+
+    def redirect(self, address: Address) -> None:
+        """See Link."""
+        self.close()
+        self._address = address
 
     def close(self) -> None:
         """Free the socket."""

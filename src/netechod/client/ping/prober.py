@@ -1,70 +1,128 @@
-"""The loop that sends the probes, at a steady pace, and takes in what comes of them."""
+"""The loop that sends the probes, at a steady pace, and counts what comes back."""
 
+import math
 import select
 import time
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from netechod.client.ping.attention import Attention, Wish
-from netechod.client.ping.links import Arrival, Link, News
-from netechod.client.ping.report import Circumstances
+from netechod.client.net import Server
+from netechod.client.ping.links import Arrival, Link, LinkEvent
+from netechod.client.ping.report import RunInfo
 from netechod.client.ping.tally import Event, Kind, Tally
+from netechod.client.ping.user_input import UserInput, UserRequest
+from netechod.client.resolver import Address, Resolution
+
+LOSSES = 2  # losses in a row after which the server's name is resolved again
+LONGEST_WAIT = 3600.0  # seconds: select(2) takes no endless time
+RESOLVE_INTERVAL = 2.0  # seconds between two resolutions at least
 
 
 class Plan(NamedTuple):
-    """What to send, and when to stop."""
+    """The probes to send, and the time to stop."""
 
     size: int  # bytes of a payload
     interval: float  # seconds between probes
-    probes: int = 0  # 0: until somebody ends it
-    deadline: float = 0.0  # seconds after which it ends; 0: none
+    probes: int = 0  # 0: no limit
+    until: float = math.inf  # monotonic clock: when it ends in any case
 
 
-class View(Protocol):
-    """Who is told what happens."""
+class View:
+    """Shows what happens. This one shows nothing."""
+
+    def begin(self) -> None:
+        """Say what is probed."""
 
     def sent(self, number: int, tally: Tally) -> None:
-        """A probe is under way."""
+        """Show that a probe is under way."""
 
     def happened(self, event: Event, tally: Tally) -> None:
-        """Something has become of a probe."""
+        """Show that a probe was answered or lost."""
 
-    def summary_wanted(self, tally: Tally, around: Circumstances) -> None:
-        """Somebody wants to know how it stands."""
+    def summary_wanted(self, tally: Tally, info: RunInfo) -> None:
+        """Show a summary."""
 
     def resized(self) -> None:
-        """The terminal has another size."""
+        """Adapt to another size of the terminal."""
+
+    def moved(self, address: str) -> None:
+        """Show that the server has another address now."""
 
     def has_enough(self, tally: Tally) -> bool:
-        """Whether more probes would tell nothing new."""
+        """Return whether more probes would tell nothing new."""
+        return False
+
+    def end(self, tally: Tally, info: RunInfo) -> None:
+        """Show the outcome."""
+
+
+class NameWatch:
+    """Resolves a server's name again when probes get lost: the server may have moved."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._address = server.address
+        self._resolution: Resolution | None = None
+        self._losses = 0  # in a row
+        self._resolved = -math.inf  # when the name was resolved last
+
+    def note(self, event: Event, now: float) -> None:
+        """Count the losses in a row, and begin to resolve the name if there are enough."""
+        if event.kind is Kind.ANSWERED:
+            self._losses = 0
+        elif event.kind in (Kind.LOST, Kind.FAILED):
+            self._losses += 1
+        if self._losses >= LOSSES and not self._resolution and now >= self._resolved + RESOLVE_INTERVAL:
+            self._resolution = self._server.resolve_again()
+            self._resolved = now
+
+    def new_address(self) -> Address | None:
+        """Return the address that the server has moved to; None if that is not known, or it has not."""
+        if self._resolution is None or not self._resolution.is_finished:
+            return None
+        resolution, self._resolution, self._losses = self._resolution, None, 0
+        try:
+            addresses = resolution.addresses(0.0)
+        except (OSError, UnicodeError):
+            return None
+        if self._address in addresses:
+            return None
+        self._address = addresses[0]
+        return self._address
 
 
 class Prober:
-    """Probes by a plan over a link, until all have their fate or somebody ends it."""
+    """Sends probes by a plan over a link, until all are answered or lost, or the person ends it."""
 
-    def __init__(self, link: Link, plan: Plan, tally: Tally, view: View, attention: Attention) -> None:
+    def __init__(self, link: Link, plan: Plan, tally: Tally, view: View, user_input: UserInput) -> None:
         self.was_ended = False
-        self.mtu = 0  # bytes of a packet that somebody on the path says he can pass on
+        self.mtu = 0  # the MTU in bytes that a host on the path has reported
         self._link = link
         self._plan = plan
         self._tally = tally
         self._view = view
-        self._attention = attention
-        self._by_kernel = self._by_program = 0  # answers, by whose clock their arrival is known
+        self._user_input = user_input
+        self._name_watch: NameWatch | None = None
+        self._by_kernel = self._by_program = 0  # answers, by the clock that their time of arrival is from
         self._start = self._next = time.monotonic()
+
+    def follow(self, server: Server) -> None:
+        """Follow the server when its name gets another address."""
+        self._name_watch = NameWatch(server)
 
     @property
     def seconds(self) -> float:
-        """How long it has taken so far."""
+        """Return how long it has taken so far."""
         return time.monotonic() - self._start
 
-    def circumstances(self) -> Circumstances:
-        """What is known besides the tally."""
+    def run_info(self) -> RunInfo:
+        """Return what is known besides the tally."""
         both = bool(self._by_kernel and self._by_program)
         clock = "mixed" if both else "kernel" if self._by_kernel else "program" if self._by_program else None
-        return Circumstances(self.seconds, clock, self._link.connect_seconds, self._link.strangers)
+        return RunInfo(self.seconds, clock, self._link.connect_seconds, self._link.unmatched)
 
     def run(self) -> None:
-        """Send, and wait for the answers."""
+        """Send, and wait for the answers. One probe is sent even if no time is left for its answer."""
+        self._send(self._start)
         while not self._is_over():
             self._wait()
             self._expire()
@@ -76,71 +134,82 @@ class Prober:
         return not self._plan.probes or self._tally.sent < self._plan.probes
 
     def _is_over(self) -> bool:
-        if self._plan.deadline and self.seconds >= self._plan.deadline:
+        if time.monotonic() >= self._plan.until:
             return True
         is_done = not (self._has_more() or self._tally.pending)
         return self.was_ended or is_done or self._view.has_enough(self._tally)
 
     def _send(self, now: float) -> None:
-        """Send the next probe. Whoever was stopped meanwhile does not make up for it by a burst."""
+        """Send the next probe. After a stop (Ctrl-Z) there is no burst to make up for it."""
         self._next += self._plan.interval
         if self._next <= now:
             self._next = now + self._plan.interval
+        if self._name_watch and (address := self._name_watch.new_address()):
+            self._link.redirect(address)
+            self._view.moved(address[1][0])
         number = self._tally.send(now)
-        trouble = self._link.send(number, self._plan.size)
+        error = self._link.send(number, self._plan.size)
         self._view.sent(number, self._tally)
-        if trouble is not None:
-            self._take(trouble)
+        if error is not None:
+            self._take(error)
 
     def _wait(self) -> None:
-        """Sleep until something comes or is due, and take it in."""
+        """Sleep until something comes or is due, and handle it."""
         link = self._link.fileno()
-        readers = [*self._attention.descriptors(), *([link] if link >= 0 else [])]
+        readers = [*self._user_input.descriptors(), *([link] if link >= 0 else [])]
         writers = [link] if link >= 0 and self._link.wants_to_write() else []
         readable, writable, _ = select.select(readers, writers, [], self._time_left())
         if link in readable or writable:
-            for news in self._link.news():
-                self._take(news)
-        for wish in self._attention.take(readable):
-            self._grant(wish)
+            self._take_events()
+        for request in self._user_input.take(readable):
+            self._obey(request)
+
+    def _take_events(self) -> None:
+        for event in self._link.events():
+            self._take(event)
 
     def _time_left(self) -> float:
-        """Seconds until something is to be done."""
-        dues = [self._next] if self._has_more() else []
+        """Return the seconds until something is to be done."""
+        dues = [self._plan.until, *([self._next] if self._has_more() else [])]
         if self._tally.deadline is not None:
             dues.append(self._tally.deadline)
-        if self._plan.deadline:
-            dues.append(self._start + self._plan.deadline)
-        return max(0.0, min(dues) - time.monotonic())
+        return min(LONGEST_WAIT, max(0.0, min(dues) - time.monotonic()))
 
-    def _grant(self, wish: Wish) -> None:
-        if wish is Wish.END:
+    def _obey(self, request: UserRequest) -> None:
+        if request is UserRequest.END:
             self.was_ended = True
-        elif wish is Wish.SUMMARY:
-            self._view.summary_wanted(self._tally, self.circumstances())
+        elif request is UserRequest.SUMMARY:
+            self._view.summary_wanted(self._tally, self.run_info())
         else:
             self._view.resized()
 
-    def _take(self, news: News) -> None:
-        """Count what has happened, and tell it."""
-        if isinstance(news, Arrival):
-            number, size, damaged = news.reading
-            event = self._tally.answered(number, news.at, size, damaged)
-            if event is not None and event.kind is Kind.ANSWERED:
-                self._by_kernel += news.by_kernel
-                self._by_program += not news.by_kernel
-            self._tell(event)
+    def _take(self, event: LinkEvent) -> None:
+        """Count what has happened, and show it."""
+        if isinstance(event, Arrival):
+            self._take_answer(event)
             return
-        self.mtu = news.mtu or self.mtu
-        if news.number < 0:
-            for event in self._tally.all_failed(news.reason):
-                self._tell(event)
+        self.mtu = event.mtu or self.mtu
+        if event.number < 0:
+            for failed in self._tally.all_failed(event.reason):
+                self._tell(failed)
         else:
-            number = news.number or self._tally.youngest_waiting()
-            self._tell(self._tally.failed(number, news.reason, news.witness))
+            number = event.number or self._tally.youngest_waiting()
+            self._tell(self._tally.failed(number, event.reason, event.reporter))
+
+    def _take_answer(self, answer: Arrival) -> None:
+        number, size, damaged = answer.reading
+        event = self._tally.answered(number, answer.at, size, damaged)
+        if event is not None and event.kind is Kind.ANSWERED:
+            self._by_kernel += answer.by_kernel
+            self._by_program += not answer.by_kernel
+        self._tell(event)
 
     def _expire(self) -> None:
-        events = self._tally.expired(time.monotonic())
+        now = time.monotonic()
+        if self._tally.deadline is None or now < self._tally.deadline:
+            return
+        self._take_events()  # answers that came in time, while we were stopped
+        events = self._tally.expired(now)
         if events and self._link.give_up():
             events += self._tally.all_failed("given up")
         for event in events:
@@ -148,4 +217,6 @@ class Prober:
 
     def _tell(self, event: Event | None) -> None:
         if event is not None:
+            if self._name_watch:
+                self._name_watch.note(event, time.monotonic())
             self._view.happened(event, self._tally)

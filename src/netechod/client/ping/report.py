@@ -1,22 +1,23 @@
-"""What is known when it is over, or in between: for people in lines, for programs as a record."""
+"""Summaries of a run: lines for people, a record for programs."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from netechod.client.i18n.translate import tr
 from netechod.client.ping.tally import Event, Kind, Tally
-from netechod.client.screen import cells, padded
-from netechod.client.words import tr
+from netechod.client.terminal.text import padded
+from netechod.services.cells import cells
 
 SCHEMA = "netecho.ping/1"
-SAMPLES = 1_000_000  # probes whose times are in a record at most: the last ones
+SAMPLES = 1_000_000  # probes whose times are in a record at most: the latest ones
 
 BAR = 30  # columns of the longest bar of a histogram
 BLOCKS = " ▏▎▍▌▋▊▉█"  # eighths of a column
 
 
 class About(NamedTuple):
-    """What is probed, and how."""
+    """The server, and the options of the probes."""
 
     host: str  # as it was given
     addr: str
@@ -27,33 +28,33 @@ class About(NamedTuple):
 
     @property
     def where(self) -> str:
-        """The server for people."""
+        """The server, for people."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host} {self.port}/{self.proto}"
 
 
-class Circumstances(NamedTuple):
-    """What else is known of a run."""
+class RunInfo(NamedTuple):
+    """The facts of a run besides its tally."""
 
-    seconds: float  # that it took
-    clock: str | None  # whose times of arrival it has: kernel, program, mixed; None without an answer
+    seconds: float  # how long it took
+    clock: str | None  # where times of arrival are from: kernel, program, mixed; None without an answer
     connect_seconds: float | None
-    strangers: int  # datagrams, or bytes of a stream, that answer nothing
+    unmatched: int  # datagrams, or bytes of a stream, that answer no probe
 
 
 class Samples:
-    """The time of every probe, in the order of the probes: None for one that was lost."""
+    """The time of each probe, in the order of the probes: None for a lost one."""
 
     def __init__(self) -> None:
         self._settled: deque[tuple[int, float | None]] = deque(maxlen=SAMPLES)
 
     def note(self, event: Event) -> None:
-        """Keep it if it is the fate of a probe."""
+        """Keep the time, if this is the first outcome of a probe."""
         if event.kind in (Kind.ANSWERED, Kind.LOST, Kind.FAILED):
             self._settled.append((event.number, event.seconds))
 
     def in_ms(self) -> list[float | None]:
-        """All of them, in milliseconds."""
+        """Return all times, in milliseconds."""
         return [None if it is None else round(it * 1000, 3) for _, it in sorted(self._settled, key=_number)]
 
 
@@ -62,20 +63,20 @@ def _number(sample: tuple[int, float | None]) -> int:
 
 
 def ms(seconds: float) -> str:
-    """Milliseconds in three significant digits, but none below a microsecond."""
+    """Format a time in milliseconds: three significant digits, but none below a microsecond."""
     value = seconds * 1000
     return f"{value:.{3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0}f}"
 
 
 def share(part: int, whole: int) -> float:
-    """Percent."""
+    """Return `part` in percent of `whole`."""
     return 100 * part / whole if whole else 0.0
 
 
-def summary(about: About, tally: Tally, around: Circumstances, width: int) -> Iterator[str]:
-    """Everything for people, in lines of `width` columns if that is not 0."""
+def summary(about: About, tally: Tally, info: RunInfo, width: int) -> Iterator[str]:
+    """Return a summary for people, in lines of `width` columns if that is not 0."""
     yield f"--- {about.where} ---"
-    yield from wrapped(_counts(tally, around), tr(", "), width)
+    yield from wrapped(_counts(tally, info), tr(", "), width)
     if times := tally.times.in_ms():
         names = {
             "min": tr("min"),
@@ -89,10 +90,10 @@ def summary(about: About, tally: Tally, around: Circumstances, width: int) -> It
         }
         cases = [tr("RTT ms"), *(f"{names[name]} {ms(value / 1000)}" for name, value in times.items())]
         yield from wrapped(cases, "  ", width)
-        yield _clock_line(around)
+        yield _clock_line(info)
 
 
-def _counts(tally: Tally, around: Circumstances) -> Iterator[str]:
+def _counts(tally: Tally, info: RunInfo) -> Iterator[str]:
     yield tr("{count} sent", count=tally.sent)
     yield tr("{count} received", count=tally.received)
     yield tr("{count} lost ({percent:.1f} %)", count=tally.lost, percent=share(tally.lost, tally.sent))
@@ -103,25 +104,25 @@ def _counts(tally: Tally, around: Circumstances) -> Iterator[str]:
     yield tr("{count} duplicated", count=tally.duplicates)
     yield tr("{count} reordered", count=tally.reordered)
     yield tr("{count} B corrupted", count=tally.damaged_bytes)
-    if around.strangers:
-        yield tr("{count} not ours", count=around.strangers)
-    yield tr("{seconds:.1f} s", seconds=around.seconds)
+    if info.unmatched:
+        yield tr("{count} not ours", count=info.unmatched)
+    yield tr("{seconds:.1f} s", seconds=info.seconds)
 
 
-def _clock_line(around: Circumstances) -> str:
+def _clock_line(info: RunInfo) -> str:
     texts = {
         "kernel": tr("times of arrival are the kernel's"),
         "program": tr("times of arrival are this program's: the kernel tells none"),
         "mixed": tr("times of arrival are partly the kernel's, partly this program's"),
     }
-    line = texts[around.clock or "program"]
-    if around.connect_seconds is not None:
-        line += tr("; connected in {ms} ms", ms=ms(around.connect_seconds))
+    line = texts[info.clock or "program"]
+    if info.connect_seconds is not None:
+        line += tr("; connected in {ms} ms", ms=ms(info.connect_seconds))
     return line
 
 
 def wrapped(parts: Iterable[str], separator: str, width: int) -> Iterator[str]:
-    """The parts on as few lines as hold them."""
+    """Put the parts on as few lines as possible."""
     end = cells(separator.rstrip())  # of a line that another one follows
     line = ""
     for part in parts:
@@ -134,7 +135,7 @@ def wrapped(parts: Iterable[str], separator: str, width: int) -> Iterator[str]:
 
 
 def histogram(tally: Tally, *, ascii_only: bool) -> Iterator[str]:
-    """A bar for each range of times."""
+    """Return a bar for each range of times."""
     rows = tally.times.histogram()
     if not rows:
         return
@@ -148,15 +149,15 @@ def histogram(tally: Tally, *, ascii_only: bool) -> Iterator[str]:
 
 
 def _bar(part: float, *, ascii_only: bool) -> str:
-    """As long as its part of the longest; what is not nothing is seen."""
+    """Draw a bar: `part` of the longest one, but visible if it is not 0."""
     if ascii_only:
         return "#" * max(round(part * BAR), 1 if part else 0)
     eighths = max(round(part * BAR * 8), 1 if part else 0)
     return "█" * (eighths // 8) + BLOCKS[eighths % 8].strip()
 
 
-def record(about: About, tally: Tally, around: Circumstances, samples: Samples | None) -> dict[str, object]:
-    """Everything for programs; its schema is published, and names carry their units."""
+def record(about: About, tally: Tally, info: RunInfo, samples: Samples | None) -> dict[str, object]:
+    """Return everything for programs: docs/json/ping.schema.json. Names carry their units."""
     passed = 0
     cumulated = []
     for _, upper, count in tally.times.histogram():
@@ -170,9 +171,9 @@ def record(about: About, tally: Tally, around: Circumstances, samples: Samples |
         "proto": about.proto,
         "bytes": about.size,
         "interval_s": about.interval,
-        "seconds": round(around.seconds, 3),
-        "clock": around.clock,
-        "connect_ms": None if around.connect_seconds is None else round(around.connect_seconds * 1000, 3),
+        "seconds": round(info.seconds, 3),
+        "clock": info.clock,
+        "connect_ms": None if info.connect_seconds is None else round(info.connect_seconds * 1000, 3),
         "sent": tally.sent,
         "received": tally.received,
         "lost": tally.lost,
@@ -183,7 +184,7 @@ def record(about: About, tally: Tally, around: Circumstances, samples: Samples |
         "reordered": tally.reordered,
         "corrupted": tally.damaged,
         "corrupted_bytes": tally.damaged_bytes,
-        "strangers": around.strangers,
+        "strangers": info.unmatched,
         "reasons": dict(tally.reasons),
         "rtt_ms": tally.times.in_ms() or None,
         "histogram": cumulated,

@@ -1,77 +1,94 @@
-"""`netecho ping`: probes go to the echo service, and what comes of them is told."""
+"""`netecho ping`: sends probes to the echo service, and shows what comes back."""
 
+import math
 import socket
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import NamedTuple
 
-from netechod.client.net import ClientError, Server, Target, trust_hint
-from netechod.client.ping.attention import Attention
+from netechod.client.errors import ClientError
+from netechod.client.i18n.translate import tr
+from netechod.client.net import Server, Target, bracket_hint, trust_hint
 from netechod.client.ping.links import Connection, Datagrams, Link
-from netechod.client.ping.prober import Plan, Prober
+from netechod.client.ping.prober import Plan, Prober, View
 from netechod.client.ping.report import About
 from netechod.client.ping.sweep import TRIES, Sweep
 from netechod.client.ping.tally import Tally
-from netechod.client.ping.views import Events, Lines, Living, Program, Quiet, Silent, can_draw
-from netechod.client.screen import is_smart, suggest
-from netechod.client.words import tr
+from netechod.client.ping.user_input import UserInput
+from netechod.client.ping.views import (
+    JsonLinesView,
+    JsonView,
+    LineView,
+    LiveView,
+    SummaryView,
+    can_draw,
+)
+from netechod.client.resolver import is_numeric
+from netechod.client.terminal.output import is_smart, suggest
 
 
-class Manner(NamedTuple):
-    """How it is told."""
+class OutputOptions(NamedTuple):
+    """Options for the output."""
 
-    form: str = ""  # json, jsonl, verbose, quiet; empty: as suits stdout
+    form: str = ""  # json, jsonl, verbose, quiet; empty: whatever suits stdout
     histogram: bool = False
     ascii_only: bool = False
 
 
-def run(target: Target, plan: Plan, manner: Manner, *, udp: bool) -> int:
-    """Probe until the plan is done or somebody ends it; 0 if every probe was answered as it was sent."""
-    link, about = open_link(target, plan, udp=udp)
+def run(target: Target, plan: Plan, output: OutputOptions, *, udp: bool) -> int:
+    """Probe until the plan is done or the person ends it; return 0 if all probes came back unchanged."""
+    server, link, about = open_link(target, plan, udp=udp)
     tally = Tally(target.timeout)
-    view = _view(about, manner)
-    with Attention() as attention, closing(link):
+    view = _view(about, output)
+    with UserInput() as user_input, closing(link):
         view.begin()
-        prober = Prober(link, plan, tally, view, attention)
+        prober = Prober(link, plan, tally, view, user_input)
+        if not is_numeric(target.host):
+            prober.follow(server)
         prober.run()
-    view.end(tally, prober.circumstances())
+    view.end(tally, prober.run_info())
     if not tally.received:
-        _suggest(udp)
+        _suggest(target, udp)
     return 0 if _is_whole(tally, plan) else 1
 
 
-def run_sweep(target: Target, sizes: tuple[int, int], plan: Plan, manner: Manner, *, udp: bool) -> int:
-    """Look for the largest payload that comes back; 0 if all sizes do."""
-    link, about = open_link(target, plan, udp=udp, whole=True)
+def run_sweep(target: Target, sizes: tuple[int, int], plan: Plan, output: OutputOptions, *, udp: bool) -> int:
+    """Search for the largest payload that comes back; return 0 if all sizes do."""
+    _, link, about = open_link(target, plan, udp=udp, whole=True)
     with closing(link):
         sweep = Sweep(link, about, plan._replace(probes=plan.probes or TRIES), target.timeout)
-        sweep.run(sizes, manner.form)
+        sweep.run(sizes, output.form)
     if not sweep.largest:
-        _suggest(udp)
+        _suggest(target, udp)
     return 0 if sweep.largest == sizes[1] else 1
 
 
-def _suggest(udp: bool) -> None:
-    """Say what to try when nobody answers."""
+def _suggest(target: Target, udp: bool) -> None:
+    """Say what to try when there was no answer."""
+    if hint := bracket_hint(target.host):
+        suggest(hint)
     suggest(tr("is netechod running there? on that machine: netechoctl status"))
     if udp:
         suggest(trust_hint())
 
 
-def open_link(target: Target, plan: Plan, *, udp: bool, whole: bool = False) -> tuple[Link, About]:
-    """The way to the first address of the server that answers, or else to the first."""
+def open_link(target: Target, plan: Plan, *, udp: bool, whole: bool = False) -> tuple[Server, Link, About]:
+    """Return a link to the address of the server that answers first; to its first address if none does.
+
+    Raises ClientError when there can be no answer, as with a name that has no address.
+    """
     scout = target._replace(retries=0)
     server = Server(scout, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
     started = time.monotonic()
     made: socket.socket | None = None
-    try:
-        if not udp:
+    if udp:
+        server.check_route()
+    with suppress(ClientError):  # the probes will tell
+        if udp:
+            server.choose(b"netecho?")
+        else:
             made = server.connect()
-        elif server.has_choice:
-            server.ask(b"netecho?")
-    except ClientError:
-        made = None  # the probes will tell
     took = time.monotonic() - started
     link: Link
     if udp:
@@ -80,22 +97,22 @@ def open_link(target: Target, plan: Plan, *, udp: bool, whole: bool = False) -> 
         link = Connection(server.address, made, took if made else None)
     addr, port = server.address[1][:2]
     about = About(target.host, addr, port, "udp" if udp else "tcp", plan.size, plan.interval)
-    return link, about
+    return server, link, about
 
 
-def _view(about: About, manner: Manner) -> Silent:
-    """Who is told, and how."""
-    if manner.form == "json":
-        return Program(about)
-    if manner.form == "jsonl":
-        return Events(about)
-    kind: type[Quiet] = Living if is_smart(sys.stdout) else Lines
-    if manner.form:
-        kind = Quiet if manner.form == "quiet" else Lines
-    return kind(about, histogram=manner.histogram, ascii_only=manner.ascii_only or not can_draw())
+def _view(about: About, output: OutputOptions) -> View:
+    """Return the view for these options."""
+    if output.form == "json":
+        return JsonView(about)
+    if output.form == "jsonl":
+        return JsonLinesView(about)
+    kind: type[SummaryView] = LiveView if is_smart(sys.stdout) else LineView
+    if output.form:
+        kind = SummaryView if output.form == "quiet" else LineView
+    return kind(about, histogram=output.histogram, ascii_only=output.ascii_only or not can_draw())
 
 
 def _is_whole(tally: Tally, plan: Plan) -> bool:
-    """Whether all was answered, and rightly; ended early, a count must have been reached (ping(8))."""
-    is_short = bool(plan.probes and plan.deadline) and tally.received < plan.probes
+    """Return whether all probes came back unchanged; a count that -w has cut short is a failure (ping(8))."""
+    is_short = bool(plan.probes and plan.until < math.inf) and tally.received < plan.probes
     return tally.received > 0 and not (tally.lost or tally.damaged or is_short)

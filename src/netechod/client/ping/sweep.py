@@ -1,21 +1,20 @@
-"""Payloads of many sizes: which is the largest that comes back, and who says so of those that do not.
+"""Payloads of many sizes: the largest that comes back, and who reports those that do not.
 
 Over UDP every packet goes whole or not at all (DF), so this is where a path's MTU bites (RFC 1191, RFC 8899).
 """
 
-import math
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from netechod.client.ping.attention import Attention
+from netechod.client.i18n.translate import tr
 from netechod.client.ping.links import Link
-from netechod.client.ping.prober import Plan, Prober
+from netechod.client.ping.prober import Plan, Prober, View
 from netechod.client.ping.report import About, ms
 from netechod.client.ping.tally import Event, Tally
-from netechod.client.ping.views import Silent, reason_text
-from netechod.client.screen import put, put_json
-from netechod.client.words import tr
+from netechod.client.ping.user_input import UserInput
+from netechod.client.ping.views import reason_text
+from netechod.client.terminal.output import put, put_json
 
 SCHEMA = "netecho.sweep/1"
 TRIES = 3  # probes of a size: one may get lost for another reason
@@ -24,53 +23,53 @@ HEADERS = {4: 20 + 8, 6: 40 + 8}  # bytes of the IP and UDP headers before a pay
 
 
 class Outcome(NamedTuple):
-    """What became of the probes of one size."""
+    """The outcome of the probes of one size."""
 
     size: int
     sent: int
     received: int
     times: dict[str, float]  # milliseconds by name; empty without an answer
     reason: str  # why the last one was lost; empty if none was
-    witness: str
-    mtu: int  # that was told; 0 if none was
+    reporter: str  # the address of the host that reported the loss, if any
+    mtu: int  # bytes, as it was reported; 0 if it was not
 
     def record(self) -> dict[str, object]:
-        """For programs."""
+        """Return it for programs."""
         return {
             "bytes": self.size,
             "sent": self.sent,
             "received": self.received,
             "rtt_ms": {name: self.times[name] for name in ("min", "avg", "max")} if self.times else None,
             "reason": self.reason or None,
-            "by": self.witness or None,
+            "by": self.reporter or None,
             "mtu": self.mtu or None,
         }
 
     def line(self, wait: float) -> str:
-        """For people."""
+        """Return it for people. `wait` is how long an answer could take, in seconds."""
         text = tr("{size:>7} bytes  {received} of {sent}", **self._asdict())
         if self.times:
             return f"{text}  {ms(self.times['min'] / 1000)} ms"
         text += f"  {reason_text(self.reason, wait)}"
         if not self.mtu:
             return text
-        witness = self.witness or tr("this machine")
-        return text + tr(": MTU {mtu}, told by {witness}", mtu=self.mtu, witness=witness)
+        reporter = self.reporter or tr("this machine")
+        return text + tr(": MTU {mtu}, told by {reporter}", mtu=self.mtu, reporter=reporter)
 
 
-class _Witness(Silent):
-    """Remembers why a probe was lost, and who says so."""
+class _LastLoss(View):
+    """Remembers why a probe was lost, and who reported it."""
 
     def __init__(self) -> None:
         self.last: Event | None = None
 
     def happened(self, event: Event, tally: Tally) -> None:
-        """Remember it if it is a loss."""
+        """See View."""
         if event.reason:
             self.last = event
 
     def has_enough(self, tally: Tally) -> bool:
-        """What is too long once, is so the next time."""
+        """See View: a probe that is too long once is too long again."""
         return "too long" in tally.reasons
 
 
@@ -79,8 +78,8 @@ class Sweep:
 
     def __init__(self, link: Link, about: About, plan: Plan, wait: float) -> None:
         self.outcomes: list[Outcome] = []
-        self.largest = 0  # that came back
-        self.smallest = 0  # that did not; 0 if all did
+        self.largest = 0  # payload that came back
+        self.smallest = 0  # payload that did not come back; 0 if all did
         self._link = link
         self._about = about
         self._headers = HEADERS[6 if ":" in about.addr else 4]
@@ -88,23 +87,22 @@ class Sweep:
         self._patience = wait
         self._slowest = 0.0  # seconds
         self._number = 1  # of the next probe
-        self._end = time.monotonic() + (plan.deadline or math.inf)
-        self._told = 0  # the largest payload by what somebody on the path has told
+        self._told = 0  # the largest payload for the MTU that a host on the path has reported
 
     @property
     def wait(self) -> float:
-        """Seconds that an answer may take: what is lost must not take long, it is half of the search."""
+        """Return how many seconds an answer may take. It is short, because half of the search is losses."""
         return min(self._patience, SLACK + 4 * self._slowest) if self._slowest else self._patience
 
     def run(self, sizes: tuple[int, int], form: str) -> None:
-        """Search, and tell in this form; it ends early when somebody ends it, or the time is over."""
+        """Search, and write in this form. The person, or the deadline, may end it early."""
         low, high = sizes
         tell = {"json": _ignore, "quiet": _ignore, "jsonl": _put_record}.get(form, self._put_line)
-        with Attention() as attention:
+        with UserInput() as user_input:
             if not form.startswith("json"):
                 put(self._headline(low, high) + "\n")
             for size in self._sizes(low, high):
-                outcome = self._try(size, attention)
+                outcome = self._try(size, user_input)
                 if outcome is None:
                     break
                 self._learn(outcome)
@@ -119,28 +117,26 @@ class Sweep:
         return tr("SWEEP {where}, payloads of {low} to {high} bytes", where=where, low=low, high=high)
 
     def _sizes(self, low: int, high: int) -> Iterator[int]:
-        """Larger and larger ones, then halves of what is between one that passed and one that did not."""
+        """Return sizes: doubled until one fails, then halving the interval between passed and failed."""
         while not self.smallest and self.largest < high:
             yield min(low, high)
             low *= 2
         while self.largest and self.smallest - self.largest > 1:
-            told = self._told + (self._told == self.largest)  # what was told, and then one byte more
+            told = self._told + (self._told == self.largest)  # what was reported, and then one byte more
             yield told if self.largest < told < self.smallest else (self.largest + self.smallest) // 2
 
-    def _try(self, size: int, attention: Attention) -> Outcome | None:
-        """What becomes of probes of a size; None when it is to end."""
-        left = self._end - time.monotonic()
-        if left <= 0:
+    def _try(self, size: int, user_input: UserInput) -> Outcome | None:
+        """Probe one size; return None when the search is to end."""
+        if time.monotonic() >= self._plan.until:
             return None
-        tally, view = Tally(self.wait, self._number), _Witness()
-        plan = self._plan._replace(size=size, deadline=left if left < math.inf else 0.0)
-        prober = Prober(self._link, plan, tally, view, attention)
+        tally, view = Tally(self.wait, self._number), _LastLoss()
+        prober = Prober(self._link, self._plan._replace(size=size), tally, view, user_input)
         prober.run()
         self._number += tally.sent
         if prober.was_ended or (tally.pending and not tally.received):
             return None
-        reason, witness = (view.last.reason, view.last.witness) if view.last else ("", "")
-        return Outcome(size, tally.sent, tally.received, tally.times.in_ms(), reason, witness, prober.mtu)
+        reason, reporter = (view.last.reason, view.last.reporter) if view.last else ("", "")
+        return Outcome(size, tally.sent, tally.received, tally.times.in_ms(), reason, reporter, prober.mtu)
 
     def _learn(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
@@ -156,7 +152,7 @@ class Sweep:
         put(outcome.line(self.wait) + "\n")
 
     def record(self) -> dict[str, object]:
-        """Everything for programs."""
+        """Return everything for programs."""
         is_packet = self.largest and self._about.proto == "udp"
         return {
             "schema": SCHEMA,
@@ -171,7 +167,7 @@ class Sweep:
         }
 
     def conclusion(self) -> Iterator[str]:
-        """What it means, for people."""
+        """Return what it means, for people."""
         if self.largest and not self.smallest:
             yield tr("every size up to {size} bytes comes back", size=self.largest)
         elif self.largest:
@@ -188,4 +184,4 @@ def _put_record(outcome: Outcome) -> None:
 
 
 def _ignore(_outcome: Outcome) -> None:
-    """Tell nothing before the end."""
+    """Write nothing before the end."""

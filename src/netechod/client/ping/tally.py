@@ -1,4 +1,4 @@
-"""What became of the probes, counted. No I/O; `now` is a monotonic clock, in seconds."""
+"""Counts the outcomes of probes. No I/O; `now` is a monotonic clock, in seconds."""
 
 import math
 from collections import Counter
@@ -6,35 +6,35 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple
 
-REMEMBERED = 65536  # lost probes that are known as such when they come late
+REMEMBERED = 65536  # lost probes that are remembered, in case they are answered late
 
 PERCENTILES = (50, 90, 95, 99)
 STEPS = (1, 2, 3, 4, 5, 7)  # bounds of a histogram in each power of ten
 COARSE_STEPS = (1, 2, 5)
-MAX_ROWS = 16  # of a histogram; what needs more gets the coarse steps
+MAX_ROWS = 16  # rows of a histogram; if there were more, the coarse steps are used
 
 
 class Kind(Enum):
-    """What is known of a probe."""
+    """The outcome of a probe."""
 
     ANSWERED = "answered"
     LOST = "lost"  # no answer in time
     FAILED = "failed"  # could not be sent, or is reported as undeliverable
-    LATE = "late"  # answered, but counted as lost before
-    DUPLICATE = "duplicate"  # answered before
+    LATE = "late"  # answered after it was counted as lost
+    DUPLICATE = "duplicate"  # answered once more
 
 
 class Event(NamedTuple):
-    """Something that happened to a probe."""
+    """An outcome of a probe."""
 
     kind: Kind
     number: int
-    seconds: float | None = None  # from sending to the answer, where that is known
+    seconds: float | None = None  # from sending to the answer; None without an answer
     size: int = 0  # bytes of the answer
-    damaged: int = 0  # bytes of it that are not as they were sent
+    damaged: int = 0  # bytes of it that differ from those sent
     is_reordered: bool = False
     reason: str = ""  # of a failure, such as "refused"; the same in all languages
-    witness: str = ""  # who reports it, if that is somebody
+    reporter: str = ""  # the address of the host that reports a failure; empty if none does
 
 
 class Times:
@@ -47,7 +47,7 @@ class Times:
         self._counts: Counter[int] = Counter()  # by microseconds
 
     def add(self, seconds: float) -> None:
-        """Note one more."""
+        """Add one."""
         self.count += 1
         self._counts[round(seconds * 1e6)] += 1
         distance = seconds - self.mean
@@ -56,11 +56,11 @@ class Times:
 
     @property
     def deviation(self) -> float:
-        """The standard deviation in seconds, ping(8)'s mdev."""
+        """Return the standard deviation in seconds: ping(8)'s mdev."""
         return math.sqrt(self._squares / self.count) if self.count else 0.0
 
     def percentiles(self, wanted: Sequence[float]) -> list[float]:
-        """The times, in seconds, that so many percent do not exceed (nearest rank); percents rise."""
+        """Return the percentiles (nearest rank), in seconds. `wanted` has percents in rising order."""
         ranks = [max(1, math.ceil(percent / 100 * self.count)) for percent in wanted]
         found: list[float] = []
         passed = 0
@@ -71,7 +71,7 @@ class Times:
         return found
 
     def in_ms(self) -> dict[str, float]:
-        """Everything about them by its name, in milliseconds; empty when there are none."""
+        """Return all statistics by name, in milliseconds; empty without times."""
         if not self.count:
             return {}
         lowest, *middle, highest = self.percentiles((0, *PERCENTILES, 100))
@@ -81,7 +81,7 @@ class Times:
         return {name: round(value * 1000, 3) for name, value in named.items()}
 
     def histogram(self) -> list[tuple[float, float, int]]:
-        """Bounds in milliseconds (the lower one excluded) and how many are between, without empty ends."""
+        """Return rows of lower bound (excluded), upper bound, both in milliseconds, and count."""
         if not self.count:
             return []
         rows = self._rows(STEPS)
@@ -105,7 +105,7 @@ class Times:
 
 
 def _bounds(steps: Sequence[int]) -> Iterator[int]:
-    """Microseconds that look well on a scale: 1, 2, 3, 4, 5, 7, 10, 20 ..."""
+    """Return the bounds of a scale in microseconds: 1, 2, 3, 4, 5, 7, 10, 20 ..."""
     power = 1
     while True:
         yield from (step * power for step in steps)
@@ -113,38 +113,38 @@ def _bounds(steps: Sequence[int]) -> Iterator[int]:
 
 
 class Tally:
-    """What became of the probes from number `first` on; one that is not answered within `wait` is lost."""
+    """The outcomes of the probes from number `first` on. A probe is lost after `wait` seconds."""
 
     def __init__(self, wait: float, first: int = 1) -> None:
         self.wait = wait
         self.first = first
         self.sent = self.received = self.lost = self.late = 0
         self.duplicates = self.reordered = self.damaged = self.damaged_bytes = 0
-        self.reasons: Counter[str] = Counter()  # why probes were lost
+        self.reasons: Counter[str] = Counter()  # of losses
         self.times = Times()
-        self._waiting: dict[int, float] = {}  # when each was sent
+        self._waiting: dict[int, float] = {}  # when each was sent, by number
         self._lost: dict[int, float] = {}
-        self._highest = 0  # number that was answered
+        self._highest = 0  # the highest number that was answered
 
     @property
     def pending(self) -> int:
-        """Probes of which nothing is known yet."""
+        """The number of probes without outcome so far."""
         return len(self._waiting)
 
     @property
     def deadline(self) -> float | None:
-        """When the next one is lost, if it is not answered."""
+        """When the next probe counts as lost."""
         return next(iter(self._waiting.values())) + self.wait if self._waiting else None
 
     def send(self, now: float) -> int:
-        """Count a probe that is sent now; returns its number."""
+        """Count a probe that is sent now; return its number."""
         number = self.first + self.sent
         self.sent += 1
         self._waiting[number] = now
         return number
 
     def answered(self, number: int, at: float, size: int, damaged: int) -> Event | None:
-        """Count an answer; None if it is to no probe of this tally."""
+        """Count an answer; return None if it is to no probe of this tally."""
         if not self.first <= number < self.first + self.sent:
             return None
         if number not in self._waiting:
@@ -168,27 +168,27 @@ class Tally:
         self.late += 1
         return Event(Kind.LATE, number, at - sent, size, damaged)
 
-    def failed(self, number: int, reason: str, witness: str = "") -> Event | None:
-        """Count a probe as lost because of what is reported about it; None if it is done with already."""
-        return self._lose(number, Kind.FAILED, reason, witness) if number in self._waiting else None
+    def failed(self, number: int, reason: str, reporter: str = "") -> Event | None:
+        """Count a probe as lost for a reported reason; return None if it has an outcome already."""
+        return self._lose(number, Kind.FAILED, reason, reporter) if number in self._waiting else None
 
     def all_failed(self, reason: str) -> list[Event]:
-        """Count every probe without answer as lost."""
+        """Count all probes without outcome as lost."""
         return [self._lose(number, Kind.FAILED, reason) for number in list(self._waiting)]
 
     def expired(self, now: float) -> list[Event]:
-        """Count the probes as lost that have waited long enough."""
+        """Count the probes as lost whose time is over."""
         over = [number for number, sent in self._waiting.items() if sent + self.wait <= now]
         return [self._lose(number, Kind.LOST, "timeout") for number in over]
 
     def youngest_waiting(self) -> int:
-        """The number of the probe sent last of those without answer; 0 if there is none."""
+        """Return the number of the latest probe without outcome; 0 if there is none."""
         return next(reversed(self._waiting), 0)
 
-    def _lose(self, number: int, kind: Kind, reason: str, witness: str = "") -> Event:
+    def _lose(self, number: int, kind: Kind, reason: str, reporter: str = "") -> Event:
         self.lost += 1
         self.reasons[reason] += 1
         self._lost[number] = self._waiting.pop(number)
         if len(self._lost) > REMEMBERED:
             del self._lost[next(iter(self._lost))]
-        return Event(kind, number, reason=reason, witness=witness)
+        return Event(kind, number, reason=reason, reporter=reporter)

@@ -1,4 +1,4 @@
-"""Who is told what happens: a person by a line that lives, a pipe line by line, a program by JSON."""
+"""The views of a run: one line that is redrawn, a line for each probe, or JSON."""
 
 import math
 import os
@@ -7,13 +7,17 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from netechod.client.ping.report import About, Circumstances, Samples, histogram, ms, record, summary, wrapped
+from netechod.client.i18n import translate
+from netechod.client.i18n.translate import tr
+from netechod.client.ping.prober import View
+from netechod.client.ping.report import About, RunInfo, Samples, histogram, ms, record, summary, wrapped
 from netechod.client.ping.tally import Event, Kind, Tally
-from netechod.client.screen import cells, painted, put, put_json
-from netechod.client.words import tr
+from netechod.client.terminal.output import painted, put, put_json
+from netechod.client.terminal.text import cut_to_cells
+from netechod.services.cells import cells
 from netechod.services.wire import harmless
 
-REDRAW = 0.05  # seconds between two drawings of the living line at least: no eye reads faster
+REDRAW = 0.05  # seconds between two drawings of the line at least: no eye reads faster
 SPARKS = 40  # probes in the line at most
 LEAST_SPARKS = 4  # fewer are no curve
 LEVELS = "▁▂▃▄▅▆▇█"
@@ -22,84 +26,67 @@ LOST = "!"
 SPARE = 3  # columns at the end of the line: the terminal shows ^C there
 
 
-class Silent:
-    """Tells nothing at all."""
-
-    def begin(self) -> None:
-        """Say what is done."""
-
-    def sent(self, number: int, tally: Tally) -> None:
-        """A probe is under way."""
-
-    def happened(self, event: Event, tally: Tally) -> None:
-        """Something has become of a probe."""
-
-    def summary_wanted(self, tally: Tally, around: Circumstances) -> None:
-        """Somebody wants to know how it stands."""
-
-    def resized(self) -> None:
-        """The terminal has another size."""
-
-    def has_enough(self, tally: Tally) -> bool:
-        """Whether more probes would tell nothing new."""
-        return False
-
-    def end(self, tally: Tally, around: Circumstances) -> None:
-        """Say what came of it."""
-
-
-class Quiet(Silent):
-    """Tells nothing before the end, if nobody asks."""
+class SummaryView(View):
+    """Shows a summary, at the end and when the person asks."""
 
     def __init__(self, about: About, *, histogram: bool, ascii_only: bool) -> None:
         self._about = about
         self._histogram = histogram
         self._ascii_only = ascii_only
 
+    def moved(self, address: str) -> None:
+        """See View."""
+        self._about = self._about._replace(addr=address)
+
     def begin(self) -> None:
-        """Say what is done."""
+        """See View."""
         for line in headline(self._about, columns()):
             put(painted(line, "strong", sys.stdout) + "\n")
 
-    def summary_wanted(self, tally: Tally, around: Circumstances) -> None:
-        """Say how it stands."""
-        lines = [*summary(self._about, tally, around, columns())]
+    def summary_wanted(self, tally: Tally, info: RunInfo) -> None:
+        """See View."""
+        lines = [*summary(self._about, tally, info, columns())]
         if self._histogram:
             lines += histogram(tally, ascii_only=self._ascii_only)
         put("".join(f"{line}\n" for line in lines))
 
-    def end(self, tally: Tally, around: Circumstances) -> None:
-        """Say what came of it."""
-        self.summary_wanted(tally, around)
+    def end(self, tally: Tally, info: RunInfo) -> None:
+        """See View."""
+        self.summary_wanted(tally, info)
 
 
-class Lines(Quiet):
-    """A line for whatever happens: for a pipe, a dumb terminal, or who wants to know it all."""
+class LineView(SummaryView):
+    """A line for each event: for a pipe, a dumb terminal, or --verbose."""
 
     def happened(self, event: Event, tally: Tally) -> None:
-        """Tell it."""
+        """See View."""
         put(sentence(event, tally) + "\n")
 
+    def moved(self, address: str) -> None:
+        """See View."""
+        super().moved(address)
+        put(_moved(self._about) + "\n")
 
-class Living(Quiet):
-    """One line that is written again and again: the last time, the ones before it as a curve, the losses."""
+
+class LiveView(SummaryView):
+    """One line that is redrawn: the last time, the times before it as a curve, the losses."""
 
     def __init__(self, about: About, *, histogram: bool, ascii_only: bool) -> None:
         super().__init__(about, histogram=histogram, ascii_only=ascii_only)
         self._levels = ASCII_LEVELS if ascii_only else LEVELS
-        self._recent: dict[int, float | None] = {}  # the times of the last probes, by their numbers
+        self._recent: dict[int, float | None] = {}  # the times of the last probes, by number
         self._last = ""
-        self._drawn = -math.inf  # when the last event was
+        self._drawn = -math.inf  # when an event was drawn last
         self._columns = columns()
 
     def sent(self, number: int, tally: Tally) -> None:
-        """Show that something happens at all."""
+        """See View: the first probe is shown before its answer comes."""
         if not self._last:
             self._last = tr("#{number}  waiting", number=number)
             self._draw(tally)
 
     def happened(self, event: Event, tally: Tally) -> None:
-        """Take it into the line."""
+        """See View."""
         if event.kind in (Kind.ANSWERED, Kind.LOST, Kind.FAILED):
             self._recent[event.number] = event.seconds
             if len(self._recent) > SPARKS:
@@ -110,30 +97,35 @@ class Living(Quiet):
             self._drawn = now
             self._draw(tally)
 
-    def summary_wanted(self, tally: Tally, around: Circumstances) -> None:
-        """Say how it stands, above the line."""
+    def summary_wanted(self, tally: Tally, info: RunInfo) -> None:
+        """See View: the summary stands above the line."""
         put("\r\x1b[K")
-        super().summary_wanted(tally, around)
+        super().summary_wanted(tally, info)
         self._draw(tally)
 
     def resized(self) -> None:
-        """Leave the line as it is, which the terminal may have broken, and go on below it."""
+        """See View. The terminal may have broken the line, so we go on below it."""
         if columns() != self._columns:
             self._columns = columns()
             put("\n")
 
-    def end(self, tally: Tally, around: Circumstances) -> None:
-        """Leave the line as it has to be in the end, and say what came of it."""
+    def end(self, tally: Tally, info: RunInfo) -> None:
+        """See View: the line stays, with the final state."""
         self._draw(tally)
         put("\n")
-        super().summary_wanted(tally, around)
+        super().summary_wanted(tally, info)
+
+    def moved(self, address: str) -> None:
+        """See View."""
+        super().moved(address)
+        put(f"\r\x1b[K{_moved(self._about)}\n")
 
     def _draw(self, tally: Tally) -> None:
         put("\r" + "".join(self._parts(tally, self._columns - SPARE)) + "\x1b[K")
 
     def _parts(self, tally: Tally, width: int) -> Iterator[str]:
-        """The last event, the curve if there is room for it, and what else there is to know."""
-        head, tail = clipped(f"  {self._last}", width), "   " + troubles(tally)
+        """Return the last event, the curve if there is room for it, and the losses."""
+        head, tail = cut_to_cells(f"  {self._last}", width), "   " + troubles(tally)
         room = min(SPARKS, width - cells(head) - cells(tail) - 3)
         yield head
         if room >= LEAST_SPARKS and self._recent:
@@ -142,7 +134,7 @@ class Living(Quiet):
             yield painted(tail, "error", sys.stdout) if tally.lost else tail
 
     def _curve(self, times: list[float | None]) -> str:
-        """Each time as a level between the shortest and the longest, which is at least twice as high."""
+        """Draw each time as a level between the shortest and the longest, at least twice the shortest."""
         known = [it for it in times if it is not None]
         low = max(min(known, default=0.0), 1e-6)
         span = math.log(max(max(known, default=0.0) / low, 2.0))
@@ -154,7 +146,7 @@ class Living(Quiet):
         )
 
 
-class Program(Silent):
+class JsonView(View):
     """One JSON object at the end."""
 
     def __init__(self, about: About) -> None:
@@ -162,47 +154,65 @@ class Program(Silent):
         self._samples = Samples()
 
     def happened(self, event: Event, tally: Tally) -> None:
-        """Keep it for the end."""
+        """See View."""
         self._samples.note(event)
 
-    def end(self, tally: Tally, around: Circumstances) -> None:
-        """Write it."""
-        put_json(record(self._about, tally, around, self._samples))
+    def moved(self, address: str) -> None:
+        """See View."""
+        self._about = self._about._replace(addr=address)
+
+    def end(self, tally: Tally, info: RunInfo) -> None:
+        """See View."""
+        put_json(record(self._about, tally, info, self._samples))
 
 
-class Events(Silent):
-    """A JSON object for whatever happens, and for every summary."""
+class JsonLinesView(View):
+    """A JSON object for each event, and for each summary."""
 
     def __init__(self, about: About) -> None:
         self._about = about
 
     def happened(self, event: Event, tally: Tally) -> None:
-        """Tell it."""
+        """See View."""
         put_json(
             {
                 "type": event.kind.value,
-                "time": datetime.now(UTC).isoformat(timespec="microseconds"),
+                "time": _now(),
                 "seq": event.number,
                 "rtt_ms": None if event.seconds is None else round(event.seconds * 1000, 3),
                 "bytes": event.size or None,
                 "reordered": event.is_reordered,
                 "corrupted_bytes": event.damaged,
                 "reason": event.reason or None,
-                "by": event.witness or None,
+                "by": event.reporter or None,
             }
         )
 
-    def summary_wanted(self, tally: Tally, around: Circumstances) -> None:
-        """Tell how it stands."""
-        put_json({"type": "summary", **record(self._about, tally, around, None)})
+    def summary_wanted(self, tally: Tally, info: RunInfo) -> None:
+        """See View."""
+        put_json({"type": "summary", **record(self._about, tally, info, None)})
 
-    def end(self, tally: Tally, around: Circumstances) -> None:
-        """Tell what came of it."""
-        self.summary_wanted(tally, around)
+    def end(self, tally: Tally, info: RunInfo) -> None:
+        """See View."""
+        self.summary_wanted(tally, info)
+
+    def moved(self, address: str) -> None:
+        """See View."""
+        self._about = self._about._replace(addr=address)
+        put_json({"type": "moved", "time": _now(), "addr": address})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def _moved(about: About) -> str:
+    """Say that a server has another address now."""
+    return tr("{host} is at {address} now", host=about.host, address=about.addr)
 
 
 def can_draw() -> bool:
-    """Whether stdout takes the characters of the curve: not every encoding has them, nor every font."""
+    """Return whether stdout can show the curve: not every encoding has its characters, nor every font."""
     try:
         LEVELS.encode(sys.stdout.encoding)
     except UnicodeEncodeError:
@@ -211,12 +221,12 @@ def can_draw() -> bool:
 
 
 def columns() -> int:
-    """The width of the terminal that stdout is, 80 if it does not know; 0 if stdout is none."""
+    """Return the width of the terminal that stdout is, 80 if it is not known; 0 if stdout is no terminal."""
     return os.get_terminal_size(sys.stdout.fileno()).columns or 80 if sys.stdout.isatty() else 0
 
 
 def headline(about: About, width: int) -> Iterator[str]:
-    """What is done, for people, in lines of `width` columns if that is not 0."""
+    """Return what is done, for people, in lines of `width` columns if that is not 0."""
     ms_between = about.interval * 1000
     parts = (
         f"PING {about.where}" + ("" if about.addr == about.host else f" ({about.addr})"),
@@ -228,15 +238,8 @@ def headline(about: About, width: int) -> Iterator[str]:
     return wrapped(parts, tr(", "), width)
 
 
-def clipped(text: str, width: int) -> str:
-    """As much of the text as fits into `width` columns."""
-    while cells(text) > width:
-        text = text[:-1]
-    return text
-
-
 def reason_text(reason: str, wait: float) -> str:
-    """Why a probe was lost, for people."""
+    """Return why a probe was lost, for people. `wait` is the timeout in seconds."""
     texts = {
         "timeout": tr("no answer within {seconds:.3g} s", seconds=wait),
         "refused": tr("refused"),
@@ -247,16 +250,16 @@ def reason_text(reason: str, wait: float) -> str:
         "too long": tr("too long for the path"),
         "prohibited": tr("prohibited"),
     }
-    return texts.get(reason, reason)
+    return texts.get(reason) or translate.reason_text(reason)
 
 
 def sentence(event: Event, tally: Tally) -> str:
-    """What has become of a probe."""
+    """Return the outcome of a probe as a sentence."""
     number = f"#{event.number}"
     if event.kind is Kind.DUPLICATE:
         return f"{number}  {tr('duplicate')}"
     if event.seconds is None:
-        told = tr(" (told by {address})", address=event.witness) if event.witness else ""
+        told = tr(" (told by {address})", address=event.reporter) if event.reporter else ""
         return f"{number}  {harmless(reason_text(event.reason, tally.wait))}{told}"
     parts = [number, f"{ms(event.seconds)} ms"]
     if event.kind is Kind.LATE:
@@ -269,7 +272,7 @@ def sentence(event: Event, tally: Tally) -> str:
 
 
 def troubles(tally: Tally) -> str:
-    """The losses, and whatever else there is."""
+    """Return the losses, and what else went wrong."""
     counts = (
         (tr("duplicated {count}", count=tally.duplicates), tally.duplicates),
         (tr("reordered {count}", count=tally.reordered), tally.reordered),

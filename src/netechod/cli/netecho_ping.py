@@ -1,0 +1,141 @@
+"""The options of `netecho ping`."""
+
+import argparse
+import math
+
+from netechod.cli.netecho_parser import ClientParser, target_of
+from netechod.cli.parser import seconds
+from netechod.client.i18n.translate import tr
+from netechod.services.wire import MAX_DATAGRAM
+
+USUAL_SIZE = 56  # bytes of a payload, as of ping(8)
+SMALLEST = 8  # bytes: the token of a run, and the number of a probe
+SWEEP_INTERVAL = 0.02  # seconds between the few probes of a size
+MIN_INTERVAL = 0.002  # seconds, as of ping(8) for everybody but root: this is no tool to flood with
+
+
+def define_ping(command: ClientParser) -> None:
+    """Add the options of `ping`."""
+    _define_probes(command)
+    _define_forms(command)
+    command.epilog = tr(
+        "exit status: 0 all answered as it was sent, 1 something lost or corrupted, 64 usage."
+    )
+    command.add_examples(
+        ("netecho ping localhost", tr("a line that lives; Enter: a summary; Ctrl-C: the end")),
+        ("netecho ping -u -c 1000 -i 0.01 --histogram localhost", tr("UDP, and how the times are spread")),
+        ("netecho ping -u --sweep 64:9000 localhost", tr("which sizes pass the path whole")),
+        ("netecho ping -c 3 --json localhost", tr("for a program")),
+    )
+    command.set_defaults(run=_ping)
+
+
+def _define_probes(command: ClientParser) -> None:
+    command.add_argument("-u", "--udp", action="store_true", help=tr("use UDP instead of TCP"))
+    command.add_argument(
+        "-c", "--count", type=number, default=0, metavar="N", help=tr("stop after N probes (default: never)")
+    )
+    command.add_argument(
+        "-i",
+        "--interval",
+        type=interval,
+        metavar="S",
+        help=tr("seconds between probes, {least} at least (default: 1)", least=MIN_INTERVAL),
+    )
+    size = command.add_mutually_exclusive_group()
+    size.add_argument(
+        "-s",
+        "--size",
+        type=payload_size,
+        metavar="BYTES",
+        help=tr(
+            "payload, {least} to {most} bytes (default: {usual})",
+            least=SMALLEST,
+            most=MAX_DATAGRAM,
+            usual=USUAL_SIZE,
+        ),
+    )
+    size.add_argument(
+        "--sweep",
+        type=sizes,
+        metavar="LOW:HIGH",
+        help=tr("find the largest payload that comes back, over UDP in one packet"),
+    )
+    command.add_argument(
+        "-w",
+        "--deadline",
+        type=seconds,
+        default=0.0,
+        metavar="S",
+        help=tr("stop after so many seconds, whatever is under way"),
+    )
+
+
+def _define_forms(command: ClientParser) -> None:
+    command.add_argument("--histogram", action="store_true", help=tr("show how the times are spread"))
+    form = command.add_mutually_exclusive_group()
+    for flags, name, text in (
+        (("-v", "--verbose"), "verbose", tr("a line a probe, on a terminal too")),
+        (("-q", "--quiet"), "quiet", tr("only the summary")),
+        (("--json",), "json", tr("one JSON object at the end")),
+        (("--jsonl",), "jsonl", tr("one JSON object an event, for programs")),
+    ):
+        form.add_argument(*flags, dest="form", action="store_const", const=name, default="", help=text)
+    command.add_argument("--ascii", action="store_true", help=tr("draw with characters that every font has"))
+
+
+def _ping(arguments: argparse.Namespace) -> int:
+    from netechod.client.ping import run
+    from netechod.client.ping.prober import Plan
+
+    target = target_of(arguments)
+    every = arguments.interval or (SWEEP_INTERVAL if arguments.sweep else 1.0)
+    plan = Plan(arguments.size or USUAL_SIZE, every, arguments.count, target.until)
+    output = run.OutputOptions(arguments.form, arguments.histogram, arguments.ascii)
+    if arguments.sweep:
+        return run.run_sweep(target, arguments.sweep, plan, output, udp=arguments.udp)
+    return run.run(target, plan, output, udp=arguments.udp)
+
+
+# argparse shows the names of these: "invalid number value: 'x'".
+
+
+def number(text: str) -> int:
+    """Parse a count."""
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def interval(text: str) -> float:
+    """Parse the seconds between probes."""
+    value = float(text)
+    if not value < math.inf:
+        raise ValueError
+    if value < MIN_INTERVAL:
+        raise argparse.ArgumentTypeError(
+            tr("{text} s: at least {least} s are between probes, not to flood", text=text, least=MIN_INTERVAL)
+        )
+    return value
+
+
+def payload_size(text: str) -> int:
+    """Parse the size of a payload."""
+    value = int(text)
+    if not SMALLEST <= value <= MAX_DATAGRAM:
+        raise argparse.ArgumentTypeError(
+            tr("{text}: a payload has {least} to {most} bytes", text=text, least=SMALLEST, most=MAX_DATAGRAM)
+        )
+    return value
+
+
+def sizes(text: str) -> tuple[int, int]:
+    """Parse two sizes, LOW:HIGH."""
+    low, colon, high = text.partition(":")
+    if not colon:
+        raise ValueError
+    bounds = payload_size(low), payload_size(high)
+    if bounds[0] > bounds[1]:
+        raise ValueError
+    return bounds

@@ -1,0 +1,203 @@
+"""`netechoctl`: the operator's command line."""
+
+import argparse
+import os
+import sys
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from netechod.cli.config_options import add_configuration
+from netechod.cli.parser import INTERRUPTED_STATUS, Parser, failed, say, seconds
+from netechod.client.errors import ClientError
+from netechod.client.operator import commands as operator
+from netechod.client.operator.control import Target
+from netechod.client.terminal.output import OutputClosed, put
+from netechod.errors import NetechodError
+from netechod.services.wire import harmless
+
+CONFIG = Path("/etc/netechod/netechod.toml")
+SOCKET = Path("/run/netechod/control.sock")
+LEVELS = ("DEBUG", "NORMAL", "WARNING", "ERROR", "FATAL")
+
+EPILOG = """\
+Looking is for whoever may open the control socket, changing for root and the user of the daemon.
+
+exit status: 0 done, 1 failed or refused, a word is missing, dictionaries differ, 3 not running (status),
+5 the dictionary or 78 the configuration is wrong (dict compile), 64 usage.
+"""
+
+Run: TypeAlias = Callable[[Target, argparse.Namespace], int]
+
+COMMANDS: tuple[tuple[str, str, Run], ...] = (
+    ("status", "show what the daemon is doing", lambda daemon, it: operator.status(daemon, it.json)),
+    ("watch", "show the status again and again", lambda daemon, it: operator.watch(daemon, it.interval)),
+    ("members", "show who is online", lambda daemon, it: operator.members(daemon, it.json)),
+    (
+        "metrics",
+        "show every counter as OpenMetrics text",
+        lambda daemon, it: operator.show(daemon, "metrics"),
+    ),
+    ("reload", "reload, wait, show what changed", lambda daemon, it: operator.reload(daemon, it.json)),
+    (
+        "reopen",
+        "open the log files anew, after a rotation",
+        lambda daemon, it: operator.tell(daemon, "reopen"),
+    ),
+    (
+        "log-level",
+        "write from this level on, until the next reload",
+        lambda daemon, it: operator.tell(daemon, "log-level", it.level),
+    ),
+    ("stop", "stop the daemon and wait until it has gone", lambda daemon, it: operator.stop(daemon)),
+)
+DICT_ACTIONS: tuple[tuple[str, str, Run], ...] = (
+    ("dump", "show every entry as key#value", lambda daemon, it: operator.show(daemon, "dict-dump")),
+    ("lookup", "show the whole value of words", lambda daemon, it: operator.dict_lookup(daemon, it.words)),
+    (
+        "diff",
+        "show what a reload from a file would change",
+        lambda daemon, it: operator.dict_diff(daemon, it.file),
+    ),
+    (
+        "compile",
+        "make the index of a large dictionary ahead of a start or reload",
+        lambda daemon, it: dict_compile(it),
+    ),
+)
+
+
+def dict_compile(arguments: argparse.Namespace) -> int:
+    """Make the index, as the configuration says. The daemon is not asked."""
+    from netechod.process.compiling import compile_dictionary
+
+    path = arguments.config or (CONFIG if CONFIG.exists() else None)
+    try:
+        for line in compile_dictionary(path, arguments.overrides, arguments.file):
+            put(f"{harmless(line)}\n")
+    except ImportError:
+        hint = "apt install python3-lmdb, or pip install 'netechod[index]'"
+        raise ClientError("an index needs lmdb, which is not installed", hint) from None
+    except KeyError as error:  # getpwuid(3)
+        hint = "run it as the user of the daemon"
+        raise ClientError(f"the owner of the index's directory has no name: {error.args[0]}", hint) from None
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that `argv` names, and turn every ending into an exit status."""
+    arguments = parse(sys.argv[1:] if argv is None else argv)
+    run: Run = arguments.run
+    try:
+        if sys.stdout is None:
+            raise ClientError("standard output must be open", "redirect it: >/dev/null")
+        return run(Target(arguments.socket or default_socket(CONFIG), arguments.timeout), arguments)
+    except ClientError as error:
+        say(f"netechoctl: error: {harmless(str(error))}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        return error.exit_code
+    except NetechodError as error:
+        return failed("netechoctl", error)
+    except OutputClosed:
+        return 0  # as with `netechoctl dict dump | head`: the reader decides how much
+    except KeyboardInterrupt:
+        return INTERRUPTED_STATUS
+
+
+def default_socket(config: Path) -> Path:
+    """Return the control socket of this machine's daemon, as its configuration says, if that can be read."""
+    if path := os.environ.get("NETECHOD_CONTROL"):
+        return Path(path)
+    try:
+        with config.open("rb") as file:
+            return Path(config.parent, tomllib.load(file)["daemon"]["control"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return SOCKET
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the arguments; `run` in them is the function that runs the command."""
+    common = _common()
+    parser = Parser(
+        prog="netechoctl",
+        parents=[common],
+        description="Ask a running netechod, and steer it.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_version()
+    commands = _define_commands(parser, common)
+    actions = _define_dict(commands["dict"], common)
+    given, words = common.parse_known_args(argv, argparse.Namespace(socket=None, timeout=None))
+    parser.check_command(words, list(commands))
+    if words[:1] == ["dict"]:
+        commands["dict"].check_command(words[1:], list(actions))
+    return parser.parse_args(words, given)
+
+
+def _common() -> Parser:
+    """Return the parser of the options that may stand anywhere. They are parsed first, and shown in all
+    helps.
+
+    They have no defaults, because those of the command's parser would overwrite what was parsed first.
+    """
+    made = Parser(prog="netechoctl", add_help=False, argument_default=argparse.SUPPRESS)
+    made.add_argument(
+        "-s",
+        "--socket",
+        type=Path,
+        metavar="PATH",
+        help=f"control socket (default: $NETECHOD_CONTROL, then daemon.control in {CONFIG}, then {SOCKET})",
+    )
+    made.add_argument(
+        "--timeout",
+        type=seconds,
+        metavar="S",
+        help="seconds to wait for the daemon (default: 10, for a reload 600, for its end 120)",
+    )
+    return made
+
+
+def _define_commands(parser: Parser, common: Parser) -> dict[str, Parser]:
+    """Return the parsers of the commands, by name."""
+    choices = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = _made(choices, COMMANDS, common)
+    commands["dict"] = choices.add_parser(
+        "dict", parents=[common], help="see the dictionary in use", description="see the dictionary in use"
+    )
+    for name in ("status", "members", "reload"):
+        commands[name].add_argument("--json", action="store_true", help="for programs")
+    commands["watch"].add_argument(
+        "-n", "--interval", type=seconds, default=1.0, metavar="S", help="seconds between two (default: 1)"
+    )
+    commands["log-level"].add_argument(
+        "level", metavar="LEVEL", type=str.upper, choices=LEVELS, help=", ".join(LEVELS)
+    )
+    return commands
+
+
+def _define_dict(parser: Parser, common: Parser) -> dict[str, Parser]:
+    """Return the parsers of the actions of `dict`, by name."""
+    choices = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    actions = _made(choices, DICT_ACTIONS, common)
+    actions["lookup"].add_argument("words", metavar="WORD", nargs="+")
+    actions["diff"].add_argument("file", metavar="FILE", type=Path)
+    made = actions["compile"]
+    made.add_argument("file", metavar="FILE", type=Path, nargs="?", help="instead of dictionary.file")
+    add_configuration(made, CONFIG)
+    return actions
+
+
+def _made(
+    choices: "argparse._SubParsersAction[Parser]", table: Sequence[tuple[str, str, Run]], common: Parser
+) -> dict[str, Parser]:
+    """Return a parser for each row of a table, with the function to run."""
+    parsers = {}
+    for name, summary, run in table:
+        parsers[name] = choices.add_parser(name, parents=[common], help=summary, description=summary)
+        parsers[name].set_defaults(run=run)
+    return parsers
+
+
+if __name__ == "__main__":
+    sys.exit(main())

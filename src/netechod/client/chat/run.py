@@ -1,0 +1,71 @@
+"""`netecho chat`: come online, say what is typed or piped, show what the others say, go offline."""
+
+import asyncio
+import selectors
+import socket
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from netechod.client.chat.conversation import Conversation
+from netechod.client.chat.events import ENQUIRY
+from netechod.client.chat.lines_ui import JsonUI, LineUI
+from netechod.client.chat.roster import Mentions
+from netechod.client.chat.transport import ChatSocket
+from netechod.client.chat.ui import UserInterface
+from netechod.client.i18n.translate import tr
+from netechod.client.net import Server, Target
+from netechod.client.terminal.output import interactive, is_smart, takes_colors
+
+
+class ChatOptions(NamedTuple):
+    """The options of a chat."""
+
+    as_json: bool = False
+    is_plain: bool = False
+    mentions: Sequence[str] = ()  # words that ring the bell
+
+
+def run(target: Target, dictionary: Target, options: ChatOptions) -> int:
+    """Chat until the end of input or Ctrl-C; return 1 if a script's message did not get through."""
+    ui = _ui(target, options)
+    server = Server(target, socket.SOCK_DGRAM)
+    is_patient = ui.is_person or options.as_json
+    # The room tells a stranger that he is not online, and shows the question to nobody else.
+    server.choose(ENQUIRY)
+    with _come_online(server, is_patient=is_patient) as chat_socket:
+        talk = Conversation(chat_socket, ui, Mentions(options.mentions), dictionary)
+        # Not epoll(7), which refuses regular files: stdin may be one.
+        with asyncio.Runner(
+            loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())
+        ) as loop:
+            loop.run(talk.talk())
+    return 1 if talk.failures and not ui.is_person else 0
+
+
+def _come_online(server: Server, *, is_patient: bool) -> ChatSocket:
+    sock = server.datagram_socket()
+    try:
+        return ChatSocket(sock, server.target, is_patient=is_patient)
+    except BaseException as error:  # a signal, too
+        sock.close()
+        if isinstance(error, OSError):
+            raise server.failed(error) from None
+        raise
+
+
+def _ui(target: Target, options: ChatOptions) -> UserInterface:
+    """Return the best user interface that is wanted and possible."""
+    if options.as_json:
+        return JsonUI()
+    if not interactive():
+        return LineUI()
+    prompt = tr("say> ")
+    if options.is_plain or not is_smart(sys.stdout):
+        return LineUI(prompt)
+    try:
+        from netechod.client.chat.screen_ui import ScreenUI
+    except ImportError:
+        return LineUI(prompt)
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    return ScreenUI(prompt, f"{host}:{target.port}", has_colors=takes_colors(sys.stdout))

@@ -1,0 +1,196 @@
+"""The Chinese of everything that `netecho` says to people. A test finds texts that are missing or left over.
+
+The prompts are those of the tutorials' clients, to the byte. The texts of --help are in `chinese_help`.
+"""
+
+from netechod.client.i18n.chinese_help import HELP
+
+TEXTS = HELP | {
+    # prompts and answers
+    "echo> ": "Please Enter#",
+    "{text}": "server 回显# {text}",
+    "word> ": "Please Enter#",
+    "{word}: {text}": "翻译的结果为:{text}",
+    "say> ": "Enter# ",
+    # trouble
+    "error:": "错误:",
+    "hint: {hint}": "提示：{hint}",
+    "cannot resolve {host!r}: {reason}": "无法解析主机名 {host!r}：{reason}",
+    "check the spelling, and -4 or -6": "请检查拼写，以及 -4 或 -6 选项",
+    "not a host name": "不是主机名",
+    "no HOST[:PORT]: {text!r}": "不是 HOST[:PORT] 的形式：{text!r}",
+    "no host in {text!r}": "{text!r} 中没有主机名",
+    "no port between 1 and 65535: {text!r}": "端口须在 1 到 65535 之间：{text!r}",
+    "connection refused by {where}": "{where} 拒绝连接",
+    "is netechod running there, and on this port?": "那边的 netechod 在运行吗？端口对吗？",
+    "unanswered: {where} is silent": "{where} 没有应答",
+    "check the address and the firewall, or be more patient: --timeout 5 --retries 4": (
+        "请检查地址和防火墙，或者多等一会儿：--timeout 5 --retries 4"
+    ),
+    "check the address and the network": "请检查地址和网络",
+    "cannot write the output: {reason}": "无法写出结果：{reason}",
+    "standard input and output must be open": "标准输入和标准输出必须打开",
+    "redirect them: </dev/null >/dev/null": "请重定向：</dev/null >/dev/null",
+    # echo
+    "UDP echo answers trusted networks alone (access.trusted) unless echo.udp.public is set there": (
+        "UDP 回显只应答受信任的网络（access.trusted），除非那边设置了 echo.udp.public"
+    ),
+    "not the same: byte {place} was {sent:#04x} and came back as {received:#04x}": (
+        "内容不一致：第 {place} 字节发出时是 {sent:#04x}，返回时是 {received:#04x}"
+    ),
+    "not the same: {sent} bytes were sent and {received} came back": (
+        "内容不一致：发出 {sent} 字节，返回 {received} 字节"
+    ),
+    "the server closed the connection": "服务器关闭了连接",
+    "the server closed the connection early, {missing} bytes short": (
+        "服务器过早关闭了连接，还差 {missing} 字节"
+    ),
+    # ping
+    "{size} bytes": "{size} 字节",
+    "every {ms:g} ms": "每 {ms:g} 毫秒一次",
+    "every {seconds:g} s": "每 {seconds:g} 秒一次",
+    "#{number}  waiting": "#{number}  等待中",
+    "no answer within {seconds:.3g} s": "{seconds:.3g} 秒内没有应答",
+    "refused": "被拒绝",
+    "connection reset": "连接被重置",
+    "connection closed by the server": "服务器关闭了连接",
+    "connection given up": "已放弃这个连接",
+    "unreachable": "无法到达",
+    "too long for the path": "超过路径允许的长度",
+    "prohibited": "被禁止",
+    "duplicate": "重复",
+    " (told by {address})": "（由 {address} 告知）",
+    "too late": "太迟",
+    "out of order": "乱序",
+    "duplicated {count}": "重复 {count}",
+    "reordered {count}": "乱序 {count}",
+    "corrupted {count}": "损坏 {count}",
+    "lost {count}": "丢失 {count}",
+    ", ": "，",
+    "{count} sent": "发送 {count}",
+    "{count} received": "收到 {count}",
+    "{count} lost ({percent:.1f} %)": "丢失 {count} ({percent:.1f} %)",
+    "{count} under way": "途中 {count}",
+    "{count} too late": "太迟 {count}",
+    "{count} duplicated": "重复 {count}",
+    "{count} reordered": "乱序 {count}",
+    "{count} B corrupted": "损坏 {count} 字节",
+    "{count} not ours": "无关 {count}",
+    "{seconds:.1f} s": "用时 {seconds:.1f} 秒",
+    "RTT ms": "往返 ms",
+    "min": "最小",
+    "avg": "平均",
+    "p50": "中位",
+    "max": "最大",
+    "mdev": "偏差",
+    "times of arrival are the kernel's": "到达时间由内核记录",
+    "times of arrival are this program's: the kernel tells none": "到达时间由本程序记录：内核没有提供",
+    "times of arrival are partly the kernel's, partly this program's": (
+        "到达时间部分由内核、部分由本程序记录"
+    ),
+    "; connected in {ms} ms": "；建立连接用时 {ms} ms",
+    "is netechod running there? on that machine: netechoctl status": (
+        "那边的 netechod 在运行吗？请在那台机器上执行：netechoctl status"
+    ),
+    "SWEEP {where}, payloads of {low} to {high} bytes": "SWEEP {where}，载荷 {low} 到 {high} 字节",
+    "{size:>7} bytes  {received} of {sent}": "{size:>7} 字节  {received}/{sent}",
+    "this machine": "本机",
+    ": MTU {mtu}, told by {reporter}": "：MTU {mtu}，由{reporter} 告知",
+    "every size up to {size} bytes comes back": "{size} 字节以内都能返回",
+    "{size} bytes come back, {more} do not": "{size} 字节能返回，{more} 字节不能",
+    "packets of {size} bytes pass whole, no larger ones": "整包最大可通过 {size} 字节",
+    "nobody on the path says so: larger ones vanish without a word": "路径上没有人告知：更大的包无声消失",
+    # dict
+    "a word of {size} bytes: a datagram holds {most}": "单词有 {size} 字节，而一个数据报最多 {most} 字节",
+    "no answer for {word!r}": "{word!r} 没有应答",
+    "unknown": "未收录",
+    "{words} words, {rate:.0f} a second": "{words} 个词，每秒 {rate:.0f} 个",
+    "{percent:.0%}  {words} words, {left:.0f} s left": "{percent:.0%}  {words} 个词，还需 {left:.0f} 秒",
+    "a word has 1 to {most} bytes, this one {size}": "单词应为 1 到 {most} 字节，这个有 {size} 字节",
+    # chat
+    "message not sent: {why}": "消息没有发送：{why}",
+    "no receipt, perhaps nobody read it: {text}": "没有回执，可能没人看到：{text}",
+    "is the server still there?": "服务器还在吗？",
+    "lines that were not said any more: {count}": "没能发出的行数：{count}",
+    "cut off from the room, trying to return: {why}": "与聊天室的连接断了，正在重新上线：{why}",
+    "it does not know us any more": "它已不认识我们",
+    "it has put us offline": "它把我们下线了",
+    "no answer": "没有应答",
+    "nobody listens there": "那边没有程序在监听",
+    "back in the room after {seconds:.1f} s": "已重新上线，中断了 {seconds:.1f} 秒",
+    "back in the room, which had lost us": "聊天室曾丢失我们，现已重新上线",
+    "the room answers within {ms:.1f} ms": "聊天室在 {ms:.1f} 毫秒内应答",
+    "the room answers, but not at once": "聊天室应答了，但不是第一次就应答",
+    "which word?": "查哪个词？",
+    "such as: /dict apple": "例如：/dict apple",
+    "no command /{name}": "没有命令 /{name}",
+    "/help shows them; // at the start says /": "/help 列出所有命令；以 // 开头可以发送 /",
+    "{name}, {seconds:.0f} s ago": "{name}，{seconds:.0f} 秒前",
+    " (you)": "（您）",
+    "seen since you came: {count}": "您上线以来见到的人：{count}",
+    "who was seen, and when": "见到过谁，什么时候",
+    "how long the room takes to answer": "聊天室多久应答",
+    "look a word up": "查一个单词",
+    "say what is still unsaid, and leave": "发完还没发出的消息，然后下线",
+    "//text": "//文字",
+    "says /text": "发送“/文字”",
+    "cut off": "已断线",
+    "online: {count}": "在线 {count}",
+    "unsaid: {count}": "未送达 {count}",
+    "and {count} more": "还有 {count} 条",
+    "leaving, Ctrl-C drops what is unsaid": "正在下线，按 Ctrl-C 放弃未送达的消息",
+    "Enter says {count} lines": "按 Enter 发送 {count} 行",
+    "Tab completes, /help": "Tab 补全 · /help",
+    # run
+    "no key: {reason}": "没有密钥：{reason}",
+    "no key {key_id!r} in {path}": "{path} 中没有密钥 {key_id!r}",
+    "its keys are {ids}": "其中的密钥有：{ids}",
+    "address, key and clock have to be right; the command may have run all the same": (
+        "地址、密钥和时钟都必须正确；命令也可能已经执行"
+    ),
+    "{missing} of {expected} parts of the answer are lost": "应答的 {expected} 个部分丢失了 {missing} 个",
+    "the command has run; what is shown is the beginning of its output": (
+        "命令已经执行；显示的只是输出的开头"
+    ),
+    "name and arguments must be UTF-8": "名称和参数必须是 UTF-8",
+    "the request would have {size} bytes, at most {most} fit": "请求会有 {size} 字节，最多 {most} 字节",
+    "refused: {why}": "被拒绝：{why}",
+    "netecho run HOST --list shows what this key may run": (
+        "netecho run HOST --list 显示这个密钥可以执行的命令"
+    ),
+    "the command took too long and was killed": "命令超时，已被终止",
+    "the output is longer than the server sends: the rest of it is lost": (
+        "输出超过服务器发送的上限：其余部分丢失"
+    ),
+    # addresses, text and names
+    "the name server is silent": "域名服务器没有应答",
+    "use an address, or be more patient: --timeout 10": "请直接用 IP 地址，或者多等一会儿：--timeout 10",
+    "is this a broadcast address? ask the server at its own address": (
+        "这是广播地址吗？请直接询问服务器自己的地址"
+    ),
+    "is there an interface {name!r}? the interfaces are {names}": (
+        "有 {name!r} 这个网络接口吗？现有的接口：{names}"
+    ),
+    "{host} is a multicast or broadcast address: no server answers from there": (
+        "{host} 是组播或广播地址：没有服务器会从那里应答"
+    ),
+    "ask the server at its own address": "请直接询问服务器自己的地址",
+    "{host} is a link-local address: %interface is missing": "{host} 是链路本地地址：缺少 %接口",
+    "such as {example}; the interfaces are {names}": "例如 {example}；现有的接口：{names}",
+    "with a port, an IPv6 address stands in brackets: [{address}]:{port}": (
+        "带端口的 IPv6 地址要写在方括号里：[{address}]:{port}"
+    ),
+    "the input is UTF-16": "输入是 UTF-16 编码",
+    "convert it: iconv -f UTF-16 -t UTF-8": "请转换：iconv -f UTF-16 -t UTF-8",
+    "{host} is at {address} now": "{host} 现在的地址是 {address}",
+    "{word}: cut at {size} bytes": "{word}：在 {size} 字节处被截断",
+    "the whole, on the server's machine: netechoctl dict lookup {word}": (
+        "完整内容请在服务器上查看：netechoctl dict lookup {word}"
+    ),
+    "no answer for {word!r}: it is what the server answers for a miss": (
+        "{word!r} 没有应答：服务器用它表示查不到"
+    ),
+    "typed before the prompt, and not said: {text}": "在提示符出现之前输入的，没有发送：{text}",
+    "no key: there is no home directory to look for one": "没有密钥：没有主目录可供查找",
+    "name the file: --key-file FILE": "请指定文件：--key-file FILE",
+}

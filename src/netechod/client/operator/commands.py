@@ -1,0 +1,142 @@
+"""The commands of `netechoctl`: each sends a request to the daemon, and shows the answer."""
+
+import os
+import select
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from netechod.client.errors import ClientError
+from netechod.client.operator.control import NotRunningError, Target
+from netechod.client.operator.screens import diff_lines, member_lines, reload_lines, status_lines
+from netechod.client.terminal.output import put, put_bytes, put_json
+from netechod.errors import DictionaryError
+from netechod.services.dictionary_parser import DictionaryParser
+from netechod.services.wire import harmless
+
+RELOAD_TIMEOUT = 600.0  # seconds: three million words take a few
+STOP_TIMEOUT = 120.0  # seconds; the daemon's own drain timeout ends earlier
+NOT_RUNNING = 3  # what init scripts exit with for "program is not running" (LSB 5.0, 22.2)
+CLEAR = "\x1b[H\x1b[2J"  # cursor home, erase the screen (ECMA-48, 8.3.21 and 8.3.39)
+
+
+def status(daemon: Target, as_json: bool) -> int:
+    """Show what the daemon is doing. Raises NotRunningError with an exit status of its own."""
+    try:
+        answer = daemon.ask("status")
+    except NotRunningError as error:
+        error.exit_code = NOT_RUNNING
+        raise
+    if as_json:
+        put_json(answer)
+    else:
+        put(_screen(status_lines(answer)))
+    return 0
+
+
+def watch(daemon: Target, interval: float) -> int:
+    """Show the status again and again, until interrupted."""
+    with suppress(KeyboardInterrupt):
+        while True:
+            screen = _screen(status_lines(daemon.ask("status")))
+            put(f"{CLEAR}{screen}" if sys.stdout.isatty() else f"{screen}\n")
+            select.select((), (), (), interval)
+    return 0
+
+
+def reload(daemon: Target, as_json: bool) -> int:
+    """Reload, wait for it, and show what has changed. A reload that failed raises."""
+    outcome = daemon.ask("reload", usual=RELOAD_TIMEOUT)
+    if as_json:
+        put_json(outcome)
+    else:
+        put(_screen(reload_lines(outcome)))
+    return 0
+
+
+def members(daemon: Target, as_json: bool) -> int:
+    """Show the members of the chat."""
+    answer: Sequence[Mapping[str, Any]] = daemon.ask("members")
+    if as_json:
+        for member in answer:
+            put_json(member)
+    else:
+        put(_screen(member_lines(answer)))
+    return 0
+
+
+def tell(daemon: Target, *words: str) -> int:
+    """Have something done that has no answer to show."""
+    daemon.ask(*words)
+    return 0
+
+
+def stop(daemon: Target) -> int:
+    """Stop the daemon, and wait until it has exited."""
+    pid = daemon.ask("status")["pid"]
+    patience = daemon.patience(STOP_TIMEOUT)
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise ClientError(
+            f"no process {pid} to wait for", "is the daemon in a container? ask there"
+        ) from None
+    try:
+        daemon.ask("stop")
+        ended, _, _ = select.select([descriptor], (), (), patience)
+    finally:
+        os.close(descriptor)
+    if not ended:
+        raise ClientError(f"netechod (pid {pid}) still runs after {patience:g} s", f"kill -INT {pid}")
+    return 0
+
+
+def show(daemon: Target, *words: str) -> int:
+    """Show a long text as it comes: `dict-dump` has lines `key#value`, `metrics` OpenMetrics."""
+    for block in daemon.dump(*words):
+        put_bytes(block)
+    return 0
+
+
+def dict_lookup(daemon: Target, words: Sequence[str]) -> int:
+    """Show the whole value of each word; return 1 if one is missing."""
+    missing = 0
+    for word in words:  # one request each: the daemon limits the length of a request
+        value = daemon.ask("dict-lookup", word)[word]
+        if value is not None:
+            put(f"{harmless(word)}\t{harmless(value)}\n")
+        else:
+            missing += 1
+            print(f"netechoctl: {word!r} is not in the dictionary", file=sys.stderr)
+    return int(missing > 0)
+
+
+def dict_diff(daemon: Target, file: Path) -> int:
+    """Show what a reload from `file` would change; return 1 if anything would, as diff(1) does."""
+    used = b"".join(daemon.dump("dict-dump")).decode().split("\n")[:-1]
+    changes = list(diff_lines(used, _dumped(file)))
+    put(_screen(changes))
+    return int(bool(changes))
+
+
+def _dumped(file: Path) -> list[str]:
+    """Return the entries of a dictionary file as the daemon would dump them.
+
+    Only dumps can be compared: `c##音名`, made of `c#` and `音名`, cannot be taken apart again.
+    """
+    parser = DictionaryParser(str(file))
+    try:
+        parser.feed(file.read_bytes())
+        edition = parser.finish()
+    except OSError as error:
+        raise ClientError(f"{file}: {error.strerror}") from None
+    except DictionaryError as error:
+        raise ClientError(str(error)) from None
+    return [f"{word.decode()}#{meaning.decode()}" for word, meaning in edition.items()]
+
+
+def _screen(lines: Iterable[str]) -> str:
+    """Join lines, with control characters escaped."""
+    return "".join(f"{harmless(line)}\n" for line in lines)

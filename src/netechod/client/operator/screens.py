@@ -1,0 +1,122 @@
+"""Formats the daemon's answers for people: plain values become lines of text."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from netechod.client.terminal.text import padded
+from netechod.services.cells import cells
+
+
+def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
+    """Return what the daemon is doing, a line for each service."""
+    config = status["config"] or "built in"
+    yield (
+        f"netechod {status['version']}   up {duration(status['uptime'])}   pid {status['pid']}   "
+        f"configuration {config}"
+    )
+    yield ""
+    rows: list[tuple[str, ...]] = [("service", "listening on", "now", "received", "answered", "dropped")]
+    rows += [_service_row(status, service, address) for service, address in status["listeners"]]
+    yield from table(rows)
+    yield ""
+    if edition := status["dictionary"]:
+        yield (
+            f"dictionary   generation {edition['generation']}, loaded {clock(edition['loaded'])}, "
+            f"{grouped(edition['skipped'])} lines skipped, sha256 {edition['sha256'][:12]}"
+        )
+        where = ", looked up in an index" if edition["store"] == "index" else ""
+        yield f"             {edition['file']}{where}"
+    yield f"last reload  {_reload_line(status['last_reload'])}"
+    if status["log_lost"]:
+        yield f"log          {grouped(status['log_lost'])} lines lost"
+    for complaint in status.get("complaints", ()):  # a daemon of version 0.1.0 has none
+        yield f"attention    {complaint}"
+
+
+def _service_row(status: Mapping[str, Any], service: str, address: str) -> tuple[str, ...]:
+    counters = status["counters"][service]
+    if service == "echo-tcp":
+        now = f"{grouped(status['connections'])} connections"
+        received, answered = f"{size(counters['bytes_in'])}", f"{size(counters['bytes_out'])}"
+        return service, address, now, received, answered, grouped(counters["refused"])
+    now = {
+        "dictionary": f"{grouped((status['dictionary'] or {}).get('entries', 0))} words",
+        "chat": f"{grouped(status['members'] or 0)} online",
+        "command": f"{grouped(status['commands'] or 0)} running",
+    }.get(service, "")
+    dropped = sum(count for name, count in counters.items() if name.startswith(("dropped", "overflowed")))
+    return service, address, now, grouped(counters["received"]), grouped(counters["sent"]), grouped(dropped)
+
+
+def _reload_line(outcome: Mapping[str, Any] | None) -> str:
+    if outcome is None:
+        return "none since the start"
+    if outcome["error"]:
+        return f"{clock(outcome['when'])} FAILED: {outcome['error']}"
+    return f"{clock(outcome['when'])} {_words_changed(outcome['dictionary'])}"
+
+
+def reload_lines(outcome: Mapping[str, Any]) -> Iterator[str]:
+    """Return what a reload has changed."""
+    yield f"configuration  {', '.join(outcome['keys']) or 'unchanged'}"
+    if outcome["waiting"]:
+        yield f"               needs a restart: {', '.join(outcome['waiting'])}"
+    yield f"dictionary     {_words_changed(outcome['dictionary'])} in {outcome['seconds']:.2f} s"
+
+
+def _words_changed(changes: Mapping[str, int]) -> str:
+    return (
+        f"{grouped(changes['before'])} -> {grouped(changes['after'])} words "
+        f"(+{changes['added']} -{changes['removed']}, {changes['changed']} changed)"
+    )
+
+
+def member_lines(members: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Return the members, with how long they are online and silent."""
+    rows: list[tuple[str, ...]] = [("member", "online", "silent")]
+    rows += [(who["name"], duration(who["online"]), duration(who["silent"])) for who in members]
+    yield from table(rows)
+
+
+def diff_lines(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
+    """Return the lines that only one side has, marked as by diff(1). Their order has no meaning."""
+    for sign, lines, others in (("-", old, frozenset(new)), ("+", new, frozenset(old))):
+        yield from (f"{sign}{line}" for line in lines if line not in others)
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Format rows in columns as wide as their widest cell, two spaces apart."""
+    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(padded(*cell) for cell in zip(row, widths, strict=True)).rstrip()
+
+
+def grouped(number: int) -> str:
+    """Format a number in groups of three digits (ISO 80000-1, 7.3.1): `104 342`."""
+    return f"{number:,}".replace(",", " ")
+
+
+def size(count: float) -> str:
+    """Format bytes in the largest binary unit that leaves a whole number: `8 MiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 10 * 1024:
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.0f} TiB"
+
+
+def duration(seconds: float) -> str:
+    """Format a length of time in its two largest units: `3 d 4 h`."""
+    rest = int(seconds)
+    parts: list[str] = []
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        number, rest = divmod(rest, length)
+        if number or parts:
+            parts.append(f"{number} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def clock(when: float) -> str:
+    """Format a moment in local time."""
+    return datetime.fromtimestamp(when).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,101 @@
+"""Several addresses: a silent one costs 250 ms, a refusing one nothing."""
+
+import math
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+from support.fake_servers import (
+    FakeTcpServer,
+    FakeUdpServer,
+    echo_datagram,
+    echo_stream,
+    silence,
+    unused_udp_port,
+)
+
+from netechod.client.happy_eyeballs import ATTEMPT_DELAY, Answer, ConnectionAttempt, Question, Race
+from netechod.client.resolver import Address
+
+PATIENT = 30.0  # seconds that one try may take: whoever waits for it is found out by the test's timeout
+
+
+def at(port: int) -> Address:
+    return socket.AF_INET, ("127.0.0.1", port)
+
+
+def ask(
+    *ports: int, timeout: float = PATIENT, tries: int = 3, until: float = math.inf
+) -> tuple[Address, Answer]:
+    def begin(address: Address) -> Question:
+        return Question(address, b"hi", b"hi".__eq__, timeout, tries)
+
+    return Race([at(port) for port in ports], begin, until).run()
+
+
+def connect(*ports: int, until: float = math.inf) -> tuple[Address, socket.socket]:
+    addresses = [at(port) for port in ports]
+    return Race(addresses, lambda address: ConnectionAttempt(address, PATIENT), until).run()
+
+
+@pytest.fixture
+def swallowing() -> Iterator[int]:
+    """A port that swallows connections: its queue is full (listen(2))."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        port: int = listener.getsockname()[1]
+        waiting = [socket.socket() for _ in range(4)]
+        for sock in waiting:
+            sock.setblocking(False)
+            sock.connect_ex(("127.0.0.1", port))
+        yield port
+        for sock in waiting:
+            sock.close()
+
+
+def test_a_silent_first_address_costs_a_moment_over_udp() -> None:
+    with FakeUdpServer(silence) as silent, FakeUdpServer(echo_datagram) as fake:
+        begun = time.monotonic()
+        address, answer = ask(silent.port, fake.port)
+        assert time.monotonic() - begun >= ATTEMPT_DELAY
+    assert (address, answer.payload) == (at(fake.port), b"hi")
+    assert silent.seen == [b"hi"]
+
+
+def test_a_silent_first_address_costs_a_moment_over_tcp(swallowing: int) -> None:
+    with FakeTcpServer(echo_stream) as fake:
+        address, sock = connect(swallowing, fake.port)
+        sock.close()
+    assert address == at(fake.port)
+
+
+def test_a_quick_first_address_is_the_only_one_that_is_asked() -> None:
+    with FakeUdpServer(echo_datagram) as fake, FakeUdpServer(echo_datagram) as other:
+        assert ask(fake.port, other.port)[0] == at(fake.port)
+    assert other.seen == []
+
+
+def test_after_a_refusal_the_next_address_is_tried_at_once() -> None:
+    with FakeUdpServer(echo_datagram) as datagrams, FakeTcpServer(echo_stream) as stream:
+        assert ask(unused_udp_port(), datagrams.port)[0] == at(datagrams.port)
+        address, sock = connect(unused_udp_port(), stream.port)
+        sock.close()
+        assert address == at(stream.port)
+
+
+def test_a_refusal_says_more_than_silence() -> None:
+    with FakeUdpServer(silence) as silent:
+        with pytest.raises(ConnectionRefusedError):
+            ask(unused_udp_port(), silent.port, timeout=0.01, tries=1)
+        with pytest.raises(ConnectionRefusedError):
+            ask(silent.port, unused_udp_port(), timeout=0.01, tries=1)
+        with pytest.raises(TimeoutError):
+            ask(silent.port, silent.port, timeout=0.01, tries=2)
+    assert len(silent.seen) == 6
+
+
+def test_the_race_ends_when_everything_ends(swallowing: int) -> None:
+    with pytest.raises(TimeoutError):
+        connect(swallowing, until=time.monotonic() + 0.05)
+    with FakeUdpServer(silence) as silent, pytest.raises(TimeoutError):
+        ask(silent.port, until=time.monotonic() + 0.05)
