@@ -151,7 +151,7 @@ def test_the_example_configurations_are_valid(tmp_path: Path) -> None:
 
 def make_man(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "scripts.reference.manual", *arguments],
+        [sys.executable, "-m", "scripts.lib.reference.manual", *arguments],
         capture_output=True,
         text=True,
         cwd=ROOT,

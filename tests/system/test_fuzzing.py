@@ -13,7 +13,7 @@ pytestmark = pytest.mark.system
 
 def fuzz(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The program behind the script, to its end; it installs nothing."""
-    return script("fuzzing", *arguments, changes=NOWHERE)
+    return script("fuzz", *arguments, changes=NOWHERE)
 
 
 def test_it_fuzzes_or_says_that_there_is_no_fuzzer(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_what_does_not_hold_is_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(ROOT)
-    from scripts.fuzzing.__main__ import replay
+    from scripts.lib.fuzz.__main__ import replay
 
     file = tmp_path / "input"
     file.write_bytes(b"bad")

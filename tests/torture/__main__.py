@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from scripts.options import Parser, bounded
+from scripts.lib.options import Parser, bounded
 from torture import serving, starting
 from torture.strace import obstacle
 

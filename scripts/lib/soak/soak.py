@@ -1,0 +1,146 @@
+"""The course of a soak: warm-up, first look, load and faults, last look, the end."""
+
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from netechod.client.net import ClientError
+from scripts.lib.soak.audit import Finding, of_counters, of_logs, of_vitals
+from scripts.lib.soak.chat_flow import Chat
+from scripts.lib.soak.command_flow import Commands
+from scripts.lib.soak.dictionary_faults import DICTIONARY_FAULTS
+from scripts.lib.soak.flow import Failures, Flow, Load
+from scripts.lib.soak.log_faults import LOG_FAULTS
+from scripts.lib.soak.operator_flow import Operator
+from scripts.lib.soak.place import Place, Wrong, wait_for
+from scripts.lib.soak.process_faults import PROCESS_FAULTS
+from scripts.lib.soak.tcp_flows import Silence, SlowReaders, Talks, Visits
+from scripts.lib.soak.udp_flows import LookUps, Strangers, UdpEchoes
+from scripts.lib.soak.vitals import Vitals, busy, descendants, dropped_by_the_kernel
+
+SETTLING = 0.5  # seconds
+TROUBLE = (Wrong, OSError, ClientError, AssertionError)  # the last are those of the tests' own helpers
+
+FLOWS: Sequence[type[Flow]] = (
+    Talks,
+    Visits,
+    SlowReaders,
+    Silence,
+    LookUps,
+    UdpEchoes,
+    Strangers,
+    Chat,
+    Commands,
+    Operator,
+)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long, and how hard."""
+
+    seconds: float  # of load and faults, after the warm-up
+    pause: float  # seconds between two turns of a kind of traffic
+    calm: float  # seconds between two faults
+
+
+@dataclass
+class Outcome:
+    """All that a soak has found."""
+
+    failures: Failures = field(default_factory=Failures)
+    findings: list[Finding] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+    memory: list[int] = field(default_factory=list)  # bytes, after each fault
+    seconds: float = 0.0
+
+    @property
+    def sound(self) -> bool:
+        """Whether everything held."""
+        return not self.failures.count and all(finding.holds for finding in self.findings)
+
+
+class Soak:
+    """One soak of one daemon."""
+
+    def __init__(self, place: Place, effort: Effort) -> None:
+        self.place = place
+        self.outcome = Outcome()
+        self.load = Load(place, FLOWS, self.outcome.failures)
+        self._effort = effort
+        self._rng = place.rng("faults")
+
+    def run(self) -> Outcome:
+        """All of it. Whatever goes wrong is a part of the outcome; the daemon has ended in any case."""
+        begun = time.monotonic()
+        try:
+            self._take_its_course()
+        except TROUBLE as error:
+            self.outcome.failures.add("the soak itself", error)
+        finally:
+            self.place.daemon.close()
+        self.outcome.seconds = time.monotonic() - begun
+        return self.outcome
+
+    def _take_its_course(self) -> None:
+        self.place.start()
+        with self.load:
+            self._round(math.inf, 0.0)
+        before = self._look()
+        self.load.pause = self._effort.pause
+        self.outcome.memory.clear()
+        resumed = time.monotonic()
+        with self.load:
+            while time.monotonic() < resumed + self._effort.seconds:
+                self._round(resumed + self._effort.seconds, self._effort.calm)
+        hours = (time.monotonic() - resumed) / 3600
+        self._audit(before, self._look(), hours)
+
+    def _round(self, end: float, calm: float) -> None:
+        """Every fault once, in any order, as far as there is time."""
+        for name, fault in self._rng.sample(self._faults(), len(self._faults())):
+            if time.monotonic() >= end:
+                return
+            self.outcome.faults[name] += 1
+            try:
+                fault()
+            except TROUBLE as error:
+                self.outcome.failures.add(f"fault {name!r}", error)
+            self.load.rest(calm)
+            self.outcome.memory.append(Vitals.of(self.place.pid).memory)
+
+    def _faults(self) -> list[tuple[str, Callable[[], None]]]:
+        """Each by its name."""
+        files = [partial(fault, self.place) for fault in (*DICTIONARY_FAULTS, *LOG_FAULTS)]
+        others = [partial(fault, self.place, self.load) for fault in PROCESS_FAULTS]
+        return [(fault.func.__name__.replace("_", " "), fault) for fault in (*files, *others)]
+
+    def _look(self) -> Vitals:
+        """What it has when everybody has gone."""
+        wait_for(self._is_empty, "connections or members are left when everybody has gone")
+        threading.Event().wait(SETTLING)  # what has just told us that is still on its way out
+        return Vitals.of(self.place.pid)
+
+    def _is_empty(self) -> bool:
+        status = self.place.status()
+        return not status["connections"] and not status["members"]
+
+    def _audit(self, before: Vitals, after: Vitals, hours: float) -> None:
+        """Look at everything, with the daemon running and after its end."""
+        place, findings = self.place, self.outcome.findings
+        findings += of_vitals(before, after, hours, busy(place.pid))
+        lost = {service: dropped_by_the_kernel(port) for service, port in place.ports.items()}
+        findings += of_counters(place.status(), self.load.total(), lost)
+        family = descendants(place.pid)
+        status = place.daemon.stop()
+        findings.append(Finding(f"exit status {status} after SIGTERM", status == 0))
+        left = [file.name for file in (place.daemon.pidfile, place.control.path) if file.exists()]
+        findings.append(Finding(f"files left behind: {', '.join(left) or 'none'}", not left))
+        alive = [pid for pid in family if Path("/proc", str(pid)).exists()]
+        findings.append(Finding(f"processes left behind: {len(alive)}", not alive))
+        findings += of_logs(place.directory, place.daemon.stderr())
