@@ -42,3 +42,7 @@ def test_a_conflict_marker_is_found_by_scripts_test(tmp_path: Path, line: str) -
     found = subprocess.run([check], cwd=tmp_path, check=False, capture_output=True, text=True)
     assert found.returncode != 0
     assert "page.md:2: " in found.stdout
+
+
+def test_every_test_is_named_on_a_line_or_two(request: pytest.FixtureRequest) -> None:
+    assert [item.nodeid for item in request.session.items if len(item.nodeid) > 200] == []

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from fuzz.cost import BOUND, cost_of
 from fuzz.target import Target, all_targets
 from scripts.lib.fuzz.campaign import Campaign, Result
 from scripts.lib.options import Parser, bounded
@@ -16,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 INSTALL_LIMIT = 120  # seconds that pip may take to fetch the fuzzer
 ATHERIS = "atheris >=3,<4"
 UNAVAILABLE = 69  # EX_UNAVAILABLE, sysexits.h
-HEADING = "{:<20} {:>12} {:>10} {:>6} {:>7}  {}"
+HEADING = "{:<20} {:>12} {:>10} {:>6} {:>7} {:>12}  {}"
 
 
 def selected(names: str) -> list[Target]:
@@ -57,25 +58,31 @@ def install_atheris() -> str:
 def replay(target: Target, file: Path) -> int:
     """Run one input."""
     try:
-        target(file.read_bytes())
+        cost = cost_of(target, file.read_bytes())
     except Exception:  # whatever a target comes upon is what we want to see
         traceback.print_exc()
         return 1
-    print(f"{target.name}: all that it asserts holds for {file}")
-    return 0
+    print(f"{target.name}: all that it asserts holds for {file}, which takes {cost:.6f} s of CPU")
+    return 0 if cost <= BOUND else 1
 
 
 def row(name: str, result: Result) -> str:
     """One target as a line of the table."""
     rate = result.inputs / result.seconds
     return HEADING.format(
-        name, f"{result.inputs:,}", f"{rate:,.0f}", result.coverage, result.kept, result.trouble or "holds"
+        name,
+        f"{result.inputs:,}",
+        f"{rate:,.0f}",
+        result.coverage,
+        result.kept,
+        f"{result.slowest * 1000:.2f} ms",
+        result.trouble or "holds",
     )
 
 
 def fuzz(targets: Sequence[Target], campaign: Campaign) -> int:
     """Fuzz each target in turn and print what came of it as soon as it is known."""
-    print(HEADING.format("target", "inputs", "inputs/s", "edges", "corpus", ""), flush=True)
+    print(HEADING.format("target", "inputs", "inputs/s", "edges", "corpus", "slowest", ""), flush=True)
     total, sound = 0, True
     for target in targets:
         result = campaign.run(target)
@@ -83,7 +90,7 @@ def fuzz(targets: Sequence[Target], campaign: Campaign) -> int:
         if result.trouble:
             print(result.report, flush=True)
         total, sound = total + result.inputs, sound and not result.trouble
-    print(f"{total:,} inputs in all")
+    print(f"{total:,} inputs in all; the slowest ones are in {campaign.corpus}/TARGET/slowest")
     return 0 if sound else 1
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from fuzz.feed import Feed
-from fuzz.target import scratch, target
+from fuzz.target import STEPS, scratch, target
 from support.characters import is_harmless
 from support.recorder import Recorder
 
@@ -35,7 +35,11 @@ FILE_WORDS = (
 LINE_LIMIT = 24  # characters: the real one is longer than any input
 
 
-@target(FILE_WORDS, seeds=["apple:苹果\nApple:苹果\n# a comment\n\nno colon\nb : c : d\r\n".encode()])
+@target(
+    FILE_WORDS,
+    largest=STEPS,
+    seeds=["apple:苹果\nApple:苹果\n# a comment\n\nno colon\nb : c : d\r\n".encode()],
+)
 def dictionary_file(feed: Feed) -> None:
     """A file means the same in whatever blocks it is read, and what the shortest parser says."""
     strict = bool(feed.number(1))
@@ -96,7 +100,11 @@ def naive(data: bytes, *, strict: bool) -> Facts | None:
     return None if refused or not entries else (entries, bad)
 
 
-@target(FILE_WORDS, seeds=["apple:苹果\nApple:pomme\nb:c\nB:d\n".encode(), b"x" * 600 + b":long\n"])
+@target(
+    FILE_WORDS,
+    seeds=["apple:苹果\nApple:pomme\nb:c\nB:d\n".encode(), b"x" * 600 + b":long\n"],
+    largest=4 * STEPS,
+)
 def dictionary_index(feed: Feed) -> None:
     """A file says the same, or is refused for the same reason, in an index and in memory."""
     strict, data = bool(feed.number(1)), feed.rest()
