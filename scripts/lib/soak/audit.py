@@ -38,13 +38,21 @@ def of_vitals(before: Vitals, after: Vitals, hours: float, share: float) -> Iter
         f"growth at most {mebibytes(bound)}",
         grown <= bound,
     )
-    new = sorted(set(after.descriptors.values()) - set(before.descriptors.values()))
-    text = f"descriptors {len(before.descriptors)} -> {len(after.descriptors)}"
-    same = len(after.descriptors) == len(before.descriptors)
-    yield Finding(text if same else f"{text}: {', '.join(new)}", same)
+    if before.descriptors is None or after.descriptors is None:
+        yield Finding("descriptors: not looked at, which takes root", True)
+    else:
+        yield of_descriptors(before.descriptors, after.descriptors)
     yield Finding(f"threads {before.threads} -> {after.threads}", after.threads == before.threads)
     yield Finding(f"children {before.children} -> {after.children}", after.children == before.children)
     yield Finding(f"CPU at rest {share:.1%}, at most {BUSY:.0%}", share <= BUSY)
+
+
+def of_descriptors(before: Mapping[str, str], after: Mapping[str, str]) -> Finding:
+    """As many are open as before."""
+    new = sorted(set(after.values()) - set(before.values()))
+    text = f"descriptors {len(before)} -> {len(after)}"
+    same = len(after) == len(before)
+    return Finding(text if same else f"{text}: {', '.join(new)}", same)
 
 
 def of_counters(status: Mapping[str, Any], total: Counter[str], lost: Mapping[str, int]) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from typing import cast
 from netechod.client.net import ClientError
 from scripts.lib.soak.flow import Load
 from scripts.lib.soak.place import PATIENCE, SETTINGS, STRANGERS, Place, expect, wait_for
-from scripts.lib.soak.vitals import Vitals, busy, descendants
+from scripts.lib.soak.vitals import busy, descendants
 
 STOPPED = 0.3  # seconds
 SHORTAGE = 0.5  # seconds without descriptors
@@ -36,9 +36,7 @@ def no_descriptors(place: Place, load: Load) -> None:
     """Not one descriptor to be had: newcomers wait, the loop rests, and all are served afterwards."""
     soft, hard = prlimit(place.pid, RLIMIT_NOFILE)
     with load.hushed(), ExitStack() as stack:
-        used = {int(fd) for fd in Vitals.of(place.pid).descriptors}
-        lowest_free = next(fd for fd in range(len(used) + 1) if fd not in used)
-        prlimit(place.pid, RLIMIT_NOFILE, (lowest_free, hard))
+        prlimit(place.pid, RLIMIT_NOFILE, (0, hard))  # those that are open stay so
         try:
             sock = stack.enter_context(connected(place, load, "127.0.6.1"))
             operator = stack.enter_context(socket.socket(socket.AF_UNIX))

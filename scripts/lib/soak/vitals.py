@@ -22,8 +22,8 @@ MEMORY_AN_HOUR = 1 << 20  # bytes more for each hour
 class Vitals:
     """One look at a process."""
 
-    memory: int  # bytes of its own: anonymous, as its share (proc_pid_smaps_rollup(5))
-    descriptors: Mapping[str, str]
+    memory: int  # bytes of its own: anonymous and resident (proc_pid_status(5))
+    descriptors: Mapping[str, str] | None  # None: we may not see them
     threads: int
     children: int  # and their children
 
@@ -31,8 +31,9 @@ class Vitals:
     def of(cls, pid: int) -> "Vitals":
         """Those of a process."""
         proc = Path("/proc", str(pid))
-        rollup = (proc / "smaps_rollup").read_text(encoding="ascii")
-        found = re.search(r"^Pss_Anon: +(\d+) kB", rollup, re.MULTILINE)
+        found = re.search(
+            r"^RssAnon:\s+(\d+) kB", (proc / "status").read_text(encoding="utf-8"), re.MULTILINE
+        )
         return cls(
             memory=int(found[1]) * 1024 if found else 0,
             descriptors=_descriptors(proc / "fd"),
@@ -51,8 +52,13 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def _descriptors(directory: Path) -> dict[str, str]:
-    """What is open, by number; what is closed while we look is not."""
+def _descriptors(directory: Path) -> dict[str, str] | None:
+    """Return the open descriptors by number, without those that are closed meanwhile.
+
+    Only root may look at those of a daemon that has secrets: it forbids dumps (PR_SET_DUMPABLE, prctl(2)).
+    """
+    if not os.access(directory, os.R_OK):
+        return None
     found = {}
     for fd in directory.iterdir():
         with suppress(FileNotFoundError):
