@@ -37,7 +37,7 @@ def test_every_fault_under_load_costs_nobody_a_byte_and_leaves_nothing_behind() 
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.endswith("\neverything held\n")
     assert "\nFAILS" not in run.stdout
-    for named in ("LookUps", "Chat", "no descriptors ", "memory", "connections: accepted="):
+    for named in ("LookUps", "Chat", "no-descriptors ", "memory", "connections: accepted="):
         assert named in run.stdout
 
 

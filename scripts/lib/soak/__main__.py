@@ -7,14 +7,18 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
+from resource import RLIMIT_NOFILE, getrlimit, setrlimit
+
+from support.network import Here, Network
 
 from netechod import __version__
 from scripts.lib.options import Parser, bounded
 from scripts.lib.soak.audit import mebibytes
 from scripts.lib.soak.place import Place
-from scripts.lib.soak.soak import Effort, Soak
+from scripts.lib.soak.soak import FAULTS, Effort, Soak
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -24,7 +28,25 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--pause", type=bounded(0, 10), default=0.01)
     parser.add_argument("--calm", type=bounded(0, 60), default=1.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", type=named, default=tuple(FAULTS))
+    parser.add_argument("--members", type=bounded(16, 4096), default=300)
     return parser
+
+
+def named(names: str) -> tuple[str, ...]:
+    """The faults that are named, each whole or by its beginning."""
+    for name in names.split(","):
+        if not any(fault.startswith(name) for fault in FAULTS):
+            raise argparse.ArgumentTypeError(f"no fault {name!r}; there are {', '.join(FAULTS)}")
+    return tuple(fault for fault in FAULTS if fault.startswith(tuple(names.split(","))))
+
+
+def own_network(stack: ExitStack) -> Network | None:
+    """Enter a network of our own, joined to one of everybody else's; None where that is not allowed."""
+    try:
+        return stack.enter_context(Network(Here()))
+    except PermissionError:
+        return None
 
 
 def report(soak: Soak) -> Iterator[str]:
@@ -35,6 +57,9 @@ def report(soak: Soak) -> Iterator[str]:
         f"Python {platform.python_version()}"
     )
     yield ""
+    if soak.left_out:
+        yield f"left out, because they need root and a network of their own: {', '.join(soak.left_out)}"
+        yield ""
     yield f"{'traffic':<14} {'turns':>10} {'slowest turn':>13}"
     for name, record in soak.load.records.items():
         yield f"{name:<14} {record.turns:>10,} {record.slowest:>11.2f} s"
@@ -58,20 +83,31 @@ def quarters(sizes: Sequence[int]) -> str:
     return ", ".join(mebibytes(max(sizes[start:end])) for start, end in pairwise(edges) if start < end)
 
 
+def raise_own_limit() -> None:
+    """Have as many descriptors as we may: each member of a room is one of ours."""
+    _, hard = getrlimit(RLIMIT_NOFILE)
+    setrlimit(RLIMIT_NOFILE, (hard, hard))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Soak and report; status 1 when something did not hold."""
     arguments = build_parser().parse_args(argv)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: sys.exit(128 + number))  # so that the daemon ends with us
+    raise_own_limit()
     directory = Path(tempfile.mkdtemp(prefix="netechod-soak-"))
-    soak = Soak(Place(directory, arguments.seed), Effort(arguments.seconds, arguments.pause, arguments.calm))
+    effort = Effort(arguments.seconds, arguments.pause, arguments.calm, arguments.only)
     keep = False
-    try:
-        outcome = soak.run()
-        keep = not outcome.sound
-    finally:
-        if not keep:
-            shutil.rmtree(directory)
+    with ExitStack() as stack:
+        place = Place(directory, arguments.seed, network=own_network(stack))
+        place.members = round(arguments.members)
+        soak = Soak(place, effort)
+        try:
+            outcome = soak.run()
+            keep = not outcome.sound
+        finally:
+            if not keep:
+                shutil.rmtree(directory)
     print("\n".join(report(soak)))
     if keep:
         print(f"its files: {directory}")

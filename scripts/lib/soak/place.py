@@ -12,6 +12,7 @@ from signal import Signals
 from typing import Any, TypeVar
 
 from support.daemon import Daemon, any_port
+from support.network import Network
 
 from netechod.client.control import Target
 
@@ -89,22 +90,30 @@ def entries_of(edition: int) -> int:
 class Place:
     """The daemon under soak. `loaded` and `written` are editions of its words: answers come from between."""
 
-    def __init__(self, directory: Path, seed: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        seed: int,
+        settings: Mapping[str, object] = SETTINGS,
+        network: Network | None = None,
+    ) -> None:
         self.directory = directory
+        self.seed = seed
+        self.network = network  # None: no network of our own can be had
+        self.members = 300  # of the large room
         self.loaded = self.written = 1
         self.daemon = Daemon(directory, text_of(1))
-        self.daemon.configure(SETTINGS)
+        self.daemon.configure(settings)
         keys = directory / "keys"
         keys.touch(0o600)
         keys.write_bytes(f"{KEY_ID} ".encode() + SECRET + b"\n")
         self.logs = directory / "log"
         self.control = Target(directory / "control.sock", PATIENCE)
         self.ports: dict[str, int] = {}
-        self._seed = seed
 
-    def start(self) -> None:
+    def start(self, **environment: str) -> None:
         """Start it on free ports, of IPv4 and IPv6."""
-        self.daemon.start(*any_port("[::]"), "--set", "command.listen=[::]:0")
+        self.daemon.spawn("--foreground", *any_port("[::]"), "--set", "command.listen=[::]:0", **environment)
         self.ports = dict(zip(SERVICES, (port for _, port in self.daemon.bound()), strict=True))
 
     @property
@@ -116,7 +125,7 @@ class Place:
 
     def rng(self, *words: object) -> random.Random:
         """Random numbers for a purpose: the same in every run with the same seed."""
-        return random.Random(repr((self._seed, *words)))  # noqa: S311 (nobody is to guess them)
+        return random.Random(repr((self.seed, *words)))  # noqa: S311 (nobody is to guess them)
 
     def signal(self, number: Signals) -> None:
         """Send it a signal."""

@@ -4,7 +4,7 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,12 +16,16 @@ from scripts.lib.soak.command_flow import Commands
 from scripts.lib.soak.dictionary_faults import DICTIONARY_FAULTS
 from scripts.lib.soak.flow import Failures, Flow, Load
 from scripts.lib.soak.log_faults import LOG_FAULTS
+from scripts.lib.soak.network_faults import NETWORK_FAULTS
 from scripts.lib.soak.operator_flow import Operator
 from scripts.lib.soak.place import Place, Wrong, wait_for
 from scripts.lib.soak.process_faults import PROCESS_FAULTS
+from scripts.lib.soak.siege_faults import SIEGE_FAULTS
 from scripts.lib.soak.tcp_flows import Silence, SlowReaders, Talks, Visits
 from scripts.lib.soak.udp_flows import LookUps, Strangers, UdpEchoes
 from scripts.lib.soak.vitals import Vitals, busy, descendants, dropped_by_the_kernel
+
+Fault = Callable[[Place, Load], None]
 
 SETTLING = 0.5  # seconds
 TROUBLE = (Wrong, OSError, ClientError, AssertionError)  # the last are those of the tests' own helpers
@@ -40,13 +44,35 @@ FLOWS: Sequence[type[Flow]] = (
 )
 
 
+def _by_name() -> Iterator[tuple[str, Fault]]:
+    """Every fault; those of files do not care about the load."""
+    for of_files in (*DICTIONARY_FAULTS, *LOG_FAULTS):
+        yield name_of(of_files), partial(_whatever_the_load, of_files)
+    for fault in (*PROCESS_FAULTS, *SIEGE_FAULTS, *NETWORK_FAULTS):
+        yield name_of(fault), fault
+
+
+def _whatever_the_load(fault: Callable[[Place], None], place: Place, load: Load) -> None:
+    fault(place)
+
+
+def name_of(fault: Callable[..., None]) -> str:
+    """What people call it."""
+    return fault.__name__.replace("_", "-")
+
+
+FAULTS: Mapping[str, Fault] = dict(_by_name())
+NEEDING_A_NETWORK = frozenset(map(name_of, NETWORK_FAULTS))
+
+
 @dataclass(frozen=True)
 class Effort:
-    """How long, and how hard."""
+    """How long, how hard, and with which faults."""
 
     seconds: float  # of load and faults, after the warm-up
     pause: float  # seconds between two turns of a kind of traffic
     calm: float  # seconds between two faults
+    faults: Collection[str] = tuple(FAULTS)
 
 
 @dataclass
@@ -73,6 +99,8 @@ class Soak:
         self.outcome = Outcome()
         self.load = Load(place, FLOWS, self.outcome.failures)
         self._effort = effort
+        self.left_out = sorted(NEEDING_A_NETWORK & {*effort.faults}) if place.network is None else []
+        self._chosen = [name for name in FAULTS if name in effort.faults and name not in self.left_out]
         self._rng = place.rng("faults")
 
     def run(self) -> Outcome:
@@ -103,22 +131,16 @@ class Soak:
 
     def _round(self, end: float, calm: float) -> None:
         """Every fault once, in any order, as far as there is time."""
-        for name, fault in self._rng.sample(self._faults(), len(self._faults())):
+        for name in self._rng.sample(self._chosen, len(self._chosen)):
             if time.monotonic() >= end:
                 return
             self.outcome.faults[name] += 1
             try:
-                fault()
+                FAULTS[name](self.place, self.load)
             except TROUBLE as error:
                 self.outcome.failures.add(f"fault {name!r}", error)
             self.load.rest(calm)
             self.outcome.memory.append(Vitals.of(self.place.pid).memory)
-
-    def _faults(self) -> list[tuple[str, Callable[[], None]]]:
-        """Each by its name."""
-        files = [partial(fault, self.place) for fault in (*DICTIONARY_FAULTS, *LOG_FAULTS)]
-        others = [partial(fault, self.place, self.load) for fault in PROCESS_FAULTS]
-        return [(fault.func.__name__.replace("_", " "), fault) for fault in (*files, *others)]
 
     def _look(self) -> Vitals:
         """What it has when everybody has gone."""
