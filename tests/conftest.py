@@ -1,10 +1,14 @@
-"""What all tests share: texts in English, whatever the locale of whoever runs them, and short names."""
+"""What all tests share: texts in English, whatever the locale; no deadlines; short names."""
 
 import os
 
 import pytest
+from hypothesis import settings
 
 os.environ["NETECHO_LANG"] = "en"
+
+settings.register_profile("any machine", deadline=None)  # no test is about time
+settings.load_profile("any machine")
 
 LONGEST = 40  # characters of a parameter in the name of a test
 
