@@ -31,9 +31,12 @@ def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
     return script("soak", *arguments, timeout=None)
 
 
+FAULTS_UNDER_LOAD = "new,broken,words,storm,log,logs,stopped,no-,flood,full-house,rubbish"
+
+
 @pytest.mark.timeout(180)
 def test_every_fault_under_load_costs_nobody_a_byte_and_leaves_nothing_behind() -> None:
-    run = soak("--seconds", "5", "--calm", "0")
+    run = soak("--seconds", "5", "--calm", "0", "--only", FAULTS_UNDER_LOAD)
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.endswith("\neverything held\n")
     assert "\nFAILS" not in run.stdout
@@ -41,7 +44,33 @@ def test_every_fault_under_load_costs_nobody_a_byte_and_leaves_nothing_behind() 
         assert named in run.stdout
 
 
-@pytest.mark.parametrize("arguments", [("--seconds", "-1"), ("--pause", "x"), ("--calm", "90"), ("now",)])
+@pytest.mark.parametrize("fault", ["large-room", "damaged-index", "deaf-manager", "idle-metrics"])
+@pytest.mark.timeout(120)
+def test_an_honest_client_does_not_notice_an_attack(fault: str) -> None:
+    run = soak("--seconds", "0", "--calm", "0", "--only", fault)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.machine
+@pytest.mark.parametrize("fault", ["forged-neighbours", "forged-errors", "fragments"])
+@pytest.mark.timeout(120)
+def test_an_honest_client_does_not_notice_an_attack_over_the_network(fault: str) -> None:
+    run = soak("--seconds", "0", "--calm", "0", "--only", fault)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "left out" not in run.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--seconds", "-1"),
+        ("--pause", "x"),
+        ("--calm", "90"),
+        ("--only", "rain"),
+        ("--members", "3"),
+        ("now",),
+    ],
+)
 def test_a_wrong_command_line_exits_with_64_and_a_hint(arguments: tuple[str, ...]) -> None:
     run = soak(*arguments)
     assert run.returncode == 64
@@ -50,7 +79,9 @@ def test_a_wrong_command_line_exits_with_64_and_a_hint(arguments: tuple[str, ...
 
 def test_the_help_names_every_option() -> None:
     run = subprocess.run([ROOT / "scripts/soak", "--help"], capture_output=True, text=True, check=True)
-    assert all(option in run.stdout for option in ("--seconds", "--pause", "--calm", "--seed"))
+    assert all(
+        option in run.stdout for option in ("--seconds", "--pause", "--calm", "--seed", "--only", "--members")
+    )
 
 
 # What it would find.

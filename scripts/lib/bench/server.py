@@ -1,7 +1,10 @@
-"""A server under test as a process, with the bench as its service manager: it is handed its sockets.
+"""A server under test as a process, with the bench as its service manager: the bench hands it its sockets.
 
 So there is no port to agree on and no readiness to poll for: a question sent before the start waits in the
 socket, and its answer says that the server serves.
+
+The tests and the soak start netechod with `tests/support/daemon.py`. The bench cannot: its peers are other
+programs, which know no sd_notify(3) and no configuration, and each server runs on a CPU of its own.
 """
 
 import ctypes

@@ -28,7 +28,7 @@ from scripts.lib.soak.vitals import Vitals, busy, descendants, dropped_by_the_ke
 Fault = Callable[[Place, Load], None]
 
 SETTLING = 0.5  # seconds
-TROUBLE = (Wrong, OSError, ClientError, AssertionError)  # the last are those of the tests' own helpers
+TROUBLE = (Wrong, OSError, ClientError, AssertionError)  # the helpers of the tests raise AssertionError
 
 FLOWS: Sequence[type[Flow]] = (
     Talks,
