@@ -10,10 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LIB = ROOT / "scripts" / "lib"
 PARTS = sorted(LIB.rglob("*.py"))
 OF_TESTS = {file.stem for file in (ROOT / "tests").iterdir()}
-ALLOWED = {
-    "support": "",
-    "fuzz": "fuzz",
-}  # what is imported of tests, and the only folder of scripts/lib that may
+ALLOWED = {"support": "", "fuzz": "fuzz"}  # what may be imported of tests; the folder of scripts/lib that may
 
 
 def imported(file: Path) -> Iterator[str]:

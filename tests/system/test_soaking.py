@@ -31,7 +31,9 @@ def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
     return script("soak", *arguments, timeout=None)
 
 
-FAULTS_UNDER_LOAD = "new,broken,words,storm,log,logs,stopped,no-,flood,full-house,rubbish"
+FAULTS_UNDER_LOAD = (
+    "new,broken,words,storm,renamed,deleted,copied,moved,blocked,no-,stopped,flood,full,rubbish"
+)
 
 
 @pytest.mark.timeout(180)
