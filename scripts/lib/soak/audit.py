@@ -19,6 +19,7 @@ EXPECTED = re.compile(
     r"|configuration reload failed, nothing changes: "
     r"|no process to run commands, the next request starts another one: died with status -9"
     r"|accept failed, new connections wait: Too many open files"
+    r"|dictionary index is damaged and is put aside: "
 )
 
 
