@@ -114,7 +114,8 @@ class Place:
     def start(self, **environment: str) -> None:
         """Start it on free ports, of IPv4 and IPv6."""
         self.daemon.spawn("--foreground", *any_port("[::]"), "--set", "command.listen=[::]:0", **environment)
-        self.ports = dict(zip(SERVICES, (port for _, port in self.daemon.bound()), strict=True))
+        bound = self.daemon.bound()[: len(SERVICES)]  # that of the metrics may follow
+        self.ports = dict(zip(SERVICES, (port for _, port in bound), strict=True))
 
     @property
     def pid(self) -> int:
