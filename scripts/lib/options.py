@@ -1,4 +1,4 @@
-"""What the command lines of our own tools have in common."""
+"""The command lines of the scripts: usage errors, and numbers with bounds."""
 
 import argparse
 from collections.abc import Callable

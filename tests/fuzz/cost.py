@@ -1,4 +1,4 @@
-"""What an input costs: CPU time of this thread, so that nobody else's work counts."""
+"""The cost of an input: CPU time of this thread alone, so that other work does not count."""
 
 import time
 

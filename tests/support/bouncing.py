@@ -1,4 +1,4 @@
-"""What admission does with bounces, and nothing else of it."""
+"""The loop guard of admission alone."""
 
 from collections.abc import Sequence
 

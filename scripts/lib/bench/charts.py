@@ -66,7 +66,7 @@ def ratios(figures: Figures, target: Path) -> None:
 
 
 def is_race(trial: Figures) -> bool:
-    """Whether it is a rate, compared with that of others."""
+    """Return whether it is a rate that is compared with other servers'."""
     peers = {row["name"].partition("-")[0] for row in trial["rows"]}
     return trial["unit"].endswith("/s") and peers != {"netechod"}
 
@@ -83,7 +83,7 @@ def mark(axis: Axes, place: int, row: Figures, target: float | None) -> None:
 
 
 def growth(figures: Figures, target: Path) -> None:
-    """What a message costs, by how many there are of something."""
+    """Draw the cost of a message over the number of connections, members or words."""
     trials = [trial for trial in figures["trials"] if trial["name"] in GROWTH]
     figure, axes = pyplot.subplots(
         1, len(trials), figsize=(3.6 * len(trials), 2.9), layout="constrained", squeeze=False

@@ -12,7 +12,7 @@ HOME = "netechod"
 
 
 class Tally(NamedTuple):
-    """What a generator counted in one window."""
+    """The counts of a generator in one window."""
 
     done: int  # questions that came back right
     lost: int  # that did not come back
@@ -121,7 +121,7 @@ class Quartiles(NamedTuple):
 
     @classmethod
     def of(cls, values: list[float]) -> Self:
-        """Those of `values`, which may be a single one."""
+        """Return the quartiles of `values`, of which there is at least one."""
         if len(values) == 1:
             return cls(values[0], values[0], values[0])
         return cls(*statistics.quantiles(values, n=4, method="inclusive"))

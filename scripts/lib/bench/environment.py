@@ -1,4 +1,4 @@
-"""What the bench needs beside the project: programs in C, and peers in an environment of their own.
+"""The bench's own needs: programs in C, and peers in an environment of their own.
 
 Everything is made in `.bench`, or where $NETECHOD_BENCH_HOME says, and the project's `.venv` stays as it is.
 """

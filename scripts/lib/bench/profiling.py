@@ -1,4 +1,4 @@
-"""Where the time of a trial goes: kernel and libraries by perf(1), lines of Python by py-spy."""
+"""Profiles of a trial: kernel and libraries by perf(1), lines of Python by py-spy."""
 
 import re
 import shutil
@@ -24,7 +24,7 @@ SAMPLE = re.compile(r"\s*([\d.]+)%\s+(\S+)\s+\[(.)\]\s+(\S+)")  # share, library
 
 
 def profile(trial: Trial, stage: Stage) -> str:
-    """What netechod does under the load of the trial, as a text."""
+    """Profile netechod under the load of the trial, and return the profile as text."""
     contestant = trial.enter(stage, HOME)
     with closing(contestant):
         if not isinstance(contestant, Racer):

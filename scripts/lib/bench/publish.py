@@ -1,4 +1,4 @@
-"""What a run leaves in the project: docs/performance.json, the tables made of it, and the charts.
+"""The files that a run writes into docs/: performance.json, the tables made of it, and the charts.
 
 python -m scripts.lib.bench.publish    makes tables and charts anew from docs/performance.json
 """
@@ -81,7 +81,7 @@ def tables(figures: Figures) -> Iterator[str]:
 
 
 def capacity(figures: Figures) -> Iterator[str]:
-    """What cores of this machine serve, by the CPU time that a message costs."""
+    """Yield a table of how much some cores of this machine can serve, by the CPU time of a message."""
     yield "### What one core serves"
     yield ""
     yield f"| work | CPU µs | one core at {LOAD:.0%} | four | sixteen |"

@@ -35,7 +35,7 @@ LOOK = 0.05  # seconds between two looks at the memory
 
 @dataclass(frozen=True)
 class Pair:
-    """What came of two windows."""
+    """The result of two windows."""
 
     quiet: Sample
     loud: Sample

@@ -142,7 +142,7 @@ def machine(cpus: tuple[int, int] | None) -> str:
 
 
 def _model() -> str:
-    """What the processor calls itself."""
+    """Return the name of the processor."""
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
@@ -173,6 +173,6 @@ def _trial_as_json(trial: Trial, rows: Sequence[Row]) -> dict[str, object]:
 
 
 def sound(rows: Sequence[Row]) -> bool:
-    """Whether netechod itself lost nothing, mistook nothing and did not fail."""
+    """Return whether netechod lost nothing, answered nothing wrongly and did not fail."""
     home = next(row for row in rows if row.name == HOME)
     return not (home.lost or home.wrong or home.trouble)

@@ -171,7 +171,7 @@ class Server:
         return int(next(line.split()[1] for line in text.splitlines() if line.startswith(label)))
 
     def failure(self, what: object) -> ServerError:
-        """What happened to a client of it, together with the last line that it has written on stderr."""
+        """Return a client's error together with the last line that the server has written on stderr."""
         lines = self._errors.read_text(encoding="utf-8", errors="replace").splitlines()
         if isinstance(what, BlockingIOError | TimeoutError) and what.errno is None:
             what = str(what) or f"no answer within {PATIENCE:g} seconds"

@@ -1,4 +1,4 @@
-"""What takes a new server every time: memory by connection and by member, and the start."""
+"""Trials that need a new server each time: memory by connection and by member, and the start."""
 
 import socket
 import struct

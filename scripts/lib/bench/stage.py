@@ -1,4 +1,4 @@
-"""Where the trials take place: servers by name, each with its load; the directory, the CPU, the effort."""
+"""The surroundings of the trials: servers by name, each with its load; directory, CPU and effort."""
 
 import itertools
 import sys

@@ -1,4 +1,4 @@
-"""What a trial is, and how its contestants are made: which server, and which load on it."""
+"""A trial and its contestants: each is a server and the load on it."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -127,6 +127,6 @@ def started(make: type[Starter]) -> Enter:
 
 
 def number_in(name: str, usual: int) -> int:
-    """Where netechod is compared with itself, the number behind its name; else the usual one."""
+    """Return the number behind netechod's name where it is compared with itself; else the usual one."""
     base, _, number = name.partition("-")
     return int(number) if base == HOME and number.isdigit() else usual

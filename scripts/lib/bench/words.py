@@ -48,7 +48,7 @@ def load_words(file: Path) -> dict[bytes, bytes]:
 
 
 def invented(size: int) -> Iterator[tuple[str, str]]:
-    """So many words and their meanings: syllables and a number in base 26, and 2 to 12 Chinese characters."""
+    """Make words and meanings: syllables and a number in base 26, and 2 to 12 Chinese characters."""
     dice = random.Random(size)  # noqa: S311 (made-up words, no secrets)
     for number in islice(count(), size):
         word = "".join(dice.choices(_SYLLABLES, k=dice.randint(1, 3))) + _letters(number)

@@ -26,7 +26,7 @@ class Contestant(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What a daemon and its children take at one moment."""
+    """The resources of a daemon and its children at one moment."""
 
     memory: int  # bytes, PSS: what processes share is counted once
     processes: int
@@ -65,7 +65,7 @@ def serving(contestant: Contestant) -> Iterator[Server]:
 
 
 def cost_of(server: Server) -> Cost:
-    """What it takes now. A process that ends while we look counts no more."""
+    """Measure now. A process that ends meanwhile does not count."""
     children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text(encoding="ascii").split()
     memory = processes = threads = 0
     for pid in (server.pid, *children):

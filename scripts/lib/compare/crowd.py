@@ -25,7 +25,7 @@ _TEXTS = [_ALPHABET[start : start + SIZE] for start in range(251)]  # of all val
 
 @dataclass
 class Tally:
-    """What came of a load. Times in seconds; who still waits at the end has waited that long at least."""
+    """The result of a load. Times are in seconds. A client that still waits counts with its wait so far."""
 
     seconds: float = 0.0
     answered: int = 0

@@ -1,4 +1,4 @@
-"""What was measured, as tables, and a sentence for each model on when one would choose it."""
+"""The measurements as tables, and a sentence for each model on when to choose it."""
 
 import os
 import platform
@@ -103,6 +103,6 @@ def machine() -> str:
 
 
 def sound(results: Sequence[Result]) -> bool:
-    """Whether every answer was right, and nobody was cut off."""
+    """Return whether every answer was right and no client was cut off."""
     flows = [getattr(result, name) for result in results for name in FLOWS]
     return not any(flow.wrong or flow.lost for flow in flows)

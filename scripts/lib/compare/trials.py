@@ -49,7 +49,7 @@ def flow_of(tally: Tally) -> Flow:
 
 
 def measured(contestant: Contestant, connections: int, seconds: float) -> Result:
-    """All that there is to measure."""
+    """Measure one contestant under each kind of load."""
 
     def load(messages: int, measure: Callable[[Crowd, Server], Tally], *, slow: bool = False) -> Tally:
         with serving(contestant) as server:

@@ -21,7 +21,7 @@ FAILED = "the worker ended with status"
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a target."""
+    """The result of fuzzing one target."""
 
     inputs: int
     seconds: float
@@ -33,7 +33,7 @@ class Result:
 
 
 class Campaign:
-    """Where inputs are kept, and how long each target runs."""
+    """Runs targets, each for the same time, and keeps their inputs."""
 
     def __init__(self, corpus: Path, seconds: float, runs: float | None) -> None:
         self.corpus = corpus
@@ -74,7 +74,7 @@ class Campaign:
         )
 
     def _work(self, target: Target, slow: Path, arguments: list[str], scratch: str) -> str:
-        """What the worker says to its end; the files that its target makes are in `scratch`."""
+        """Run the worker and return its output. The files that its target makes are in `scratch`."""
         limits = [
             f"-max_total_time={self._seconds}",
             f"-runs={self._runs}",
@@ -116,7 +116,7 @@ def _how_to_repeat(name: str, file: Path) -> str:
 
 
 def _trouble(said: str, inputs: list[Path], name: str) -> tuple[str, str]:
-    """What did not hold, on a line and at length; both empty when everything did."""
+    """Return the failure on a line and at length; both are empty if there is none."""
     if FAILED not in said and not inputs:
         return "", ""
     lines = [line for line in said.splitlines() if not line.startswith(("INFO: ", "WARNING: "))]

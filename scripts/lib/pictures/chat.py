@@ -12,7 +12,7 @@ SIZE = (66, 10)
 
 
 def picture() -> str:
-    """What is to be seen when they have talked a little, and one is about to go on."""
+    """Return a picture of the screens after a few lines of talk, with one more being typed."""
     with tempfile.TemporaryDirectory() as name, Daemon(Path(name)) as daemon:
         daemon.start()
         host, port = daemon.address("chat")

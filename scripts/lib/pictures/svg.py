@@ -68,7 +68,7 @@ class Screen(NamedTuple):
 
 
 def pieces(text: str) -> Iterator[Piece]:
-    """What is on a screen. Styles go on from row to row.
+    """The contents of a screen. Styles go on from row to row.
 
     A character that is not ASCII is a piece of its own: so it stands in its cells whatever font there is.
     """

@@ -27,7 +27,7 @@ HOSTS = {
 
 
 def programs() -> Iterator[tuple[str, Callable[..., int]]]:
-    """What is installed, by name."""
+    """Yield the installed programs: each one's name, and the function that it runs."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for name, entry_point in project["scripts"].items():
         module, function = entry_point.split(":")

@@ -75,7 +75,7 @@ def key(section: str, name: str, field: FieldInfo) -> Iterator[str]:
 
 
 def kind(field: FieldInfo) -> str:
-    """What a value has to be, and its bounds, in words."""
+    """Return the type of a value and its bounds, in words."""
     base, limits = unwrapped(field.annotation, field.metadata)
     if get_origin(base) is Literal:
         return f"one of {', '.join(map(str, get_args(base)))}"

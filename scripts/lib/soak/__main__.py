@@ -50,7 +50,7 @@ def own_network(stack: ExitStack) -> Network | None:
 
 
 def report(soak: Soak) -> Iterator[str]:
-    """All that was found, for people."""
+    """Yield the lines of the report."""
     outcome = soak.outcome
     yield (
         f"netechod {__version__} soaked for {outcome.seconds:.0f} s on Linux {platform.release()}, "

@@ -111,7 +111,7 @@ def of_logs(directory: Path, stderr: str) -> Iterator[Finding]:
 
 
 def is_bad(line: str) -> bool:
-    """Whether a line tells of what should not be."""
+    """Return whether a line shows a defect, or an error that no fault explains."""
     message = line.partition("]")[2].partition("]")[2].partition("]")[2]
     is_error = line.startswith(("[ERROR]", "[FATAL]"))
     return bool(DEFECTS.search(message)) or (is_error and not EXPECTED.match(message))

@@ -17,7 +17,7 @@ SILENT = (b"", b"\n", b"online", PROMPT.encode(), b"message refused: x")  # what
 
 
 class Chat(UdpFlow):
-    """All of them in lockstep: whatever one does, all who are online hear what it means, and nothing else."""
+    """The members act in turn. Each line reaches everybody who is online, and nothing else does."""
 
     service = "chat"
     sources = (*(f"127.0.4.{number}" for number in range(1, REGULARS + GUESTS)), "::1")
@@ -80,7 +80,7 @@ class Chat(UdpFlow):
             self.ask(self.socks[0], payload)
 
     def _vanishes(self) -> None:
-        """Somebody comes online and closes the socket; one at a time, so that the others notice each."""
+        """A member closes its socket. Only one at a time does, so that the others notice each."""
         if self._unaware:
             late = time.monotonic() - self._vanished_at > FORGOTTEN
             expect(not late, f"{self._vanished} is still online, and has not been there for {FORGOTTEN:g} s")
@@ -100,7 +100,7 @@ class Chat(UdpFlow):
             expect(heard == line, f"{heard!r} was heard instead of {line!r}")
 
     def _next_line(self, member: socket.socket) -> str:
-        """What a member hears next, apart from what may come at any time."""
+        """Return the next line that a member hears, without those that may come at any time."""
         while True:
             heard = self.hear(member).decode()
             if heard == PROMPT and member in self._prompted:

@@ -54,7 +54,7 @@ class Commands(UdpFlow):
         self._last = payload
 
     def _unanswered(self) -> None:
-        """What is forged, old or replayed, of which the next answer says that it was not answered."""
+        """Send a forged, an old or a replayed request. The next answer shows that it was not answered."""
         for payload in (
             self._request(("say", "forged"), b"another secret"),
             self._request(("say", "old"), later=-100),

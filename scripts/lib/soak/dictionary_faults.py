@@ -1,4 +1,4 @@
-"""What happens to the files that a reload reads: good, broken, or changed while they are read."""
+"""Faults of the files that a reload reads: good, broken, or changed while they are read."""
 
 import os
 from collections.abc import Callable

@@ -36,7 +36,7 @@ class Flow:
 
 @dataclass
 class Record:
-    """What became of one kind of traffic."""
+    """The result of one kind of traffic."""
 
     turns: int = 0
     slowest: float = 0.0  # seconds that a turn has taken
@@ -44,7 +44,7 @@ class Record:
 
 
 class Failures:
-    """What did not hold, and when."""
+    """The failures, each with its time."""
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
@@ -62,7 +62,7 @@ class Failures:
 
 
 class Load:
-    """All flows at once, until the block ends; they can be hushed meanwhile."""
+    """Run all flows until the block ends. A fault can pause them."""
 
     def __init__(self, place: Place, kinds: Sequence[type[Flow]], failures: Failures) -> None:
         self.records = {kind.__name__: Record() for kind in kinds}
@@ -114,7 +114,7 @@ class Load:
         self._over.wait(seconds)
 
     def total(self) -> Counter[str]:
-        """What all have sent and heard."""
+        """Return the counts of all flows and faults."""
         return sum((record.counts for record in self.records.values()), self.extra)
 
     def _repeat(self, kind: type[Flow]) -> None:

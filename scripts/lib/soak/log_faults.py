@@ -1,4 +1,4 @@
-"""What happens to log files: rotated in every way, moved away, a FIFO in their place, no room."""
+"""Faults of log files: rotated in every way, moved away, replaced by a FIFO, without room."""
 
 import os
 import shutil
@@ -98,7 +98,7 @@ def is_written_again(place: Place) -> None:
 
 
 def said(place: Place) -> str:
-    """What stands in log.txt."""
+    """Return the text of log.txt."""
     return (place.logs / "log.txt").read_text(encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Where a soak takes place: the daemon, its files, and the words that it has or may have."""
+"""The daemon under soak, its files, and the words that it may answer with."""
 
 import os
 import random
@@ -71,7 +71,7 @@ def wait_for(look: Callable[[], _Found], what: str) -> _Found:
 
 
 def meaning_in(edition: int, word: int) -> str:
-    """What a word means in an edition: every meaning changes every time, and some words come and go."""
+    """Return a word's meaning in an edition. Each edition changes every meaning and lacks other words."""
     return "unknown" if word % 7 == edition % 7 else f"{word} 的第 {edition} 个意思"
 
 
@@ -133,7 +133,7 @@ class Place:
         os.kill(self.pid, number)
 
     def status(self) -> dict[str, Any]:
-        """What it says of itself."""
+        """Return its answer to `status`."""
         status: dict[str, Any] = self.control.ask("status")
         return status
 

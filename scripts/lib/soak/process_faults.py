@@ -1,4 +1,4 @@
-"""What happens to the process: stopped, without descriptors, flooded, sent rubbish."""
+"""Faults of the process: stopped, without descriptors, flooded, sent rubbish."""
 
 import os
 import socket
@@ -96,7 +96,7 @@ def connected(place: Place, load: Load, source: str) -> socket.socket:
 
 
 def heard(sock: socket.socket) -> bytes:
-    """What comes back: a byte, or nothing when it was closed."""
+    """Return the byte that comes back, or nothing if the connection was closed."""
     try:
         return sock.recv(1)
     except ConnectionResetError:
@@ -138,7 +138,7 @@ def rubbish_for_the_operator(place: Place, load: Load) -> None:
 
 
 def is_answered(place: Place) -> bool:
-    """Whether netechoctl is, by the same daemon as ever."""
+    """Return whether the same daemon as ever answers on its control socket."""
     try:
         return bool(place.status()["pid"] == place.pid)
     except ClientError:

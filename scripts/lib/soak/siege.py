@@ -45,7 +45,7 @@ def besieged(
 
 
 class Honest:
-    """Somebody who looks words up, one after the other, and gets each answer soon."""
+    """A client that looks words up, one after the other, and expects each answer soon."""
 
     def __init__(self, sock: socket.socket) -> None:
         """`sock` is connected to the dictionary."""

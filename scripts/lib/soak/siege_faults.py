@@ -36,7 +36,7 @@ def large_room(place: Place, load: Load) -> None:
 
 
 def is_empty(place: Place, honest: Honest) -> bool:
-    """Whether nobody is online any more; an honest client asks meanwhile."""
+    """Return whether the room is empty; an honest client asks first."""
     honest.asks()
     return not place.status()["members"]
 

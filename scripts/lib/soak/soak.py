@@ -57,7 +57,7 @@ def _whatever_the_load(fault: Callable[[Place], None], place: Place, load: Load)
 
 
 def name_of(fault: Callable[..., None]) -> str:
-    """What people call it."""
+    """Return the name for command lines and reports."""
     return fault.__name__.replace("_", "-")
 
 
@@ -77,7 +77,7 @@ class Effort:
 
 @dataclass
 class Outcome:
-    """All that a soak has found."""
+    """The result of a soak."""
 
     failures: Failures = field(default_factory=Failures)
     findings: list[Finding] = field(default_factory=list)
@@ -104,7 +104,7 @@ class Soak:
         self._rng = place.rng("faults")
 
     def run(self) -> Outcome:
-        """All of it. Whatever goes wrong is a part of the outcome; the daemon has ended in any case."""
+        """Run the whole soak. Errors are a part of the outcome; the daemon has ended in any case."""
         begun = time.monotonic()
         try:
             self._take_its_course()
@@ -143,7 +143,7 @@ class Soak:
             self.outcome.memory.append(Vitals.of(self.place.pid).memory)
 
     def _look(self) -> Vitals:
-        """What it has when everybody has gone."""
+        """Look at the daemon when all clients have gone."""
         wait_for(self._is_empty, "connections or members are left when everybody has gone")
         threading.Event().wait(SETTLING)  # what has just told us that is still on its way out
         return Vitals.of(self.place.pid)

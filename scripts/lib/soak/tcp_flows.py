@@ -15,7 +15,7 @@ SILENT = 8  # connections that say nothing
 
 
 class TcpFlow(Flow):
-    """What all have in common: the books, and an address of its own."""
+    """A flow over TCP: its counts of bytes, and its source address."""
 
     source = ""
 
@@ -50,7 +50,7 @@ class TcpFlow(Flow):
         self.counts["tcp bytes heard"] += len(data)
 
     def hear_the_end(self, sock: socket.socket) -> None:
-        """Nothing but the end of the stream comes now."""
+        """Expect the end of the stream."""
         expect(sock.recv(1) == b"", "something came behind the echo")
 
 
@@ -100,7 +100,7 @@ class Visits(TcpFlow):
 
 
 class SlowReaders(TcpFlow):
-    """Who says much and takes it back in small gulps, having waited until nothing more was taken."""
+    """Clients that send much and read slowly: they begin when the daemon takes no more."""
 
     source = "127.0.2.3"
 

@@ -14,7 +14,7 @@ QUERY = 400  # bytes, with padding, that earn a stranger any answer
 
 
 class UdpFlow(Flow):
-    """What all have in common: their sockets, and the books."""
+    """A flow over UDP: its sockets, and its counts of datagrams."""
 
     service = ""
     sources: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ class UdpEchoes(UdpFlow):
 
 
 class Strangers(UdpFlow):
-    """Who is not trusted: questions have their answers, echo is silent, and chat wants a cookie."""
+    """Clients that are not trusted: look-ups are answered, echo is silent, and chat wants a cookie."""
 
     service = "dictionary"
     sources = tuple(f"{STRANGERS}.{number}" for number in range(1, CROWD + 1))

@@ -1,4 +1,4 @@
-"""What a process has: memory, descriptors, threads, children; and whether it rests when it can."""
+"""The resources of a process: memory, descriptors, threads, children, and CPU time at rest."""
 
 import os
 import re
@@ -29,7 +29,7 @@ class Vitals:
 
     @classmethod
     def of(cls, pid: int) -> "Vitals":
-        """Those of a process."""
+        """Look at a process."""
         proc = Path("/proc", str(pid))
         found = re.search(
             r"^RssAnon:\s+(\d+) kB", (proc / "status").read_text(encoding="utf-8"), re.MULTILINE
