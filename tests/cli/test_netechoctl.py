@@ -535,6 +535,7 @@ def reachable() -> Iterator[Daemon]:
     shutil.rmtree(directory)
 
 
+@pytest.mark.root
 @pytest.mark.system
 def test_strangers_are_told_that_they_may_not_ask(reachable: Daemon) -> None:
     reachable.start()
@@ -547,6 +548,7 @@ def test_strangers_are_told_that_they_may_not_ask(reachable: Daemon) -> None:
         )
 
 
+@pytest.mark.root
 @pytest.mark.system
 def test_the_group_of_the_socket_may_look_and_change_nothing(reachable: Daemon) -> None:
     reachable.start()
@@ -563,6 +565,7 @@ def test_the_group_of_the_socket_may_look_and_change_nothing(reachable: Daemon) 
     assert reachable.process.poll() is None
 
 
+@pytest.mark.root
 @pytest.mark.system
 def test_the_user_of_the_service_may_change_things(reachable: Daemon) -> None:
     log = reachable.directory / "log"

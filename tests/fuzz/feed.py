@@ -39,10 +39,10 @@ class Feed:
         return piece
 
     def rest(self) -> bytes:
-        """All that is left."""
+        """Return the rest of the input."""
         rest, self._data = self._data, b""
         return rest
 
     def text(self) -> str:
-        """All that is left as text, of any characters and also of what is none: lone surrogates."""
+        """Return the rest of the input as text; bytes that are no UTF-8 become lone surrogates."""
         return self.rest().decode(errors="surrogateescape")

@@ -5,6 +5,9 @@ A new one is a function in a module of `fuzz/targets`. The tests run it on a few
 
     @target(words=[b"online"])
     def room(feed: Feed) -> None: ...
+
+An input is up to as long as a datagram can be, and its CPU time is bounded. A target that takes a step for
+each byte, or whose model is slow, sets a smaller `largest`: with more bytes it would only measure itself.
 """
 
 import pkgutil
@@ -18,16 +21,24 @@ from pathlib import Path
 from fuzz import targets
 from fuzz.feed import Feed
 
+DATAGRAM = 65507  # bytes of the longest UDP payload over IPv4
+STEPS = 4096  # bytes for a target that takes a step for each of them
+
 
 @dataclass(frozen=True)
 class Target:
-    """What is fuzzed: `words` are pieces that inputs are worth having, `seeds` whole inputs to begin with."""
+    """One function to fuzz.
+
+    `words` are pieces that inputs should contain. `seeds` are whole inputs to begin with. No input has more
+    than `largest` bytes.
+    """
 
     name: str
     summary: str
     run: Callable[[Feed], None]
     words: Sequence[bytes]
     seeds: Sequence[bytes]
+    largest: int = DATAGRAM
 
     def __call__(self, data: bytes) -> None:
         """Run one input; what does not hold raises."""
@@ -38,7 +49,7 @@ _found: dict[str, Target] = {}
 
 
 def target(
-    words: Sequence[bytes] = (), seeds: Sequence[bytes] = ()
+    words: Sequence[bytes] = (), seeds: Sequence[bytes] = (), largest: int = DATAGRAM
 ) -> Callable[[Callable[[Feed], None]], Target]:
     """Make a target of a function; its name is the function's, its summary the docstring's first line."""
 
@@ -46,7 +57,7 @@ def target(
         name = run.__name__.replace("_", "-")
         assert name not in _found, f"two targets are named {name}"
         summary = (run.__doc__ or "").partition("\n")[0]
-        _found[name] = Target(name, summary, run, words, seeds)
+        _found[name] = Target(name, summary, run, words, seeds, largest)
         return _found[name]
 
     return made

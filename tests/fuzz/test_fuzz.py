@@ -1,7 +1,13 @@
 """Every fuzz target on some inputs; `scripts/fuzz` gives them as many as one likes."""
 
+import random
+from unicodedata import normalize
+
 import pytest
-from fuzz.target import Target, all_targets
+from fuzz.cost import BOUND, cost_of
+from fuzz.feed import Feed
+from fuzz.growing import FAMILIES, full_sized, grown, repeated
+from fuzz.target import DATAGRAM, Target, all_targets
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -11,14 +17,13 @@ TARGETS = list(all_targets().values())
 def inputs(target: Target) -> st.SearchStrategy[bytes]:
     """Bytes, and the words that the target is known to care for."""
     pieces = st.binary(max_size=12)
-    if known := [*target.words, *target.seeds]:
-        pieces |= st.sampled_from(known)
+    pieces |= st.sampled_from([*FAMILIES, *target.words, *target.seeds])
     return st.lists(pieces, max_size=12).map(b"".join)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_what_a_target_asserts_holds_for_any_input(target: Target) -> None:
-    for seed in (b"", *target.words, *target.seeds):
+    for seed in (b"", *FAMILIES, *target.words, *target.seeds):
         target(seed)
 
     @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
@@ -27,3 +32,33 @@ def test_what_a_target_asserts_holds_for_any_input(target: Target) -> None:
         target(data)
 
     holds()
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_no_input_as_large_as_a_datagram_costs_more_than_its_length_explains(target: Target) -> None:
+    slow = {}
+    for data in full_sized(target):
+        assert len(data) <= target.largest
+        if (cost := cost_of(target, data)) > BOUND:
+            slow[data[:20]] = cost
+    assert slow == {}
+
+
+def quadratic(feed: Feed) -> None:
+    text = feed.rest().decode(errors="replace")
+    assert normalize("NFC", text) == normalize("NFC", normalize("NFC", text))
+
+
+def test_work_that_is_not_linear_is_found() -> None:
+    marks = repeated(FAMILIES[0], DATAGRAM // 2)
+    assert cost_of(Target("quadratic", "", quadratic, (), ()), marks) > BOUND
+
+
+def test_an_input_grows_by_repeating_what_is_in_it() -> None:
+    rng = random.Random(1)
+    inputs = [grown(b"ab", 1000, rng) for _ in range(200)]
+    assert max(map(len, inputs)) > 900
+    assert all(len(data) <= 1000 for data in inputs)
+    assert any(set(data) == set(b"ab") and len(data) > 100 for data in inputs)
+    assert any(FAMILIES[0] * 10 in data for data in inputs)
+    assert grown(b"x" * 2000, 1000, rng) == b"x" * 1000

@@ -36,7 +36,7 @@ def complete(*words: str, directory: Path = ROOT) -> set[str]:
 
 def make_completions(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "scripts.reference.completions", *arguments],
+        [sys.executable, "-m", "scripts.lib.reference.completions", *arguments],
         capture_output=True,
         text=True,
         cwd=ROOT,

@@ -1,9 +1,7 @@
 """The manual pages say what the programs do: every option, command, signal, exit status, file and key."""
 
 import argparse
-import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -151,7 +149,7 @@ def test_the_example_configurations_are_valid(tmp_path: Path) -> None:
 
 def make_man(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "scripts.reference.manual", *arguments],
+        [sys.executable, "-m", "scripts.lib.reference.manual", *arguments],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -168,27 +166,16 @@ def test_the_generator_refuses_a_wrong_option() -> None:
     assert make_man("--chekc").returncode == 64
 
 
-def mandoc() -> str:
-    """The program, installed if it is missing and we may: what is checked must not depend on the machine."""
-    if shutil.which("mandoc") is None:
-        assert os.geteuid() == 0, "mandoc is missing; as root: apt-get install mandoc"
-        install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "mandoc"]
-        if subprocess.run(install, capture_output=True, check=False).returncode:
-            subprocess.run(["apt-get", "update", "-q"], capture_output=True, check=True)
-            subprocess.run(install, capture_output=True, check=True)
-    return "mandoc"
-
-
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_correct_mdoc(name: str) -> None:
-    lint = [mandoc(), "-T", "lint", "-W", "warning", str(MAN / name)]
+    lint = ["mandoc", "-T", "lint", "-W", "warning", str(MAN / name)]
     checked = subprocess.run(lint, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_fits_a_terminal(name: str) -> None:
-    show = [mandoc(), "-T", "utf8", "-O", "width=80", str(MAN / name)]
+    show = ["mandoc", "-T", "utf8", "-O", "width=80", str(MAN / name)]
     shown = subprocess.run(show, capture_output=True, text=True, check=True).stdout
     lines = [re.sub(".\b", "", line) for line in shown.splitlines()]
     assert {line for line in lines if len(line) > 80} == set()

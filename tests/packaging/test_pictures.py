@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.picturing.svg import BRIGHT, COLORS, INK, PAPER, Piece, Screen, Style, draw, pieces
+from scripts.lib.pictures.svg import BRIGHT, COLORS, INK, PAPER, Piece, Screen, Style, draw, pieces
 
 ROOT = Path(__file__).resolve().parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -62,7 +62,7 @@ def test_a_picture_is_whole_and_shown(file: Path) -> None:
 
 def test_a_picture_that_is_not_known_is_a_usage_error() -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "scripts.picturing", "mona-lisa"],
+        [sys.executable, "-m", "scripts.lib.pictures", "mona-lisa"],
         capture_output=True,
         text=True,
         cwd=ROOT,

@@ -255,6 +255,12 @@ def test_an_index_that_is_gone_is_nowhere(file: Path) -> None:
     assert edition.exact(b"apple") == "苹果".encode()
 
 
+def write_text_alone(path: Path) -> None:
+    """A text that nobody else can write to, whatever the umask."""
+    path.write_text("apple:苹果\n" * 1000)
+    path.chmod(0o644)
+
+
 @pytest.mark.parametrize(
     ("make", "why"),
     [

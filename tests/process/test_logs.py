@@ -443,6 +443,7 @@ def beside_a_journal(script: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.namespaces
 def test_the_journal_gets_messages_with_their_fields() -> None:
     ended = beside_a_journal(JOURNAL + TALKING)
     assert ended.stderr == ""  # the journal is the copy
@@ -458,11 +459,13 @@ def test_the_journal_gets_messages_with_their_fields() -> None:
     assert second.splitlines()[:2] == ["MESSAGE=no way on", "PRIORITY=2"]
 
 
+@pytest.mark.namespaces
 def test_a_stuck_journal_costs_the_files_no_line_and_the_caller_no_time() -> None:
     ended = beside_a_journal(JOURNAL + STUCK)
     assert (ended.stdout, ended.stderr) == ("['MainThread', 'log writer']\n5000 0\n", "")
 
 
+@pytest.mark.namespaces
 def test_a_journal_that_reads_again_hears_again() -> None:
     ended = beside_a_journal(JOURNAL + RECOVERING)
     assert (ended.stdout, ended.stderr) == ("True b'MESSAGE=again'\n", "")

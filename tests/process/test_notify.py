@@ -205,7 +205,7 @@ def test_no_child_inherits_the_manager_s_variables(notifier: Notifier, manager: 
         ("20000000", None, 10.0),
         ("20000000", "", 10.0),
         ("20000000", str(os.getpid()), 10.0),
-        ("20000000", "1", None),
+        ("20000000", str(os.getpid() + 1), None),
         ("0", None, None),
         ("soon", None, None),
         (None, None, None),

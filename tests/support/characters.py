@@ -10,5 +10,5 @@ HARMFUL = {c for c in EVERY_CHARACTER if category(c) in {"Cc", "Cs", "Zl", "Zp"}
 
 
 def is_harmless(text: str) -> bool:
-    """Whether `text` has none of them."""
+    """Return whether `text` has none of these characters."""
     return HARMFUL.isdisjoint(text)

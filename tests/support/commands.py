@@ -68,7 +68,7 @@ class CommandDaemon(Daemon):
         return sock
 
     def is_silent_to(self, datagram: bytes, source: str = "127.0.0.1") -> bool:
-        """Whether nothing comes back: the answer to a later request, which is denied at once, comes first."""
+        """Return whether a datagram has no answer before that to a later request, which is denied at once."""
         with closing(self.client(source)) as sock:
             sock.send(datagram)
             sock.send(signed("no-such-command"))

@@ -26,7 +26,7 @@ SERVICES = {
     "dictionary": ("dictionary", socket.SOCK_DGRAM),
     "chat": ("chat", socket.SOCK_DGRAM),
 }
-"""Those that are on unless somebody switches them off."""
+"""The services that are on by default."""
 
 KINDS = {service: kind for service, (_, kind) in SERVICES.items()} | {"command": socket.SOCK_DGRAM}
 
@@ -87,7 +87,7 @@ class Daemon:
         return host, port
 
     def bound(self) -> list[tuple[str, int]]:
-        """What it says that it has bound itself: TCP echo, UDP echo, dictionary, chat."""
+        """Return the addresses that it has bound itself: TCP echo, UDP echo, dictionary, chat."""
         self.said("ready: ")
         told = [line.rpartition(" ")[2] for line in self.log() if line.startswith("bind socket success ")]
         return [(host.strip("[]"), int(port)) for host, _, port in (text.rpartition(":") for text in told)]
@@ -167,7 +167,7 @@ class Daemon:
         return self._stderr.wait_for(text)
 
     def stderr(self) -> str:
-        """What it, or its starter, has said on stderr until it ended."""
+        """Return all that it or its starter wrote to stderr until it ended."""
         self.wait()
         return self._stderr.rest()
 
@@ -222,7 +222,7 @@ class Lines:
             return self._lines[found]
 
     def rest(self) -> str:
-        """All that came, when nobody else has the pipe any more; it is closed now."""
+        """Close the pipe and return everything that came, up to the end of the last writer."""
         if self._writer >= 0:
             os.close(self._writer)
             self._writer = -1

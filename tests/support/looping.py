@@ -75,13 +75,13 @@ def until_readable(loop: Loop, sock: socket.socket) -> None:
 
 
 def receive(loop: Loop, sock: socket.socket, size: int = 65536) -> bytes:
-    """What `sock` hears next: up to `size` bytes or a datagram, and b"" at the end of a stream."""
+    """Read from `sock`: up to `size` bytes or a datagram, or b"" at the end of a stream."""
     until_readable(loop, sock)
     return sock.recv(size)
 
 
 def receive_rest(loop: Loop, sock: socket.socket) -> bytes:
-    """What `sock` hears up to the end of the stream."""
+    """Read from `sock` up to the end of the stream."""
     heard = bytearray()
     while data := receive(loop, sock):
         heard += data
@@ -240,7 +240,7 @@ class TcpBench:
         return client
 
     def is_writable(self, client: socket.socket) -> bool:
-        """Whether the kernel takes more from a client at this moment."""
+        """Return whether the kernel takes more from a client at this moment."""
         poll = select.poll()
         poll.register(client, select.POLLOUT)
         return bool(poll.poll(0))

@@ -209,7 +209,7 @@ class Machine:
                 lines.rest()
 
     def _tell_the_end(self) -> None:
-        """Nobody need wait for the boot of a machine that has ended."""
+        """Tell whoever waits for the boot that the machine has ended."""
         self._parent.wait()
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.sendto(f"READY=1\n{ENDED}".encode(), self._notify.address)

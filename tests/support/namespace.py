@@ -18,8 +18,8 @@ class Namespace:
     """A network namespace (network_namespaces(7)), with nothing but `lo`."""
 
     def __init__(self, name: str) -> None:
-        self._thread = ThreadPoolExecutor(1, name, _leave_the_network)
-        self.path: str = self.run(lambda: f"/proc/{os.getpid()}/task/{threading.get_native_id()}/ns/net")
+        self._thread = ThreadPoolExecutor(1, name, leave_the_network)
+        self.path: str = self.run(own_path)
         self.ip("link set lo up")
 
     def run(
@@ -40,7 +40,12 @@ class Namespace:
         self._thread.shutdown()
 
 
-def _leave_the_network() -> None:
+def own_path() -> str:
+    """The network of this thread, as a file for other programs (proc_pid_ns(5))."""
+    return f"/proc/{os.getpid()}/task/{threading.get_native_id()}/ns/net"
+
+
+def leave_the_network() -> None:
     """Give this thread, and what it starts, a network of its own."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNET):

@@ -11,10 +11,10 @@ from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ParamSpec, Self, TypeVar
 
 from support.daemon import PATIENCE
-from support.namespace import Namespace
+from support.namespace import Namespace, leave_the_network, own_path
 
 ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 = 3, 0x0800, 0x86DD  # if_ether.h
 
@@ -22,6 +22,9 @@ SERVER, SECOND, OUTSIDE = "192.0.2.1", "192.0.2.2", "192.0.2.100"
 SERVER_6, SECOND_6, OUTSIDE_6 = "2001:db8::1", "2001:db8::2", "2001:db8::100"
 
 Place = tuple[str, int]
+
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
 
 
 class Host(Namespace):
@@ -41,11 +44,29 @@ class Host(Namespace):
         return sock
 
 
+class Here(Host):
+    """The network of the thread that makes it, which leaves its former one for good: so do its children."""
+
+    def __init__(self) -> None:
+        leave_the_network()
+        self.path = own_path()
+        self.ip("link set lo up")
+
+    def run(
+        self, deed: Callable[_Parameters, _Result], *args: _Parameters.args, **kwargs: _Parameters.kwargs
+    ) -> _Result:
+        """See Namespace: we are in there."""
+        return deed(*args, **kwargs)
+
+    def close(self) -> None:
+        """See Namespace: it ends with us."""
+
+
 class Network:
     """The two hosts. Whatever the server answers goes to the outside, whoever it is for."""
 
-    def __init__(self) -> None:
-        self.server, self.outside = Host("server"), Host("outside")
+    def __init__(self, server: Host | None = None) -> None:
+        self.server, self.outside = server or Host("server"), Host("outside")
 
     def __enter__(self) -> Self:
         self.server.ip(f"link add wire type veth peer name wire netns {self.outside.path}")

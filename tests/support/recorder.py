@@ -17,7 +17,7 @@ class Recorder(list[tuple[str, bytes, object]], Outbox):
         self.append(("broadcast", payload, tuple(sorted(peers, key=str))))
 
     def take(self) -> list[tuple[str, bytes, object]]:
-        """What was queued since the last take."""
+        """Return the output that was queued since the last call, and forget it."""
         taken = list(self)
         self.clear()
         return taken

@@ -13,9 +13,9 @@ NOWHERE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}  # for pip to find anythin
 def script(
     module: str, *arguments: str, timeout: float | None = 50, changes: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the package `scripts.MODULE`, at most `timeout` seconds, in our environment with `changes`."""
+    """Run the package `scripts.lib.MODULE`, at most `timeout` seconds, in our environment with `changes`."""
     return subprocess.run(
-        [sys.executable, "-m", f"scripts.{module}", *arguments],
+        [sys.executable, "-m", f"scripts.lib.{module}", *arguments],
         capture_output=True,
         text=True,
         timeout=timeout,

@@ -1,4 +1,4 @@
-"""What a daemon says of itself, for tests of who shows or passes it on."""
+"""A daemon's status, for tests of the code that shows it or passes it on."""
 
 from netechod.process.status import Status
 

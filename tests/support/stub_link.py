@@ -27,7 +27,7 @@ class StubLink:
         self._full.send(b"!")
 
     def fileno(self) -> int:
-        """What select(2) watches: news at any time."""
+        """Return a descriptor that is always readable."""
         return self._always_readable.fileno()
 
     def wants_to_write(self) -> bool:

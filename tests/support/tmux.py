@@ -75,7 +75,7 @@ class Tmux:
         self._run("resize-window", "-x", str(columns), "-y", str(rows))
 
     def screen(self, *options: str) -> str:
-        """What is to be seen, without spaces at the ends of its rows."""
+        """Return the screen, without spaces at the ends of its rows."""
         return self._run("capture-pane", "-p", *options)
 
     def history(self, *options: str) -> str:

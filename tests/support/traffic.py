@@ -179,7 +179,7 @@ class Traffic:
 
 
 def receive(sock: socket, size: int) -> bytes:
-    """So many bytes of a connection, or those that came before its end."""
+    """Read `size` bytes of a connection, or fewer if it ends."""
     parts = []
     while size and (part := sock.recv(size)):
         parts.append(part)

@@ -17,7 +17,7 @@ import pytest
 from support.scripts import NOWHERE, ROOT, script
 
 if TYPE_CHECKING:
-    from scripts.benching.load import Generator
+    from scripts.lib.bench.load import Generator
 
 pytestmark = [
     pytest.mark.system,
@@ -68,7 +68,7 @@ SHORT = ("--seconds", "0.01", "--pairs", "1", "--scale", "0.02")
 
 def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The program, to its end."""
-    return script("benching", *arguments, changes=environment)
+    return script("bench", *arguments, changes=environment)
 
 
 def test_every_contestant_answers_everything_right_and_the_report_is_complete(tmp_path: Path) -> None:
@@ -136,8 +136,8 @@ def talking_to(
     conduct: Callable[[socket.socket], None], kind: socket.SocketKind, program: str, *arguments: object
 ) -> Iterator["Generator"]:
     """A generator that talks to a server of such conduct, which is gone afterwards."""
-    from scripts.benching.environment import compiled
-    from scripts.benching.load import Generator
+    from scripts.lib.bench.environment import compiled
+    from scripts.lib.bench.load import Generator
 
     with socket.socket(socket.AF_INET, kind) as server, ThreadPoolExecutor(1) as executor:
         server.bind(("127.0.0.1", 0))
@@ -165,7 +165,7 @@ def questions(tmp_path: Path) -> Path:
 
 @pytest.mark.usefixtures("_scripts")
 def test_the_page_has_the_figures_of_the_last_run_that_was_published(tmp_path: Path) -> None:
-    from scripts.benching import publish
+    from scripts.lib.bench import publish
 
     figures = json.loads((ROOT / publish.FIGURES).read_text(encoding="utf-8"))
     page = (ROOT / publish.PAGE).read_text(encoding="utf-8")
@@ -196,7 +196,7 @@ CHARTS = ("performance", "growth")
 def charts_of(figures: object, directory: Path) -> set[str]:
     file = directory / "figures"
     file.write_text(json.dumps(figures))
-    command = [sys.executable, "-m", "scripts.benching.charts", str(file), str(directory / "charts")]
+    command = [sys.executable, "-m", "scripts.lib.bench.charts", str(file), str(directory / "charts")]
     subprocess.run(command, check=True, cwd=ROOT, timeout=50)
     return {file.name for file in (directory / "charts").iterdir()}
 

@@ -24,13 +24,13 @@ FLOWS = ("flat", "paced", "slow", "visits")
 
 def compare(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The program, to its end."""
-    return script("comparing", *arguments, timeout=150, changes=environment)
+    return script("compare", *arguments, timeout=150, changes=environment)
 
 
 def draw(figures: Path, directory: Path) -> None:
     """Draw the charts with this Python's matplotlib."""
     subprocess.run(
-        [sys.executable, "-m", "scripts.comparing.charts", str(figures), str(directory)],
+        [sys.executable, "-m", "scripts.lib.compare.charts", str(figures), str(directory)],
         check=True,
         cwd=ROOT,
         env=os.environ | {"MPLCONFIGDIR": str(directory)},
@@ -106,7 +106,7 @@ def flip_a_bit(sock: socket.socket) -> None:
 def crowd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The load's module: it is not part of the package. And a UDP echo that nobody serves."""
     monkeypatch.syspath_prepend(ROOT)
-    from scripts.comparing import crowd
+    from scripts.lib.compare import crowd
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))

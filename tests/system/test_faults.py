@@ -249,7 +249,9 @@ def test_the_wall_clock_may_jump(daemon: Daemon, jump: str) -> None:
         member.send(b"online")
         assert member.recv(2048).endswith(b"#online")
         for offset in ("+0", jump):
-            clock.write_text(offset)
+            fresh = clock.with_suffix(".new")
+            fresh.write_text(offset)
+            fresh.rename(clock)  # libfaketime reads it at any time: it must never be empty
             daemon.signal(signal.SIGUSR2)
             line = daemon.said("status up=")
             assert "chat 1 online" in line

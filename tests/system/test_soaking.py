@@ -14,8 +14,8 @@ from support.fake_servers import Address, FakeTcpServer, FakeUdpServer, Replies
 from support.scripts import ROOT, script
 
 if TYPE_CHECKING:
-    from scripts.soaking.place import Place
-    from scripts.soaking.vitals import Vitals
+    from scripts.lib.soak.place import Place
+    from scripts.lib.soak.vitals import Vitals
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("_scripts")]
 
@@ -28,20 +28,51 @@ def _scripts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The program behind the script, to its end."""
-    return script("soaking", *arguments, timeout=None)
+    return script("soak", *arguments, timeout=None)
+
+
+FAULTS_UNDER_LOAD = (
+    "new,broken,words,storm,renamed,deleted,copied,moved,blocked,no-,stopped,flood,full,rubbish"
+)
 
 
 @pytest.mark.timeout(180)
 def test_every_fault_under_load_costs_nobody_a_byte_and_leaves_nothing_behind() -> None:
-    run = soak("--seconds", "5", "--calm", "0")
+    run = soak("--seconds", "5", "--calm", "0", "--only", FAULTS_UNDER_LOAD)
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.endswith("\neverything held\n")
     assert "\nFAILS" not in run.stdout
-    for named in ("LookUps", "Chat", "no descriptors ", "memory", "connections: accepted="):
+    for named in ("LookUps", "Chat", "no-descriptors ", "memory", "connections: accepted="):
         assert named in run.stdout
 
 
-@pytest.mark.parametrize("arguments", [("--seconds", "-1"), ("--pause", "x"), ("--calm", "90"), ("now",)])
+@pytest.mark.parametrize("fault", ["large-room", "damaged-index", "deaf-manager", "idle-metrics"])
+@pytest.mark.timeout(120)
+def test_an_honest_client_does_not_notice_an_attack(fault: str) -> None:
+    run = soak("--seconds", "0", "--calm", "0", "--only", fault)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.machine
+@pytest.mark.parametrize("fault", ["forged-neighbours", "forged-errors", "fragments"])
+@pytest.mark.timeout(120)
+def test_an_honest_client_does_not_notice_an_attack_over_the_network(fault: str) -> None:
+    run = soak("--seconds", "0", "--calm", "0", "--only", fault)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "left out" not in run.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--seconds", "-1"),
+        ("--pause", "x"),
+        ("--calm", "90"),
+        ("--only", "rain"),
+        ("--members", "3"),
+        ("now",),
+    ],
+)
 def test_a_wrong_command_line_exits_with_64_and_a_hint(arguments: tuple[str, ...]) -> None:
     run = soak(*arguments)
     assert run.returncode == 64
@@ -50,7 +81,9 @@ def test_a_wrong_command_line_exits_with_64_and_a_hint(arguments: tuple[str, ...
 
 def test_the_help_names_every_option() -> None:
     run = subprocess.run([ROOT / "scripts/soak", "--help"], capture_output=True, text=True, check=True)
-    assert all(option in run.stdout for option in ("--seconds", "--pause", "--calm", "--seed"))
+    assert all(
+        option in run.stdout for option in ("--seconds", "--pause", "--calm", "--seed", "--only", "--members")
+    )
 
 
 # What it would find.
@@ -58,7 +91,7 @@ def test_the_help_names_every_option() -> None:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator["Place"]:
-    from scripts.soaking.place import Place
+    from scripts.lib.soak.place import Place
 
     place = Place(tmp_path, seed=1)
     yield place
@@ -67,7 +100,7 @@ def place(tmp_path: Path) -> Iterator["Place"]:
 
 def take_a_turn(kind: str, place: "Place") -> None:
     """The first turn of the traffic of that name."""
-    from scripts.soaking.soak import FLOWS
+    from scripts.lib.soak.soak import FLOWS
 
     flows = {flow.__name__: flow for flow in FLOWS}
     with closing(flows[kind](place, place.rng(kind))) as flow:
@@ -108,7 +141,7 @@ def echo_half(sock: socket) -> None:
 def test_a_byte_that_is_wrong_missing_or_too_many_is_found(
     place: "Place", kind: str, liar: Callable[[socket], None], what: str
 ) -> None:
-    from scripts.soaking.place import Wrong
+    from scripts.lib.soak.place import Wrong
 
     with FakeTcpServer(liar) as server:
         place.ports = {"echo-tcp": server.port}
@@ -129,7 +162,7 @@ def wrong_everywhere(payload: bytes, address: Address) -> Replies:
     ],
 )
 def test_an_answer_that_is_another_is_found(place: "Place", kind: str, service: str, what: str) -> None:
-    from scripts.soaking.place import Wrong
+    from scripts.lib.soak.place import Wrong
 
     with FakeUdpServer(wrong_everywhere) as server:
         place.ports = {service: server.port}
@@ -138,7 +171,7 @@ def test_an_answer_that_is_another_is_found(place: "Place", kind: str, service: 
 
 
 def vitals() -> "Vitals":
-    from scripts.soaking.vitals import Vitals
+    from scripts.lib.soak.vitals import Vitals
 
     return Vitals(memory=20 << 20, descriptors={"0": "/dev/null"}, threads=2, children=0)
 
@@ -148,7 +181,7 @@ def failing(findings: Iterator[tuple[str, bool]]) -> list[str]:
 
 
 def test_whatever_has_grown_is_found() -> None:
-    from scripts.soaking.audit import of_vitals
+    from scripts.lib.soak.audit import of_vitals
 
     before = vitals()
     assert failing(of_vitals(before, before, hours=1.0, share=0.0)) == []
@@ -185,7 +218,7 @@ for service in ("echo-udp", "dictionary", "chat", "command"):
     ],
 )
 def test_counters_that_do_not_add_up_are_found(service: str, counter: str, value: int, what: str) -> None:
-    from scripts.soaking.audit import of_counters
+    from scripts.lib.soak.audit import of_counters
 
     counters = {"echo-tcp": dict(TCP), "echo-udp": dict(UDP), "dictionary": dict(UDP)}
     counters |= {"chat": dict(UDP), "command": dict(UDP)}
@@ -212,7 +245,7 @@ GOOD = "[NORMAL][1][pid:7]ready\n"
     ],
 )
 def test_a_line_that_should_not_be_is_found(tmp_path: Path, name: str, line: str) -> None:
-    from scripts.soaking.audit import of_logs
+    from scripts.lib.soak.audit import of_logs
 
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "log.txt.1").write_text(GOOD)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.namespaces, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {name: ROOT / "docs" / name for name in ("tutorial.md", "tutorial.zh-CN.md")}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from scripts.options import Parser, bounded
+from scripts.lib.options import Parser, bounded
 from torture import serving, starting
 from torture.strace import obstacle
 
@@ -25,13 +25,13 @@ def build_parser() -> Parser:
 
 
 def sample(cases: Sequence[Case], wanted: float | None) -> list[Case]:
-    """So many of them, spread evenly, the first and the last among them; all of them for None."""
+    """Return a sample, spread evenly, with the first and the last; all of them for None."""
     size = min(int(wanted or len(cases)), len(cases))
     return [cases[round(place * (len(cases) - 1) / max(1, size - 1))] for place in range(size)]
 
 
 def went(attempt: Callable[[Case], str], case: Case) -> tuple[bool, str]:
-    """Whether it went as it may, and how."""
+    """Return whether the outcome is allowed, and the outcome in words."""
     try:
         return True, f"{case}: {attempt(case)}"
     except Exception as error:  # whatever it is, the other cases are of interest, too

@@ -61,7 +61,7 @@ class Datagrams:
     """Numbered questions and their answers, which come in the order in which they were asked."""
 
     def __init__(self, sock: socket, name: bytes, answer: Callable[[int], bytes]) -> None:
-        """What does not begin with `name` is for others."""
+        """Answers that do not begin with `name` are for others."""
         self.asked = self.lost = 0
         self._sock = sock
         self._sock.settimeout(PATIENT)
@@ -252,7 +252,7 @@ def failing(daemon: Daemon, fault: Fault, trace: Path) -> Iterator[None]:
 
 
 def descriptors(daemon: Daemon, expected: int = 0) -> list[str]:
-    """What the daemon has open when nobody asks it anything; so many in the end, if it gives all back."""
+    """Return the open files of the idle daemon: `expected` of them, if it closes the rest in time."""
     assert daemon.process is not None
     for _ in range(LOOKS):
         while connections(daemon.directory / "control.sock"):

@@ -97,7 +97,7 @@ class Trial:
         return f"ends with {status}: {told.splitlines()[0]}"
 
     def _is_answered(self, ended: int) -> bool:
-        """Whether it serves, once that is certain: a look-up is answered, or it has ended."""
+        """Wait until a look-up is answered or it has ended, and return whether it serves."""
         watched: list[int] = [ended]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind((self.addresses["dictionary"][0], 0))
@@ -135,7 +135,7 @@ class Trial:
         wait_for_end(pid)
 
     def _is_locked(self) -> bool:
-        """Whether somebody still holds the pidfile."""
+        """Return whether a process still holds the pidfile."""
         if not self.daemon.pidfile.exists():
             return False
         with self.daemon.pidfile.open() as file:

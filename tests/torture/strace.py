@@ -27,7 +27,7 @@ class Fault:
         return f"{self.call} {self.error} when={self.when} {self.path}".rstrip()
 
     def options(self, home: Path, also: str = "") -> list[str]:
-        """What strace is told; the path is one in `home`, calls named in `also` are shown as well."""
+        """The options of strace. Its output is a file in `home`; calls named in `also` are shown as well."""
         limit = [f"--trace-path={home / self.path}"] if self.path else []
         fault = f"--inject={self.call}:error={self.error}:when={self.when}"
         return [f"--trace={self.call},{also}".rstrip(","), fault, *limit]

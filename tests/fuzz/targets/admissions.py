@@ -6,7 +6,7 @@ from fractions import Fraction
 from ipaddress import ip_network
 
 from fuzz.feed import Feed
-from fuzz.target import target
+from fuzz.target import STEPS, target
 from support.bouncing import Watcher
 
 from netechod.services.admission import Admission, Rules
@@ -63,7 +63,7 @@ class Bucket:
         return self.over % LEAK == 0
 
 
-@target()
+@target(largest=STEPS)
 def rate(feed: Feed) -> None:
     """The buckets admit exactly as many as the model, in any order of sources and times."""
     rate, burst = feed.pick([1, 4, 64]), 1 + feed.number(7)
@@ -113,7 +113,7 @@ class Sizes(Outbox):
         raise AssertionError("nobody here broadcasts")
 
 
-@target([b"a", b"aa"])
+@target([b"a", b"aa"], largest=STEPS)
 def admission(feed: Feed) -> None:
     """Batches of anybody's datagrams: each is passed on, cut or dropped for the reason that a model gives."""
     talker, warned = Talker(), Counter[str]()
@@ -150,7 +150,7 @@ def admission(feed: Feed) -> None:
     assert max(warned.values(), default=0) <= 1 + ticks // TICK // 60
 
 
-@target([b"a", b"ab", b"abc"])
+@target([b"a", b"ab", b"abc"], largest=STEPS)
 def bounces(feed: Feed) -> None:
     """Of so many of a row one is dropped, and nothing before it or its peer has come as often."""
     watcher = Watcher(BOUNCES)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from fuzz.feed import Feed
-from fuzz.target import target
+from fuzz.target import STEPS, target
 from support.characters import is_harmless
 
 from netechod.services.api import Outbox, Peer
@@ -135,7 +135,7 @@ WORDS = (
 )
 
 
-@target(WORDS)
+@target(WORDS, largest=STEPS)
 def chat(feed: Feed) -> None:
     """Any interleaving of datagrams of several people: each hears exactly what a model of the room says."""
     journal: list[str] = []

@@ -12,7 +12,7 @@ from threading import Thread
 from typing import Any
 
 from fuzz.feed import Feed
-from fuzz.target import scratch, target
+from fuzz.target import STEPS, scratch, target
 
 from netechod.client.chat.events import ENQUIRY, Kind, event_of
 from netechod.client.chat.protocol import Member
@@ -66,7 +66,8 @@ def heard(feed: Feed) -> None:
 
 
 @target(
-    [b"online", ME.encode() + b"#", b"other--7#online", NOT_ONLINE, b"message refused: x", b"hi", b"offline"]
+    [b"online", ME.encode() + b"#", b"other--7#online", NOT_ONLINE, b"message refused: x", b"hi", b"offline"],
+    largest=STEPS,
 )
 def member(feed: Feed) -> None:
     """A member, whatever the room says and whenever: it sends little, always has a deadline, and can go."""

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from fuzz.feed import Feed
-from fuzz.target import scratch, target
+from fuzz.target import STEPS, scratch, target
 from support.characters import is_harmless
 
 from netechod.errors import ConfigError
@@ -49,7 +49,7 @@ SEEDS = (
 NOWHERE = ("begins with a byte order mark", "nested too deeply", "too many digits")
 
 
-@target([*KEYS, *VALUES], SEEDS)
+@target([*KEYS, *VALUES], SEEDS, largest=STEPS)
 def configuration(feed: Feed) -> None:
     """A file is loaded, and its dump loads to the same; or every problem is told with its line."""
     data = feed.rest()
@@ -66,7 +66,9 @@ def configuration(feed: Feed) -> None:
     assert load(FILE, base=scratch()).config == loaded.config
 
 
-@target([*KEYS, *VALUES, b"="], [b"chat.idle_timeout=30", b"chat.listen=127.0.0.1:0", b'"a.b".c=1'])
+@target(
+    [*KEYS, *VALUES, b"="], [b"chat.idle_timeout=30", b"chat.listen=127.0.0.1:0", b'"a.b".c=1'], largest=STEPS
+)
 def overrides(feed: Feed) -> None:
     """What `--set` says is taken, or every problem is told."""
     given = [text for text in feed.text().split("\n\n") if "\0" not in text]

@@ -126,7 +126,7 @@ class Evening:
             self.told += member.deadline_reached(network.now)
 
 
-@target()
+@target(largest=256)  # an evening of so many bytes has as many messages
 def conversation(feed: Feed) -> None:
     """Whatever the network does, each message is heard or known to be lost, and the member can go."""
     evening = Evening(feed)

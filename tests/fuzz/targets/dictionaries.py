@@ -10,7 +10,7 @@ from unicodedata import combining, normalize
 from unittest.mock import patch
 
 from fuzz.feed import Feed
-from fuzz.target import scratch, target
+from fuzz.target import STEPS, scratch, target
 from support.characters import is_harmless
 from support.indexes import until_given_back
 from support.recorder import Recorder
@@ -47,7 +47,11 @@ MARKS = "\u0316\u0300\u0345\u0316"  # of several combining classes
 LINE_LIMIT = 24  # characters: the real one is longer than any input
 
 
-@target(FILE_WORDS, seeds=["apple:苹果\nApple:苹果\n# a comment\n\nno colon\nb : c : d\r\n".encode()])
+@target(
+    FILE_WORDS,
+    largest=STEPS,
+    seeds=["apple:苹果\nApple:苹果\n# a comment\n\nno colon\nb : c : d\r\n".encode()],
+)
 def dictionary_file(feed: Feed) -> None:
     """A file means the same in whatever blocks it is read, and what the shortest parser says."""
     strict = bool(feed.number(1))
@@ -111,7 +115,7 @@ def naive(data: bytes, *, strict: bool) -> Facts | None:
 LONG_WORDS = "".join(f"{word}:long\n" for word in ("x" * 600, "É" * 300, "É" * 256, "e" + MARKS * 9)).encode()
 
 
-@target(FILE_WORDS, seeds=["apple:苹果\nApple:pomme\nb:c\nB:d\n".encode(), LONG_WORDS])
+@target(FILE_WORDS, seeds=["apple:苹果\nApple:pomme\nb:c\nB:d\n".encode(), LONG_WORDS], largest=4 * STEPS)
 def dictionary_index(feed: Feed) -> None:
     """A file says the same, or is refused for the same reason, in an index and in memory."""
     strict, data = bool(feed.number(1)), feed.rest()

@@ -15,7 +15,7 @@ from netechod.services.echo import TUTORIAL_SUFFIX
 RECENT = 5  # probes whose sizes are remembered: the real number is more than any input has
 
 
-@target([TUTORIAL_SUFFIX, b"\0" * 8])
+@target([TUTORIAL_SUFFIX, b"\0" * 8], largest=1024)  # each step looks at all probes
 def probe(feed: Feed) -> None:
     """Lost, late, doubled, damaged, foreign: each probe has one fate, and what was not changed is whole."""
     payloads, tally = Payloads(), Tally(wait=2.0)

@@ -12,7 +12,7 @@ from functools import cache
 from types import TracebackType
 
 from fuzz.feed import Feed
-from fuzz.target import scratch, target
+from fuzz.target import STEPS, scratch, target
 from support.characters import is_harmless
 from support.looping import run_until, turn, until_readable
 from support.statuses import ALL_OFF
@@ -103,7 +103,8 @@ def operated(allowed: bool) -> tuple[Loop, ControlServer, Operated, str]:
 
 @target(
     [json.dumps([name]).encode() + b"\n" for name in commands(Operated())]
-    + [b'["dict-lookup", "apple", "\\ud800"]\n', b'["log-level", "DEBUG"]\n', b"[" * 2000, b'["', b"1e999"]
+    + [b'["dict-lookup", "apple", "\\ud800"]\n', b'["log-level", "DEBUG"]\n', b"[" * 2000, b'["', b"1e999"],
+    largest=STEPS,
 )
 def control(feed: Feed) -> None:
     """A question in any pieces gets one line of answer, or none; nobody changes what is not theirs."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from fuzz.feed import Feed
-from fuzz.target import scratch, target
+from fuzz.target import STEPS, scratch, target
 from support.characters import is_harmless
 from support.recorder import Recorder
 
@@ -88,7 +88,7 @@ WORDS = (
 )
 
 
-@target(WORDS)
+@target(WORDS, largest=STEPS)
 def signed_command(feed: Feed) -> None:
     """Authentic or not, fresh or not, allowed or not: what is run and answered is what a model says."""
     site, heard = Site(), 0

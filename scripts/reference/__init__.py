@@ -1,5 +1,0 @@
-"""What is generated from the sources and kept beside them: a manual page, and completions for the shells.
-
-Both are committed, because a package is built from the checkout alone and reviews should show what users get.
-Each program takes `--check`, with which it writes nothing and exits with 1 when a committed file is stale.
-"""
