@@ -21,8 +21,8 @@ from netechod.process.control import (
     ControlServer,
     ControlSession,
 )
-from netechod.reactor.acceptor import PAUSE
 from netechod.reactor.loop import Loop
+from netechod.reactor.tcp.acceptor import PAUSE
 
 LATER: list[ControlSession] = []  # who waits for an answer
 LONG = [f"line {number}" for number in range(100_000)]

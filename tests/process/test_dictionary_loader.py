@@ -20,7 +20,7 @@ from netechod.process.config import Dictionary as Settings
 from netechod.process.dictionary_index import IndexedDictionary
 from netechod.process.dictionary_loader import Loader, fits, is_large
 from netechod.process.slices import finished
-from netechod.reactor.children import Children
+from netechod.reactor.jobs.children import Children
 from netechod.reactor.loop import Loop
 from netechod.services.api import Ending
 from netechod.services.dictionary import Dictionary, MemoryDictionary

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from netechod.process.helper import Limits, helper_argv
-from netechod.reactor.channel import Channel
+from netechod.reactor.jobs.channel import Channel
 from netechod.reactor.loop import Loop
 from netechod.services.api import Job
 

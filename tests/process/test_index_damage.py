@@ -20,7 +20,7 @@ from netechod.process.index_builder import build
 from netechod.process.index_facts import UnusableIndexError
 from netechod.process.index_verifier import Verdict, verify
 from netechod.process.slices import finished
-from netechod.reactor.children import Children
+from netechod.reactor.jobs.children import Children
 from netechod.reactor.loop import Loop
 from netechod.services.dictionary import Dictionary, MemoryDictionary
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.recorder import Recorder
 
-from netechod.reactor.matching import first_mismatch
+from netechod.reactor.jobs.matching import first_mismatch
 from netechod.services import nonces
 from netechod.services.api import Check, Ending, Job, Peer
 from netechod.services.command import Allowed, Audit, CommandService, Policy

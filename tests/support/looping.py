@@ -14,11 +14,11 @@ from contextlib import ExitStack
 from mmap import mmap
 from typing import Any
 
-from netechod.reactor.accept_queue import TcpLimits
-from netechod.reactor.connection import LOW_WATER, Connection, StreamService
 from netechod.reactor.loop import Loop
-from netechod.reactor.models import ModelName, model_of
-from netechod.reactor.tcp import TcpServer
+from netechod.reactor.tcp.accept_queue import TcpLimits
+from netechod.reactor.tcp.connection import LOW_WATER, Connection, StreamService
+from netechod.reactor.tcp.models import ModelName, model_of
+from netechod.reactor.tcp.server import TcpServer
 from netechod.services.api import StreamSession
 from netechod.services.echo import EchoSession
 

@@ -25,7 +25,7 @@ from netechod.process.reloading import Fresh, Reading, Reload, Reloader
 from netechod.process.run_files import ControlSocket, RunFiles
 from netechod.process.slices import Work
 from netechod.process.status import DictionaryStatus, Outcome, Presence, Status
-from netechod.reactor.children import Children
+from netechod.reactor.jobs.children import Children
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.selectors import SELECTORS
 from netechod.reactor.signals import SignalSource

@@ -14,17 +14,17 @@ from netechod.process.config import Config
 from netechod.process.descriptors import MAX_SCRAPERS, room_for
 from netechod.process.listeners import Sockets
 from netechod.process.sockets import OVER_TCP
-from netechod.reactor.accept_queue import TcpLimits
-from netechod.reactor.connection import StreamService
-from netechod.reactor.error_queue import ErrorQueue, Place
 from netechod.reactor.event_log import ChatLog
 from netechod.reactor.loop import Loop
-from netechod.reactor.mmsg import BatchMemory, MmsgDatagramIO
-from netechod.reactor.models import WORKERS, model_of
-from netechod.reactor.socket_group import SocketGroup, group_address_of
-from netechod.reactor.tcp import TcpServer
-from netechod.reactor.udp import UdpEndpoint
-from netechod.reactor.udp_outbox import ServiceOutbox
+from netechod.reactor.tcp.accept_queue import TcpLimits
+from netechod.reactor.tcp.connection import StreamService
+from netechod.reactor.tcp.models import WORKERS, model_of
+from netechod.reactor.tcp.server import TcpServer
+from netechod.reactor.udp.endpoint import UdpEndpoint
+from netechod.reactor.udp.error_queue import ErrorQueue, Place
+from netechod.reactor.udp.mmsg import BatchMemory, MmsgDatagramIO
+from netechod.reactor.udp.outbox import ServiceOutbox
+from netechod.reactor.udp.socket_group import SocketGroup, group_address_of
 from netechod.services.admission import AddressOf, Admission, Rules
 from netechod.services.api import DatagramService, Outbox, Peer
 from netechod.services.chat import ChatRoom, Terms

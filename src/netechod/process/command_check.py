@@ -14,7 +14,7 @@ from netechod.key_file import WEAK
 from netechod.process.config import AllowedCommand
 from netechod.process.config_file import Loaded
 from netechod.process.config_values import expression
-from netechod.reactor.children import ENVIRONMENT
+from netechod.reactor.jobs.children import ENVIRONMENT
 from netechod.services.command import PLACEHOLDER
 from netechod.services.wire import harmless
 

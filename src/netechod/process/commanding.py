@@ -10,8 +10,8 @@ from netechod.process.config_values import expression
 from netechod.process.helper import Limits, helper_argv
 from netechod.process.log_format import quoted
 from netechod.reactor.event_log import EventLog
+from netechod.reactor.jobs.runner import Runner
 from netechod.reactor.loop import Callback, Loop
-from netechod.reactor.runner import Runner
 from netechod.services.admission import AddressOf
 from netechod.services.command import Allowed, Audit, CommandService, Policy
 from netechod.services.signing import DENIED

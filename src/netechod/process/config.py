@@ -35,7 +35,7 @@ from netechod.process.config_values import (
     available,
     networks,
 )
-from netechod.reactor.models import ModelName
+from netechod.reactor.tcp.models import ModelName
 from netechod.services.wire import MAX_DATAGRAM, MISS
 
 __all__ = ["KEYS", "LIVE_KEYS", "Address", "Config", "EchoTcp"]

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from netechod.reactor.accept_queue import TcpLimits
-from netechod.reactor.connection import StreamService, Waker
 from netechod.reactor.loop import Loop
-from netechod.reactor.tcp import TcpServer
+from netechod.reactor.tcp.accept_queue import TcpLimits
+from netechod.reactor.tcp.connection import StreamService, Waker
+from netechod.reactor.tcp.server import TcpServer
 from netechod.services.api import StreamSession, Wake
 
 MAX_QUESTION = 4096  # bytes; a longer one is refused

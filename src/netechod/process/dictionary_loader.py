@@ -13,7 +13,7 @@ from netechod.process.dictionary_file import CHANGED, Stamp, load_dictionary
 from netechod.process.dictionary_index import IndexedDictionary, TouchedIndexError, open_index
 from netechod.process.index_facts import UnusableIndexError
 from netechod.process.slices import Work
-from netechod.reactor.children import SIGNALLED, Children
+from netechod.reactor.jobs.children import SIGNALLED, Children
 from netechod.reactor.loop import Callback, Timer
 from netechod.services.api import Ending, Job
 from netechod.services.dictionary import Dictionary, MemoryDictionary

@@ -1,6 +1,6 @@
 """The process that runs commands for the daemon: `python -m netechod.process.helper LIMITS`, on a socket.
 
-Only the daemon starts it; see netechod.reactor.runner.
+Only the daemon starts it; see netechod.reactor.jobs.runner.
 """
 
 import json
@@ -15,9 +15,9 @@ from pathlib import Path
 from signal import SIGCHLD, SIGHUP, SIGINT, SIGTERM
 
 import netechod
-from netechod.reactor.children import has_pidfd
+from netechod.reactor.jobs.children import has_pidfd
+from netechod.reactor.jobs.runner import Worker
 from netechod.reactor.loop import Loop
-from netechod.reactor.runner import Worker
 from netechod.reactor.signals import SignalSource
 
 NICE = 5  # commands step back behind the daemon, so that they do not slow look-ups down

@@ -21,7 +21,7 @@ from netechod.process.handover import Estate, Legacy
 from netechod.process.listeners import Socket, Sockets
 from netechod.process.status import Presence
 from netechod.reactor.loop import Loop
-from netechod.reactor.tcp import TcpServer
+from netechod.reactor.tcp.server import TcpServer
 from netechod.services.chat import ChatRoom
 from netechod.services.dictionary import Dictionary, DictionaryService
 from netechod.services.echo import EchoService

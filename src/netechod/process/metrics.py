@@ -15,10 +15,10 @@ from netechod.process.config import Config
 from netechod.process.descriptors import MAX_SCRAPERS
 from netechod.process.listeners import Sockets
 from netechod.process.status import Status
-from netechod.reactor.accept_queue import TcpLimits
-from netechod.reactor.connection import StreamService
 from netechod.reactor.loop import Loop
-from netechod.reactor.tcp import TcpServer
+from netechod.reactor.tcp.accept_queue import TcpLimits
+from netechod.reactor.tcp.connection import StreamService
+from netechod.reactor.tcp.server import TcpServer
 from netechod.services.http import MAX_HEAD, HttpSession, Page
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netechod.errors import PermissionRefusedError
-from netechod.reactor.prctl import SET_DUMPABLE, prctl
+from netechod.reactor.process_control import SET_DUMPABLE, prctl
 
 MAX_ID = 2**32 - 2  # the largest user or group id; the next one means "no change" (chown(2))
 

@@ -35,7 +35,7 @@ from netechod.process.notify import Notifier, extended, listen_fds
 from netechod.process.pidfile import Pidfile
 from netechod.process.privileges import become, forbid_dumps, identity_of
 from netechod.process.slices import Work, finished
-from netechod.reactor.children import Children
+from netechod.reactor.jobs.children import Children
 from netechod.reactor.loop import Loop
 from netechod.reactor.signals import SignalSource
 from netechod.services.dictionary import Dictionary, MemoryDictionary

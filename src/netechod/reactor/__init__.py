@@ -1,1 +1,14 @@
-"""Floor 1: file descriptors on one thread: the loop, the endpoints and the connections."""
+"""The event loop and everything that owns a descriptor: one thread, no protocol.
+
+| room or module | contents |
+|---|---|
+| `loop`, `selectors`, `signals` | wait for descriptors, timers and signals |
+| `tasks`, `background` | long work in slices, and work that may wait for a disk on a thread |
+| `udp/` | datagrams, received and sent in batches |
+| `tcp/` | listening, connections, the models of serving them, outgoing connections |
+| `jobs/` | programs that run as child processes |
+| `counters`, `event_log` | numbers and log lines about peers |
+| `process_control` | prctl(2) and the ends of child processes |
+
+The rooms import the loose modules and nothing of one another. The process floor wires them up.
+"""

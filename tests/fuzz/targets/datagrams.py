@@ -8,8 +8,8 @@ from functools import cache
 from fuzz.feed import Feed
 from fuzz.target import target
 
-from netechod.reactor.datagram_io import FanOut
-from netechod.reactor.mmsg import BatchMemory, MmsgDatagramIO
+from netechod.reactor.udp.datagram_io import FanOut
+from netechod.reactor.udp.mmsg import BatchMemory, MmsgDatagramIO
 from netechod.services.api import Datagram
 
 PATIENCE = 10.0  # seconds until a datagram counts as lost

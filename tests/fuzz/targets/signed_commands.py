@@ -12,7 +12,7 @@ from support.recorder import Recorder
 
 from netechod.file_access import parse_acl
 from netechod.key_file import KeyFileError, read_keys
-from netechod.reactor.matching import first_mismatch
+from netechod.reactor.jobs.matching import first_mismatch
 from netechod.services.api import Ending, Job
 from netechod.services.command import Allowed, Audit, CommandService, Policy
 from netechod.services.signing import answer, mac_of, read_answer, read_request

@@ -1,0 +1,209 @@
+"""An outgoing connection that is made again when it is lost."""
+
+import errno
+import os
+import random
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Thread
+from typing import Any, Literal, TypeAlias
+
+from netechod.reactor.loop import Loop, Timer
+from netechod.reactor.tcp.connection import Arrival, Connection, Keep, StreamService
+from netechod.reactor.tcp.talking import connection_of
+from netechod.reactor.tcp.turns import Turns
+
+CONNECT_TIMEOUT = 5.0  # seconds that one address gets
+SHORTEST, LONGEST = 1.0, 60.0  # seconds between two rounds; each one that fails doubles them
+
+Target: TypeAlias = tuple[socket.AddressFamily, Any]
+"""A family and an address of it, as getaddrinfo(3) has them; AF_UNIX with a path too."""
+
+Resolve: TypeAlias = Callable[[], Sequence[Target]]
+"""Finds the targets, on a thread of its own, since that may take long. Raises OSError."""
+
+
+@dataclass(frozen=True)
+class DialState:
+    """What a dialer has come to: `error` says why it waits, and is empty in any other state."""
+
+    status: Literal["resolving", "connecting", "connected", "waiting"]
+    target: str = ""
+    error: str = ""
+    retry: float = 0.0  # seconds until the next round
+
+
+class Dialer:
+    """Connects to one of several targets, and again whenever the connection ends.
+
+    A round tries the targets in turn, CONNECT_TIMEOUT each. After a round without success, or a connection
+    that did not last, comes a pause, which grows from SHORTEST to LONGEST. `service` makes a session in the
+    role of a client for each connection. `on_state` is called at each change of state.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        service: StreamService,
+        targets: Sequence[Target] | Resolve,
+        on_state: Callable[[DialState], object] = lambda state: None,
+        dice: Callable[[], float] = random.random,
+    ) -> None:
+        self.loop = loop
+        self.service = service
+        self.turns = Turns(loop)
+        self.buffer = memoryview(bytearray(service.read_size))
+        self.keep: Keep | None = None
+        self.connections: set[Connection] = set()
+        self._targets = targets
+        self._on_state = on_state
+        self._dice = dice
+        self._round: list[Target] = []  # the targets that are still to be tried, the next one last
+        self._target = ""
+        self._sock: socket.socket | None = None  # while it connects
+        self._timer: Timer | None = None  # of the attempt, or of the pause
+        self._pause = SHORTEST
+        self._error = ""
+        self._connected_at = 0.0
+        self._closed = False
+        self._begin_round()
+
+    def close(self) -> None:
+        """Hang up, and connect no more."""
+        self._closed = True
+        self._stop_attempt()
+        for connection in tuple(self.connections):
+            connection.abandon()
+
+    def forget(self, connection: Connection, reason: str) -> None:
+        """See Server: the connection has ended."""
+        self.connections.discard(connection)
+        if self._closed:
+            return
+        if self.loop.now - self._connected_at >= self._pause:
+            self._pause = SHORTEST  # it was worth something
+        self._error = f"connection ended: {reason}"
+        self._rest()
+
+    def _begin_round(self) -> None:
+        """Find out whom to try, and try the first."""
+        self._timer = None
+        if callable(self._targets):
+            self._on_state(DialState("resolving"))
+            name = f"{self.service.name} resolver"
+            Thread(target=self._resolve, args=(self._targets,), name=name, daemon=True).start()
+        else:
+            self._try_all(self._targets, "no address")
+
+    def _resolve(self, resolve: Resolve) -> None:
+        """Find the targets: what the resolver's thread does."""
+        targets: Sequence[Target] = ()
+        error = "no address"
+        try:
+            targets = resolve()
+        except OSError as trouble:
+            error = trouble.strerror or str(trouble)
+        self.loop.call_soon_threadsafe(lambda: self._try_all(targets, error))
+
+    def _try_all(self, targets: Sequence[Target], error: str) -> None:
+        """Try `targets`; `error` says why there are none, if so."""
+        if self._closed:
+            return
+        self._error = error
+        self._round = list(reversed(targets))
+        self._try_next()
+
+    def _try_next(self) -> None:
+        """Connect to the next target of the round, or rest when there is none."""
+        while self._round:
+            family, address = self._round.pop()
+            self._target = _written(address)
+            self._on_state(DialState("connecting", self._target))
+            try:
+                self._connect(family, address)
+            except OSError as error:
+                self._failed(error)
+            else:
+                return
+        self._rest()
+
+    def _connect(self, family: socket.AddressFamily, address: Any) -> None:  # noqa: ANN401 (as the family has it)
+        """Begin to connect."""
+        self._sock = sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        if family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        status = sock.connect_ex(address)
+        if status not in (0, errno.EINPROGRESS):
+            raise OSError(status, os.strerror(status))
+        self.loop.watch(sock.fileno(), None, self._on_connected)
+        self._timer = self.loop.call_at(self.loop.now + CONNECT_TIMEOUT, self._on_timeout)
+
+    def _on_timeout(self) -> None:
+        self._failed(OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)))
+        self._try_next()
+
+    def _on_connected(self) -> None:
+        """Serve the connection, unless it has failed."""
+        assert self._sock is not None  # noqa: S101 (watched while it connects)
+        try:
+            sock = self._sock
+            status = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if not status and _is_to_itself(sock):
+                status = errno.ECONNREFUSED
+            if status:
+                raise OSError(status, os.strerror(status))
+            self._serve(sock)
+        except (OSError, MemoryError) as error:
+            self._failed(error)
+            self._try_next()
+
+    def _serve(self, sock: socket.socket) -> None:
+        self.loop.unwatch(sock.fileno())
+        connection = connection_of(self, Arrival(sock, "", 0, self.loop.now))
+        self.connections.add(connection)
+        try:
+            connection.start()
+        except (OSError, MemoryError):
+            self.connections.discard(connection)
+            raise
+        self._sock = None  # it is the connection's
+        self._stop_attempt()
+        self._connected_at = self.loop.now
+        self._on_state(DialState("connected", self._target))
+
+    def _failed(self, error: OSError | MemoryError) -> None:
+        """Note why the attempt has failed, and clean up behind it."""
+        reason = error.strerror if isinstance(error, OSError) else "no memory"
+        self._error = f"{self._target}: {reason}"
+        self._stop_attempt()
+
+    def _stop_attempt(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._sock is not None:
+            self.loop.unwatch(self._sock.fileno())
+            self._sock.close()
+            self._sock = None
+
+    def _rest(self) -> None:
+        """Pause before the next round. The dice keep many clients of one server from coming all at once."""
+        pause = max(SHORTEST, self._pause * (0.75 + 0.25 * self._dice()))
+        self._pause = min(LONGEST, 2 * self._pause)
+        self._timer = self.loop.call_at(self.loop.now + pause, self._begin_round)
+        self._on_state(DialState("waiting", self._target, self._error, pause))
+
+
+def _is_to_itself(sock: socket.socket) -> bool:
+    """Whether TCP has connected a port to itself (RFC 9293, 3.5, simultaneous open)."""
+    return sock.family != socket.AF_UNIX and sock.getsockname() == sock.getpeername()
+
+
+def _written(address: Any) -> str:  # noqa: ANN401 (as the family has it)
+    if isinstance(address, str):
+        return address
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,172 @@
+"""A process for every connection, by fork(2) alone: our children run our code, and nothing of our loop.
+
+fork copies all the memory, and of the threads only the one that calls it. A lock that the log's writer held
+in that moment stays locked in the child for ever. So a child does nothing but `drive`, which takes no lock.
+It logs nothing (the parent writes its lines), imports nothing, and leaves by _exit(2). The interpreter,
+logging and malloc(3) take care of their own locks (os.register_at_fork, pthread_atfork(3)).
+"""
+
+import errno
+import gc
+import logging
+import os
+import select
+import signal
+import traceback
+import warnings
+from collections.abc import Set
+from mmap import mmap
+from typing import NoReturn, get_args
+
+from netechod.reactor.jobs.children import has_pidfd, hear_of_children
+from netechod.reactor.loop import Loop
+from netechod.reactor.process_control import SET_PDEATHSIG, prctl
+from netechod.reactor.tcp.blocking import Ledger, Outcome, drive
+from netechod.reactor.tcp.connection import Arrival, Server, Waker
+from netechod.reactor.tcp.worker import WorkerConnection
+from netechod.services.api import StreamSession
+
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)  # a child's exit status is the place of its outcome here
+DEFECT = 70  # the exit status of a child that met a defect of ours (EX_SOFTWARE)
+
+_OURS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+log = logging.getLogger(__name__)
+
+
+class ProcessConnection(WorkerConnection):
+    """A connection driven by a process."""
+
+    __slots__ = ("_pidfd", "pid")
+
+    def __init__(self, server: Server, arrival: Arrival) -> None:
+        super().__init__(server, arrival, Ledger(server.loop.clock, mmap(-1, Ledger.SIZE)))
+        # Reserve a descriptor for the pidfd: to open that must not fail with EMFILE after the fork, when the
+        # child already reads from the client.
+        spare = os.open(os.devnull, os.O_RDONLY)
+        try:
+            self.pid = _fork(arrival, server.service.new_session(Waker(arrival)), self._ledger)
+        finally:
+            os.close(spare)
+        self._pidfd = -1
+
+    def watch(self, ends: select.epoll) -> int:
+        """Have `ends` report the end of the process; returns the descriptor under which it does."""
+        try:
+            self._pidfd = os.pidfd_open(self.pid)
+            ends.register(self._pidfd, select.EPOLLIN)
+        except OSError:  # nothing would tell us of the child's end, so it must not run
+            self.abandon()
+            self.wait()
+            raise
+        return self._pidfd
+
+    def abandon(self) -> None:
+        """See Connection. The process id is not used again before we have reaped the child."""
+        self._reason = "drain"
+        os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> None:
+        """See Connection. Leaves no zombie."""
+        self._note(os.waitid(os.P_PID, self.pid, os.WEXITED))
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+        self._ended()
+
+    def _note(self, end: os.waitid_result | None) -> None:
+        assert end is not None  # noqa: S101 (for the type checker: only WNOHANG has no result)
+        if end.si_code == os.CLD_EXITED and end.si_status < len(OUTCOMES):
+            self._outcome = OUTCOMES[end.si_status]
+        elif not self._reason:
+            exited = end.si_code == os.CLD_EXITED
+            how = f"status {end.si_status}" if exited else signal.Signals(end.si_status).name
+            fields = {"event": "child-died", "service": self._server.service.name, "peer": self.name}
+            log.error("process %d died, which served %s: %s", self.pid, self.name, how, extra=fields)
+
+
+class Forks:
+    """Serves every connection by a process of its own."""
+
+    def __init__(self, loop: Loop) -> None:
+        if not has_pidfd():
+            raise OSError(errno.ENOSYS, "the system lacks pidfd_open(2)")
+        hear_of_children()
+        self._loop = loop
+        self._connections: dict[int, ProcessConnection] = {}  # by pidfd
+        # The loop watches one descriptor for all children: select(2) could not watch one for each.
+        self._ends = select.epoll()
+        loop.watch(self._ends.fileno(), self._on_ended)
+
+    def serve(self, server: Server, arrival: Arrival) -> ProcessConnection:
+        """See Staff."""
+        connection = ProcessConnection(server, arrival)
+        self._connections[connection.watch(self._ends)] = connection
+        return connection
+
+    def close(self) -> None:
+        """See Staff."""
+        if not self._ends.closed:
+            self._loop.unwatch(self._ends.fileno())
+            self._ends.close()
+
+    def _on_ended(self) -> None:
+        for pidfd, _ in self._ends.poll(0):
+            # Closing is not enough: a child that was forked just now has a copy still (epoll(7), Q&A 6).
+            self._ends.unregister(pidfd)
+            self._connections.pop(pidfd).wait()
+
+
+def _fork(arrival: Arrival, session: StreamSession, ledger: Ledger) -> int:
+    """Fork a child that drives the connection, and return its process id.
+
+    All signals wait meanwhile. The child inherits our handlers; until it has removed them a signal would be
+    noted in the child's memory, where nobody looks.
+    """
+    parent = os.getpid()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of threads: see above
+            pid = os.fork()
+        if not pid:
+            _serve(arrival, session, ledger, parent, mask)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return pid
+
+
+def _serve(arrival: Arrival, session: StreamSession, ledger: Ledger, parent: int, mask: Set[int]) -> NoReturn:
+    """The life of a child."""
+    status = DEFECT
+    try:
+        _forget(keep=arrival.sock.fileno())
+        _die_with(parent)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        status = OUTCOMES.index(drive(arrival.sock, session, ledger, arrival.owed))
+    except BaseException:
+        os.write(2, traceback.format_exc().encode())  # sys.stderr has a buffer, and so a lock
+    finally:
+        os._exit(status)  # no handler, no buffer, no destructor of the parent's
+
+
+def _forget(*, keep: int) -> None:
+    """Let go of everything that belongs to the parent.
+
+    With its bell and its epoll we would take its signals and events away; its listeners, its lock on the
+    pidfile and its other clients would outlive it. A signal to the whole group is for the parent to answer:
+    while the parent drains, this child still delivers what it owes.
+    """
+    signal.set_wakeup_fd(-1)
+    for number in _OURS:
+        signal.signal(number, signal.SIG_IGN)
+    gc.disable()  # it would close descriptors that are not ours, and copy every page that it looks at
+    os.closerange(3, keep)
+    os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX"))
+
+
+def _die_with(parent: int) -> None:
+    """Have the kernel end us with the thread that has forked us: the daemon's main thread, the loop's."""
+    if not prctl(SET_PDEATHSIG, signal.SIGKILL):
+        raise OSError(errno.EPERM, "nothing would end this process with the daemon: prctl(2)")
+    if os.getppid() != parent:  # it was too late to ask
+        os._exit(DEFECT)

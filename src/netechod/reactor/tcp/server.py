@@ -1,0 +1,224 @@
+"""A TCP server: it owns the connections of a service from their beginning to their end."""
+
+import errno
+import os
+import socket
+from collections.abc import Callable, Sequence
+
+from netechod.reactor.counters import TcpCounters
+from netechod.reactor.event_log import ConnectionLog
+from netechod.reactor.loop import Loop, Timer
+from netechod.reactor.tcp.accept_queue import AcceptQueue, TcpLimits
+from netechod.reactor.tcp.connection import Arrival, Connection, Keep, StreamService, TcpConnection
+from netechod.reactor.tcp.idle import IdleWatch
+from netechod.reactor.tcp.models import Model, OnTheLoop
+from netechod.reactor.tcp.talking import connection_of
+from netechod.reactor.tcp.turns import Turns
+
+DRAIN_QUIET = 0.5  # seconds of silence after which a connection counts as served, once we stop
+EVICTION_INTERVAL = 1.0  # seconds between two vain looks for connections that give way to newcomers
+MIN_EVICTION_INTERVAL = 0.01  # the same where they give way without having been silent for long
+
+
+class TcpServer:
+    """The connections of one service, over all its listeners, TCP or AF_UNIX."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        service: StreamService,
+        listeners: Sequence[socket.socket],
+        limits: TcpLimits | None = None,
+        model: Model | None = None,
+    ) -> None:
+        self.loop = loop
+        self.service = service
+        self.buffer = memoryview(bytearray(service.read_size))
+        self.turns = Turns(loop)
+        self.connections: set[Connection] = set()
+        self.counters = TcpCounters()
+        self.keep: Keep | None = None
+        self._model = model or Model(OnTheLoop())
+        self._log = None if service.quiet else ConnectionLog(loop, service.name)
+        self._idle = IdleWatch(loop, self.connections)
+        self._eviction: Timer | None = None
+        self._serves_soon = False
+        self._drained: Callable[[], object] | None = None
+        self._queue = AcceptQueue(loop, service, self.counters, self._model, self._serve_waiting)
+        loop.on_no_memory.append(self._shed)
+        self.configure(limits or TcpLimits())
+        self._queue.open(listeners, self._on_accepted)
+
+    @property
+    def count(self) -> int:
+        """How many connections there are, those that wait to be served included."""
+        return len(self.connections) + len(self._queue)
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether connections can be handed over; where they can not, `hand_over` drains."""
+        return self._model.hands_over
+
+    def configure(self, limits: TcpLimits) -> None:
+        """Change the limits; no open connection is closed for being one too many."""
+        self._queue.limits = limits
+        self._balance()
+        self._idle.configure(limits.idle_timeout)
+
+    def drain(self, drained: Callable[[], object]) -> None:
+        """Serve each connection until it falls silent, accept no others, then call `drained`."""
+        self._stop_accepting(drained)
+        self._idle.configure(DRAIN_QUIET)
+        self._finish_drain()
+
+    def hand_over(self, keep: Keep, drained: Callable[[], object]) -> None:
+        """Give every connection to `keep` as soon as nothing is owed on it, then call `drained`.
+
+        Sessions that are pulled have a state which would be lost: theirs are drained instead.
+        """
+        if not self.hands_over:
+            self.drain(drained)
+            return
+        self._stop_accepting(drained)
+        self._invite_the_waiting()
+        self.keep = keep
+        for connection in [each for each in self.connections if isinstance(each, TcpConnection)]:
+            connection.settle()
+        self._idle.configure(DRAIN_QUIET)
+        self._finish_drain()
+
+    def adopt(self, sock: socket.socket, owed: bytes) -> None:
+        """Serve a connection that another process has accepted, and deliver what that still owed."""
+        try:
+            address, port = sock.getpeername()[:2]
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)  # as Acceptor has it
+        except OSError:
+            sock.close()  # it ended while nobody was there
+            return
+        self._queue.put(Arrival(sock, address, port, self.loop.now, owed))
+        self._serve_newcomer()
+
+    def close(self) -> None:
+        """Close everything now; what is being handed over goes there, with what is owed."""
+        if self._shed in self.loop.on_no_memory:
+            self.loop.on_no_memory.remove(self._shed)
+        self._invite_the_waiting()
+        for connection in tuple(self.connections):
+            connection.abandon()
+        for connection in tuple(self.connections):
+            connection.wait()
+        self._model.staff.close()
+        self._idle.close()
+        if self._eviction is not None:
+            self._eviction.cancel()
+
+    def forget(self, connection: Connection, reason: str) -> None:
+        """See Server: called by a connection that has closed or been handed over."""
+        self.connections.discard(connection)
+        self.counters.closed += 1
+        self.counters.bytes_in += connection.bytes_in
+        self.counters.bytes_out += connection.bytes_out
+        if reason and self._log is not None:
+            self._log.closed(connection, reason)
+        self._queue.leave(connection.address)
+        if len(self._queue):
+            self._serve_soon()
+        else:
+            self._balance()
+        self._finish_drain()
+
+    def _on_accepted(self, sock: socket.socket, peer: object) -> None:
+        arrival = self._queue.admit(sock, peer)
+        if arrival is None:
+            return
+        if self._log is not None:
+            self._log.accepted(arrival, sock.fileno())
+        self._serve_newcomer()
+
+    def _serve_newcomer(self) -> None:
+        """Serve whoever waits, at once unless that costs a worker's start."""
+        if self._model.starts is None:
+            self._serve_waiting()
+        else:
+            self._serve_soon()
+            self._balance()
+
+    def _serve_soon(self) -> None:
+        """Have `_serve_waiting` called, once, at the end of this turn."""
+        if not self._serves_soon:
+            self._serves_soon = True
+            self.loop.call_soon(self._serve_waiting)
+
+    def _serve_waiting(self) -> None:
+        """Serve connections that wait, as far as the system lets us, and a bounded number of them."""
+        self._serves_soon = False
+        for arrival in self._queue.ready(len(self.connections)):
+            try:
+                self._serve(arrival)
+            except OSError as error:
+                self._queue.put_back(arrival, str(error.strerror))
+            except MemoryError:
+                self._queue.put_back(arrival, os.strerror(errno.ENOMEM))
+        if self._queue.has_ready(len(self.connections)):
+            self._serve_soon()
+        self._balance()
+
+    def _serve(self, arrival: Arrival) -> None:
+        """Begin to serve a connection. Raises OSError or MemoryError when there is nothing to do it with."""
+        connection = self._model.staff.serve(self, arrival)
+        self.connections.add(connection)
+        try:
+            connection.start()
+        except (OSError, MemoryError):
+            self.connections.discard(connection)
+            raise
+        self._idle.added()
+        if self._idle.draining and arrival.since <= self.loop.now - DRAIN_QUIET:
+            connection.retire("drain")  # others wait behind it: what it has sent until now is answered
+
+    def _balance(self) -> None:
+        """Make room for newcomers, or let them wait, as the limits have it."""
+        limit = self._queue.limits.connections
+        free, wanted = limit - self.count, max(1, limit // 16)
+        if self._eviction is None and free < wanted and (free <= 0 or self._queue.full):
+            self._evict(wanted - free)
+        self._queue.balance(len(self.connections))
+
+    def _evict(self, count: int) -> None:
+        """Close up to `count` silent connections. While newcomers wait, come back for more."""
+        now, before = self.loop.now, self.count
+        silence = self._queue.limits.idle_at_limit
+        pause = min(max(silence, MIN_EVICTION_INTERVAL), EVICTION_INTERVAL)
+        self._eviction = self.loop.call_at(now + pause, self._evict_again)
+        self._idle.evict(silence, count)
+        if self.count < before:
+            self._eviction.cancel()
+            self._eviction = self.loop.call_at(now, self._evict_again) if self._queue.full else None
+
+    def _evict_again(self) -> None:
+        self._eviction = None
+        self._balance()
+
+    def _shed(self) -> None:
+        """Give memory back: end a connection whose peer does not take what it is owed."""
+        for connection in self.connections:
+            if isinstance(connection, TcpConnection) and connection.owes:
+                connection.fail(MemoryError())
+                return
+
+    def _stop_accepting(self, drained: Callable[[], object]) -> None:
+        """Take the connections that wait in the backlog, and no others; call `drained` when all have gone."""
+        self._idle.draining = True
+        self._queue.stop_accepting(len(self.connections))
+        self._drained = drained
+
+    def _invite_the_waiting(self) -> None:
+        """Close the listeners, and have those that wait among the connections, which are about to end."""
+        for arrival in self._queue.close():
+            self.connections.add(connection_of(self, arrival))
+
+    def _finish_drain(self) -> None:
+        """Tell, once, that the last connection has gone."""
+        if self._drained is not None and not self.count:
+            self.loop.call_soon(self._drained)
+            self._drained = None

@@ -1,0 +1,170 @@
+"""A connection on the loop whose session does more than answer: banners, long answers, news, goodbyes."""
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+from netechod.reactor.loop import Timer
+from netechod.reactor.tcp.connection import AT_ONCE, Arrival, Server, TcpConnection, Waker
+from netechod.services.api import Chunk, StreamSession
+
+LINGER = 2.0  # seconds that a peer gets to end the stream after we have; then we close it all the same
+
+
+class TalkingConnection(TcpConnection):
+    """Pulls one session: the next piece when the kernel has the last one, and no input before that.
+
+    A peer that sends and gets no answer does not count as heard. So a request that never ends falls to the
+    server's idle timeout as silence does.
+    """
+
+    __slots__ = ("_ending", "_linger", "_more", "_pull", "_queued")
+
+    def __init__(self, server: Server, arrival: Arrival, session: StreamSession) -> None:
+        super().__init__(server, arrival, session)
+        assert session.more is not None  # noqa: S101 (or a TcpConnection would do)
+        self._more = session.more
+        self._pull: Callable[[], Chunk | None] = session.opened  # the first time, and then `more`
+        self._queued = False  # the session gets its turn soon
+        self._ending = False  # we have ended the stream, and wait for the peer to do the same
+        self._linger: Timer | None = None
+
+    @property
+    def owes(self) -> bool:
+        """Whether the peer has yet to get something, what the session has not said yet included."""
+        return self._owed is not None or self._queued or self._session.waiting
+
+    def start(self) -> None:
+        """See TcpConnection. What the session says first leaves in this turn of the loop."""
+        self.settle()
+        self.wake()
+
+    def wake(self) -> None:
+        """Ask the session for more, unless it will be asked anyway."""
+        if self._owed is None and not (self._queued or self._ending or self._is_closed):
+            self._queued = True
+            self._server.turns.add(self._take_turn)
+
+    def retire(self, reason: str) -> None:
+        """See Connection. A session that has yet to answer is not silent."""
+        if not self._session.waiting:
+            super().retire(reason)
+
+    def abandon(self) -> None:
+        """See Connection. The state of a session cannot be handed over."""
+        self._close("drain")
+
+    @property
+    def _is_closed(self) -> bool:
+        return self._sock.fileno() < 0
+
+    def _close(self, reason: str) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+        super()._close("ended" if self._ending else reason)
+
+    def _on_readable(self, further_reads: int = 0) -> None:
+        """Read once per turn, and nothing while the session has more to say."""
+        if self._queued:  # its turn did not come in time
+            self.settle()
+            return
+        buffer = self._server.buffer
+        try:
+            size = self._sock.recv_into(buffer, 0, AT_ONCE)
+            if self._ending:
+                if not size:
+                    self._close("ended")
+            elif size:
+                self.bytes_in += size
+                self._say(self._session.data_received(buffer[:size]))
+            else:
+                self._eof = True
+                self._say(self._session.eof_received())
+        except (OSError, MemoryError) as error:
+            self.fail(error)
+
+    def _on_writable(self) -> None:
+        if self._owed is None:  # its turn did not come in time
+            self.settle()
+            return
+        try:
+            sent = self._sock.send(self._owed, AT_ONCE)
+            self.bytes_out += sent
+            self.heard = self._server.loop.now
+            del self._owed[:sent]
+            if not self._owed:
+                self._owed = None
+                self.wake()
+        except (OSError, MemoryError) as error:
+            self.fail(error)
+
+    def _take_turn(self) -> None:
+        """Send the session's next piece."""
+        self._queued = False
+        if self._is_closed:
+            return
+        try:
+            piece = None if self._session.ended else self._pull()
+            self._pull = self._more
+            if piece is None:
+                self._rest()
+            else:
+                self._say(piece)
+        except (OSError, MemoryError) as error:
+            self.fail(error)
+
+    def _say(self, piece: Chunk) -> None:
+        """Send a piece. The session is asked for the next one when the kernel has all of it."""
+        sent = 0
+        if piece:
+            self.heard = self._server.loop.now
+            with suppress(BlockingIOError):
+                sent = self._sock.send(piece, AT_ONCE)
+            self.bytes_out += sent
+        if sent == len(piece):
+            self.wake()
+        else:
+            self._owe(piece[sent:])
+
+    def _rest(self) -> None:
+        """Listen again, or end the stream: everything is said for now."""
+        if self._session.ended:
+            self._end()
+        elif self._eof and not self._session.waiting:
+            self._close("eof")
+        else:
+            self.settle()
+
+    def _end(self) -> None:
+        """End the stream, and read what is still under way: a close would answer that with a reset."""
+        self._ending = True
+        if self._eof:
+            self._close("ended")
+            return
+        self._sock.shutdown(socket.SHUT_WR)
+        loop = self._server.loop
+        self._linger = loop.call_at(loop.now + LINGER, self._stop_lingering)
+        self.settle()
+
+    def _stop_lingering(self) -> None:
+        self._close("ended")
+
+    def settle(self) -> None:
+        """Wait for what can come next."""
+        reads = self._ending or not (self._eof or self.owes)
+        self._server.loop.watch(
+            self._sock.fileno(),
+            self._on_readable if reads else None,
+            self._on_writable if self._owed is not None else None,
+        )
+
+
+def connection_of(server: Server, arrival: Arrival) -> TcpConnection:
+    """Make the connection that the session of `arrival` needs."""
+    waker = Waker(arrival)
+    session = server.service.new_session(waker)
+    if session.more is None:
+        return TcpConnection(server, arrival, session)
+    connection = TalkingConnection(server, arrival, session)
+    waker.target = connection.wake
+    return connection

@@ -1,0 +1,104 @@
+"""Threads that serve one connection each at a time: a new one for every connection, or a pool that stays.
+
+The interpreter runs one thread at a time, so all of them use one processor, as the loop alone does. In return
+for code that reads as a sequence, each thread costs a stack, and each message a switch.
+"""
+
+import errno
+import os
+from queue import SimpleQueue
+from threading import Event, Thread
+from weakref import WeakSet
+
+from netechod.reactor.tcp.blocking import Ledger, drive
+from netechod.reactor.tcp.connection import Arrival, Server, Waker
+from netechod.reactor.tcp.worker import WorkerConnection
+
+
+class ThreadConnection(WorkerConnection):
+    """A connection driven by a thread."""
+
+    __slots__ = ("_defect", "_done", "_owed", "_session")
+
+    def __init__(self, server: Server, arrival: Arrival) -> None:
+        super().__init__(server, arrival, Ledger(server.loop.clock, bytearray(Ledger.SIZE)))
+        self._session = server.service.new_session(Waker(arrival))
+        self._owed = arrival.owed
+        self._defect: BaseException | None = None
+        self._done = Event()
+
+    def run(self) -> None:
+        """Drive it, on its thread. `_done` comes last: the thread does not touch the loop after that."""
+        try:
+            self._outcome = drive(self._sock, self._session, self._ledger, self._owed)
+        except BaseException as defect:  # of ours: the loop raises it, and ends as on any other
+            self._defect = defect
+        self._server.loop.call_soon_threadsafe(self._ended)
+        self._done.set()
+
+    def wait(self) -> None:
+        """See Connection."""
+        self._done.wait()
+        self._ended()
+
+    def _ended(self) -> None:
+        super()._ended()
+        if self._defect is not None:
+            raise self._defect
+
+
+class Threads:
+    """Serves every connection by a thread of its own."""
+
+    def __init__(self) -> None:
+        self._threads: WeakSet[Thread] = WeakSet()  # those that have not ended
+
+    def serve(self, server: Server, arrival: Arrival) -> ThreadConnection:
+        """See Staff."""
+        connection = ThreadConnection(server, arrival)
+        thread = Thread(target=connection.run, name=f"{server.service.name} {arrival.name}", daemon=True)
+        _start(thread)
+        self._threads.add(thread)
+        return connection
+
+    def close(self) -> None:
+        """See Staff."""
+        for thread in tuple(self._threads):
+            thread.join()
+
+
+class Pool:
+    """Serves connections by threads that are there from the beginning and take one after another."""
+
+    def __init__(self, service: str, size: int) -> None:
+        self._jobs: SimpleQueue[ThreadConnection | None] = SimpleQueue()
+        names = [f"{service}-{number}" for number in range(1, size + 1)]
+        self._threads = [Thread(target=self._work, name=name, daemon=True) for name in names]
+        for thread in self._threads:
+            _start(thread)
+
+    def serve(self, server: Server, arrival: Arrival) -> ThreadConnection:
+        """See Staff."""
+        connection = ThreadConnection(server, arrival)
+        self._jobs.put(connection)
+        return connection
+
+    def close(self) -> None:
+        """See Staff."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        """Drive one connection after the other: the life of a thread of the pool."""
+        while (connection := self._jobs.get()) is not None:
+            connection.run()
+
+
+def _start(thread: Thread) -> None:
+    """Start it. Raises BlockingIOError, as fork(2) does, when the system has no room for another thread."""
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error

@@ -1,0 +1,164 @@
+"""The interface between endpoints and sockets, and the plain form of it: one datagram a system call.
+
+A peer is where a datagram came from. On a wildcard socket it is also which of our addresses was asked: the
+answer must leave from there (RFC 1122, 4.1.3.5), or clients with connected sockets would never see it.
+"""
+
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+from typing import Any, Protocol, TypeAlias, overload
+
+from netechod.linux import IP_PKTINFO
+from netechod.reactor.udp.budget import BATCH
+from netechod.services.api import Datagram, Peer
+
+MAX_PAYLOAD = 65536  # bytes: above every UDP payload (65507, or 65527 over IPv6), so nothing is ever cut
+
+
+class FanOut(Sequence[Datagram]):
+    """The same payload for many peers. It reads as a list of datagrams, and takes less work to send."""
+
+    __slots__ = ("payload", "peers")
+
+    def __init__(self, payload: bytes, peers: Sequence[Peer]) -> None:
+        self.payload = payload
+        self.peers = peers
+
+    def __len__(self) -> int:
+        return len(self.peers)
+
+    def __iter__(self) -> Iterator[Datagram]:
+        return zip(repeat(self.payload), self.peers)
+
+    @overload
+    def __getitem__(self, index: int) -> Datagram: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "FanOut": ...
+
+    def __getitem__(self, index: int | slice) -> "Datagram | FanOut":
+        if isinstance(index, slice):
+            return FanOut(self.payload, self.peers[index])
+        return self.payload, self.peers[index]
+
+
+class DatagramIO(Protocol):
+    """Moves batches between the kernel and memory. Its calls never wait."""
+
+    def receive(self) -> Sequence[Datagram]:
+        """Return up to BATCH datagrams, none after a spurious wake-up. Raises OSError."""
+        ...
+
+    def send(self, datagrams: Sequence[Datagram]) -> int:
+        """Send as many of 1 to BATCH datagrams as the kernel takes at once, and return their number.
+
+        Raises BlockingIOError when it takes none for now, another OSError when it will never take the
+        first one.
+        """
+        ...
+
+    def send_back(self, batch: Sequence[Datagram]) -> int:
+        """Do what `send` does with all of the batch that was received last."""
+        ...
+
+    def address_of(self, peer: Peer) -> tuple[str, int]:
+        """Return the peer's address, as text, and its port. A link-local one has a zone: `fe80::1%2`."""
+        ...
+
+
+def zoned(address: tuple[Any, ...]) -> tuple[str, int]:
+    """Return address and port of a socket address. The zone, if there is one, is the interface's number.
+
+    >>> zoned(("fe80::1%eth0", 5000, 0, 2))
+    ('fe80::1%2', 5000)
+    """
+    host, port, *rest = address
+    host = host.partition("%")[0]
+    return (f"{host}%{rest[1]}" if rest and rest[1] else host), port
+
+
+def is_wildcard(sock: socket.socket) -> bool:
+    """Whether the socket is bound to every address of the machine."""
+    return sock.getsockname()[0] in ("0.0.0.0", "::")  # noqa: S104 (a comparison, not a bind)
+
+
+def ask_for_local_address(sock: socket.socket) -> None:
+    """Have every datagram come with the address of ours that it was sent to (ip(7), ipv6(7))."""
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+
+
+_Ancillary: TypeAlias = tuple[tuple[int, int, bytes], ...]
+
+
+class PlainDatagramIO:
+    """One datagram a system call, through `recvmsg` and `sendmsg`.
+
+    A peer is (socket address, control messages for the way back).
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._buffer = bytearray(MAX_PAYLOAD)
+        self._view = memoryview(self._buffer)
+        self._ancillary_size = 0
+        if is_wildcard(sock):
+            ask_for_local_address(sock)
+            self._ancillary_size = socket.CMSG_SPACE(20)  # struct in6_pktinfo, the larger of the two
+
+    def receive(self) -> Sequence[Datagram]:
+        """See DatagramIO."""
+        batch: list[Datagram] = []
+        while len(batch) < BATCH:
+            try:
+                size, ancillary, _, address = self._sock.recvmsg_into([self._buffer], self._ancillary_size)
+            except BlockingIOError:
+                break
+            except OSError:
+                if not batch:
+                    raise
+                break  # the datagrams before it are good, and the error concerned this call alone
+            batch.append((bytes(self._view[:size]), (address, _way_back(ancillary))))
+        return batch
+
+    def send(self, datagrams: Sequence[Datagram]) -> int:
+        """See DatagramIO."""
+        for sent, (payload, peer) in enumerate(datagrams):
+            address, ancillary = _parts(peer)
+            try:
+                self._sock.sendmsg([payload], ancillary, 0, address)
+            except OSError:
+                if not sent:
+                    raise
+                return sent
+        return len(datagrams)
+
+    send_back = send
+
+    @staticmethod
+    def address_of(peer: Peer) -> tuple[str, int]:
+        """See DatagramIO."""
+        address, _ = _parts(peer)
+        return zoned(address)
+
+
+def _parts(peer: Peer) -> tuple[Any, _Ancillary]:
+    assert isinstance(peer, tuple)  # noqa: S101 (for the type checker: every peer here was made by receive)
+    return peer[0], peer[1]
+
+
+def _way_back(ancillary: Sequence[tuple[int, int, bytes]]) -> _Ancillary:
+    """Return the control message that makes the answer leave from the address that was asked.
+
+    It names no interface: the routing table decides, as for every other packet.
+    """
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
+            return ((level, kind, data[:16] + b"\0\0\0\0"),)
+        if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
+            return ((level, kind, struct.pack("@i", 0) + data[4:12]),)
+    return ()

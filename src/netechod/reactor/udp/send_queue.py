@@ -1,0 +1,57 @@
+"""The queue of datagrams that wait to be sent from one socket, in their order."""
+
+from collections import deque
+from collections.abc import Sequence
+
+from netechod.reactor.udp.budget import BATCH
+from netechod.reactor.udp.datagram_io import FanOut
+from netechod.services.api import Datagram, Peer
+
+
+class SendQueue:
+    """Datagrams in portions. A portion that one system call can send is handed out as it came."""
+
+    def __init__(self) -> None:
+        self._portions: deque[Sequence[Datagram]] = deque()
+        self._gone = 0  # datagrams of the first portion that have left
+        self._open: list[Datagram] = []  # the last portion, while single datagrams may still join it
+        self.size = 0  # datagrams
+        self.marked = 0  # datagrams at the front that were there at `mark`; not positive when none is left
+
+    def add(self, payload: bytes, peer: Peer) -> None:
+        """Add one datagram."""
+        if not self._open or len(self._open) == BATCH:
+            self._open = []
+            self._portions.append(self._open)
+        self._open.append((payload, peer))
+        self.size += 1
+
+    def add_all(self, datagrams: Sequence[Datagram] | FanOut) -> None:
+        """Add many. The sequence must not change afterwards."""
+        self._open = []
+        if datagrams:
+            self.size += len(datagrams)
+            self._portions.append(datagrams)
+
+    def first(self, limit: int = BATCH) -> Sequence[Datagram]:
+        """Return up to `limit` datagrams that are next. The queue must not be empty."""
+        portion, gone = self._portions[0], self._gone
+        if not gone and len(portion) <= limit:
+            return portion
+        return portion[gone : gone + limit]
+
+    def drop(self, count: int) -> None:
+        """Forget the first `count` datagrams: they have left, or never will."""
+        self.size -= count
+        self.marked -= count
+        gone = self._gone + count
+        while self._portions and gone >= len(self._portions[0]):
+            portion = self._portions.popleft()
+            gone -= len(portion)
+            if portion is self._open:
+                self._open = []
+        self._gone = gone
+
+    def mark(self) -> None:
+        """Mark all that waits now, so that it can be told from what comes later."""
+        self.marked = self.size

@@ -1,0 +1,88 @@
+"""One service on several sockets that speaks to all its peers: a chat room with several addresses."""
+
+import socket
+from collections.abc import Callable, Sequence
+
+from netechod.reactor.loop import Loop
+from netechod.reactor.udp.datagram_io import DatagramIO
+from netechod.reactor.udp.endpoint import UdpEndpoint
+from netechod.reactor.udp.error_queue import ErrorQueue
+from netechod.reactor.udp.outbox import ServiceOutbox
+from netechod.services.api import Datagram, DatagramService, Outbox, Peer
+
+AddressOf = Callable[[Peer], tuple[str, int]]
+GroupMember = tuple[socket.socket, DatagramIO, ErrorQueue | None]
+
+
+class SocketGroup(ServiceOutbox):
+    """The outbox of the service. A peer is (number of the socket, the socket's own peer)."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        sockets: Sequence[GroupMember],
+        service: DatagramService,
+    ) -> None:
+        self._loop = loop
+        self._turn = -1
+        self._is_full = False
+        self.endpoints = [
+            UdpEndpoint(loop, sock, io, _Numbered(service, number), errors)
+            for number, (sock, io, errors) in enumerate(sockets)
+        ]
+        for endpoint in self.endpoints:
+            endpoint.out = self
+
+    @property
+    def is_full(self) -> bool:
+        """See ServiceOutbox. It holds for a whole turn, or the first socket could keep the others out."""
+        if self._turn != self._loop.turns:
+            self._turn = self._loop.turns
+            self._is_full = any(endpoint.is_full for endpoint in self.endpoints)
+        return self._is_full
+
+    @property
+    def may_have_more(self) -> bool:
+        """See ServiceOutbox."""
+        return any(endpoint.may_have_more for endpoint in self.endpoints)
+
+    def send(self, payload: bytes, peer: Peer) -> None:
+        """See Outbox."""
+        number, own = parts(peer)
+        self.endpoints[number].send(payload, own)
+
+    def broadcast(self, payload: bytes, peers: Sequence[Peer]) -> None:
+        """See Outbox."""
+        by_socket: list[list[Peer]] = [[] for _ in self.endpoints]
+        for peer in peers:
+            number, own = parts(peer)
+            by_socket[number].append(own)
+        for endpoint, owns in zip(self.endpoints, by_socket, strict=True):
+            if owns:
+                endpoint.broadcast(payload, owns)
+
+
+class _Numbered:
+    """The service as one endpoint sees it: peers get the number of the socket on their way in."""
+
+    def __init__(self, service: DatagramService, number: int) -> None:
+        self._service = service
+        self._number = number
+        self.next_deadline = service.next_deadline  # each endpoint keeps the time; the first to reach it acts
+        self.deadline_reached = service.deadline_reached
+
+    def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
+        """See DatagramService."""
+        number = self._number
+        self._service.datagrams_received([(payload, (number, peer)) for payload, peer in batch], now, out)
+
+
+def parts(peer: Peer) -> tuple[int, Peer]:
+    """Take a peer of a group apart: the number of the socket, and the socket's own peer."""
+    assert isinstance(peer, tuple)  # noqa: S101 (for the type checker: every peer of a group is made above)
+    return peer[0], peer[1]
+
+
+def group_address_of(address_of: AddressOf) -> AddressOf:
+    """Return what tells the address of a group's peer, given what tells that of a socket's own peer."""
+    return lambda peer: address_of(parts(peer)[1])
