@@ -22,7 +22,7 @@ from support.netecho import environment
 from netechod import __version__
 from netechod.cli import netechoctl
 from netechod.cli.netechoctl import CONFIG, SOCKET, default_socket, main, parse
-from netechod.process.status import DictionaryStatus, Outcome, Status
+from netechod.process.control.status import DictionaryStatus, Outcome, Status
 
 CTL = [sys.executable, "-m", "netechod.cli.netechoctl"]
 CLEAR = "\x1b[H\x1b[2J"
@@ -592,7 +592,7 @@ def test_what_keeps_an_index_from_being_made_is_a_sentence(
     def fail(*_: object) -> list[str]:
         raise error
 
-    monkeypatch.setattr("netechod.process.compiling.compile_dictionary", fail)
+    monkeypatch.setattr("netechod.process.dictionary.compile.compile_dictionary", fail)
     assert netechoctl.main(["dict", "compile"]) == 1
     assert message in capsys.readouterr().err
 

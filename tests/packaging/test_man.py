@@ -13,8 +13,8 @@ import pytest
 from netechod import errors
 from netechod.cli import netecho, netechoctl, netechod
 from netechod.cli.parser import Parser
-from netechod.process.config import KEYS, AllowedCommand, Config
-from netechod.process.config_file import load
+from netechod.process.config.load import load
+from netechod.process.config.schema import KEYS, AllowedCommand, Config
 
 ROOT = Path(__file__).resolve().parents[2]
 MAN = ROOT / "packaging" / "man"

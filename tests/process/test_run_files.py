@@ -13,8 +13,8 @@ from support.looping import FakeClock, turn
 
 from netechod.client.operator.control import ask as ask_control
 from netechod.errors import AlreadyRunningError
-from netechod.process.pidfile import Pidfile
 from netechod.process.run_files import INTERVAL, RunFiles
+from netechod.process.unix.pidfile import Pidfile
 from netechod.reactor.loop import Loop
 
 

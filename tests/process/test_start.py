@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from support.daemon import NETECHOD, SERVICES, WORDS, Daemon, any_port, ask, client
 
-from netechod.process.notify import send_datagram
+from netechod.process.unix.service_manager import send_datagram
 
 pytestmark = pytest.mark.system
 
@@ -230,7 +230,10 @@ def test_without_the_dictionary_no_file_is_needed(tmp_path: Path) -> None:
 
 
 def test_more_time_is_asked_for_while_a_huge_dictionary_loads(tmp_path: Path) -> None:
-    impatient = "import netechod.process.notify as notify; notify.PATIENCE = 0.0; import netechod.__main__"
+    impatient = (
+        "from netechod.process.unix import service_manager; service_manager.PATIENCE = 0.0;"
+        "import netechod.__main__"
+    )
     with Daemon(
         tmp_path, "".join(f"word{n}:{n}\n" for n in range(50_000)), [sys.executable, "-c", impatient]
     ) as daemon:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 from support.looping import receive
 
-from netechod.process.building import Shared, UdpService
+from netechod.process.udp_service import Shared, UdpService
 from netechod.reactor.loop import Loop
 from netechod.services.echo import EchoService
 from netechod.services.log_throttle import TROUBLE_INTERVAL

@@ -1,6 +1,6 @@
 """A daemon's status, for tests of the code that shows it or passes it on."""
 
-from netechod.process.status import Status
+from netechod.process.control.status import Status
 
 ALL_OFF = Status(
     version="1",

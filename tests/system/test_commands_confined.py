@@ -18,7 +18,7 @@ pytestmark = pytest.mark.system
 
 ROOT = os.geteuid() == 0
 SERVICE = pwd.getpwnam("nobody") if ROOT else pwd.getpwuid(os.geteuid())
-PROBE = [sys.executable, "-I", "-c", "import netechod.process.helper"]
+PROBE = [sys.executable, "-I", "-c", "import netechod.process.command.helper"]
 
 
 @pytest.fixture

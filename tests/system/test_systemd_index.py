@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from support.machine import Machine
 
-from netechod.process.index_child import NICENESS
+from netechod.process.dictionary.index_process import NICENESS
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(300)]
 

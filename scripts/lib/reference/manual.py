@@ -11,10 +11,10 @@ from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from pydantic import BaseModel, ByteSize
 from pydantic.fields import FieldInfo
 
-from netechod.process.config import AllowedCommand, Config
-from netechod.process.config_dump import dump
-from netechod.process.config_file import Loaded, needs_restart
-from netechod.process.config_values import Address
+from netechod.process.config.dump import dump
+from netechod.process.config.load import Loaded, needs_restart
+from netechod.process.config.schema import AllowedCommand, Config
+from netechod.process.config.values import Address
 from scripts.lib.reference.files import ROOT, settle
 
 PAGE = Path("packaging", "man", "netechod.toml.5")

@@ -70,7 +70,7 @@ DICT_ACTIONS: tuple[tuple[str, str, Run], ...] = (
 
 def dict_compile(arguments: argparse.Namespace) -> int:
     """Make the index, as the configuration says. The daemon is not asked."""
-    from netechod.process.compiling import compile_dictionary
+    from netechod.process.dictionary.compile import compile_dictionary
 
     path = arguments.config or (CONFIG if CONFIG.exists() else None)
     try:

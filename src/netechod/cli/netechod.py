@@ -61,8 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             return show("\n".join(check(path, arguments.overrides)) + "\n")
         if arguments.dump_config:
-            from netechod.process.config_dump import dump
-            from netechod.process.config_file import load
+            from netechod.process.config.dump import dump
+            from netechod.process.config.load import load
 
             return show(dump(load(path, arguments.overrides)))
         from netechod.process.start import Wishes, run

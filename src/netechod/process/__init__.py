@@ -1,1 +1,16 @@
-"""Floor 2: the Unix process around the reactor: configuration, logs, pidfile, detaching, systemd."""
+"""The Unix process: configuration, files, sockets, the service manager, and the services wired together.
+
+| room or module | contents |
+|---|---|
+| `start` | a start, from the command line to the running loop, top to bottom |
+| `app` | the running daemon: what signals, timers and the service manager talk to |
+| `wiring`, `udp_service`, `listeners` | services, their sockets, rules and limits |
+| `reload`, `check` | read everything anew; would that work? |
+| `run_files`, `clock` | names in /run that come back; wall time |
+| `config/` | what the operator wrote, checked |
+| `dictionary/` | the words, from a file to memory or to an index |
+| `command/` | remote commands as they run |
+| `control/` | what operators and monitors can ask |
+| `log/` | log.txt, log.error, the journal |
+| `unix/` | what a daemon owes the system |
+"""

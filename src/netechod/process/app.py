@@ -10,25 +10,25 @@ from functools import partial
 
 from netechod import __version__
 from netechod.process.clock import wall_clock
-from netechod.process.commands import commands
-from netechod.process.config_file import Loaded
-from netechod.process.dictionary_index import IndexedDictionary
-from netechod.process.dictionary_loader import Loader
-from netechod.process.handover import Estate, Legacy
-from netechod.process.house import House
+from netechod.process.config.load import Loaded
+from netechod.process.control.metrics import serve
+from netechod.process.control.requests import commands
+from netechod.process.control.status import DictionaryStatus, Outcome, Presence, Status
+from netechod.process.dictionary.index import IndexedDictionary
+from netechod.process.dictionary.loader import Loader
 from netechod.process.listeners import Retries, Socket, Sockets, discard
-from netechod.process.logs import Logs
-from netechod.process.metrics import serve
-from netechod.process.notify import Notifier, extended
-from netechod.process.pidfile import Pidfile
-from netechod.process.reloading import Fresh, Reading, Reload, Reloader
+from netechod.process.log.writer import Logs
+from netechod.process.reload import Fresh, Reading, Reload, Reloader
 from netechod.process.run_files import ControlSocket, RunFiles
-from netechod.process.slices import Work
-from netechod.process.status import DictionaryStatus, Outcome, Presence, Status
+from netechod.process.unix.handover import Estate, Legacy
+from netechod.process.unix.pidfile import Pidfile
+from netechod.process.unix.service_manager import Notifier, extended
+from netechod.process.wiring import House
 from netechod.reactor.jobs.children import Children
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.selectors import SELECTORS
 from netechod.reactor.signals import SignalSource
+from netechod.reactor.tasks import Work
 from netechod.services.dictionary import Dictionary
 
 HAND_OVER_PATIENCE = 1.0  # seconds; bytes that a client has not taken by then are sent by the next process

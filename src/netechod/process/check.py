@@ -6,17 +6,17 @@ from contextlib import closing
 from pathlib import Path
 
 from netechod.errors import ConfigError, DictionaryError, PermissionRefusedError
-from netechod.process.command_check import doubts
-from netechod.process.command_keys import with_keys
-from netechod.process.config import Dictionary
-from netechod.process.config_file import Loaded, load
-from netechod.process.dictionary_index import open_index
-from netechod.process.dictionary_loader import fits, is_large
-from netechod.process.index_builder import survey
-from netechod.process.index_facts import UnusableIndexError
+from netechod.process.command.keys import with_keys
+from netechod.process.command.lint import doubts
+from netechod.process.config.load import Loaded, load
+from netechod.process.config.schema import Dictionary
+from netechod.process.dictionary.index import open_index
+from netechod.process.dictionary.index_builder import survey
+from netechod.process.dictionary.index_facts import UnusableIndexError
+from netechod.process.dictionary.loader import fits, is_large
 from netechod.process.listeners import enabled_services
-from netechod.process.privileges import can_read, identity_of
-from netechod.process.sockets import unknown_interfaces
+from netechod.process.unix.privileges import can_read, identity_of
+from netechod.process.unix.sockets import unknown_interfaces
 
 
 def check(path: Path | None, overrides: Sequence[str]) -> list[str]:

@@ -11,11 +11,11 @@ from operator import attrgetter
 from typing import TypeAlias
 
 from netechod.errors import SocketError
-from netechod.process.config import Chat, Command, Config, Dictionary, EchoTcp, EchoUdp, Metrics
-from netechod.process.config_values import Address
-from netechod.process.control_socket import open_control
-from netechod.process.privileges import Identity, identity_of
-from netechod.process.sockets import SOCKET_FAILED, adopt, bound_to, open_service
+from netechod.process.config.schema import Chat, Command, Config, Dictionary, EchoTcp, EchoUdp, Metrics
+from netechod.process.config.values import Address
+from netechod.process.unix.control_socket import open_control
+from netechod.process.unix.privileges import Identity, identity_of
+from netechod.process.unix.sockets import SOCKET_FAILED, adopt, bound_to, open_service
 from netechod.reactor.loop import Loop
 
 DISCARDED = 64  # datagrams or connections thrown away at once

@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from netechod.errors import NetechodError, reason_of
-from netechod.process.control import Command, ControlServer
-from netechod.process.control_socket import bind_control, remove_control
-from netechod.process.privileges import identity_of
+from netechod.process.control.server import Command, ControlServer
+from netechod.process.unix.control_socket import bind_control, remove_control
+from netechod.process.unix.privileges import identity_of
 from netechod.reactor.loop import Loop
 
 INTERVAL = 10.0  # seconds between two looks whether the names are still there

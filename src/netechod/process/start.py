@@ -21,23 +21,23 @@ from netechod.errors import (
 )
 from netechod.process.app import App
 from netechod.process.clock import await_next_second
-from netechod.process.command_keys import with_keys
-from netechod.process.config import Dictionary as Settings
-from netechod.process.config_file import Loaded, load
-from netechod.process.control_socket import remove_control
-from netechod.process.detach import Readiness, detach, ensure_stdio, outlive_terminal, settle_in
-from netechod.process.dictionary_file import log_loaded
-from netechod.process.dictionary_loader import Loader, in_memory
-from netechod.process.handover import inherit
+from netechod.process.command.keys import with_keys
+from netechod.process.config.load import Loaded, load
+from netechod.process.config.schema import Dictionary as Settings
+from netechod.process.dictionary.file import log_loaded
+from netechod.process.dictionary.loader import Loader, in_memory
 from netechod.process.listeners import Sockets, open_sockets
-from netechod.process.logs import Logs, journal_wanted
-from netechod.process.notify import Notifier, extended, listen_fds
-from netechod.process.pidfile import Pidfile
-from netechod.process.privileges import become, forbid_dumps, identity_of
-from netechod.process.slices import Work, finished
+from netechod.process.log.writer import Logs, journal_wanted
+from netechod.process.unix.control_socket import remove_control
+from netechod.process.unix.daemonize import Readiness, detach, ensure_stdio, outlive_terminal, settle_in
+from netechod.process.unix.handover import inherit
+from netechod.process.unix.pidfile import Pidfile
+from netechod.process.unix.privileges import become, forbid_dumps, identity_of
+from netechod.process.unix.service_manager import Notifier, extended, listen_fds
 from netechod.reactor.jobs.children import Children
 from netechod.reactor.loop import Loop
 from netechod.reactor.signals import SignalSource
+from netechod.reactor.tasks import Work, finished
 from netechod.services.dictionary import Dictionary, MemoryDictionary
 
 GLANCE = 0.1  # seconds of loading between two looks whether we are to stop

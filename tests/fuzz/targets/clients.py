@@ -21,7 +21,7 @@ from netechod.client.dictionary.lookups import QUERY_SIZE, query_of
 from netechod.client.errors import ClientError
 from netechod.client.net import split_address
 from netechod.client.operator.control import ask, dump
-from netechod.process.config_values import Address
+from netechod.process.config.values import Address
 from netechod.services.wire import NOT_ONLINE, text_of
 
 ME = "192.0.2.1--5000"

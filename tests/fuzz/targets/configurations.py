@@ -8,9 +8,9 @@ from fuzz.target import STEPS, scratch, target
 from support.characters import is_harmless
 
 from netechod.errors import ConfigError
-from netechod.process.config import KEYS as NAMES
-from netechod.process.config_dump import dump
-from netechod.process.config_file import load
+from netechod.process.config.dump import dump
+from netechod.process.config.load import load
+from netechod.process.config.schema import KEYS as NAMES
 
 KEYS = [key.encode() for key in NAMES]
 FILE = Path("netechod.toml")

@@ -16,10 +16,10 @@ from support.indexes import until_given_back
 from support.recorder import Recorder
 
 from netechod.errors import DictionaryError
-from netechod.process import sorted_runs
-from netechod.process.dictionary_file import completed, load_dictionary
-from netechod.process.dictionary_index import open_index
-from netechod.process.index_builder import build
+from netechod.process.dictionary import external_sort as sorted_runs
+from netechod.process.dictionary.file import completed, load_dictionary
+from netechod.process.dictionary.index import open_index
+from netechod.process.dictionary.index_builder import build
 from netechod.services import dictionary_parser
 from netechod.services.dictionary import (
     MAX_FOLDED,

@@ -18,13 +18,13 @@ from support.looping import run_until, turn, until_readable
 from support.statuses import ALL_OFF
 
 from netechod.errors import AlreadyRunningError
-from netechod.process.building import Shared, UdpService
-from netechod.process.commands import commands
-from netechod.process.control import MAX_QUESTION, ControlServer
-from netechod.process.handover import STATE, inherit
-from netechod.process.log_format import FORMATS, entry_of
-from netechod.process.pidfile import Pidfile
-from netechod.process.status import Outcome, Presence, Status
+from netechod.process.control.requests import commands
+from netechod.process.control.server import MAX_QUESTION, ControlServer
+from netechod.process.control.status import Outcome, Presence, Status
+from netechod.process.log.format import FORMATS, entry_of
+from netechod.process.udp_service import Shared, UdpService
+from netechod.process.unix.handover import STATE, inherit
+from netechod.process.unix.pidfile import Pidfile
 from netechod.reactor.loop import Loop
 from netechod.services.dictionary import MemoryDictionary
 from netechod.services.echo import EchoService

@@ -10,7 +10,7 @@ from support.characters import is_harmless
 
 from netechod.client.terminal.output import put_json
 from netechod.client.terminal.text import padded, shown, shown_lines
-from netechod.process.log_format import REMOTE_LIMIT, quoted
+from netechod.process.log.format import REMOTE_LIMIT, quoted
 from netechod.services.cells import cells
 from netechod.services.wire import cut, flaw_of, harmless, text_of
 

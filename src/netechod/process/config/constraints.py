@@ -1,0 +1,65 @@
+"""Checks of several keys: values that are right alone and impossible together."""
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from netechod.process.config.locations import KeyPath
+from netechod.process.config.schema import Address, AllowedCommand, Config
+from netechod.services.command import PLACEHOLDER
+
+Conflict: TypeAlias = tuple[str, str, str]
+"""Two keys, in the order of the sections, and the value that both have."""
+
+
+def conflicts(config: Config) -> Iterator[Conflict]:
+    """Every pair of keys that cannot both hold."""
+    yield from _addresses_taken_twice(config)
+    for network in config.access.allow:
+        if network in config.access.deny:
+            yield "access.allow", "access.deny", str(network)
+    if config.dictionary.file == config.dictionary.index:
+        yield "dictionary.file", "dictionary.index", str(config.dictionary.file)
+    if config.daemon.pidfile == config.daemon.control:
+        yield "daemon.pidfile", "daemon.control", str(config.daemon.pidfile)
+
+
+def _addresses_taken_twice(config: Config) -> Iterator[Conflict]:
+    """An address serves once; TCP and UDP have ports of their own, and port 0 is another one each time."""
+    services = [
+        ("TCP", "echo.tcp.listen", config.echo.tcp.enabled, config.echo.tcp.listen),
+        ("UDP", "echo.udp.listen", config.echo.udp.enabled, config.echo.udp.listen),
+        ("UDP", "dictionary.listen", config.dictionary.enabled, config.dictionary.listen),
+        ("UDP", "chat.listen", config.chat.enabled, config.chat.listen),
+        ("UDP", "command.listen", config.command.enabled, config.command.listen),
+        ("TCP", "metrics.listen", config.metrics.enabled, config.metrics.listen),
+    ]
+    taken: dict[tuple[str, Address], str] = {}
+    for protocol, key, enabled, addresses in services:
+        for address in addresses if enabled else ():
+            if (protocol, address) in taken:
+                yield taken[protocol, address], key, f"{protocol} {address}"
+            elif address.port:
+                taken[protocol, address] = key
+
+
+def demands(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Keys whose value is wrong beside the others, each with a sentence about the right one."""
+    if config.command.enabled and config.command.key_file is None:
+        yield ("command", "key_file"), "must name the file with the keys where command.enabled is true"
+    for name, command in config.command.allow.items():
+        for key, message in _demands_of(command):
+            yield ("command", "allow", name, key), message
+
+
+def _demands_of(command: AllowedCommand) -> Iterator[tuple[str, str]]:
+    """The problems of one command, by its own keys."""
+    if not command.argv[0] or PLACEHOLDER.search(command.argv[0]):
+        yield "argv", "must begin with a program, which no request can choose"
+    known = range(1, len(command.parameters) + 1)
+    for word in command.argv:
+        for found in PLACEHOLDER.finditer(word):
+            if int(found[1]) not in known:
+                yield "argv", f"{found[0]} stands for an argument that has no parameter"
+    for number in command.secret:
+        if number not in known:
+            yield "secret", f"{number} is the number of no parameter"

@@ -1,0 +1,31 @@
+"""The configuration in effect, as TOML that says where each value comes from: `netechod --dump-config`."""
+
+from netechod.process.config.load import Loaded
+from netechod.process.config.locations import dotted, leaves, quoted
+from netechod.services.wire import harmless
+
+
+def dump(loaded: Loaded) -> str:
+    """Every key with its value and origin; loaded again, it is the same configuration."""
+    lines: list[str] = []
+    section: tuple[str, ...] = ()
+    for path, value in leaves(loaded.config.model_dump(mode="json")):
+        if path[:-1] != section:
+            section = path[:-1]
+            lines += ["", f"[{dotted(section)}]"]
+        origin = loaded.origins.get(dotted(path), "default")
+        lines.append(f"{dotted(path[-1:])} = {_toml(value)}  # {harmless(origin)}")
+    return "\n".join(lines[1:]) + "\n"
+
+
+def _toml(value: object) -> str:
+    """A value as the configuration has them: none is a date or a table."""
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))  # seconds, mostly: as people write them
+    return str(value)

@@ -1,0 +1,112 @@
+"""Reads the values of a TOML file and their places. Every failure is a problem with a place."""
+
+import json
+import re
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from netechod.process.config.diagnostics import Problem
+from netechod.process.config.locations import Place, Places, scan
+
+MAX_SIZE = 1 << 20  # bytes; a longer file is no configuration, and would take seconds to read
+
+_BOM = "\ufeff"
+
+
+class NotTomlError(Exception):
+    """A file out of which nothing can be read."""
+
+    def __init__(self, place: Place, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.problem = Problem(place, "", message, hint)
+
+
+def read_toml(path: Path, source: str) -> tuple[dict[str, Any], Places]:
+    """The values in a file that people know as `source`. Raises NotTomlError."""
+    text = _decoded(_bytes_of(path, source), source).replace("\r\n", "\n")
+    if text.startswith(_BOM):
+        raise NotTomlError(Place(source), "begins with a byte order mark", "save it as UTF-8 without BOM")
+    try:
+        return parse(text), scan(text, source)
+    except RecursionError:
+        raise NotTomlError(Place(source), "not valid TOML: nested too deeply") from None
+    except ValueError as error:
+        raise _syntax_error(str(error), text, source) from None
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Parse TOML. Raises ValueError or RecursionError, also for values that JSON cannot carry."""
+    values = tomllib.loads(text)
+    json.dumps(values, default=str)
+    return values
+
+
+def parse_key(text: str) -> tuple[str, ...]:
+    """A dotted key, with or without quotes. Raises ValueError or RecursionError."""
+    path: tuple[str, ...] = ()
+    value: Any = parse(f"{text} = 0")
+    while isinstance(value, dict):
+        ((name, value),) = value.items()
+        path += (name,)
+    return path
+
+
+def parse_value(text: str) -> object:
+    """A TOML value when it is one, else the text itself: a shell takes the quotes away."""
+    try:
+        values = parse(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return values["value"] if len(values) == 1 else text
+
+
+def _bytes_of(path: Path, source: str) -> bytes:
+    """Read the bytes of a regular file. A FIFO would stop the daemon until somebody writes into it."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode):
+            with path.open("rb") as file:
+                data = file.read(MAX_SIZE + 1)
+            if len(data) > MAX_SIZE:
+                raise NotTomlError(
+                    Place(source), f"is larger than {MAX_SIZE} bytes", "give the name of a TOML file"
+                )
+            return data
+    except OSError as error:
+        hints = {
+            FileNotFoundError: "without --config and without a default file, netechod runs on its defaults",
+            PermissionError: "run as root, or let the user of the service read it",
+        }
+        problem = f"cannot be read: {error.strerror}"
+        raise NotTomlError(Place(source), problem, hints.get(type(error), "")) from None
+    problem = "is a directory" if stat.S_ISDIR(mode) else "is not a regular file"
+    raise NotTomlError(Place(source), problem, "give the name of a TOML file")
+
+
+def _decoded(data: bytes, source: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        start = data.rfind(b"\n", 0, error.start) + 1
+        line = data[start:].partition(b"\n")[0].decode(errors="replace")
+        column = len(data[start : error.start].decode()) + 1
+        place = Place(source, data.count(b"\n", 0, start) + 1, column, 1, line)
+        problem = f"not UTF-8: byte 0x{data[error.start]:02x}"
+        hint = "convert it, for example: iconv -f GB18030 -t UTF-8"
+        raise NotTomlError(place, problem, hint) from None
+
+
+def _syntax_error(sentence: str, text: str, source: str) -> NotTomlError:
+    """Take the place out of the sentence of `tomllib`. Before Python 3.14 it stands nowhere else."""
+    found = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", sentence, re.DOTALL)
+    if found is None:
+        # int()'s own limit (sys.set_int_max_str_digits) is the one error that tells no place.
+        return NotTomlError(Place(source), "not valid TOML: a number has too many digits")
+    lines = text.removesuffix("\n").split("\n")
+    number = int(found[2] or len(lines))
+    line = lines[number - 1] if number <= len(lines) else ""
+    place = Place(source, number, int(found[3] or len(line) + 1), 1, line)
+    hint = "a key may stand only once" if "overwrite" in found[1] else ""
+    return NotTomlError(place, f"not valid TOML: {found[1][0].lower()}{found[1][1:]}", hint)

@@ -1,0 +1,9 @@
+"""What operators and monitors can ask of a running daemon.
+
+| module | contents |
+|---|---|
+| `server` | the control socket and its protocol |
+| `requests` | the requests of netechoctl |
+| `status` | what the daemon is doing, as a value and in words |
+| `metrics` | the same numbers as OpenMetrics, over HTTP |
+"""

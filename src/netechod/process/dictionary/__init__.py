@@ -1,0 +1,11 @@
+"""The words, from the operator's file to memory, or to an index on disk that the daemon maps.
+
+| module | contents |
+|---|---|
+| `loader` | loads an edition: a small file into memory, a large one through an index |
+| `file` | a file in memory, read in slices |
+| `index`, `index_facts`, `index_verifier` | an edition in an index; what is known of it; whether it is whole |
+| `index_builder`, `external_sort`, `index_process` | build an index, in a process of its own |
+| `changes` | how two editions differ |
+| `compile` | `netechoctl dict compile` |
+"""

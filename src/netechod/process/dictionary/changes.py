@@ -1,0 +1,54 @@
+"""The differences between two editions of the dictionary, in numbers."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from netechod.process.dictionary.index import IndexedDictionary
+from netechod.services.dictionary import Dictionary
+
+STEP = 2000  # words compared in one step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """How many words a reload has added, removed and changed."""
+
+    before: int = 0
+    after: int = 0
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+
+
+def compared(old: Dictionary, new: Dictionary) -> Generator[None, None, Changes]:
+    """Compare two editions in steps.
+
+    The builder of an index has compared it with the one before. Otherwise the words of the smaller edition
+    are looked up in the larger one. A damaged edition is not read.
+    """
+    if old.sha256 == new.sha256 or (isinstance(old, IndexedDictionary) and not old.is_sound):
+        return Changes(before=len(old), after=len(new))
+    if isinstance(new, IndexedDictionary) and new.facts.since == old.sha256:
+        facts = new.facts
+        return Changes(
+            before=len(old),
+            after=len(new),
+            added=facts.added,
+            removed=facts.removed,
+            changed=facts.changed,
+        )
+    common = changed = 0
+    small, large = (old, new) if len(old) < len(new) else (new, old)
+    for number, (word, meaning) in enumerate(small.items(), 1):
+        other = large.exact(word)
+        common += other is not None
+        changed += other is not None and other != meaning
+        if not number % STEP:
+            yield
+    return Changes(
+        before=len(old),
+        after=len(new),
+        added=len(new) - common,
+        removed=len(old) - common,
+        changed=changed,
+    )

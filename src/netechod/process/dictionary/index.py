@@ -1,0 +1,263 @@
+"""The index of a large dictionary: an LMDB file that a process of its own builds and the daemon only maps.
+
+It holds two tables, of words and of folded words, and the facts about them. Nobody writes to an index that
+has its name. A process that has it open keeps it when another one takes its place.
+"""
+
+import hashlib
+import io
+import logging
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from netechod.process.dictionary.index_facts import IndexFacts, UnusableIndexError, facts_of
+from netechod.services.dictionary import Dictionary, Lookup
+
+if TYPE_CHECKING:
+    import lmdb
+
+EXACT, FOLDED = b"exact", b"folded"  # the tables
+
+LEAST_ROOM = 16 * 1024 * 1024  # bytes of address space for an index, however small
+MAX_KEY = 510  # bytes of a word that is its own key; LMDB has room for 511
+DIGEST = 64  # hex digits of SHA-256, the end of the key of a longer word
+
+MISSING = "lmdb is not installed: apt install python3-lmdb, or pip install 'netechod[index]'"
+
+log = logging.getLogger(__name__)
+
+
+class TouchedIndexError(UnusableIndexError):
+    """Somebody has written to the index since it was made, or has copied it: it must be verified first."""
+
+
+def packed(word: bytes, meaning: bytes) -> tuple[bytes, bytes]:
+    """The entry of a long word in a table: the key is its start and digest, the value also holds the word."""
+    return _short(word), word + b"\0" + meaning
+
+
+def unpacked(key: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """The word and meaning of an entry in a table. Neither has a NUL in it."""
+    if len(key) <= MAX_KEY:
+        return key, value
+    word, _, meaning = value.partition(b"\0")
+    return word, meaning
+
+
+def _short(word: bytes) -> bytes:
+    """The key of a long word. It is longer than every word that is its own key."""
+    return word[: MAX_KEY + 1 - DIGEST] + hashlib.sha256(word).hexdigest().encode()
+
+
+class IndexedDictionary(Dictionary):
+    """An edition in an index. `close` gives the file back."""
+
+    def __init__(self, file: io.FileIO, environment: "lmdb.Environment", facts: IndexFacts) -> None:
+        self.facts = facts
+        self.proven = False  # whether index and source have been verified in the load that found them
+        self.damaged = False
+        self.on_damage: Callable[[], object] = lambda: None  # called once, at the first damage
+        self.longest = facts.longest
+        self.sha256 = facts.sha256
+        self.skipped = facts.skipped
+        self.warnings = facts.warnings
+        self._file = file
+        self._environment = environment
+        self._table = environment.open_db(EXACT, create=False)
+        exact = environment.begin(db=self._table)
+        folded = environment.begin(db=environment.open_db(FOLDED, create=False))
+        if exact.stat(self._table)["entries"] != facts.entries:
+            raise UnusableIndexError("is damaged")
+        self.exact = _lookup_in(exact, facts.longest, self.note_damage)
+        self.folded = _lookup_in(folded, facts.longest, self.note_damage)
+        self._readers = 0  # generators of `rows` that are not at their end
+        self._closed = False
+
+    def __len__(self) -> int:
+        return self.facts.entries
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether no damage is known, and nobody has written to the file."""
+        return not self.damaged and not _is_touched(self._file.fileno(), self.facts)
+
+    def look(self) -> None:
+        """Report damage when somebody has written to the file."""
+        if not self.is_sound:
+            self.note_damage("somebody has written to it")
+
+    def note_damage(self, reason: str) -> None:
+        """Report damage of the index, once: what it holds is not what was written."""
+        if not self.damaged:
+            self.damaged = True
+            log.error("dictionary index is damaged and is put aside: %s", reason)
+            self.on_damage()
+
+    def is_at(self, path: Path) -> bool:
+        """Whether `path` still names this index."""
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), path.stat(follow_symlinks=False))
+        except OSError:
+            return False
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """See Dictionary: in the order of their bytes."""
+        for key, value in self.rows():
+            yield unpacked(key, value)
+
+    def rows(self) -> Iterator[tuple[bytes, bytes]]:
+        """The table of words, to its end also when `close` is called; less when the index is damaged."""
+        import lmdb
+
+        if self._closed or not self.is_sound:  # LMDB may abort the process when it meets damaged pages
+            return
+        self._readers += 1
+        try:
+            with self._environment.begin(db=self._table) as transaction, transaction.cursor() as cursor:
+                yield from cursor
+        except lmdb.Error as error:
+            self.note_damage(str(error))
+        finally:
+            self._readers -= 1
+            self._give_back()
+
+    def close(self) -> None:
+        """See Dictionary. Whoever still reads `rows` reads them to the end first."""
+        if not self._closed:
+            self._closed = True
+            self.exact = self.folded = _no_word
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """Unmap the file, if nobody reads it, in a thread: that takes longer than a datagram should wait."""
+        if self._closed and not self._readers and not sys.is_finalizing():  # then no thread would start
+            unmap = Thread(target=_unmap, args=(self._file, self._environment), name="index")
+            try:
+                unmap.start()
+            except RuntimeError:  # no more threads: then a datagram waits
+                _unmap(self._file, self._environment)
+
+
+def _no_word(word: bytes) -> None:
+    """The look-up of an edition that is closed."""
+
+
+def _lookup_in(
+    transaction: "lmdb.Transaction[bytes]", longest: int, on_damage: Callable[[str], object]
+) -> Lookup:
+    """The look-up in a table. A word that cannot be read, or cannot be a key, is a miss."""
+    import lmdb
+
+    get = transaction.get
+
+    def lookup(word: bytes) -> bytes | None:
+        try:
+            if 0 < len(word) <= MAX_KEY:
+                return get(word)
+            if not word or len(word) > longest:
+                return None
+            found, _, meaning = get(_short(word), b"").partition(b"\0")
+        except lmdb.Error as error:
+            on_damage(str(error))
+            return None
+        return meaning if found == word else None
+
+    return lookup
+
+
+def open_index(path: Path, *, verified: bool = False) -> IndexedDictionary:
+    """Open an index. Raises UnusableIndexError with the reason, which goes behind the name of the file.
+
+    TouchedIndexError goes away when the caller has had the index verified.
+    """
+    try:
+        import lmdb  # on demand: most dictionaries are small
+    except ImportError:
+        raise UnusableIndexError(MISSING) from None
+    with ExitStack() as undo:
+        try:
+            file = undo.enter_context(opened_file(path))
+            facts = facts_of(file.fileno())
+            if not verified and _is_touched(file.fileno(), facts):
+                raise TouchedIndexError("was written to after it was made")
+            environment = opened(file.fileno(), readonly=True)
+            undo.callback(environment.close)
+            if facts.size < (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]:
+                raise UnusableIndexError("is damaged")  # to read behind the end of the file is fatal (SIGBUS)
+            edition = IndexedDictionary(file, environment, facts)
+        except OSError as error:
+            raise UnusableIndexError(error.strerror) from None
+        except lmdb.Error as error:
+            raise UnusableIndexError(str(error).removeprefix(f"{path_of(file.fileno())}: ")) from None
+        undo.pop_all()
+        return edition
+
+
+def opened_file(path: Path) -> io.FileIO:
+    """Open the file of an index to read it.
+
+    Raises OSError, and UnusableIndexError for a file that others can write to.
+    """
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+    with ExitStack() as undo:
+        try:
+            file = undo.enter_context(io.FileIO(str(path), opener=opener))
+        except IsADirectoryError:
+            raise UnusableIndexError("not a regular file") from None
+        _check_owner(os.fstat(file.fileno()))
+        undo.pop_all()
+        return file
+
+
+def path_of(fd: int) -> str:
+    """The file that is open as `fd`, whatever has got its name meanwhile (proc(5))."""
+    return f"/proc/self/fd/{fd}"
+
+
+def opened(fd: int, *, readonly: bool = False, room: int = LEAST_ROOM) -> "lmdb.Environment":
+    """LMDB on the file that is open as `fd`, which can grow to `room` bytes.
+
+    Nothing is synced unless asked for. Nothing is locked, as nobody reads a file that is written to.
+    """
+    import lmdb
+
+    return lmdb.open(
+        path_of(fd),
+        map_size=room,
+        subdir=False,
+        readonly=readonly,
+        metasync=False,
+        sync=False,
+        lock=False,
+        max_dbs=2,
+    )
+
+
+def _is_touched(fd: int, facts: IndexFacts) -> bool:
+    """Whether the file was written to after it was made: nothing else changes its time."""
+    return os.fstat(fd).st_mtime_ns != facts.made_ns
+
+
+def _check_owner(status: os.stat_result) -> None:
+    """Refuse a file that others can write to: LMDB trusts what it reads."""
+    if not stat.S_ISREG(status.st_mode):
+        raise UnusableIndexError("not a regular file")
+    if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise UnusableIndexError("others can write to it")
+
+
+def _unmap(file: io.FileIO, environment: "lmdb.Environment") -> None:
+    """Unmap and close the file. Its memory is freed with that, if another file has got its name."""
+    with suppress(OSError):  # a sandbox forbids it
+        os.setpriority(os.PRIO_PROCESS, 0, 19)  # of this thread alone (setpriority(2), BUGS)
+    environment.close()
+    file.close()

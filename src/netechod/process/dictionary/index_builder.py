@@ -1,0 +1,272 @@
+"""Builds the index of a dictionary file in little memory. The index gets its name when it is whole."""
+
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from netechod.process.dictionary.external_sort import SortedRuns
+from netechod.process.dictionary.file import Stamp, completed, read_file
+from netechod.process.dictionary.index import (
+    EXACT,
+    FOLDED,
+    LEAST_ROOM,
+    MAX_KEY,
+    MISSING,
+    IndexedDictionary,
+    open_index,
+    opened,
+    packed,
+    path_of,
+    unpacked,
+)
+from netechod.process.dictionary.index_facts import (
+    IndexFacts,
+    UnusableIndexError,
+    has_footer,
+    seal,
+)
+from netechod.process.dictionary.index_verifier import is_whole
+from netechod.services.dictionary_parser import Facts, Parser
+
+if TYPE_CHECKING:
+    import lmdb
+
+BLOCK = 256 * 1024  # bytes of the source that are parsed at a time
+ROOM = 16  # bytes of address space for each byte of the source: `A:b` takes seven, and a page is never full
+MAGIC = bytes.fromhex("dec0efbe"), bytes.fromhex("beefc0de")  # of LMDB, behind a page's header of 16 bytes
+END = b"\xff"  # sorts behind all keys: no UTF-8 begins with it
+
+Row: TypeAlias = tuple[bytes, bytes]
+"""A key and its value, as in a table."""
+
+
+class NoPlaceError(Exception):
+    """No index can be made by this program, or where it should be; the text says why."""
+
+
+class IndexParser(Parser):
+    """Sorts the entries of a file by their keys, in files without a name in `directory`."""
+
+    def __init__(self, name: str, *, strict: bool, directory: Path | None = None) -> None:
+        super().__init__(name, strict=strict)
+        self._exact = SortedRuns(directory)
+        self._folded = SortedRuns(directory)
+
+    def keep(self, number: int, word: bytes, meaning: bytes, folded: bytes) -> None:
+        """See Parser."""
+        self._exact.add(_sortable(number, word, meaning))
+        if folded != word:
+            self._folded.add(_sortable(number, folded, meaning))
+
+    def exact(self) -> Iterator[list[Row]]:
+        """The table of words, some rows at a time. Warns of the duplicates among them."""
+
+        def warn(number: int, key: bytes, value: bytes) -> None:
+            self.warn_of_duplicate(number, unpacked(key, value)[0])
+
+        return _first_of_each(self._exact, warn)
+
+    def folded(self) -> Iterator[list[Row]]:
+        """The table of folded words, some rows at a time."""
+        return _first_of_each(self._folded, lambda number, key, value: None)
+
+    def close(self) -> None:
+        """Give the files back."""
+        self._exact.close()
+        self._folded.close()
+
+
+def _sortable(number: int, word: bytes, meaning: bytes) -> bytes:
+    """A row as a line: lines sort by key, and those of one key by the number of their line in the file."""
+    if len(word) > MAX_KEY:
+        word, meaning = packed(word, meaning)
+    return b"%b\0%09x%b" % (word, number, meaning)
+
+
+def _first_of_each(runs: SortedRuns, repeated: Callable[[int, bytes, bytes], object]) -> Iterator[list[Row]]:
+    """The first row of each key. Calls `repeated` with the other ones, and the numbers of their lines."""
+    last = b""
+    for batch in runs.batches():
+        rows = []
+        for line in batch:
+            key, _, value = line.partition(b"\0")
+            if key == last:
+                repeated(int(value[:9], 16), key, value[9:])
+            else:
+                rows.append((key, value[9:]))
+                last = key
+        yield rows
+
+
+class Tally:
+    """Counts how a table differs from another one. The rows of both come in the order of their keys."""
+
+    def __init__(self, rows: Iterator[Row]) -> None:
+        self.added = self.removed = self.changed = 0
+        self._rows = rows
+        self._row = next(rows, (END, b""))
+
+    def see(self, rows: list[Row]) -> None:
+        """Count the next rows of the table."""
+        theirs, their_value = self._row
+        for key, value in rows:
+            while theirs < key:
+                self.removed += 1
+                theirs, their_value = next(self._rows, (END, b""))
+            if theirs == key:
+                self.changed += their_value != value
+                theirs, their_value = next(self._rows, (END, b""))
+            else:
+                self.added += 1
+        self._row = theirs, their_value
+
+    def end(self) -> None:
+        """Count the rows of the other table that are left."""
+        while self._row[0] != END:
+            self.removed += 1
+            self._row = next(self._rows, (END, b""))
+
+
+def build(source: Path, index: Path, *, max_size: int, strict: bool) -> IndexFacts:
+    """Build the index of a file and put it in its place.
+
+    Raises DictionaryError when the file is at fault, NoPlaceError when no index can be made here, and OSError
+    when something else fails.
+    """
+    try:
+        import lmdb
+    except ImportError:
+        raise NoPlaceError(MISSING) from None
+    try:
+        with ExitStack() as undo:
+            directory, fd = _unnamed_file(index)
+            undo.callback(os.close, directory)
+            undo.callback(os.close, fd)
+            parser = IndexParser(str(source), strict=strict, directory=index.parent)
+            undo.callback(parser.close)
+            stamp = completed(read_file(source, parser.feed, max_size=max_size, size=BLOCK))
+            parser.end()
+            before = _edition_before(index)
+            if before is not None:
+                undo.callback(before.close)
+            facts = seal(fd, _write(fd, parser, stamp, before))
+            _publish(fd, directory, index.name)
+            return facts
+    except lmdb.Error as error:  # LMDB reports a full disk in several ways
+        free = shutil.disk_usage(index.parent).free
+        raise OSError(f"{index}: {error}; {free >> 20} MiB are free there") from None
+
+
+def survey(source: Path, *, max_size: int, strict: bool) -> tuple[int, Facts]:
+    """Parse a file in little memory. Returns the number of its entries, and the facts."""
+    with closing(IndexParser(str(source), strict=strict)) as parser:
+        completed(read_file(source, parser.feed, max_size=max_size, size=BLOCK))
+        parser.end()
+        return sum(map(len, parser.exact())), parser.facts
+
+
+def _unnamed_file(index: Path) -> tuple[int, int]:
+    """The directory of the index, and a new file in it. The file has no name: it goes when it is closed."""
+    with ExitStack() as undo:
+        try:
+            directory = os.open(index.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            undo.callback(os.close, directory)
+            _check_replaceable(index.name, directory)
+            fd = os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, dir_fd=directory)
+            undo.callback(os.close, fd)
+            os.fchmod(fd, 0o644)  # not secret: anybody can look the words up
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise NoPlaceError(f"{index.parent}: {error.strerror}") from None
+        undo.pop_all()
+        return directory, fd
+
+
+def _check_replaceable(name: str, directory: int) -> None:
+    """Raise NoPlaceError when a file other than an index has the name; a damaged index is one."""
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    except FileNotFoundError:
+        return
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode) or not _was_index(fd):
+            raise NoPlaceError(f"{name} is no index; remove it, or have dictionary.index name another file")
+    finally:
+        os.close(fd)
+
+
+def _was_index(fd: int) -> bool:
+    """Whether a file is an index, or what a cut or a lost page has left of one."""
+    head = os.pread(fd, 20, 0)
+    return head[16:] in MAGIC or not head.strip(b"\0\x08") or has_footer(fd)
+
+
+def _edition_before(index: Path) -> IndexedDictionary | None:
+    """The edition whose place the new one takes, if it is whole. A damaged one could end this process."""
+    try:
+        return open_index(index) if is_whole(index) else None
+    except (UnusableIndexError, OSError):
+        return None
+
+
+def _write(fd: int, parser: IndexParser, stamp: Stamp, before: IndexedDictionary | None) -> IndexFacts:
+    """Write the tables in the order of their keys. Returns the facts."""
+    tally = Tally(before.rows() if before else iter(()))
+    with opened(fd, room=stamp.size * ROOM + LEAST_ROOM) as environment:
+        entries = 0
+        for rows in parser.exact():
+            _append(environment, EXACT, rows)
+            tally.see(rows)
+            entries += len(rows)
+        tally.end()
+        for rows in parser.folded():
+            _append(environment, FOLDED, rows)
+    found = parser.facts  # only now: duplicates are found when the rows have been sorted
+    return IndexFacts(
+        stamp=stamp,
+        sha256=found.sha256,
+        longest=found.longest,
+        entries=entries,
+        skipped=found.skipped,
+        warnings=found.warnings,
+        since=before.sha256 if before and not before.damaged else "",
+        added=tally.added,
+        removed=tally.removed,
+        changed=tally.changed,
+    )
+
+
+def _append(environment: "lmdb.Environment", table: bytes, rows: list[Row]) -> None:
+    """Append rows to a table, which is made with the first ones."""
+    handle = environment.open_db(table)
+    with environment.begin(write=True, db=handle) as transaction, transaction.cursor() as cursor:
+        cursor.putmulti(rows, append=True)
+
+
+def _publish(fd: int, directory: int, name: str) -> None:
+    """Give the file its name in one step. A process that has the old file open keeps it.
+
+    The file gets another name first, because link(2) does not replace a file.
+    """
+    another = f"{name}.new"
+
+    def link() -> None:
+        os.link(path_of(fd), another, dst_dir_fd=directory)
+
+    try:
+        try:
+            link()
+        except FileExistsError:  # of a builder that was killed, or of one that is here at the same time
+            os.unlink(another, dir_fd=directory)
+            link()
+        with suppress(FileNotFoundError):  # that builder has renamed or removed it: its index has the name
+            os.rename(another, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except PermissionError as error:  # the directory is sticky, and the file another user's
+        raise NoPlaceError(f"{name}: {error.strerror}") from None
+    os.fsync(directory)

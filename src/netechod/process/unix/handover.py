@@ -1,0 +1,244 @@
+"""From one process to the next: what the service manager keeps while we restart (sd_notify(3), FDSTORE=1).
+
+The connections are kept as descriptors. A JSON document in a memfd beside them has what the kernel does not
+know: what each connection is owed, and who is online in the chat.
+
+A document is believed as a whole or not at all, but its fields are read one by one: another version of us may
+write more of them. A connection goes on only if all that it is owed is known; otherwise it is reset, because
+its peer must not take a stream with a hole for a whole one.
+"""
+
+import json
+import logging
+import os
+import socket
+import stat
+import struct
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from netechod.process.unix.service_manager import Notifier
+from netechod.services.wire import harmless
+
+CONNECTION = "open-echo-tcp"  # the names under which descriptors come back (FDNAME=)
+STATE = "state"
+NAMES = (CONNECTION, STATE)
+VERSION: Final = 1  # of the document; another one is not read, while fields may come and go within one
+
+MAX_OWED = 512 << 20  # bytes owed to all connections together; beyond it connections are reset, not kept
+MAX_DOCUMENT = 1 << 30  # bytes; a longer document is none of ours
+MAX_SECONDS = 1e9  # since a member came online: thirty years
+
+Member = tuple[str, float, float]
+"""A member of the chat: its peer as text, seconds online, seconds silent."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Legacy:
+    """The state that the process before us has left."""
+
+    connections: Sequence[tuple[socket.socket, bytes]] = ()  # with what each is owed
+    members: Sequence[Member] = ()
+    names: Sequence[str] = ()  # under which the service manager has kept it, and still does
+    problem: str = ""  # a sentence about what was lost
+
+
+@dataclass(frozen=True)
+class _Document:
+    """The parts of a document that can be read; `owed` is base64 by connection, None if it is unreadable."""
+
+    owed: Mapping[str, object] | None = None
+    members: Sequence[Member] = ()
+    dropped: str = "all"  # how many members cannot be read
+
+
+def inherit(adopted: dict[str, list[int]]) -> Legacy:
+    """Take our descriptors out of the passed ones; reset each connection that cannot go on."""
+    names = [name for name in NAMES if name in adopted]
+    if not names:
+        return Legacy()
+    socks = _connections(adopted.pop(CONNECTION, []))
+    problem, document = "", _Document()
+    try:
+        document = _read(adopted.pop(STATE, []))
+    except (OSError, ValueError, RecursionError) as error:
+        problem = f"cannot be read ({_reason(error)})"
+    kept: dict[str, tuple[socket.socket, bytes]] = {}
+    lost = 0
+    for sock in socks:
+        key = _key(sock)
+        owed = _owed(document, key)
+        if not key or key in kept:  # it has ended meanwhile, or is passed a second time
+            sock.close()
+        elif owed is None:
+            reset(sock)
+            lost += 1
+        else:
+            kept[key] = sock, owed
+    if lost or document.dropped != "0":
+        problem = (
+            f"the state of the process before us {problem or 'can be read in part only'}: "
+            f"{lost} connections are reset, {document.dropped} members of the chat are dropped"
+        )
+    return Legacy(list(kept.values()), document.members, names, problem)
+
+
+def reset(sock: socket.socket) -> None:
+    """End a connection by a reset, so that its peer notices that bytes are missing (socket(7), SO_LINGER)."""
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def _connections(fds: Sequence[int]) -> list[socket.socket]:
+    """The descriptors that are TCP sockets; others are closed."""
+    socks = []
+    for fd in fds:
+        try:
+            sock = socket.socket(fileno=fd)
+        except OSError:
+            with suppress(OSError):
+                os.close(fd)
+            continue
+        if sock.type == socket.SOCK_STREAM and sock.family in (socket.AF_INET, socket.AF_INET6):
+            socks.append(sock)
+        else:
+            sock.close()
+    return socks
+
+
+def _read(fds: Sequence[int]) -> _Document:
+    """Read the one document. Raises OSError, ValueError or RecursionError for anything else."""
+    texts = [_content(fd) for fd in fds]
+    if len(texts) != 1:
+        raise ValueError(f"{len(texts)} documents")
+    document = json.loads(texts[0], object_pairs_hook=_unique)
+    if not isinstance(document, dict):
+        raise ValueError("no JSON object")
+    version = document.get("version", VERSION)
+    if type(version) is not int or version != VERSION:
+        raise ValueError(f"version {harmless(str(version)[:20])}")
+    owed, listed = document.get("owed"), document.get("members", [])
+    if not isinstance(listed, list):
+        raise ValueError("members are no list")
+    members = {member[0]: member for member in map(_member, listed) if member is not None}
+    return _Document(
+        owed if isinstance(owed, dict) else None, list(members.values()), str(len(listed) - len(members))
+    )
+
+
+def _content(fd: int) -> bytes:
+    """Everything in a memfd, which is closed. Anything that could be waited for is not read."""
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_DOCUMENT:
+            raise ValueError(f"{status.st_size} bytes")
+        return os.pread(fd, status.st_size, 0)
+    finally:
+        with suppress(OSError):
+            os.close(fd)
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON in which no name stands twice."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+def _member(value: object) -> Member | None:
+    """One member, also with more fields behind the three that we know; None for nonsense."""
+    if not isinstance(value, list) or len(value) < 3:
+        return None
+    peer, online, silent = value[:3]
+    if not isinstance(peer, str) or not (_is_duration(online) and _is_duration(silent)):
+        return None
+    return peer, float(online), float(silent)
+
+
+def _is_duration(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value <= MAX_SECONDS  # type: ignore[operator]
+
+
+def _owed(document: _Document, key: str) -> bytes | None:
+    """Return the bytes that a connection is owed; None if they cannot be read."""
+    if document.owed is None:
+        return None
+    text = document.owed.get(key, "")
+    if not isinstance(text, str):
+        return None
+    try:
+        return b64decode(text, validate=True)
+    except ValueError:
+        return None
+
+
+def _reason(error: Exception) -> str:
+    """Say why a document cannot be read, without quoting it."""
+    if isinstance(error, OSError):
+        return str(error.strerror)
+    return (
+        "no JSON"
+        if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError)
+        else str(error)
+    )
+
+
+def _key(sock: socket.socket) -> str:
+    """Return the name of a connection in the document: its two ends; empty if it has ended meanwhile."""
+    try:
+        return repr((sock.getsockname(), sock.getpeername()))
+    except OSError:
+        return ""
+
+
+@dataclass
+class Estate:
+    """Collects connections and members for the process after us."""
+
+    members: list[Member] = field(default_factory=list)
+    _connections: list[tuple[socket.socket, bytes]] = field(default_factory=list)
+    _size: int = 0
+
+    def keep(self, sock: socket.socket, owed: bytes) -> None:
+        """Hand over a connection and the bytes that its peer is owed; reset it if they are too many."""
+        self._size += len(owed)
+        if self._size > MAX_OWED:
+            self._size -= len(owed)
+            log.warning("connection reset, there is no room to hand over what it is owed")
+            reset(sock)
+        else:
+            self._connections.append((sock, owed))
+
+    def leave(self, notifier: Notifier) -> None:
+        """Hand everything to the service manager, and wait until it has it: we are about to go."""
+        try:
+            taken = self._store(notifier)
+        except OSError as error:
+            log.error("nothing is handed over: %s", error.strerror)
+            taken = 0
+        for number, (sock, owed) in enumerate(self._connections):
+            if number >= taken and owed:
+                reset(sock)
+            else:
+                sock.close()
+
+    def _store(self, notifier: Notifier) -> int:
+        """Hand over the document, then the connections; returns how many of them the manager has taken."""
+        owed = {_key(sock): b64encode(rest).decode() for sock, rest in self._connections if rest}
+        document = {"version": VERSION, "owed": owed, "members": self.members}
+        with os.fdopen(os.memfd_create("netechod-state"), "wb") as state:
+            state.write(json.dumps(document).encode())
+            state.flush()
+            if not notifier.store(STATE, [state.fileno()]):
+                log.error("nothing is handed over: the service manager does not read")
+                return 0
+            taken = notifier.store(CONNECTION, [sock.fileno() for sock, _ in self._connections])
+            notifier.barrier()
+        return taken

@@ -1,0 +1,176 @@
+"""The pidfile: a lock that dies with its holder, and the holder's pid for people and scripts to read.
+
+The lock is the truth; the content is information, and nothing that is read from it is believed or killed.
+"""
+
+import errno
+import fcntl
+import os
+import re
+import stat
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from netechod.errors import AlreadyRunningError, PermissionRefusedError
+from netechod.process.unix.privileges import Identity, acting_for, identity_of, make_directory, set_mode
+
+PID_MAX = 2**22
+"""No pid on Linux is greater (proc(5), /proc/sys/kernel/pid_max)."""
+
+_PID = re.compile(rb"([0-9]{1,7})\n?")
+
+_FLAGS = (
+    os.O_RDWR
+    | os.O_CREAT
+    | os.O_NOFOLLOW  # a planted link must not have us empty the file it names (CVE-2020-14367)
+    | os.O_CLOEXEC
+    | os.O_NONBLOCK  # nor a FIFO or a device make us wait
+)
+
+
+class Pidfile:
+    """One instance's claim on a path, kept by flock(2) on an open descriptor.
+
+    The lock belongs to the open file description, so that it survives daemon(7)'s forks as long as the
+    descriptor is preserved, and goes when the last process that has it ends, however it ends. As a context
+    manager, for `DaemonContext(pidfile=...)`, it is entered by the daemon itself: the pid is the right one.
+    """
+
+    def __init__(self, path: Path, identity: Identity | None = None) -> None:
+        """`identity`: the user that the daemon becomes, for whom file and directory are made."""
+        self._path = path
+        self._identity = identity or identity_of("", "")
+        self._fd = -1
+        # The process that locked it or, after a fork, wrote its pid. Only that process removes it.
+        self._owner = 0
+
+    def lock(self) -> None:
+        """Take the claim, over any stale file, or raise AlreadyRunningError or PermissionRefusedError."""
+        try:
+            make_directory(self._path.parent, self._identity)
+            with acting_for(self._identity, self._path.parent):
+                while not self._try_lock():
+                    pass
+        except OSError as error:
+            raise self._refusal(error) from error
+
+    def renew(self) -> bool:
+        """Make the file again if its name is gone or names another file; returns whether that was so.
+
+        Raises AlreadyRunningError when another instance has taken the name, PermissionRefusedError when it
+        cannot be made. The claim on the lost file stays then.
+        """
+        if self._is_ours(self._fd):
+            return False
+        lost = self._fd
+        self.lock()
+        os.close(lost)
+        self.__enter__()
+        return True
+
+    def fileno(self) -> int:
+        """The descriptor that holds the lock, to be preserved when others are closed."""
+        return self._fd
+
+    def __enter__(self) -> Self:
+        """Write this process's pid."""
+        try:
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
+        except OSError as error:
+            raise self._refusal(error) from error
+        self._owner = os.getpid()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Give the claim up."""
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove the file, if this process owns it and the path still names it, and release the lock.
+
+        Once privileges are dropped, the directory may not be ours to unlink from: then the file is emptied.
+        """
+        if self._owner != os.getpid():
+            return
+        try:
+            with acting_for(self._identity, self._path.parent):
+                if self._is_ours(self._fd):
+                    self._path.unlink()
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._fd, 0)
+        os.close(self._fd)
+        self._fd, self._owner = -1, 0
+
+    def _try_lock(self) -> bool:
+        """Lock the file that the path names; False if the path names another file by then.
+
+        An instance that ends between our open(2) and our flock(2) takes the file with it, and a lock on a
+        file without a name would keep nobody out.
+        """
+        with ExitStack() as undo:
+            fd = self._open()
+            undo.callback(os.close, fd)
+            found = os.fstat(fd)
+            if not stat.S_ISREG(found.st_mode):
+                raise self._unusable("not a regular file")
+            if found.st_nlink > 1:  # a planted second name must not have us empty the file behind it
+                raise self._unusable("it has another name as well")
+            self._lock_or_refuse(fd)
+            if not self._is_ours(fd):
+                return False
+            set_mode(fd, 0o644, self._path)  # the umask had its say in open(2)
+            os.ftruncate(fd, 0)  # a stale pid must not pass for ours until ours is there
+            undo.pop_all()
+        self._fd, self._owner = fd, os.getpid()
+        return True
+
+    def _open(self) -> int:
+        """Open the file, or make it."""
+        try:
+            return os.open(self._path, _FLAGS, 0o644)
+        except PermissionError:
+            self._remove_stale()
+            return os.open(self._path, _FLAGS, 0o644)
+
+    def _remove_stale(self) -> None:
+        """Remove a file of another user that nobody has locked; a start as root may have left one behind."""
+        with suppress(OSError), ExitStack() as undo:
+            fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            undo.callback(os.close, fd)
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                self._lock_or_refuse(fd)
+                self._path.unlink()
+
+    def _lock_or_refuse(self, fd: int) -> None:
+        """Take the lock, or raise AlreadyRunningError with the pid of the holder."""
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            found = _PID.fullmatch(os.pread(fd, 32, 0))
+            holder = f" (pid {int(found[1])})" if found and 0 < int(found[1]) <= PID_MAX else ""
+            raise AlreadyRunningError(
+                f"already running{holder}: {self._path} is locked\nhint: netechoctl status"
+            ) from None
+
+    def _is_ours(self, fd: int) -> bool:
+        """Whether the path still names the open file."""
+        try:
+            return os.path.samestat(self._path.lstat(), os.fstat(fd))
+        except FileNotFoundError:
+            return False
+
+    def _refusal(self, error: OSError) -> PermissionRefusedError:
+        """Say why the path cannot be used."""
+        return self._unusable("it is a symbolic link" if error.errno == errno.ELOOP else str(error.strerror))
+
+    def _unusable(self, why: str) -> PermissionRefusedError:
+        return PermissionRefusedError(f"cannot use {self._path} as the pidfile: {why}")

@@ -1,0 +1,194 @@
+"""One socket of the daemon: adopted from the service manager, or opened. Nowhere else is one bound."""
+
+import errno
+import logging
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+
+from netechod.errors import SocketError
+from netechod.linux import SO_RCVBUFFORCE, SO_SNDBUFFORCE
+from netechod.process.config.schema import Chat, Command, Dictionary, EchoTcp, EchoUdp, Metrics
+from netechod.process.config.values import Address
+
+# Bytes of each buffer of a UDP socket. Questions wait there in a rush. Answers wait there for the network,
+# and up to three seconds for destinations that do not answer ARP (arp(7)): in a small buffer these would
+# hold up all others.
+UDP_BUFFER = 4 * 1024 * 1024
+OVER_TCP = ("echo-tcp", "metrics")  # services; all others are over UDP
+SOCKET_FAILED, BIND_FAILED, LISTEN_FAILED = 2, 3, 4  # the tutorials' exit codes
+
+log = logging.getLogger(__name__)
+
+
+def open_service(
+    section: EchoTcp | EchoUdp | Dictionary | Chat | Command | Metrics, level: int = logging.INFO
+) -> list[socket.socket]:
+    """Bind every address of a service, or none; `level` is that of the log's lines. Raises SocketError."""
+    with ExitStack() as undo:
+        socks = []
+        for address in uncovered(section.listen, level):
+            if isinstance(section, EchoTcp):
+                sock = _listen(address, section, level)
+            elif isinstance(section, Metrics):
+                sock = _listen(address, EchoTcp(), level)
+            else:
+                sock = _open_udp(address, level)
+            socks.append(undo.enter_context(sock))
+        undo.pop_all()
+    return socks
+
+
+def bound_to(sock: socket.socket) -> Address:
+    """The address that the socket is really bound to."""
+    host, port, *more = sock.getsockname()
+    scope = more[1] if more else 0
+    return Address(f"{host}%{_interface_name(scope)}" if scope else host, port)
+
+
+def uncovered(addresses: Sequence[Address], level: int = logging.INFO) -> list[Address]:
+    """The addresses that no wildcard beside them covers: those could not be bound, and need not be."""
+    kept = []
+    for address in addresses:
+        wildcards = {Address("::", address.port)} if address.host != "::" else set()
+        if ":" not in address.host and address.host != "0.0.0.0":  # noqa: S104 (a comparison, not a bind)
+            wildcards.add(Address("0.0.0.0", address.port))  # noqa: S104
+        covering = wildcards.intersection(addresses) if address.port else ()
+        if covering:
+            log.log(level, "%s needs no socket of its own: %s covers it", address, min(covering, key=str))
+        else:
+            kept.append(address)
+    return kept
+
+
+def unknown_interfaces(addresses: Iterable[Address]) -> Iterator[str]:
+    """A sentence for each address whose zone is no interface of this machine."""
+    for address in addresses:
+        try:
+            _sockaddr(address)
+        except OSError as error:
+            yield f"{address}: {error.strerror}"
+
+
+def _sockaddr(address: Address) -> tuple[str, int] | tuple[str, int, int, int]:
+    """Return the arguments of bind(2). Raises OSError if there is no such interface (RFC 4007, 11)."""
+    host, _, zone = address.host.partition("%")
+    if not zone:
+        return host, address.port
+    try:
+        if zone.isdigit():
+            socket.if_indextoname(int(zone))
+            return host, address.port, 0, int(zone)
+        return host, address.port, 0, socket.if_nametoindex(zone)
+    except (OSError, OverflowError, ValueError):
+        raise OSError(errno.ENODEV, f"there is no interface {zone}") from None
+
+
+def _interface_name(index: int) -> str:
+    """The interface's name, or its number when it is gone."""
+    try:
+        return socket.if_indextoname(index)
+    except OSError:
+        return str(index)
+
+
+def adopt(fd: int, name: str) -> socket.socket:
+    """Use a passed socket, with the options that its unit gave it."""
+    kind = socket.SOCK_STREAM if name in OVER_TCP else socket.SOCK_DGRAM
+    try:
+        sock = socket.socket(fileno=fd)
+        listens = bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    except OSError as error:
+        raise SocketError(f"descriptor {fd}, passed as {name}: {error.strerror}", SOCKET_FAILED) from None
+    if (
+        sock.type != kind
+        or listens != (kind == socket.SOCK_STREAM)
+        or sock.family not in (socket.AF_INET, socket.AF_INET6)
+    ):
+        expected = "a listening TCP socket" if kind == socket.SOCK_STREAM else "a UDP socket"
+        raise SocketError(f"descriptor {fd}, passed as {name}, is not {expected}", SOCKET_FAILED)
+    sock.setblocking(False)
+    log.info("adopt socket success %s", bound_to(sock))
+    return sock
+
+
+def _listen(address: Address, settings: EchoTcp, level: int) -> socket.socket:
+    """Return a listening socket. Its connections inherit its options (tcp(7), socket(7))."""
+    sock, address = _create(address, socket.SOCK_STREAM, level)
+    # Without it a restart would have to wait for the connections in TIME_WAIT (RFC 9293, 3.6.1).
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, settings.nodelay)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, settings.keepalive)
+    _set_buffer(sock, socket.SO_RCVBUF, settings.receive_buffer)
+    _set_buffer(sock, socket.SO_SNDBUF, settings.send_buffer)
+    if settings.ttl is not None:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, settings.ttl)
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, settings.ttl)
+    _bind(sock, address, "TCP", level)
+    try:
+        sock.listen(settings.backlog)
+    except OSError as error:
+        sock.close()
+        raise SocketError(f"cannot listen on TCP {address}: {error.strerror}", LISTEN_FAILED) from None
+    log.log(level, "listen socket success %s", bound_to(sock))
+    return sock
+
+
+def _open_udp(address: Address, level: int) -> socket.socket:
+    """A bound socket. Never SO_REUSEADDR here: a second process could steal the traffic (socket(7))."""
+    sock, address = _create(address, socket.SOCK_DGRAM, level)
+    for option, forced in ((socket.SO_RCVBUF, SO_RCVBUFFORCE), (socket.SO_SNDBUF, SO_SNDBUFFORCE)):
+        # The kernel grants at most net.core.[rw]mem_max, or all of it with CAP_NET_ADMIN (socket(7)).
+        for name in (option, forced):
+            with suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, name, UDP_BUFFER)
+    _bind(sock, address, "UDP", level)
+    return sock
+
+
+def _create(address: Address, kind: socket.SocketKind, level: int) -> tuple[socket.socket, Address]:
+    """A socket for the address, and the address: the wildcard of IPv6 takes IPv4 too, or gives way to it."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        sock = socket.socket(family, kind)
+    except OSError as error:
+        if address.host == "::" and error.errno == errno.EAFNOSUPPORT:
+            fallback = Address("0.0.0.0", address.port)  # noqa: S104 (every address is what was asked for)
+            log.warning("no IPv6 on this machine (%s): %s instead of %s", error.strerror, fallback, address)
+            return _create(fallback, kind, level)
+        raise SocketError(f"cannot create a socket for {address}: {error.strerror}", SOCKET_FAILED) from None
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address.host != "::")
+    sock.setblocking(False)
+    log.log(level, "create socket success:%d", sock.fileno())
+    return sock, address
+
+
+def _bind(sock: socket.socket, address: Address, protocol: str, level: int) -> None:
+    try:
+        sock.bind(_sockaddr(address))
+    except OSError as error:
+        sock.close()
+        hint = ""
+        if error.errno == errno.EADDRINUSE:
+            option = "-ltnp" if protocol == "TCP" else "-lunp"
+            hint = f"\n  hint: see who holds it: ss {option} 'sport = :{address.port}'"
+        elif error.errno == errno.ENODEV:
+            hint = "\n  hint: see which there are: ip link"
+        elif error.errno == errno.EADDRNOTAVAIL:
+            hint = "\n  hint: see which addresses there are: ip address"
+        elif error.errno == errno.EACCES:
+            hint = "\n  hint: ports below 1024 need CAP_NET_BIND_SERVICE, or a socket unit"
+        raise SocketError(f"cannot bind {protocol} {address}: {error.strerror}{hint}", BIND_FAILED) from None
+    log.log(level, "bind socket success %s", bound_to(sock))
+
+
+def _set_buffer(sock: socket.socket, option: int, size: int | None) -> None:
+    """Ask for a buffer of `size` bytes; Linux grants at most net.core.[rw]mem_max and books twice as much."""
+    if size is None:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, option, size)
+    granted = sock.getsockopt(socket.SOL_SOCKET, option) // 2
+    if granted < size:
+        log.warning("socket buffer of %d bytes asked for, %d granted: see net.core.*mem_max", size, granted)

@@ -1,0 +1,108 @@
+"""Where keys stand, in whatever way TOML lets people write them."""
+
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netechod.process.config.locations import KeyPath, Place, Places, dotted, leaves, quoted, scan
+
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=4) | st.sampled_from(
+    ["a", "b-1", "7", "a.b", "#"]
+)
+scalars = st.text(st.characters(exclude_categories=["Cs"])) | st.integers(-9, 9) | st.booleans()
+tables: st.SearchStrategy[dict[str, object]] = st.dictionaries(
+    names, st.deferred(lambda: scalars | st.lists(scalars, max_size=3) | tables), max_size=3
+)
+
+
+def written(value: object) -> str:
+    """The value in TOML, tables inline."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{quoted(name)} = {written(each)}' for name, each in value.items())}}}"
+    if isinstance(value, list):
+        return "\n  ".join(["[ # ]", *(f"{written(each)}," for each in value), "]"])
+    return quoted(value) if isinstance(value, str) else str(value).lower()
+
+
+def spot(text: str, path: KeyPath) -> tuple[int, int, str]:
+    """Line, column, and what stands there."""
+    tomllib.loads(text)
+    place = scan(text, "f")[path]
+    return place.line, place.column, place.text[place.column - 1 :][: place.width]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        ("a = 1\nb = 2\n", ("b",), (2, 1, "b")),
+        ("# c = 1\n\n  c = 1 # c\n", ("c",), (3, 3, "c")),
+        ("[a.b]\nc = 1", ("a", "b", "c"), (2, 1, "c")),
+        ("[a.b]\nc = 1", ("a", "b"), (1, 4, "b")),
+        ("[ a . 'b' ]\nc = 1", ("a", "b"), (1, 7, "'b'")),
+        ("a.b.c = 1", ("a", "b", "c"), (1, 5, "c")),
+        ('a . "b.\\u0063" = 1', ("a", "b.c"), (1, 5, '"b.\\u0063"')),
+        ("[[a]]\nb = 1\n[[a]]\nb = 2", ("a",), (1, 3, "a")),
+        ("a = {b = 1, c.d = [2, {e = 3}]}", ("a", "c", "d"), (1, 15, "d")),
+        ("a = {b = 1, c.d = [2, {e = 3}]}", ("a", "c", "d", 1, "e"), (1, 24, "e")),
+        ("a = [1, 2.5, 'x,]']\nb = 1", ("a", 2), (1, 14, "'x,]'")),
+        ("a = [ # ]\n  1, # 2\n  2,\n]\nb = 1", ("a", 1), (3, 3, "2")),
+        ("a = [[1], [2, 3]]", ("a", 1, 1), (1, 15, "3")),
+        ('a = """\nb = 3\n"""\nb = 1', ("b",), (4, 1, "b")),
+        ('a = """x""\\""""\nb = 1', ("b",), (2, 1, "b")),
+        ('a = """x"""""\nb = 1', ("b",), (2, 1, "b")),
+        ("a = '''\nb = '3\n'''''\nb = 1", ("b",), (4, 1, "b")),
+        ('a = "# \\" b = 2"\nb = 1', ("b",), (2, 1, "b")),
+        ("a = 1979-05-27 07:32:00.5-07:00\nb = 1", ("b",), (2, 1, "b")),
+        ("a = -1.5e+3\nb = 1", ("b",), (2, 1, "b")),
+        ("a.'' = 1\nb = 1", ("a", ""), (1, 3, "''")),
+        ("1.5 = 3", ("1", "5"), (1, 3, "5")),
+        ("a = [\n  '''x\ny''',\n]", ("a", 0), (2, 3, "'''x")),
+    ],
+)
+def test_a_key_is_found_where_it_stands(text: str, path: KeyPath, expected: tuple[int, int, str]) -> None:
+    assert spot(text, path) == expected
+
+
+@given(tables, tables)
+def test_every_key_of_any_file_is_found(top: dict[str, object], section: dict[str, object]) -> None:
+    lines = [f"{quoted(name)} = {written(value)} # =" for name, value in top.items() if name != "section"]
+    lines += [
+        "[section] # ]",
+        *(f"\t{dotted((name,))} = {written(value)}" for name, value in section.items()),
+    ]
+    text = "\n".join(lines)
+    places = scan(text, "f")
+    for path, _ in leaves(tomllib.loads(text)):
+        place = places[path]
+        assert place.text == text.split("\n")[place.line - 1]
+        name = place.text[place.column - 1 :][: place.width]
+        assert tomllib.loads(f"{name} = 0") == {path[-1]: 0}
+
+
+@given(st.text())
+def test_a_quoted_text_is_read_back(text: str) -> None:
+    assert tomllib.loads(f"{quoted(text)} = {quoted(text)}") == {text: text}
+
+
+def test_the_nearest_place_is_that_of_the_closest_thing_around() -> None:
+    places = Places({("a",): Place("f", 1), ("a", "b"): Place("f", 2)})
+    assert places.nearest(("a", "b", "c", 0)) == Place("f", 2)
+    assert places.nearest(("a", "x")) == Place("f", 1)
+    assert places.nearest(("x",)) is None
+    assert places.nearest(()) is None
+
+
+def test_what_replaces_a_table_replaces_the_places_below_it() -> None:
+    places = scan("[a]\nb = [1, 2]\nc = 1", "f")
+    places.replace(("a", "b"), Place("--set a.b=3"))
+    assert places.nearest(("a", "b", 1)) == Place("--set a.b=3")
+    assert places["a", "c"].line == 3
+
+
+def test_a_path_is_written_as_toml_has_it() -> None:
+    assert dotted(("command", "allow", "disk use", "argv", 0)) == 'command.allow."disk use".argv[0]'
+    assert dotted(("a-b", "c.d")) == 'a-b."c.d"'
+    assert str(Place("f", 3)) == "f:3"
+    assert str(Place("--set a=1")) == "--set a=1"
