@@ -30,7 +30,7 @@ from netechod.services.echo import EchoService
 from netechod.services.log_throttle import MAX_WARNINGS
 from netechod.services.loop_guard import LONGEST_SKIP, MIN_SAMPLES
 from netechod.services.networks import Network
-from netechod.services.sources import Buckets
+from netechod.services.rate_limit import Buckets
 from netechod.services.wire import NOT_ONLINE
 
 Address: TypeAlias = tuple[str, int]

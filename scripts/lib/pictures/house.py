@@ -90,7 +90,10 @@ def levels(graph: Graph) -> list[list[str]]:
     number: dict[str, int] = {}
     for room in TopologicalSorter(graph).static_order():
         number[room] = 1 + max((number[other] for other in graph[room]), default=-1)
-    return [sorted(room for room in graph if number[room] == level) for level in range(max(number.values()), -1, -1)]
+    return [
+        sorted(room for room in graph if number[room] == level)
+        for level in range(max(number.values()), -1, -1)
+    ]
 
 
 def picture() -> str:
@@ -102,8 +105,12 @@ def picture() -> str:
         right = max(box.x for box in boxes) + WIDTH + GAP
         parts += [f'<text class="floor" x="{GAP}" y="{top + 20}">{name}/</text>', *_drawn(boxes), *arrows]
         top, width = top + height + 30, max(width, right)
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {top}" width="{width}" height="{top}">'
-    tip = '<marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {top}" width="{width}" height="{top}">'
+    )
+    tip = (
+        '<marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+    )
     tip += '<path d="M0 0L8 4L0 8z" fill="#57606a"/></marker>'
     band = f'<rect class="band" width="{width}" height="{top}"/>'
     return "\n".join([head, f"<style>{STYLE}</style>", f"<defs>{tip}</defs>", band, *parts, "</svg>\n"])

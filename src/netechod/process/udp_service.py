@@ -30,7 +30,7 @@ from netechod.services.api import DatagramService, Outbox, Peer
 from netechod.services.chat import ChatRoom, Terms
 from netechod.services.echo import echo_session
 from netechod.services.log_throttle import LogThrottle
-from netechod.services.sources import Buckets
+from netechod.services.rate_limit import Buckets
 
 log = logging.getLogger(__name__)
 

@@ -1,15 +1,29 @@
-"""What a Linux process can ask the kernel to be (prctl(2)); Python has no word for it."""
+"""What Linux offers a process that has children: prctl(2), pidfd_open(2), SIGCHLD."""
 
 import ctypes
-import sys
+import os
+import signal
 
 SET_PDEATHSIG, SET_DUMPABLE, SET_CHILD_SUBREAPER = 1, 4, 36
 
-_libc = ctypes.CDLL(None)  # now: a child that was forked beside threads had better load nothing
+_libc = ctypes.CDLL(None)  # loaded now: a child that is forked beside threads must not load anything
 
 
 def prctl(option: int, value: int) -> bool:
-    """Set the option; False where the system has no such thing."""
-    if sys.platform != "linux":
-        return False
+    """Set an option of this process; return whether the kernel has accepted it."""
     return int(_libc.prctl(option, value, 0, 0, 0)) == 0
+
+
+def has_pidfd() -> bool:
+    """Return whether descriptors can stand for processes (pidfd_open(2))."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:  # an old kernel, or a sandbox that forbids the call
+        return False
+    return True
+
+
+def hear_of_children() -> None:
+    """Have the kernel keep the status of children that end. It does not while SIGCHLD is ignored (wait(2))."""
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)

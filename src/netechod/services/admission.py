@@ -16,7 +16,8 @@ from netechod.services.api import Datagram, DatagramService, Outbox, Peer
 from netechod.services.log_throttle import SourceThrottle
 from netechod.services.loop_guard import LoopGuard
 from netechod.services.networks import Address, Network, NetworkSet, parse_ip
-from netechod.services.sources import Buckets, source_of
+from netechod.services.rate_limit import Buckets
+from netechod.services.sources import source_of
 from netechod.services.wire import cut, unmapped
 
 # Peers that are remembered. When there is one more, all are forgotten but the half with the longest streaks.

@@ -12,8 +12,9 @@ from support.looping import FakeClock, run_until, turn
 from support.processes import alive, until_gone
 from support.signalling import signals_restored
 
-from netechod.reactor.jobs.children import ENVIRONMENT, GLANCE, Children, has_pidfd
+from netechod.reactor.jobs.children import ENVIRONMENT, GLANCE, Children
 from netechod.reactor.loop import Loop
+from netechod.reactor.process_control import has_pidfd
 from netechod.reactor.signals import SignalSource
 from netechod.services.api import Ending, Job
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from signal import SIGCHLD, SIGHUP, SIGINT, SIGTERM
 
 import netechod
-from netechod.reactor.jobs.children import has_pidfd
 from netechod.reactor.jobs.runner import Worker
 from netechod.reactor.loop import Loop
+from netechod.reactor.process_control import has_pidfd
 from netechod.reactor.signals import SignalSource
 
 NICE = 5  # commands step back behind the daemon, so that they do not slow look-ups down

@@ -4,7 +4,7 @@
 |---|---|
 | `loader` | loads an edition: a small file into memory, a large one through an index |
 | `file` | a file in memory, read in slices |
-| `index`, `index_facts`, `index_verifier` | an edition in an index; what is known of it; whether it is whole |
+| `index`, `index_facts`, `index_verifier` | an edition in an index; its facts; whether it is whole |
 | `index_builder`, `external_sort`, `index_process` | build an index, in a process of its own |
 | `changes` | how two editions differ |
 | `compile` | `netechoctl dict compile` |

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 
 from netechod.reactor.loop import Callback, Loop
+from netechod.reactor.process_control import has_pidfd, hear_of_children
 from netechod.services.api import Ending, Job
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # exit statuses of shells (POSIX, Shell Command Language, 2.8.2)
@@ -33,21 +34,6 @@ class _Order(NamedTuple):
     job: Job
     done: Done
     gone: Callback
-
-
-def has_pidfd() -> bool:
-    """Whether the system has descriptors that stand for processes."""
-    try:
-        os.close(os.pidfd_open(os.getpid()))
-    except (AttributeError, OSError):  # no Linux; an old one, or a sandbox that forbids the call
-        return False
-    return True
-
-
-def hear_of_children() -> None:
-    """Have the system keep the status of children that end: not so while SIGCHLD is ignored (wait(2))."""
-    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 class Children:

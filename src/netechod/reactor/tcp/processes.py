@@ -18,9 +18,8 @@ from collections.abc import Set
 from mmap import mmap
 from typing import NoReturn, get_args
 
-from netechod.reactor.jobs.children import has_pidfd, hear_of_children
 from netechod.reactor.loop import Loop
-from netechod.reactor.process_control import SET_PDEATHSIG, prctl
+from netechod.reactor.process_control import SET_PDEATHSIG, has_pidfd, hear_of_children, prctl
 from netechod.reactor.tcp.blocking import Ledger, Outcome, drive
 from netechod.reactor.tcp.connection import Arrival, Server, Waker
 from netechod.reactor.tcp.worker import WorkerConnection
