@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
+RECEIVE_SIZE = 65536  # bytes asked of one receive: more than any datagram holds
+
 SO_TIMESTAMPNS = 35  # linux/asm-generic/socket.h; also the kind of the message that carries a time
 IP_MTU_DISCOVER, IP_RECVERR = 10, 11  # linux/in.h
 IPV6_MTU_DISCOVER, IPV6_RECVERR, IPV6_DONTFRAG = 23, 25, 62  # linux/in6.h

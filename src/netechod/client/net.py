@@ -8,7 +8,6 @@ from typing import NamedTuple, TypeVar
 
 from netechod.client.errors import ClientError, SilentServerError
 from netechod.client.happy_eyeballs import (
-    RECEIVE_SIZE,
     Answer,
     Attempt,
     ConnectionAttempt,
@@ -18,8 +17,6 @@ from netechod.client.happy_eyeballs import (
 )
 from netechod.client.i18n.translate import reason_text, tr
 from netechod.client.resolver import Address, Resolution, resolve
-
-__all__ = ["RECEIVE_SIZE", "Address", "Answer"]
 
 _Result = TypeVar("_Result")
 
