@@ -194,3 +194,12 @@ def test_of_one_address_nothing_is_asked() -> None:
         server(fake.port).choose(b"are you there?")
         assert server(fake.port).ask(b"hi").payload == b"hi"
     assert fake.seen == [b"hi"]
+
+
+def test_of_several_addresses_those_that_cannot_answer_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        (socket.AF_INET6, socket.SOCK_DGRAM, 17, "", ("fe80::1", 7, 0, 0)),
+        (socket.AF_INET, socket.SOCK_DGRAM, 17, "", ("192.0.2.1", 7)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
+    assert server(7).address == (socket.AF_INET, ("192.0.2.1", 7))

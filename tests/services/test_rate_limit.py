@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections import defaultdict
+from collections.abc import Hashable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +10,11 @@ from hypothesis import strategies as st
 from netechod.services.rate_limit import LEAK, MAX_SOURCES, Buckets
 
 # Addresses.
+
+
+def answered(buckets: Buckets, source: Hashable, times: int, now: float) -> int:
+    """How many of so many datagrams at once are admitted."""
+    return sum(buckets.admits(source, now) for _ in range(times))
 
 
 def test_a_burst_is_admitted_and_then_exactly_one_in_four() -> None:

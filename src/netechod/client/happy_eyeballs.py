@@ -13,10 +13,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from netechod.client.kernel import TimedReceiver
+from netechod.client.kernel import RECEIVE_SIZE, TimedReceiver
 from netechod.client.resolver import Address
 
-RECEIVE_SIZE = 65536  # bytes asked of one receive: more than any datagram holds
 ATTEMPT_DELAY = 0.25  # seconds before the next address is tried (RFC 8305, section 8)
 
 _Result = TypeVar("_Result")

@@ -22,6 +22,7 @@ from netechod.linux import (
     TIMESPEC,
 )
 
+RECEIVE_SIZE = 65536  # bytes asked of one receive: more than any datagram holds
 _RECVERR = ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR))
 
 CLOCK_TOLERANCE = 0.05  # seconds; a larger step means that the wall clock was set

@@ -8,7 +8,6 @@ from typing import NamedTuple, TypeVar
 
 from netechod.client.errors import ClientError, SilentServerError
 from netechod.client.happy_eyeballs import (
-    RECEIVE_SIZE,
     Answer,
     Attempt,
     ConnectionAttempt,
@@ -18,8 +17,6 @@ from netechod.client.happy_eyeballs import (
 )
 from netechod.client.i18n.translate import reason_text, tr
 from netechod.client.resolver import Address, Resolution, resolve
-
-__all__ = ["RECEIVE_SIZE", "Address", "Answer"]
 
 _Result = TypeVar("_Result")
 
@@ -102,9 +99,12 @@ class Server:
             addresses = resolve(*self.target[:3], self._kind, min(patience, self.target.time_left()))
         except (OSError, UnicodeError) as error:
             raise _unresolved(host, error) from None
-        for address in addresses:
-            check_address(host, address)
-        return addresses
+        flaws = [_flaw_of(host, address) for address in addresses]
+        usable = [address for address, flaw in zip(addresses, flaws, strict=True) if flaw is None]
+        for flaw in flaws:
+            if flaw is not None and not usable:
+                raise flaw
+        return usable
 
     def connect(self) -> socket.socket:
         """Return a TCP connection. Raises ClientError."""
@@ -198,22 +198,23 @@ def _unresolved(host: str, error: OSError | UnicodeError) -> ClientError:
     return ClientError(tr("cannot resolve {host!r}: {reason}", host=host, reason=reason), hint)
 
 
-def check_address(host: str, address: Address) -> None:
-    """Refuse what is no address of one server. Raises ClientError."""
+def _flaw_of(host: str, address: Address) -> ClientError | None:
+    """Return why no server can answer from an address; None if one can."""
     family, sockaddr = address
     raw = socket.inet_pton(family, sockaddr[0].partition("%")[0])
     is_multicast = raw[0] == 0xFF if family == IPV6 else 224 <= raw[0] < 240  # RFC 4291, 2.7; RFC 5771
     if is_multicast or raw == b"\xff\xff\xff\xff":
-        raise ClientError(
+        return ClientError(
             tr("{host} is a multicast or broadcast address: no server answers from there", host=host),
             tr("ask the server at its own address"),
         )
     if family == IPV6 and raw[0] == 0xFE and raw[1] & 0xC0 == 0x80 and not sockaddr[3]:  # RFC 4291, 2.5.6
         example = f"{host}%{_first_interface()}"
-        raise ClientError(
+        return ClientError(
             tr("{host} is a link-local address: %interface is missing", host=host),
             tr("such as {example}; the interfaces are {names}", example=example, names=_interfaces()),
         )
+    return None
 
 
 def _interfaces() -> str:

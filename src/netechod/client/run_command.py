@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import reason_text, tr
-from netechod.client.net import RECEIVE_SIZE, Server, Target
+from netechod.client.kernel import RECEIVE_SIZE
+from netechod.client.net import Server, Target
 from netechod.client.terminal.output import complain, put, put_bytes, put_json
 from netechod.client.terminal.text import decoded, padded
 from netechod.client.xdg import config_directory

@@ -24,6 +24,6 @@ def has_pidfd() -> bool:
 
 
 def hear_of_children() -> None:
-    """Have the kernel keep the status of children that end. It does not while SIGCHLD is ignored (wait(2))."""
+    """Have the kernel keep the status of children that end. It does not if SIGCHLD is ignored (wait(2))."""
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)

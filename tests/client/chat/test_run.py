@@ -374,3 +374,12 @@ def test_what_was_typed_before_the_prompt_is_shown_and_not_said() -> None:
         ann.read_until(": hello\n")
     assert "hello" in room.heard
     assert "rm -rf /tmp/x" not in room.heard
+
+
+def test_utf_16_is_refused_with_a_remedy_and_we_leave() -> None:
+    with FakeUdpServer(FakeRoom()) as fake:
+        run = netecho("chat", fake.address, stdin="hi\n".encode("utf-16"))
+    assert run.returncode == 1
+    assert b"iconv -f UTF-16" in run.stderr
+    assert b"Traceback" not in run.stderr
+    assert fake.seen == [b"online", b"offline"]

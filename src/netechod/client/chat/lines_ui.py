@@ -9,6 +9,7 @@ from functools import partial
 from netechod.client.chat.events import Event, Kind
 from netechod.client.chat.sentences import ARROWS, TROUBLE, sentence
 from netechod.client.chat.ui import ChatStatus, warn_of_typed_ahead
+from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import tr
 from netechod.client.terminal.input import Input
 from netechod.client.terminal.output import complain, painted, put, put_json
@@ -25,7 +26,7 @@ class LineUI:
         self._prompt = prompt
         self._is_prompting = False
         self._input = Input(sys.stdin.fileno())
-        self._taken = 0  # bytes of the lines that were taken
+        self._error: ClientError | None = None  # what is wrong with the input
         self._is_watching = False
 
     @property
@@ -47,14 +48,15 @@ class LineUI:
 
     def next_line(self) -> bytes | None:
         """See UserInterface."""
+        if self._error is not None:
+            raise self._error
         line = self._input.next_line()
-        self._taken += 0 if line is None else len(line) + 1
         self._watch()
         return line
 
     def _watch(self) -> None:
         """Read ahead, so that the end of the input is known soon, but not all that a pipe holds."""
-        is_wanted = not self._input.ended and self._input.size - self._taken < AHEAD
+        is_wanted = not self._input.ended and self._input.waiting < AHEAD
         loop = asyncio.get_running_loop()
         if is_wanted and not self._is_watching:
             loop.add_reader(self._input.descriptor, self._read)
@@ -68,6 +70,9 @@ class LineUI:
             self._input.read()
         except OSError:  # EIO: the terminal is gone
             self._input.give_up()
+        except ClientError as error:
+            self._input.give_up()
+            self._error = error
         self._watch()
         self._wake()
 

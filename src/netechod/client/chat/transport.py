@@ -12,8 +12,8 @@ from netechod.client.chat.protocol import Member
 from netechod.client.chat.states import OwnName, State
 from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import reason_text
-from netechod.client.kernel import TimedReceiver
-from netechod.client.net import RECEIVE_SIZE, Target
+from netechod.client.kernel import RECEIVE_SIZE, TimedReceiver
+from netechod.client.net import Target
 from netechod.services.wire import OFFLINE, display_name
 
 BATCH = 64  # datagrams read in one turn; the keyboard comes after them

@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from netechod.client.errors import ClientError, SilentServerError
 from netechod.client.i18n.translate import tr
-from netechod.client.net import RECEIVE_SIZE, Server, Target
+from netechod.client.kernel import RECEIVE_SIZE
+from netechod.client.net import Server, Target
 from netechod.client.terminal.input import Input, to_utf8
 from netechod.client.terminal.text import decoded
 from netechod.services.wire import MAX_DATAGRAM, MISS, text_of

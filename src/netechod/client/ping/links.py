@@ -8,8 +8,9 @@ from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from netechod.client import kernel
-from netechod.client.net import RECEIVE_SIZE, Address
+from netechod.client.kernel import RECEIVE_SIZE
 from netechod.client.ping.payload import Payloads, Reading, Stream
+from netechod.client.resolver import Address
 
 
 class Arrival(NamedTuple):

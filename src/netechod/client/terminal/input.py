@@ -52,7 +52,7 @@ class Input:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self.ended = False
-        self.size = 0  # bytes read
+        self._waiting = 0  # bytes of the lines that nobody has taken
         self._lines: deque[bytes] = deque()
         self._rest = b""  # the start of a line whose end has yet to come
         self._decoder = LineDecoder()
@@ -63,27 +63,41 @@ class Input:
         made = cls(-1)
         made.ended = True
         made._lines += lines
+        made._waiting = sum(len(line) + 1 for line in made._lines)
         return made
+
+    @property
+    def waiting(self) -> int:
+        """The bytes that were read and not taken."""
+        return self._waiting + len(self._rest)
 
     def read(self) -> None:
         """Read once, when select(2) has said that there is something. Raises OSError and ClientError."""
         data = os.read(self.descriptor, CHUNK)
-        self.size += len(data)
         *lines, self._rest = (self._rest + data).split(b"\n")
         if not data:
             self.ended = True
             if self._rest:
                 lines.append(self._rest)
-        self._lines += map(self._decoder.utf8, lines)
+                self._rest = b""
+        for line in map(self._decoder.utf8, lines):
+            self._lines.append(line)
+            self._waiting += len(line) + 1
 
     def next_line(self) -> bytes | None:
         """Return the next line, without its end; None while there is none."""
-        return self._lines.popleft() if self._lines else None
+        if not self._lines:
+            return None
+        line = self._lines.popleft()
+        self._waiting -= len(line) + 1
+        return line
 
     def give_up(self) -> None:
         """Drop the lines, and have no more."""
         self.ended = True
         self._lines.clear()
+        self._waiting = 0
+        self._rest = b""
 
 
 def take_typed_ahead(terminal: int) -> list[bytes]:
