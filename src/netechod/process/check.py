@@ -8,13 +8,13 @@ from pathlib import Path
 from netechod.errors import ConfigError, DictionaryError, PermissionRefusedError
 from netechod.process.command.keys import with_keys
 from netechod.process.command.lint import doubts
+from netechod.process.config.listeners import enabled
 from netechod.process.config.load import Loaded, load
 from netechod.process.config.schema import Dictionary
 from netechod.process.dictionary.index import open_index
 from netechod.process.dictionary.index_builder import survey
 from netechod.process.dictionary.index_facts import UnusableIndexError
 from netechod.process.dictionary.loader import fits, is_large
-from netechod.process.listeners import enabled_services
 from netechod.process.unix.privileges import can_read, identity_of
 from netechod.process.unix.sockets import unknown_interfaces
 
@@ -26,7 +26,7 @@ def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
     """
     loaded = with_keys(load(path, overrides))
     config = loaded.config
-    listened = (address for service in enabled_services(config).values() for address in service.listen)
+    listened = (address for listener in enabled(config) for address in listener.section(config).listen)
     if missing := list(unknown_interfaces(listened)):
         raise ConfigError("\n".join(f"error: {sentence}" for sentence in missing))
     lines = [*doubts(loaded), *_unreadable(loaded), f"{path or 'built-in configuration'}: ok"]

@@ -49,7 +49,7 @@ class Operated(Protocol):
 def commands(daemon: Operated) -> Mapping[str, Command]:
     """The commands by name."""
     return {
-        "status": Command(lambda asked, _: asked.answer(asdict(daemon.status()))),
+        "status": Command(lambda asked, _: asked.answer(daemon.status().as_json())),
         "members": Command(
             lambda asked, _: asked.answer([asdict(presence) for presence in daemon.members()])
         ),
