@@ -263,7 +263,7 @@ class Command(Section):
 
 
 class Bus(Section):
-    """The chat rooms of other nodes. Not available in this version."""
+    """A room over several nodes. It is not available yet."""
 
     url: Annotated[str, available("")] = ""
     """Where the bus is; empty: this node's room is alone."""
