@@ -1,7 +1,6 @@
 """Loading by way of an index: real processes, on a loop that runs until they have ended."""
 
 import errno
-import json
 import logging
 import os
 import signal
@@ -17,13 +16,15 @@ from support.looping import run_until
 from netechod.errors import DictionaryError, DictionaryIndexError
 from netechod.process import dictionary_loader, index_child
 from netechod.process.config import Dictionary as Settings
+from netechod.process.dictionary_file import Stamp, stamp_of
 from netechod.process.dictionary_index import IndexedDictionary
 from netechod.process.dictionary_loader import Loader, fits, is_large
-from netechod.process.slices import finished
+from netechod.process.slices import Task, finished
 from netechod.reactor.children import Children
 from netechod.reactor.loop import Loop
-from netechod.services.api import Ending
+from netechod.services.api import Ending, Job
 from netechod.services.dictionary import Dictionary, MemoryDictionary
+from netechod.services.dictionary_parser import Rules
 
 WORDS = "apple:苹果\nbanana:香蕉\n"
 
@@ -70,6 +71,13 @@ def load(loop: Loop, loader: Loader) -> Iterator[Load]:
     until_given_back()
 
 
+def stamp(settings: Settings) -> Stamp:
+    """The stamp of the dictionary's file."""
+    found = stamp_of(settings.file)
+    assert found is not None
+    return found
+
+
 def opened(edition: Dictionary) -> IndexedDictionary:
     """The edition, which is one in an index."""
     assert isinstance(edition, IndexedDictionary)
@@ -94,7 +102,7 @@ def test_a_large_dictionary_is_looked_up_in_an_index(load: Load, settings: Setti
 def test_another_one_is_held_in_memory(load: Load, settings: Settings, reason: str) -> None:
     changes = {"index_from": len(WORDS.encode()) + 1} if reason == "it is small" else {"index": None}
     settings = settings.model_copy(update=changes)
-    assert not is_large(settings)
+    assert not is_large(settings, stamp(settings))
     assert isinstance(load(settings), MemoryDictionary)
 
 
@@ -133,7 +141,7 @@ def test_a_file_that_has_changed_is_compiled_anew(
     assert again is not first
     assert isinstance(again, IndexedDictionary)
     assert again.facts.since == first.sha256
-    assert fits(settings, again)
+    assert fits(settings, stamp(settings), again)
 
 
 def test_an_index_of_a_lenient_load_is_none_of_a_strict_one(load: Load, settings: Settings) -> None:
@@ -242,29 +250,30 @@ def test_a_process_that_fails_is_quoted(
 
 
 def test_a_file_that_changes_while_its_index_is_built_is_for_the_next_reload(
-    loop: Loop, loader: Loader, children: Children, settings: Settings
+    load: Load, children: Children, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps = loader.load(settings)
-    wait = next(steps)
-    assert wait is not None
-    endings: list[Ending] = []
-    wait(endings.append)
-    run_until(loop, lambda: endings)
-    os.utime(settings.file, ns=(1, 1))
+    spawn = children.spawn
+
+    def spawn_and_change(job: Job, done: Callable[[Ending], object]) -> None:
+        def change(ending: Ending) -> None:
+            os.utime(settings.file, ns=(1, 1))
+            done(ending)
+
+        spawn(job, change)
+
+    monkeypatch.setattr(children, "spawn", spawn_and_change)
     with pytest.raises(DictionaryError, match="changed while it was read; reload when it is written"):
-        steps.send(endings[0])
+        load(settings)
 
 
 def test_a_load_that_is_given_up_leaves_no_process_and_no_file(
     loop: Loop, loader: Loader, children: Children, settings: Settings
 ) -> None:
-    steps = loader.load(settings)
-    wait = next(steps)
-    assert wait is not None
-    wait(lambda ending: None)
+    task = Task(loop, loader.load(settings), lambda edition: None)
+    run_until(loop, lambda: children.running)
     [pid] = children.running
     os.kill(pid, signal.SIGSTOP)  # wherever it is
-    steps.close()
+    task.cancel()
     run_until(loop, lambda: not children.running)
     assert not Path(f"/proc/{pid}").exists()
     assert places(settings) == []
@@ -328,8 +337,9 @@ def test_a_loader_that_is_closed_says_no_more(
 
 
 def test_a_process_is_told_what_to_do_by_its_command_line_alone(settings: Settings) -> None:
-    task = index_child.Task(verify=False, source="a", index="b\udc80", max_size=3, strict=True)
-    assert index_child.Task(**json.loads(task.argv[-1])) == task
+    rules = Rules(strict=True, max_skipped=0.25, max_reply=99)
+    task = index_child.Task(verify=False, source="a", index="b\udc80", max_size=3, rules=rules)
+    assert index_child.Task.parse(task.argv[-1]) == task
 
 
 def test_without_pidfds_an_index_is_built_and_verified_all_the_same(

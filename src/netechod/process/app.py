@@ -206,7 +206,13 @@ class App:
             outcome = Outcome(error=error.reason)
         else:
             keys, waiting = self._adopt(fresh)
-            outcome = Outcome(dictionary=fresh.changes, keys=keys, waiting=waiting)
+            outcome = Outcome(
+                dictionary=fresh.changes,
+                skipped=fresh.edition.skipped,
+                lost=fresh.changes.removed,
+                keys=keys,
+                waiting=waiting,
+            )
             log_loaded(fresh.edition, time.monotonic() - begun)
         self._last_reload = replace(outcome, when=wall_clock(), seconds=time.monotonic() - begun)
         self._logs.reopen()

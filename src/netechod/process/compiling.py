@@ -8,6 +8,7 @@ from pwd import getpwuid
 
 from netechod.errors import NetechodError, reason_of
 from netechod.process.config_file import load
+from netechod.process.dictionary_loader import rules_of
 from netechod.process.index_builder import NoPlaceError, build
 from netechod.process.privileges import drop_privileges
 
@@ -16,7 +17,7 @@ def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path |
     """Build the index of `file`, or of the dictionary in the configuration. Yields lines for the operator.
 
     A file of another name can become the dictionary later: a renamed file keeps its time and size, by which
-    the daemon knows it. Raises NetechodError.
+    the daemon finds it. It verifies the index before it uses it then. Raises NetechodError.
     """
     settings = load(path, overrides).config.dictionary
     source, index = file or settings.file, settings.index
@@ -25,7 +26,7 @@ def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path |
     begun = time.monotonic()
     try:
         _become_owner(index.parent)
-        facts = build(source, index, max_size=settings.max_size, strict=settings.strict)
+        facts = build(source, index, max_size=settings.max_size, rules=rules_of(settings))
     except NoPlaceError as error:
         raise NetechodError(f"no index can be made: {error}") from None
     except OSError as error:

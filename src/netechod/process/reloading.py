@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from netechod.errors import ConfigError, DictionaryError, NetechodError
 from netechod.process.command_keys import with_keys
 from netechod.process.config_file import Loaded
-from netechod.process.dictionary_changes import Changes, compared
+from netechod.process.dictionary_changes import Changes, check_loss, compared
 from netechod.process.dictionary_loader import Loader
 from netechod.process.slices import Task, Work
 from netechod.reactor.loop import Loop
@@ -21,6 +21,8 @@ class Outcome:
     when: float = 0.0  # seconds since the epoch
     seconds: float = 0.0
     dictionary: Changes = field(default_factory=Changes)
+    skipped: int = 0  # lines of the dictionary that are no entries
+    lost: int = 0  # words that were in use and are none any more
     keys: tuple[str, ...] = ()  # of the configuration, that have changed and hold now
     waiting: tuple[str, ...] = ()  # that have changed and hold after a restart
 
@@ -56,10 +58,15 @@ def read_again(loaded: Loaded, old: Dictionary, loader: Loader) -> Work[Fresh]:
         return Fresh(fresh, old, Changes())
     try:
         edition = yield from loader.load(section, old)
+        changes = yield from compared(old, edition)
+        try:
+            check_loss(changes, edition, section.max_skipped)
+        except DictionaryError:
+            edition.close()
+            raise
     except DictionaryError as error:
         sentence = f"dictionary reload failed, {len(old)} entries stay in use: {error}"
         raise ReloadError(sentence, str(error), "dictionary") from None
-    changes = yield from compared(old, edition)
     return Fresh(fresh, edition, changes)
 
 

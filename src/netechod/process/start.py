@@ -23,7 +23,7 @@ from netechod.process.config import Dictionary as Settings
 from netechod.process.config_file import Loaded, load
 from netechod.process.detach import Readiness, detach, ensure_stdio, settle_in
 from netechod.process.dictionary_file import log_loaded
-from netechod.process.dictionary_loader import Loader, in_memory
+from netechod.process.dictionary_loader import Loader
 from netechod.process.handover import inherit
 from netechod.process.logs import Logs, journal_wanted
 from netechod.process.notify import Notifier, extended, listen_fds
@@ -100,7 +100,7 @@ def _first_edition(loader: Loader, settings: Settings) -> Work[Dictionary]:
         edition = yield from loader.load(settings)
     except DictionaryIndexError as error:
         log.warning("dictionary not indexed, its words are held in memory: %s", error)
-        edition = yield from in_memory(settings)
+        edition = yield from loader.in_memory(settings)
     return edition
 
 

@@ -8,6 +8,9 @@ MAX_DATAGRAM = 65507
 MISS = "unknown"
 """What the dictionary answers for a word that it does not hold, unless configured otherwise."""
 
+PADDED = 400
+"""Bytes to which clients pad a query with NULs: enough to be answered whole under the three-times rule."""
+
 ONLINE = b"online"
 OFFLINE = b"offline"
 NOT_ONLINE = "你还没有上线,请先上线,运行: online".encode()
@@ -34,6 +37,12 @@ def text_of(payload: bytes) -> bytes:
     """
     end = payload.find(b"\0")
     return (payload if end < 0 else payload[:end]).rstrip(b"\r\n ")
+
+
+def is_padded(payload: bytes) -> bool:
+    """Whether a datagram is filled with NULs up to PADDED bytes at least, as a client's query is."""
+    _, end, padding = payload.partition(b"\0")
+    return len(payload) >= PADDED and bool(end) and not padding.strip(b"\0")
 
 
 def flaw_of(text: bytes) -> str | None:

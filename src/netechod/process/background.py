@@ -1,0 +1,99 @@
+"""Work that may have to wait for a disk or a resolver, on a thread, so that the loop never waits for it."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from netechod.errors import NetechodError
+from netechod.process.slices import Work
+from netechod.reactor.loop import Callback, Loop, Timer
+
+T = TypeVar("T")
+
+
+class TooLongError(NetechodError):
+    """The work was not done in time, or has not been since an earlier request."""
+
+
+class Background:
+    """Runs a function on a thread of its own, one call at a time."""
+
+    def __init__(self, loop: Loop, name: str, limit: float) -> None:
+        """`limit`: seconds after which nobody waits any longer. The thread cannot be ended, and goes on."""
+        self._loop = loop
+        self._name = name
+        self._limit = limit
+        self._thread: threading.Thread | None = None
+
+    def call(self, function: Callable[[], T], limit: float | None = None) -> Work[T]:
+        """The function's value, or what it raises, in steps. Raises TooLongError.
+
+        `limit`: seconds for this call alone.
+        """
+        if self._thread is not None:
+            raise TooLongError(f"{self._name} still waits since an earlier request")
+        limit = limit or self._limit
+        future: Future[T] = Future()
+        bell = _Bell(self._loop)
+
+        def work() -> None:
+            try:
+                future.set_result(function())
+            except BaseException as error:  # whoever waits raises it
+                future.set_exception(error)
+            self._thread = None  # before anybody hears of it: the next call may follow at once
+            bell.ring()
+
+        def wait(resume: Callback) -> None:
+            bell.wait(resume, limit)
+            self._thread = threading.Thread(target=work, name=self._name, daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError as error:  # clone(2) says EAGAIN
+                future.set_exception(NetechodError(f"{self._name}: {error}"))
+                self._thread = None
+                bell.ring()
+
+        try:
+            yield wait
+        finally:
+            bell.close()
+        if not future.done():
+            raise TooLongError(f"{self._name} takes longer than {limit:g} s")
+        return future.result()
+
+
+class _Bell:
+    """Wakes who waits on the loop, once: from a thread, or when the time is over."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._lock = threading.Lock()
+        self._loop: Loop | None = loop
+        self._resume: Callback | None = None
+        self._timer: Timer | None = None
+
+    def wait(self, resume: Callback, limit: float) -> None:
+        """Call `resume` when it rings, or after `limit` seconds."""
+        self._resume = resume
+        if self._loop is not None:
+            self._timer = self._loop.call_at(self._loop.now + limit, self._wake)
+
+    def ring(self) -> None:
+        """From any thread. Harmless when nobody waits any longer; the loop may be closed by then."""
+        with self._lock:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._wake)
+
+    def close(self) -> None:
+        """Nobody waits any longer."""
+        with self._lock:
+            self._loop = None
+        self._resume = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _wake(self) -> None:
+        resume, self._resume = self._resume, None
+        if resume is not None:
+            resume()
