@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -381,3 +382,91 @@ def test_the_index_of_an_edition_in_use_can_be_opened_by_others(load: Load, sett
     command = [sys.executable, "-c", program, str(settings.index)]
     assert subprocess.check_output(command, text=True) == "2\n"
     assert len(edition) == 2
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A disk that answers when it is set."""
+    gate = threading.Event()
+    monkeypatch.setattr(dictionary_loader, "PATIENCE", 0.02)
+    yield gate
+    gate.set()
+    for thread in threading.enumerate():
+        if "dictionary" in thread.name:
+            thread.join()
+
+
+@pytest.mark.parametrize("call", ["stamp_of", "read_blocks"])
+def test_a_disk_that_does_not_answer_costs_the_load_and_no_later_one(
+    gate: threading.Event, load: Load, settings: Settings, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    settings = settings.model_copy(update={"index": None})
+    real = getattr(dictionary_loader, call)
+
+    def wait(*arguments: object, **more: object) -> object:
+        gate.wait()
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(dictionary_loader, call, wait)
+    for why in ("takes longer than 0.02", "still waits since an earlier request"):
+        with pytest.raises(DictionaryError, match=f"dict.txt: reading the dictionary {why}"):
+            load(settings)
+    gate.set()
+    for thread in threading.enumerate():
+        if thread.name == "reading the dictionary":
+            thread.join()
+    monkeypatch.undo()
+    assert len(load(settings)) == 2
+
+
+def test_an_index_that_cannot_be_opened_in_time_is_told_as_such(
+    gate: threading.Event, load: Load, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dictionary_loader, "open_index", lambda index: gate.wait())
+    with pytest.raises(DictionaryIndexError, match="opening the dictionary's index takes longer than"):
+        load(settings)
+
+
+@pytest.mark.parametrize("replace", ["in place", "by another file"])
+@pytest.mark.parametrize("in_use", [True, False])
+def test_other_content_with_the_old_size_and_time_is_loaded_at_once(
+    load: Load, settings: Settings, replace: str, in_use: bool
+) -> None:
+    first = load(settings)
+    before = settings.file.stat()
+    if replace == "by another file":
+        settings.file.unlink()
+    settings.file.write_text(WORDS.replace("果", "菓"), encoding="utf-8")
+    os.utime(settings.file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    again = opened(load(settings, first if in_use else None))
+    assert again.exact(b"apple") == "苹菓".encode()
+    assert again.facts.stamp == stamp(settings)
+
+
+def test_a_file_that_was_renamed_finds_its_index_which_is_verified_first(
+    load: Load, settings: Settings
+) -> None:
+    first = opened(load(settings))
+    settings.file.rename(settings.file.with_name("other"))
+    settings.file.with_name("other").rename(settings.file)
+    assert stamp(settings) != first.facts.stamp
+    assert load(settings, first) is first
+    first.close()
+    until_given_back()
+    again = opened(load(settings))
+    assert again.facts == first.facts
+    assert again.proven
+
+
+@pytest.mark.parametrize("change", [{"max_skipped": 0.1}, {"max_reply": 20}])
+def test_an_index_is_made_anew_when_what_is_allowed_has_changed(
+    load: Load, settings: Settings, change: dict[str, float]
+) -> None:
+    settings.file.write_text(WORDS + "stray\n", encoding="utf-8")
+    assert load(settings.model_copy(update={"max_skipped": 1.0})).skipped == 1
+    changed = settings.model_copy(update=change)
+    if "max_skipped" in change:
+        with pytest.raises(DictionaryError, match="1 of 3 lines are no entries"):
+            load(changed)
+    else:
+        assert opened(load(changed)).facts.max_reply == 20

@@ -90,7 +90,7 @@ class Loader:
         """The stamp of the dictionary's file."""
         return self._read(settings.file, partial(stamp_of, settings.file))
 
-    def _read(self, file: Path, function: Callable[[], T], limit: float = PATIENCE) -> Work[T]:
+    def _read(self, file: Path, function: Callable[[], T], limit: float | None = None) -> Work[T]:
         """Call a function that reads `file`. Raises DictionaryError when the disk does not answer."""
         try:
             return (yield from self._reader.call(function, limit))

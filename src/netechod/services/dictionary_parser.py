@@ -28,9 +28,9 @@ MAX_REPLY = 1200  # bytes of a meaning that is not cut
 SUSPICION = 5  # how many times a bad line counts where something else speaks against the file, too
 
 _FULL_WIDTH = "："
-_FOREIGN = re.compile(
+_FOREIGN = re.compile(  # not in a word
     r"""[\x01-\x1f\x7f"<>{}|=]|[ ]{2}|\][ ]/|[,;](?=[^\s\d])|(?<!\d)[,;](?=\d)"""
-)  # not in a word
+)
 _CONTROL = re.compile(r"[\x01-\x08\x0a-\x1f\x7f]")  # not in a meaning
 _NEXT_ENTRY = re.compile(r"[\s,;，；]\w+:")  # in a meaning: a line that holds several entries
 _FOREIGN_STARTS = ("<", "{", "[")  # of HTML and XML, of JSON, of INI files
