@@ -10,6 +10,7 @@ from netechod.services.dictionary import Dictionary
 from netechod.services.dictionary_parser import ACCEPT, SUSPICION
 
 STEP = 2000  # words compared in one step
+FEW = 100  # words; of fewer ones most may be lost without a word
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def check_loss(changes: Changes, new: Dictionary, max_skipped: float) -> None:
 
     A file of another format can have a few lines that look like entries. An operator may also shrink a list.
     """
-    if 2 * changes.removed <= changes.before:
+    if changes.before < FEW or 2 * changes.removed <= changes.before:
         return
     lost = f"{changes.removed} of the {changes.before} words in use are not in the file"
     if min(1.0, new.doubt * SUSPICION) > max_skipped:

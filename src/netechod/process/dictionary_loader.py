@@ -32,6 +32,7 @@ PATIENCE = 30.0  # seconds that a disk may take to answer
 SLOWEST = 1 << 20  # bytes a second that a disk delivers at least, beyond that
 
 TOUCHED = "somebody has written to it"
+OTHER = "dictionary index was made of another %s; it is made anew"
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ class Loader:
             if self._closed or ending.status == index_child.DONE:
                 return
             if ending.status == index_child.OTHER_SOURCE:
-                log.warning("dictionary index was made of another %s; it is made anew", settings.file)
+                log.warning(OTHER, settings.file)
                 on_mismatch()
             elif ending.status == index_child.DAMAGED:
                 edition.note_damage("its bytes are not those that were written")
@@ -199,6 +200,8 @@ class Loader:
     def _verify_now(self, settings: Settings) -> Work[bool]:
         """Have the index verified. Whether it is whole, and one of the file."""
         ending = yield from self._run(settings, verify=True)
+        if ending.status == index_child.OTHER_SOURCE:
+            log.warning(OTHER, settings.file)
         return ending.status == index_child.DONE
 
     def _built(self, settings: Settings, index: Path, ending: Ending) -> Work[IndexedDictionary]:
