@@ -25,7 +25,7 @@ from netechod.process.config.listeners import enabled
 from netechod.process.config.load import Loaded, load
 from netechod.process.config.schema import Dictionary as Settings
 from netechod.process.dictionary.file import log_loaded
-from netechod.process.dictionary.loader import Loader, in_memory
+from netechod.process.dictionary.loader import Loader
 from netechod.process.listeners import Sockets, open_sockets
 from netechod.process.log.writer import Logs, journal_wanted
 from netechod.process.services import service_class
@@ -131,7 +131,7 @@ def _first_edition(loader: Loader, settings: Settings) -> Work[Dictionary]:
         edition = yield from loader.load(settings)
     except DictionaryIndexError as error:
         log.warning("dictionary not indexed, its words are held in memory: %s", error)
-        edition = yield from in_memory(settings)
+        edition = yield from loader.in_memory(settings)
     return edition
 
 

@@ -15,6 +15,8 @@ class Outcome:
     when: float = 0.0  # seconds since the epoch
     seconds: float = 0.0
     dictionary: Changes = field(default_factory=Changes)
+    skipped: int = 0  # lines of the dictionary that are no entries
+    lost: int = 0  # words that were in use and are none any more
     keys: tuple[str, ...] = ()  # of the configuration, that have changed and hold now
     waiting: tuple[str, ...] = ()  # that have changed and hold after a restart
 
