@@ -20,7 +20,7 @@ from netechod.process.listeners import Retries, Socket, Sockets, discard
 from netechod.process.log.writer import Logs
 from netechod.process.reload import Fresh, Reading, Reload, Reloader
 from netechod.process.run_files import ControlSocket, RunFiles
-from netechod.process.unix.handover import Estate, Legacy
+from netechod.process.unix.handover import Incoming, Outgoing
 from netechod.process.unix.pidfile import Pidfile
 from netechod.process.unix.service_manager import Notifier, extended
 from netechod.process.wiring import House
@@ -64,7 +64,7 @@ class App:
         self._reloader = Reloader(self.loop, self._reload_steps)
         self._stopping = ""
         self._signals: SignalSource | None = None
-        self._estate = Estate() if notifier.keeps else None
+        self._estate = Outgoing() if notifier.keeps else None
         if self._estate is not None and not self._house.hands_over:
             log.warning(
                 "TCP connections end at a restart: echo.tcp.model = %s keeps none", config.echo.tcp.model
@@ -113,7 +113,7 @@ class App:
         self.loop.close()
         log.info("stopped reason=%s", self._stopping)
 
-    def inherit(self, legacy: Legacy) -> None:
+    def inherit(self, legacy: Incoming) -> None:
         """Go on where the process before us has stopped."""
         if legacy.problem:
             log.error("%s", legacy.problem)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from netechod.errors import ConfigError, DictionaryError, PermissionRefusedError
 from netechod.process.command.keys import with_keys
-from netechod.process.command.lint import doubts
+from netechod.process.command.lint import warnings
 from netechod.process.config.load import Loaded, load
 from netechod.process.config.schema import Dictionary
 from netechod.process.dictionary.index import open_index
@@ -29,7 +29,7 @@ def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
     listened = (address for service in enabled_services(config).values() for address in service.listen)
     if missing := list(unknown_interfaces(listened)):
         raise ConfigError("\n".join(f"error: {sentence}" for sentence in missing))
-    lines = [*doubts(loaded), *_unreadable(loaded), f"{path or 'built-in configuration'}: ok"]
+    lines = [*warnings(loaded), *_unreadable(loaded), f"{path or 'built-in configuration'}: ok"]
     section = config.dictionary
     if section.enabled:
         try:

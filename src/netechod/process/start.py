@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Options:
     """The options of the command line."""
 
     config: Path | None
@@ -54,7 +54,7 @@ class Wishes:
     foreground: bool = False
 
 
-def run(wishes: Wishes) -> None:
+def run(options: Options) -> None:
     """Start, serve, stop. Raises NetechodError when the start fails; its exit code is the program's.
 
     A start that detaches returns, or raises, in the daemon only: the starter's process ends in `detach`.
@@ -62,7 +62,7 @@ def run(wishes: Wishes) -> None:
     signals = _prepare()
     notifier = Notifier()
     try:
-        _run(wishes, signals, notifier)
+        _run(options, signals, notifier)
     except NetechodError as error:
         notifier.status(f"not running: {_first_line(error)}")
         raise
@@ -71,21 +71,21 @@ def run(wishes: Wishes) -> None:
         raise
 
 
-def _run(wishes: Wishes, signals: SignalSource, notifier: Notifier) -> None:
+def _run(options: Options, signals: SignalSource, notifier: Notifier) -> None:
     """The steps of `run`, each of which may fail."""
-    loaded = with_keys(load(wishes.config, wishes.overrides))
+    loaded = with_keys(load(options.config, options.overrides))
     adopted = listen_fds()  # before any fork: they are passed to this process id
-    start = _Start(loaded, notifier, foreground=wishes.foreground)
+    start = _Start(loaded, notifier, foreground=options.foreground)
     try:
         with _explained():
-            legacy = inherit(adopted)
+            incoming = inherit(adopted)
             sockets = start.open_sockets(adopted)
             start.settle(sockets)
             dictionary = start.load_dictionary(signals)
             start.open_logs()
             app = App(loaded, sockets, dictionary, start.logs, notifier)
-            app.inherit(legacy)
-            for name in legacy.names:
+            app.inherit(incoming)
+            for name in incoming.names:
                 notifier.take_back(name)
             app.watch_names(start.pidfile)
             app.obey(signals)

@@ -19,7 +19,7 @@ from netechod.process.udp_service import (
     build_rules,
     build_terms,
 )
-from netechod.process.unix.handover import Estate, Legacy
+from netechod.process.unix.handover import Incoming, Outgoing
 from netechod.reactor.loop import Loop
 from netechod.reactor.tcp.server import TcpServer
 from netechod.services.chat import ChatRoom
@@ -123,7 +123,7 @@ class House:
             Presence(name, now - since, now - heard) for name, since, heard in self.chat.presence.values()
         ]
 
-    def inherit(self, legacy: Legacy) -> None:
+    def inherit(self, legacy: Incoming) -> None:
         """Take over the connections and members of the process before us."""
         for sock, owed in legacy.connections:
             if self.echo_tcp is None:
@@ -139,7 +139,7 @@ class House:
                 self.chat.restore(peer, now - online, now - silent)
         room.keep_time()
 
-    def drain(self, drained: Callable[[], object], estate: Estate | None) -> None:
+    def drain(self, drained: Callable[[], object], estate: Outgoing | None) -> None:
         """Accept no new connections; hand over each that there is, or serve it until it is silent.
 
         Commands that run may end. Then `drained` is called. UDP goes on until then, so that a look-up waits
@@ -166,7 +166,7 @@ class House:
         else:
             self.echo_tcp.drain(partial(over, "connections"))
 
-    def leave_members(self, estate: Estate) -> None:
+    def leave_members(self, estate: Outgoing) -> None:
         """Leave the members of the chat to the process after us."""
         if self.chat is not None:
             now, written = self._loop.now, self.udp["chat"].written

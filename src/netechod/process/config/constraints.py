@@ -42,16 +42,16 @@ def _addresses_taken_twice(config: Config) -> Iterator[Conflict]:
                 taken[protocol, address] = key
 
 
-def demands(config: Config) -> Iterator[tuple[KeyPath, str]]:
+def requirements(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Keys whose value is wrong beside the others, each with a sentence about the right one."""
     if config.command.enabled and config.command.key_file is None:
         yield ("command", "key_file"), "must name the file with the keys where command.enabled is true"
     for name, command in config.command.allow.items():
-        for key, message in _demands_of(command):
+        for key, message in _command_requirements(command):
             yield ("command", "allow", name, key), message
 
 
-def _demands_of(command: AllowedCommand) -> Iterator[tuple[str, str]]:
+def _command_requirements(command: AllowedCommand) -> Iterator[tuple[str, str]]:
     """The problems of one command, by its own keys."""
     if not command.argv[0] or PLACEHOLDER.search(command.argv[0]):
         yield "argv", "must begin with a program, which no request can choose"

@@ -14,7 +14,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from netechod.process.config.locations import KeyPath, Place, Places, dotted
+from netechod.process.config.locations import KeyPath, Location, Locations, dotted
 from netechod.process.config.schema import KEYS, Config
 from netechod.services.cells import cells
 from netechod.services.wire import harmless
@@ -64,22 +64,24 @@ _KINDS = {
 class Problem:
     """One thing to mend."""
 
-    place: Place
+    location: Location
     key: str
     message: str
     hint: str = ""
 
     def __str__(self) -> str:
-        first = ": ".join(filter(None, ["error", str(self.place), self.key, self.message]))
-        hint = [f"{_gutter(self.place)} = hint: {harmless(self.hint)}"] if self.hint else []
-        return "\n".join([harmless(first), *_picture(self.place), *hint])
+        first = ": ".join(filter(None, ["error", str(self.location), self.key, self.message]))
+        hint = [f"{_gutter(self.location)} = hint: {harmless(self.hint)}"] if self.hint else []
+        return "\n".join([harmless(first), *_picture(self.location), *hint])
 
 
 def report(source: str, problems: Sequence[Problem]) -> str:
     """Report the problems: those of the file in its order, then those of the command line."""
     count = f"{len(problems)} error{'s' if len(problems) > 1 else ''}"
-    inside = sorted((problem for problem in problems if problem.place.line), key=lambda each: each.place.line)
-    outside = [problem for problem in problems if not problem.place.line]
+    inside = sorted(
+        (problem for problem in problems if problem.location.line), key=lambda each: each.location.line
+    )
+    outside = [problem for problem in problems if not problem.location.line]
     shown = [*inside, *outside][:MAX_PROBLEMS]
     hidden = len(problems) - len(shown)
     more = [f"error: {hidden} more errors are not shown"] if hidden else []
@@ -87,21 +89,24 @@ def report(source: str, problems: Sequence[Problem]) -> str:
     return "\n\n".join([*map(str, shown), *more, last])
 
 
-def _gutter(place: Place) -> str:
+def _gutter(location: Location) -> str:
     """As wide as the line's number, so that everything below it lines up."""
-    return " " * len(str(place.line))
+    return " " * len(str(location.line))
 
 
-def _picture(place: Place) -> list[str]:
+def _picture(location: Location) -> list[str]:
     """The line as it stands in the file, with carets below the spot."""
-    if not place.line:
+    if not location.line:
         return []
-    gutter = _gutter(place)
-    before, marked = place.text[: place.column - 1], place.text[place.column - 1 :][: place.width]
+    gutter = _gutter(location)
+    before, marked = (
+        location.text[: location.column - 1],
+        location.text[location.column - 1 :][: location.width],
+    )
     return [
-        f"{gutter}--> {harmless(str(place))}:{place.column}",
+        f"{gutter}--> {harmless(str(location))}:{location.column}",
         f"{gutter} |",
-        f"{place.line} | {_shown(place.text)}",
+        f"{location.line} | {_shown(location.text)}",
         f"{gutter} | {' ' * cells(_shown(before))}{'^' * max(1, cells(_shown(marked)))}",
     ]
 
@@ -110,19 +115,19 @@ def _shown(text: str) -> str:
     return harmless(text.replace("\t", " "))
 
 
-def model_problems(error: ValidationError, places: Places, source: str) -> Iterator[Problem]:
-    """Convert the errors of the models to problems, with their places in the file or on the command line.
+def model_problems(error: ValidationError, locations: Locations, source: str) -> Iterator[Problem]:
+    """Convert the errors of the models to problems, with their locations in the file or on the command line.
 
     A hint is slow to find. Only the problems that are shown get one.
     """
-    placed = []
+    located = []
     for details in error.errors(include_url=False):
         path = tuple(name for name in details["loc"] if name != "[key]")  # pydantic's mark of a wrong name
-        placed.append((places.nearest(path) or Place(source), path, details))
-    placed.sort(key=lambda each: each[0].line or math.inf)
-    for number, (place, path, details) in enumerate(placed):
+        located.append((locations.nearest(path) or Location(source), path, details))
+    located.sort(key=lambda each: each[0].line or math.inf)
+    for number, (location, path, details) in enumerate(located):
         hint = _hint(details) if number < MAX_PROBLEMS else ""
-        yield Problem(place, dotted(path), _message(details), hint)
+        yield Problem(location, dotted(path), _message(details), hint)
 
 
 def _message(details: ErrorDetails) -> str:
@@ -139,7 +144,7 @@ def _message(details: ErrorDetails) -> str:
 
 
 def _is_nan(value: object) -> bool:
-    """Whether it is NaN. The models are given NaN in place of a date, too."""
+    """Whether it is NaN. The models are given NaN in location of a date, too."""
     return isinstance(value, float) and math.isnan(value)
 
 

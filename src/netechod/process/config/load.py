@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from netechod.errors import ConfigError
-from netechod.process.config.constraints import conflicts, demands
+from netechod.process.config.constraints import conflicts, requirements
 from netechod.process.config.diagnostics import Problem, model_problems, report
-from netechod.process.config.locations import Place, Places, dotted, leaves
+from netechod.process.config.locations import Location, Locations, dotted, leaves
 from netechod.process.config.schema import KEYS, LIVE_KEYS, Config
 from netechod.process.config.toml_file import NotTomlError, parse_key, parse_value, read_toml
 from netechod.process.config.values import RELATIVE
@@ -72,27 +72,27 @@ def needs_restart(key: str) -> bool:
 
 
 class _Draft:
-    """The configuration while it is put together: plain values, their places, and the problems so far."""
+    """The configuration while it is put together: plain values, their locations, and the problems so far."""
 
     def __init__(self, source: str) -> None:
         self._source = source
         self._values: dict[str, Any] = {}
-        self._places = Places()
+        self._locations = Locations()
         self._problems: list[Problem] = []
 
     def read(self, path: Path, base: Path | None) -> None:
         """Take the file's values. If there are none, go on all the same: the overrides may be wrong too."""
         if base is None and not path.is_absolute():
-            self._problems.append(Problem(Place(self._source), "", RELATIVE))
+            self._problems.append(Problem(Location(self._source), "", RELATIVE))
             return
         try:
-            self._values, self._places = read_toml(path if base is None else base / path, self._source)
+            self._values, self._locations = read_toml(path if base is None else base / path, self._source)
         except NotTomlError as error:
             self._problems.append(error.problem)
 
     def override(self, override: str) -> None:
         """Apply one `KEY=VALUE`."""
-        place = Place(f"{COMMAND_LINE} {override}")
+        location = Location(f"{COMMAND_LINE} {override}")
         key, equals, text = override.partition("=")
         try:
             override.encode()
@@ -101,30 +101,30 @@ class _Draft:
             equals = ""
         if not equals:
             hint = f"for example {COMMAND_LINE} chat.idle_timeout=30"
-            self._problems.append(Problem(place, "", "must be KEY=VALUE in UTF-8", hint))
+            self._problems.append(Problem(location, "", "must be KEY=VALUE in UTF-8", hint))
             return
         table = self._values
         for depth, name in enumerate(path[:-1], 1):
             if not isinstance(table.get(name), dict):
                 table[name] = {}
-                self._places.replace(path[:depth], place)
+                self._locations.replace(path[:depth], location)
             table = table[name]
         table[path[-1]] = parse_value(text)
-        self._places.replace(path, place)
+        self._locations.replace(path, location)
 
     def validated(self, base: Path | None) -> Config:
         """The configuration, or ConfigError."""
         config = Config()
-        # No key takes a date, nor NaN: passed on as that, it is refused at its place.
+        # No key takes a date, nor NaN: passed on as that, it is refused at its location.
         document = json.dumps(self._values, default=lambda date: math.nan)
         try:
             config = Config.model_validate_json(document, strict=True, context={"base": base})
         except ValidationError as error:
-            self._problems += model_problems(error, self._places, self._source)
+            self._problems += model_problems(error, self._locations, self._source)
         self._problems += self._conflicts(config)
-        for path, message in demands(config):
+        for path, message in requirements(config):
             self._problems.append(
-                Problem(self._places.nearest(path) or Place(self._source), dotted(path), message)
+                Problem(self._locations.nearest(path) or Location(self._source), dotted(path), message)
             )
         if self._problems:
             raise ConfigError(report(self._source, self._problems))
@@ -135,15 +135,15 @@ class _Draft:
         origins = {}
         set_here = dict(leaves(self._values))
         for path, _ in leaves(config.model_dump(mode="json")):
-            place = self._places.nearest(path)
-            if place and path in set_here:
-                origins[dotted(path)] = str(place) if place.line else COMMAND_LINE
+            location = self._locations.nearest(path)
+            if location and path in set_here:
+                origins[dotted(path)] = str(location) if location.line else COMMAND_LINE
         return origins
 
     def _conflicts(self, config: Config) -> Iterator[Problem]:
         """Keys that cannot both hold, shown where the operator wrote the later one."""
         for first, second, what in conflicts(config):
-            key, other = (second, first) if self._places.get(tuple(second.split("."))) else (first, second)
-            place = self._places.nearest(tuple(key.split("."))) or Place(self._source)
+            key, other = (second, first) if self._locations.get(tuple(second.split("."))) else (first, second)
+            location = self._locations.nearest(tuple(key.split("."))) or Location(self._source)
             message = f"{what} also stands in {other}" if key != other else f"{what} stands there twice"
-            yield Problem(place, key, message)
+            yield Problem(location, key, message)

@@ -29,7 +29,7 @@ _VALUE_ENDS = "\n,]}"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """A stretch of a line; or, when `line` is 0, a source as a whole: a file, an option."""
 
     source: str
@@ -42,18 +42,18 @@ class Place:
         return f"{self.source}:{self.line}" if self.line else self.source
 
 
-class Places(dict[KeyPath, Place]):
-    """The place of every key and list item that stands somewhere."""
+class Locations(dict[KeyPath, Location]):
+    """The location of every key and list item that stands somewhere."""
 
-    def nearest(self, path: KeyPath) -> Place | None:
-        """The place of the item, or of the closest thing around it."""
+    def nearest(self, path: KeyPath) -> Location | None:
+        """The location of the item, or of the closest thing around it."""
         return next((self[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self), None)
 
-    def replace(self, path: KeyPath, place: Place) -> None:
-        """Put everything below `path` at the place, whatever stood there before."""
+    def replace(self, path: KeyPath, location: Location) -> None:
+        """Put everything below `path` at the location, whatever stood there before."""
         for below in [known for known in self if known[: len(path)] == path]:
             del self[below]
-        self[path] = place
+        self[path] = location
 
 
 def quoted(text: str) -> str:
@@ -88,26 +88,26 @@ def leaves(table: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[
 
 
 class _Lines:
-    """Turns offsets into places."""
+    """Turns offsets into locations."""
 
     def __init__(self, text: str, source: str) -> None:
         self._source = source
         self._lines = text.split("\n")
         self._starts = [0] + [newline.end() for newline in re.finditer("\n", text)]
 
-    def place(self, start: int, end: int) -> Place:
+    def location(self, start: int, end: int) -> Location:
         """The stretch from offset to offset, or as much of it as stands in its first line."""
         line = bisect_right(self._starts, start)
         text = self._lines[line - 1]
         column = start - self._starts[line - 1] + 1
-        return Place(self._source, line, column, min(end - start, len(text) - column + 1), text)
+        return Location(self._source, line, column, min(end - start, len(text) - column + 1), text)
 
 
 class _Scanner:
     """A recursive descent over the tokens; `_kind` and `_token` are the one that comes next."""
 
     def __init__(self, text: str, source: str) -> None:
-        self.places = Places()
+        self.locations = Locations()
         self._lines = _Lines(text, source)
         self._rest = (match for match in _TOKEN.finditer(text) if match.lastgroup)
         self._advance()
@@ -142,7 +142,7 @@ class _Scanner:
         while True:
             name = tomllib.loads(f"key = {self._token}")["key"] if self._kind == "string" else self._token
             path = (*path, name)
-            self.places.setdefault(path, self._lines.place(*self._span))
+            self.locations.setdefault(path, self._lines.location(*self._span))
             self._advance()
             if not self._accept("."):
                 return path
@@ -167,7 +167,7 @@ class _Scanner:
         number = 0
         while not self._closed("]"):
             item = (*path, number)
-            self.places[item] = self._lines.place(*self._span)
+            self.locations[item] = self._lines.location(*self._span)
             self._value(item)
             number += 1
 
@@ -178,8 +178,8 @@ class _Scanner:
         return self._kind is None or self._accept(mark)
 
 
-def scan(text: str, source: str) -> Places:
-    """The places in a text that `tomllib` accepts."""
+def scan(text: str, source: str) -> Locations:
+    """The locations in a text that `tomllib` accepts."""
     scanner = _Scanner(text, source)
     scanner.document()
-    return scanner.places
+    return scanner.locations

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Legacy:
+class Incoming:
     """The state that the process before us has left."""
 
     connections: Sequence[tuple[socket.socket, bytes]] = ()  # with what each is owed
@@ -57,11 +57,11 @@ class _Document:
     dropped: str = "all"  # how many members cannot be read
 
 
-def inherit(adopted: dict[str, list[int]]) -> Legacy:
+def inherit(adopted: dict[str, list[int]]) -> Incoming:
     """Take our descriptors out of the passed ones; reset each connection that cannot go on."""
     names = [name for name in NAMES if name in adopted]
     if not names:
-        return Legacy()
+        return Incoming()
     socks = _connections(adopted.pop(CONNECTION, []))
     problem, document = "", _Document()
     try:
@@ -85,7 +85,7 @@ def inherit(adopted: dict[str, list[int]]) -> Legacy:
             f"the state of the process before us {problem or 'can be read in part only'}: "
             f"{lost} connections are reset, {document.dropped} members of the chat are dropped"
         )
-    return Legacy(list(kept.values()), document.members, names, problem)
+    return Incoming(list(kept.values()), document.members, names, problem)
 
 
 def reset(sock: socket.socket) -> None:
@@ -199,7 +199,7 @@ def _key(sock: socket.socket) -> str:
 
 
 @dataclass
-class Estate:
+class Outgoing:
     """Collects connections and members for the process after us."""
 
     members: list[Member] = field(default_factory=list)
