@@ -29,7 +29,8 @@ def written(value: object) -> str:
 def spot(text: str, path: KeyPath) -> tuple[int, int, str]:
     """Line, column, and what stands there."""
     tomllib.loads(text)
-    location = scan(text, "f")[path]
+    location = scan(text, "f").get(path)
+    assert location is not None
     return location.line, location.column, location.text[location.column - 1 :][: location.width]
 
 
@@ -75,7 +76,8 @@ def test_every_key_of_any_file_is_found(top: dict[str, object], section: dict[st
     text = "\n".join(lines)
     locations = scan(text, "f")
     for path, _ in leaves(tomllib.loads(text)):
-        location = locations[path]
+        location = locations.get(path)
+        assert location is not None
         assert location.text == text.split("\n")[location.line - 1]
         name = location.text[location.column - 1 :][: location.width]
         assert tomllib.loads(f"{name} = 0") == {path[-1]: 0}
@@ -86,19 +88,23 @@ def test_a_quoted_text_is_read_back(text: str) -> None:
     assert tomllib.loads(f"{quoted(text)} = {quoted(text)}") == {text: text}
 
 
-def test_the_nearest_place_is_that_of_the_closest_thing_around() -> None:
-    locations = Locations({("a",): Location("f", 1), ("a", "b"): Location("f", 2)})
+def test_the_nearest_location_is_that_of_the_closest_thing_around() -> None:
+    locations = Locations()
+    locations.replace(("a",), Location("f", 1))
+    locations.replace(("a", "b"), Location("f", 2))
     assert locations.nearest(("a", "b", "c", 0)) == Location("f", 2)
     assert locations.nearest(("a", "x")) == Location("f", 1)
     assert locations.nearest(("x",)) is None
     assert locations.nearest(()) is None
 
 
-def test_what_replaces_a_table_replaces_the_places_below_it() -> None:
+def test_what_replaces_a_table_replaces_the_locations_below_it() -> None:
     locations = scan("[a]\nb = [1, 2]\nc = 1", "f")
     locations.replace(("a", "b"), Location("--set a.b=3"))
     assert locations.nearest(("a", "b", 1)) == Location("--set a.b=3")
-    assert locations["a", "c"].line == 3
+    assert locations.get(("a", "b", 1)) is None
+    assert locations.nearest(("a", "c")) == locations.get(("a", "c"))
+    assert str(locations.get(("a", "c"))) == "f:3"
 
 
 def test_a_path_is_written_as_toml_has_it() -> None:

@@ -58,6 +58,8 @@ _KINDS = {
     list: "a list",
     dict: "a table",
 }
+_PATHS = {tuple(key.split(".")) for key in KEYS}
+_NAMES = {path[:end] for path in _PATHS for end in range(1, len(path) + 1)}  # of sections and keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +120,18 @@ def _shown(text: str) -> str:
 def model_problems(error: ValidationError, locations: Locations, source: str) -> Iterator[Problem]:
     """Convert the errors of the models to problems, with their locations in the file or on the command line.
 
-    A hint is slow to find. Only the problems that are shown get one.
+    To describe a problem takes time. The report shows only the first MAX_PROBLEMS, so the others stay without
+    key and message and are only counted.
     """
     located = []
     for details in error.errors(include_url=False):
         path = tuple(name for name in details["loc"] if name != "[key]")  # pydantic's mark of a wrong name
         located.append((locations.nearest(path) or Location(source), path, details))
     located.sort(key=lambda each: each[0].line or math.inf)
-    for number, (location, path, details) in enumerate(located):
-        hint = _hint(details) if number < MAX_PROBLEMS else ""
-        yield Problem(location, dotted(path), _message(details), hint)
+    for location, path, details in located[:MAX_PROBLEMS]:
+        yield Problem(location, dotted(path), _message(details), _hint(details))
+    for location, _, _ in located[MAX_PROBLEMS:]:
+        yield Problem(location, "", "")
 
 
 def _message(details: ErrorDetails) -> str:
@@ -180,9 +184,7 @@ def _hint(details: ErrorDetails) -> str:
 def _hint_for_key(path: KeyPath) -> str:
     """The key of that name in another section, or one like it in this section."""
     name = str(path[-1])
-    everything = {tuple(key.split(".")) for key in KEYS}
-    everything |= {known[:end] for known in everything for end in range(1, len(known))}
-    homes = sorted(f"[{dotted(known[:-1])}]" for known in everything if known[-1] == name and len(known) > 1)
+    homes = sorted(f"[{dotted(known[:-1])}]" for known in _NAMES if known[-1] == name and len(known) > 1)
     return f"'{name}' belongs in {' or '.join(homes)}" if homes else _did_you_mean(name, _siblings(path))
 
 

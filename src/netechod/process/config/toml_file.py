@@ -12,7 +12,11 @@ from netechod.process.config.locations import Location, Locations, scan
 
 MAX_SIZE = 1 << 20  # bytes; a longer file is no configuration, and would take seconds to read
 
+MAX_NAMES = 50  # of a dotted key; a longer key is refused, because tomllib takes time by the square of them
+
 _BOM = "\ufeff"
+_NAME = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
+_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_NAME}\.[ \t]*+){{{MAX_NAMES}}}")
 
 
 class NotTomlError(Exception):
@@ -38,6 +42,8 @@ def read_toml(path: Path, source: str) -> tuple[dict[str, Any], Locations]:
 
 def parse(text: str) -> dict[str, Any]:
     """Parse TOML. Raises ValueError or RecursionError, also for values that JSON cannot carry."""
+    if _LONG_KEY.search(text):
+        raise RecursionError
     values = tomllib.loads(text)
     json.dumps(values, default=str)
     return values
