@@ -83,7 +83,7 @@ def overrides(feed: Feed) -> None:
 
 
 def problems(error: ConfigError, source: str) -> list[str]:
-    """Return the first line of each problem shown. The report counts them all, and has no control characters."""
+    """Return the first line of each problem shown. The report counts them all, and can be shown."""
     lines = str(error).split("\n")
     assert all(map(is_harmless, lines))
     found = [line for line in lines if line.startswith("error: ")]
