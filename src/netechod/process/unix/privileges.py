@@ -12,7 +12,7 @@ import resource
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from netechod.errors import PermissionRefusedError
@@ -38,16 +38,22 @@ class Identity:
 
 
 def identity_of(user: str, group: str) -> Identity:
-    """Look up names or numbers; an empty one stays as it is, but a user brings its own group along.
+    """Look up a user and a group by name or number. An empty text stands for our own.
 
-    A number without an entry in passwd(5) has the group of the same number. Raises PermissionRefusedError.
+    Without `group` a user has its own group. Raises PermissionRefusedError.
     """
-    uid, gid, name = os.geteuid(), os.getegid(), ""
-    if user:
-        uid, gid, name = _user(user)
-    if group:
-        gid = _group(group)
-    return Identity(uid, gid, name)
+    identity = _user(user) if user else Identity(os.geteuid(), os.getegid())
+    return replace(identity, gid=_group(group)) if group else identity
+
+
+def identity_of_uid(uid: int) -> Identity:
+    """Return the identity of a user by number. Without an entry in passwd(5) its group has the same
+    number."""
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return Identity(uid, uid)
+    return Identity(uid, entry.pw_gid, entry.pw_name)
 
 
 def become(identity: Identity) -> None:
@@ -143,16 +149,12 @@ def forbid_dumps() -> None:
     prctl(SET_DUMPABLE, 0)
 
 
-def _user(user: str) -> tuple[int, int, str]:
-    """Number, group and name of a user; a name goes before a number, as chown(1) has it."""
+def _user(user: str) -> Identity:
+    """Look up a user. A name goes before a number, as chown(1) has it."""
     with suppress(KeyError):
         entry = pwd.getpwnam(user)
-        return entry.pw_uid, entry.pw_gid, entry.pw_name
-    uid = _number(user, "user")
-    with suppress(KeyError):
-        entry = pwd.getpwuid(uid)
-        return uid, entry.pw_gid, entry.pw_name
-    return uid, uid, ""
+        return Identity(entry.pw_uid, entry.pw_gid, entry.pw_name)
+    return identity_of_uid(_number(user, "user"))
 
 
 def _group(group: str) -> int:
