@@ -1,4 +1,4 @@
-"""`netechod --check`: would a start, or a reload, accept the files?"""
+"""`netechod --check`: tells whether a start or a reload would accept the files."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -20,9 +20,9 @@ from netechod.process.unix.sockets import unknown_interfaces
 
 
 def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
-    """Check configuration and dictionary without touching anything; returns the good news, a line a file.
+    """Check configuration and dictionary, and change nothing. Returns lines for the operator.
 
-    Raises ConfigError for both: a daemon with a bad dictionary is a daemon configured badly.
+    Raises ConfigError for a bad configuration and for a bad dictionary.
     """
     loaded = with_keys(load(path, overrides))
     config = loaded.config
@@ -44,7 +44,7 @@ def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
 
 
 def _unreadable(loaded: Loaded) -> Iterator[str]:
-    """A warning for each file that the user that the daemon becomes cannot read at a reload."""
+    """Yield a warning for each file that the daemon's user cannot read at a reload."""
     daemon = loaded.config.daemon
     if os.geteuid() != 0 or not daemon.user:
         return

@@ -2,8 +2,8 @@
 
 | module | contents |
 |---|---|
-| `runtime` | the service with its policy, its runner and its audit lines |
+| `runtime` | the running service: policy, runner, audit lines |
 | `helper` | the process that runs the programs |
 | `keys` | the key file |
-| `lint` | warnings about allow-lists that let through more than they seem to |
+| `lint` | warnings about allow-lists that allow more than their author may intend |
 """

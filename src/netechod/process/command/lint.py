@@ -1,7 +1,7 @@
-"""Warnings about allow-lists that let through more than their author may have meant, for `netechod --check`.
+"""Warnings about allow-lists that allow more than their author may intend, for `netechod --check`.
 
-Nothing here is wrong by itself: the author may know why. But most break-ins through command runners began
-with an expression that matched more than it seemed to.
+A warning is no error, because the author may know why. But most break-ins through command runners began with
+an expression that matched more than it seemed to.
 """
 
 import re
@@ -20,11 +20,19 @@ from netechod.services.wire import harmless
 
 SHELLS = re.compile("(?:|a|ba|c|da|fi|k|mk|pw|rba|tc|z)sh|busybox")
 INTERPRETERS = re.compile("awk|expect|gawk|lua|mawk|node|perl|php|python|ruby|sed|tclsh")
-PROXIES = re.compile(  # programs that run another program, which their arguments name
+PROXIES = re.compile(  # programs that run the program in their arguments
     "chroot|doas|env|flock|ionice|nice|nohup|runuser|setpriv|setsid|su|sudo|taskset|timeout|xargs"
 )
 
-ANYTHING = ("x", "x y", "x;y", "$(x)", "../x", "-x")  # an expression for all of these matches anything
+ANYTHING = (
+    "x",
+    "x y",
+    "x;y",
+    "$(x)",
+    "../x",
+    "-x",
+)
+"""An expression that matches all of these matches anything."""
 OPTIONS = ("-", "-x", "-1", "--", "--x", "--x=y", "-x=/y")
 
 _CLASS = re.compile(r"\[(?!\^)(?:\\.|[^]\\])*\]")  # a set of characters
@@ -34,7 +42,7 @@ _NESTED = re.compile(r"\((?:[^()]|\([^()]*\))*(?:[*+]|\{\d*,\d*\})[^()]*\)(?:[*+
 
 
 def warnings(loaded: Loaded) -> Iterator[str]:
-    """Yield a line for each warning, `warning: FILE:LINE: KEY: what may come of it`."""
+    """Yield a line for each warning: `warning: FILE:LINE: KEY: SENTENCE`."""
     command = loaded.config.command
     if not command.enabled:
         return
@@ -70,7 +78,7 @@ def _warnings_of(allowed: AllowedCommand, keys: Collection[str]) -> Iterator[tup
 
 
 def _parameter_warning(text: str, placeholder: str, argv: Sequence[str]) -> str:
-    """Say what an expression lets through, or that its argument is not used at all."""
+    """Return a warning if an expression matches too much, or if its argument is not used."""
     places = [place for place, word in enumerate(argv) if placeholder in word]
     pattern = expression(text)
     if not places:
@@ -86,7 +94,7 @@ def _parameter_warning(text: str, placeholder: str, argv: Sequence[str]) -> str:
 
 
 def _expression_warning(text: str) -> str:
-    """Say what is doubtful about an expression as it is written."""
+    """Return a warning about the text of an expression."""
     plain = _CLASS.sub("x", _SINGLE.sub("x", text))
     if wide := _WIDE.search(plain):
         return f"has {wide[0]!r}, which matches any number of almost any characters: say which"
@@ -98,7 +106,7 @@ def _expression_warning(text: str) -> str:
 
 
 def _program_warning(program: str) -> str:
-    """Say whether the program is missing, or everybody can change it."""
+    """Return a warning if the program is missing, or if everybody can change it."""
     found = shutil.which(program if "/" not in program else Path("/", program), path=ENVIRONMENT["PATH"])
     if found is None:
         return f"there is no program {program}, or it must not be executed"
@@ -108,7 +116,7 @@ def _program_warning(program: str) -> str:
 
 
 def _argv_warning(argv: Sequence[str]) -> str:
-    """Say whether an argument of a request could be run as a program."""
+    """Return a warning if an argument of a request could be run as a program."""
     for place, name in _programs(argv):
         if SHELLS.fullmatch(name):
             return f"{name} is a shell: what reaches it can be a program; name the program itself"
@@ -127,6 +135,6 @@ def _programs(argv: Sequence[str]) -> Iterator[tuple[int, str]]:
 
 
 def _reaches_code(words: Sequence[str]) -> bool:
-    """Return whether an argument is the first that is no option: a script, a program, a file."""
+    """Return whether the first word that is no option, so a script or a program, holds a placeholder."""
     first = next((word for word in words if PLACEHOLDER.search(word) or not word.startswith("-")), "")
     return PLACEHOLDER.search(first) is not None

@@ -1,7 +1,7 @@
-"""The problems of a configuration, as a report that a person can act on without a manual.
+"""Describes the problems of a configuration, so that the operator can mend them without the manual.
 
-Every problem is `error: FILE:LINE: KEY: MESSAGE`, then the line with the spot marked, then a hint when there
-is one; all of them at once, and a count at the end.
+The report has all problems at once, and their number at the end. Each is `error: FILE:LINE: KEY: MESSAGE`,
+followed by the line with a mark below the value, and by a hint if there is one.
 """
 
 import math
@@ -20,7 +20,7 @@ from netechod.services.cells import cells
 from netechod.services.wire import harmless
 
 MAX_SHOWN = 60  # characters of a refused value
-MAX_PROBLEMS = 100  # that are reported, from the first line on; of the others their number is told
+MAX_PROBLEMS = 100  # in a report, from the first line on; the others are only counted
 
 _WRONG_KIND = {
     "bool_type": "must be true or false",
@@ -45,7 +45,7 @@ _WRONG_VALUE = {
 }
 _PLAIN = {
     "extra_forbidden": "unknown key",
-    "json_invalid": "nested too deeply",  # the only text of json.dumps that pydantic does not read
+    "json_invalid": "nested too deeply",  # the one fault of JSON that json.dumps can write
     "missing": "is missing",
     "string_too_short": "must not be empty",
     "too_short": "must not be empty",
@@ -64,7 +64,7 @@ _NAMES = {path[:end] for path in _PATHS for end in range(1, len(path) + 1)}  # o
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend."""
+    """One fault of the configuration."""
 
     location: Location
     key: str
@@ -92,12 +92,12 @@ def report(source: str, problems: Sequence[Problem]) -> str:
 
 
 def _gutter(location: Location) -> str:
-    """As wide as the line's number, so that everything below it lines up."""
+    """Return blanks as wide as the line's number."""
     return " " * len(str(location.line))
 
 
 def _picture(location: Location) -> list[str]:
-    """The line as it stands in the file, with carets below the spot."""
+    """Return the line of the file, with carets below the location."""
     if not location.line:
         return []
     gutter = _gutter(location)
@@ -148,7 +148,7 @@ def _message(details: ErrorDetails) -> str:
 
 
 def _is_nan(value: object) -> bool:
-    """Whether it is NaN. The models are given NaN in location of a date, too."""
+    """Return whether the value is NaN. The models also get NaN in place of a date."""
     return isinstance(value, float) and math.isnan(value)
 
 
@@ -159,7 +159,7 @@ def _kind_of(value: object) -> str:
 
 
 def _value(value: object) -> str:
-    """The value as TOML would write it, more or less, and cut."""
+    """Return the value about as TOML writes it, at most MAX_SHOWN characters."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | dict) or _is_nan(value):
@@ -169,7 +169,7 @@ def _value(value: object) -> str:
 
 
 def _hint(details: ErrorDetails) -> str:
-    """Suggest the right key or value."""
+    """Return a suggestion of the right key or value, or nothing."""
     kind, path, value = details["type"], details["loc"], details["input"]
     context = details.get("ctx", {})
     if kind == "extra_forbidden":
@@ -182,7 +182,7 @@ def _hint(details: ErrorDetails) -> str:
 
 
 def _hint_for_key(path: KeyPath) -> str:
-    """The key of that name in another section, or one like it in this section."""
+    """Suggest the section in which the key exists, or a similar key of this section."""
     name = str(path[-1])
     homes = sorted(f"[{dotted(known[:-1])}]" for known in _NAMES if known[-1] == name and len(known) > 1)
     return f"'{name}' belongs in {' or '.join(homes)}" if homes else _did_you_mean(name, _siblings(path))
@@ -195,7 +195,7 @@ def _did_you_mean(word: str, choices: Sequence[str]) -> str:
 
 
 def _siblings(path: KeyPath) -> list[str]:
-    """The keys that exist in the section where `path` stands."""
+    """Return the keys that exist in the section of `path`."""
     section: Any = Config
     for name in path[:-1]:
         known = section.model_fields if isinstance(section, type) and issubclass(section, BaseModel) else {}

@@ -1,4 +1,4 @@
-"""Loads the configuration: file and command line in, one frozen object or one complete report out."""
+"""Loads the configuration from file and command line. A bad one raises one report of all problems."""
 
 import json
 import math
@@ -23,7 +23,7 @@ COMMAND_LINE = "--set"
 
 @dataclass(frozen=True)
 class Loaded:
-    """A configuration, and where each of its values comes from: `FILE:LINE` or `--set`; absent is default."""
+    """A configuration, and the origins of its values: `FILE:LINE` or `--set`. Defaults have no origin."""
 
     config: Config
     path: Path | None = None
@@ -33,15 +33,15 @@ class Loaded:
     keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # secrets of command.key_file, by id
 
     def reread(self) -> "Loaded":
-        """Load it again, from wherever the process has moved since."""
+        """Load it again. Relative names still start at `base`, wherever the process is now."""
         return load(self.path, self.overrides, self.base)
 
 
 def load(path: Path | None, overrides: Sequence[str] = (), base: Path | None = None) -> Loaded:
-    """Read the file (None: the defaults), then apply `KEY=VALUE` overrides, of which the later ones win.
+    """Read the file (None: the defaults), then apply `KEY=VALUE` overrides in order.
 
-    Relative file names, `path` among them, are looked up in `base`, or where the process is now. Raises
-    ConfigError with all the problems there are.
+    Relative file names, also `path`, start at `base`, by default the working directory. Raises ConfigError
+    with all problems.
     """
     base = base or _working_directory()
     draft = _Draft("command line" if path is None else str(path))
@@ -54,7 +54,7 @@ def load(path: Path | None, overrides: Sequence[str] = (), base: Path | None = N
 
 
 def _working_directory() -> Path | None:
-    """Where the process is; None when that directory has been removed, which absolute names do not mind."""
+    """Return the working directory; None if it has been removed. Absolute names work without it."""
     try:
         return Path.cwd()
     except FileNotFoundError:
@@ -62,17 +62,17 @@ def _working_directory() -> Path | None:
 
 
 def changed(old: Config, new: Config) -> list[str]:
-    """The keys that differ."""
+    """Return the keys whose values differ."""
     return [key for key in KEYS if attrgetter(key)(old) != attrgetter(key)(new)]
 
 
 def needs_restart(key: str) -> bool:
-    """Whether a change of this key cannot be applied by a reload."""
+    """Return whether a change of this key waits for a restart."""
     return key not in LIVE_KEYS
 
 
 class _Draft:
-    """The configuration while it is put together: plain values, their locations, and the problems so far."""
+    """A configuration in the making: plain values, their locations, and the problems found so far."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -81,7 +81,7 @@ class _Draft:
         self._problems: list[Problem] = []
 
     def read(self, path: Path, base: Path | None) -> None:
-        """Take the file's values. If there are none, go on all the same: the overrides may be wrong too."""
+        """Take the values of the file. If it is bad, the overrides are checked all the same."""
         if base is None and not path.is_absolute():
             self._problems.append(Problem(Location(self._source), "", RELATIVE))
             return
@@ -113,9 +113,9 @@ class _Draft:
         self._locations.replace(path, location)
 
     def validated(self, base: Path | None) -> Config:
-        """The configuration, or ConfigError."""
+        """Return the configuration. Raises ConfigError."""
         config = Config()
-        # No key takes a date, nor NaN: passed on as that, it is refused at its location.
+        # No key takes a date or NaN. A date is passed on as NaN, and so refused at its location.
         document = json.dumps(self._values, default=lambda date: math.nan)
         try:
             config = Config.model_validate_json(document, strict=True, context={"base": base})
@@ -141,7 +141,7 @@ class _Draft:
         return origins
 
     def _conflicts(self, config: Config) -> Iterator[Problem]:
-        """Keys that cannot both hold, shown where the operator wrote the later one."""
+        """Yield a problem for each conflict, at the later one of the two keys in the file."""
         for first, second, what in conflicts(config):
             key, other = (second, first) if self._locations.get(tuple(second.split("."))) else (first, second)
             location = self._locations.nearest(tuple(key.split("."))) or Location(self._source)

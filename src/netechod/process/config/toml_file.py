@@ -1,4 +1,4 @@
-"""Reads the values of a TOML file and their locations. Every failure is a problem with a location."""
+"""Reads the values of a TOML file and their locations. Each failure is a problem with a location."""
 
 import json
 import re
@@ -10,9 +10,9 @@ from typing import Any
 from netechod.process.config.diagnostics import Problem
 from netechod.process.config.locations import Location, Locations, scan
 
-MAX_SIZE = 1 << 20  # bytes; a longer file is no configuration, and would take seconds to read
+MAX_SIZE = 1 << 20  # bytes; a longer file is refused, because it would take seconds to read
 
-MAX_NAMES = 50  # of a dotted key; a longer key is refused, because tomllib takes time by the square of them
+MAX_NAMES = 50  # in a dotted key; more are refused, because tomllib's time grows with their square
 
 _BOM = "\ufeff"
 _NAME = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
@@ -20,7 +20,7 @@ _LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_NAME}\.[ \t]*+){{{MAX_NAMES}}}"
 
 
 class NotTomlError(Exception):
-    """A file out of which nothing can be read."""
+    """The file cannot be read, or is not TOML."""
 
     def __init__(self, location: Location, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class NotTomlError(Exception):
 
 
 def read_toml(path: Path, source: str) -> tuple[dict[str, Any], Locations]:
-    """The values in a file that people know as `source`. Raises NotTomlError."""
+    """Return the values and locations of a file. `source` is its name in reports. Raises NotTomlError."""
     text = _decoded(_bytes_of(path, source), source).replace("\r\n", "\n")
     if text.startswith(_BOM):
         raise NotTomlError(Location(source), "begins with a byte order mark", "save it as UTF-8 without BOM")
@@ -50,7 +50,7 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def parse_key(text: str) -> tuple[str, ...]:
-    """A dotted key, with or without quotes. Raises ValueError or RecursionError."""
+    """Return the names of a dotted key. Raises ValueError or RecursionError."""
     path: tuple[str, ...] = ()
     value: Any = parse(f"{text} = 0")
     while isinstance(value, dict):
@@ -60,7 +60,7 @@ def parse_key(text: str) -> tuple[str, ...]:
 
 
 def parse_value(text: str) -> object:
-    """A TOML value when it is one, else the text itself: a shell takes the quotes away."""
+    """Return the value of a TOML text, or the text itself if it is no TOML: a shell removes quotes."""
     try:
         values = parse(f"value = {text}")
     except (ValueError, RecursionError):
@@ -69,7 +69,7 @@ def parse_value(text: str) -> object:
 
 
 def _bytes_of(path: Path, source: str) -> bytes:
-    """Read the bytes of a regular file. A FIFO would stop the daemon until somebody writes into it."""
+    """Read a regular file. A FIFO is refused: reading it would block until somebody writes."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):
@@ -105,10 +105,10 @@ def _decoded(data: bytes, source: str) -> str:
 
 
 def _syntax_error(sentence: str, text: str, source: str) -> NotTomlError:
-    """Take the location out of the sentence of `tomllib`. Before Python 3.14 it stands nowhere else."""
+    """Take the location out of the message of `tomllib`. Before Python 3.14 it stands nowhere else."""
     found = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", sentence, re.DOTALL)
     if found is None:
-        # int()'s own limit (sys.set_int_max_str_digits) is the one error that tells no location.
+        # int()'s own limit (sys.set_int_max_str_digits) is the one error without a location.
         return NotTomlError(Location(source), "not valid TOML: a number has too many digits")
     lines = text.removesuffix("\n").split("\n")
     number = int(found[2] or len(lines))
