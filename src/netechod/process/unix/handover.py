@@ -4,8 +4,8 @@ The connections are kept as descriptors. A JSON document in a memfd beside them 
 know: what each connection is owed, and who is online in the chat.
 
 A document is believed as a whole or not at all, but its fields are read one by one: another version of us may
-write more of them. A connection goes on only if all that it is owed is known; otherwise it is reset, because
-its peer must not take a stream with a hole for a whole one.
+write more of them. A connection goes on only if all that it is owed is known, and has the CRC-32 that was
+written with it. Otherwise it is reset, because its peer must not take a stream with a hole for a whole one.
 """
 
 import json
@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
+from zlib import crc32
 
 from netechod.process.unix.service_manager import Notifier
 from netechod.services.wire import harmless
@@ -50,9 +51,14 @@ class Legacy:
 
 @dataclass(frozen=True)
 class _Document:
-    """The parts of a document that can be read; `owed` is base64 by connection, None if it is unreadable."""
+    """The parts of a document that can be read.
+
+    `owed` is base64 by connection, None if it is unreadable. `sums` are the CRC-32 of what each connection is
+    owed, also of nothing. It is None in a document of a version that wrote none.
+    """
 
     owed: Mapping[str, object] | None = None
+    sums: Mapping[str, object] | None = None
     members: Sequence[Member] = ()
     dropped: str = "all"  # how many members cannot be read
 
@@ -123,12 +129,18 @@ def _read(fds: Sequence[int]) -> _Document:
     version = document.get("version", VERSION)
     if type(version) is not int or version != VERSION:
         raise ValueError(f"version {harmless(str(version)[:20])}")
-    owed, listed = document.get("owed"), document.get("members", [])
+    owed, sums = document.get("owed"), document.get("sums")
+    listed = document.get("members", [])
     if not isinstance(listed, list):
         raise ValueError("members are no list")
+    if not isinstance(sums, dict | None):
+        raise ValueError("sums are no object")
     members = {member[0]: member for member in map(_member, listed) if member is not None}
     return _Document(
-        owed if isinstance(owed, dict) else None, list(members.values()), str(len(listed) - len(members))
+        owed=owed if isinstance(owed, dict) else None,
+        sums=sums,
+        members=list(members.values()),
+        dropped=str(len(listed) - len(members)),
     )
 
 
@@ -174,9 +186,10 @@ def _owed(document: _Document, key: str) -> bytes | None:
     if not isinstance(text, str):
         return None
     try:
-        return b64decode(text, validate=True)
+        owed = b64decode(text, validate=True)
     except ValueError:
         return None
+    return owed if document.sums is None or document.sums.get(key) == crc32(owed) else None
 
 
 def _reason(error: Exception) -> str:
@@ -231,8 +244,13 @@ class Estate:
 
     def _store(self, notifier: Notifier) -> int:
         """Hand over the document, then the connections; returns how many of them the manager has taken."""
-        owed = {_key(sock): b64encode(rest).decode() for sock, rest in self._connections if rest}
-        document = {"version": VERSION, "owed": owed, "members": self.members}
+        by_key = {_key(sock): rest for sock, rest in self._connections}
+        document = {
+            "version": VERSION,
+            "owed": {key: b64encode(rest).decode() for key, rest in by_key.items() if rest},
+            "sums": {key: crc32(rest) for key, rest in by_key.items()},
+            "members": self.members,
+        }
         with os.fdopen(os.memfd_create("netechod-state"), "wb") as state:
             state.write(json.dumps(document).encode())
             state.flush()
