@@ -10,7 +10,7 @@ from netechod.process.control.status import Gauge, Presence
 from netechod.process.listeners import Sockets
 from netechod.process.service.running import Context, RunningService, Settings
 from netechod.process.service.settings import rules_of
-from netechod.process.unix.handover import Incoming, Outgoing
+from netechod.process.unix.handover import Incoming, Outgoing, reset
 
 DRAIN_PATIENCE = 1.0  # seconds in which UDP services answer what has arrived when the daemon stops
 
@@ -83,8 +83,11 @@ class Services:
         """Take over the connections and members of the process before us."""
         for service in self._running.values():
             service.inherit(incoming)
-        for sock, _ in incoming.connections:  # the service that they belonged to is off now
-            sock.close()
+        for sock, unsent in incoming.connections:  # the service that they belonged to is off now
+            if unsent:
+                reset(sock)
+            else:
+                sock.close()
 
     def drain(self, drained: Callable[[], object], outgoing: Outgoing | None) -> None:
         """Have every service finish what is under way, or leave it to the `outgoing`; then call `drained`.

@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from support.daemon import Daemon, ask, client
@@ -72,15 +73,21 @@ def restart_after_end(daemon: Daemon) -> None:
     restart(daemon)
 
 
+def say_until_nobody_takes_any_more(sock: socket.socket, data: bytes) -> int:
+    """Send `data` and read no echo. Return how many bytes were taken."""
+    sock.setblocking(False)
+    sent = 0
+    while sent < len(data) and select.select([], [sock], [], 0.5)[1]:
+        sent += sock.send(data[sent:])
+    sock.settimeout(20)
+    return sent
+
+
 def test_no_byte_of_what_a_slow_reader_is_owed_is_lost(daemon: Daemon) -> None:
     data = bytes(range(256)) * 200_000
     restart(daemon, "--set", "daemon.drain_timeout=0.2")
     with client(daemon.address("echo-tcp"), socket.SOCK_STREAM) as sock:
-        sock.setblocking(False)
-        sent = 0
-        while sent < len(data) and select.select([], [sock], [], 0.5)[1]:  # until nobody takes any more
-            sent += sock.send(data[sent:])
-        sock.settimeout(20)
+        sent = say_until_nobody_takes_any_more(sock, data)
         restart(daemon)
         assert receive_exactly(sock, sent) == data[:sent]
 
@@ -282,6 +289,42 @@ def test_a_connection_that_is_owed_nobody_knows_what_is_reset(
     assert incoming.connections == []
     assert "in part only: 1 connections are reset, 0 members" in incoming.problem
     assert is_reset(peer)
+
+
+@pytest.mark.parametrize(
+    ("owed", "sums"),
+    [
+        ('"aGVsbG8="', crc32(b"hallo")),  # another byte
+        ('"aGVs"', crc32(b"hello")),  # the end is lost
+        ('""', crc32(b"hello")),  # all of it is lost
+        ('"aGVsbG8="', crc32(b"")),
+        ('"aGVsbG8="', None),
+    ],
+)
+def test_a_connection_that_is_owed_other_bytes_than_were_written_is_reset(
+    pair: tuple[socket.socket, socket.socket], owed: str, sums: int | None
+) -> None:
+    ours, peer = pair
+    fd = os.dup(ours.fileno())
+    document = json.loads(left(ours, owed)) | {"sums": {key_of(ours): sums}}
+    ours.close()
+    legacy = inherit({CONNECTION: [fd], STATE: [memfd(json.dumps(document).encode())]})
+    assert legacy.connections == []
+    assert "in part only: 1 connections are reset, 0 members" in legacy.problem
+    assert is_reset(peer)
+
+
+@pytest.mark.parametrize("lost", ["owed", "sums"])
+def test_a_connection_that_a_damaged_state_does_not_name_is_reset(daemon: Daemon, lost: str) -> None:
+    def without(text: bytes) -> bytes:
+        return json.dumps(json.loads(text) | {"owed": {}, lost: {}}).encode()
+
+    restart(daemon, "--set", "daemon.drain_timeout=0.2")
+    with client(daemon.address("echo-tcp"), socket.SOCK_STREAM) as sock:
+        sent = say_until_nobody_takes_any_more(sock, bytes(50_000_000))
+        tamper(daemon, without)
+        with pytest.raises(ConnectionResetError):
+            receive_exactly(sock, sent)
 
 
 @pytest.mark.parametrize(

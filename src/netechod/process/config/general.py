@@ -105,7 +105,7 @@ class Access(Section):
 
 
 class Bus(Section):
-    """The chat rooms of other nodes. Not available in this version."""
+    """A room over several nodes. It is not available yet."""
 
     url: Annotated[str, available("")] = ""
     """Address of the bus. Empty: this node's room is alone."""

@@ -1,5 +1,6 @@
 """The chat as it runs."""
 
+import logging
 import secrets
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,6 +12,8 @@ from netechod.process.service.running import Context, Settings
 from netechod.process.unix.handover import Incoming, Outgoing
 from netechod.reactor.event_log import ChatLog
 from netechod.services.chat import ChatRoom, Terms
+
+log = logging.getLogger(__name__)
 
 
 class Service(UdpService):
@@ -67,11 +70,17 @@ class Service(UdpService):
 
     def inherit(self, left: Incoming) -> None:
         """See RunningService."""
-        now = self._loop.now
+        now, unreadable = self._loop.now, 0
         for text, online, silent in left.members:
             peer = self.read(text)
-            if peer is not None:
+            if peer is None:
+                unreadable += 1
+            else:
                 self._room.restore(peer, now - online, now - silent)
+        if unreadable:
+            log.error(
+                "%d members of the chat are dropped: their addresses fit none of our sockets", unreadable
+            )
         self.keep_time()
 
     def leave(self, left: Outgoing) -> None:

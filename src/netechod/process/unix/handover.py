@@ -3,9 +3,9 @@
 The service manager keeps them meanwhile (sd_notify(3), FDSTORE=1): the connections as descriptors, and a
 memfd with a JSON document. The document has the unsent bytes of each connection, and the members of the chat.
 
-A document of another format version is not read. Within a version, unknown fields are ignored. A connection
-goes on only if its unsent bytes are known. Otherwise it is reset, because its peer must not mistake a stream
-with a gap for a complete one.
+A document is believed as a whole or not at all, but its fields are read one by one: another version of us may
+write more of them. A connection goes on only if all that it is owed is known, and has the CRC-32 that was
+written with it. Otherwise it is reset, because its peer must not take a stream with a hole for a whole one.
 """
 
 import json
@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
+from zlib import crc32
 
 from netechod.process.unix.service_manager import Notifier
 from netechod.services.wire import harmless
@@ -50,9 +51,14 @@ class Incoming:
 
 @dataclass(frozen=True)
 class _Document:
-    """The readable parts of a document. `owed` has base64 by connection; None: it is unreadable."""
+    """The parts of a document that can be read.
+
+    `owed` is base64 by connection, None if it is unreadable. `sums` are the CRC-32 of what each connection is
+    owed, also of nothing. It is None in a document of a version that wrote none.
+    """
 
     owed: Mapping[str, object] | None = None
+    sums: Mapping[str, object] | None = None
     members: Sequence[Member] = ()
     dropped: str = "all"  # the number of unreadable members
 
@@ -123,12 +129,18 @@ def _read(fds: Sequence[int]) -> _Document:
     version = document.get("version", VERSION)
     if type(version) is not int or version != VERSION:
         raise ValueError(f"version {harmless(str(version)[:20])}")
-    owed, listed = document.get("owed"), document.get("members", [])
+    owed, sums = document.get("owed"), document.get("sums")
+    listed = document.get("members", [])
     if not isinstance(listed, list):
         raise ValueError("members are no list")
+    if not isinstance(sums, dict | None):
+        raise ValueError("sums are no object")
     members = {member[0]: member for member in map(_member, listed) if member is not None}
     return _Document(
-        owed if isinstance(owed, dict) else None, list(members.values()), str(len(listed) - len(members))
+        owed=owed if isinstance(owed, dict) else None,
+        sums=sums,
+        members=list(members.values()),
+        dropped=str(len(listed) - len(members)),
     )
 
 
@@ -174,9 +186,10 @@ def _owed(document: _Document, key: str) -> bytes | None:
     if not isinstance(text, str):
         return None
     try:
-        return b64decode(text, validate=True)
+        owed = b64decode(text, validate=True)
     except ValueError:
         return None
+    return owed if document.sums is None or document.sums.get(key) == crc32(owed) else None
 
 
 def _reason(error: Exception) -> str:
@@ -230,9 +243,14 @@ class Outgoing:
                 sock.close()
 
     def _store(self, notifier: Notifier) -> int:
-        """Hand over the document, then the connections. Returns the number of connections taken."""
-        owed = {_key(sock): b64encode(rest).decode() for sock, rest in self._connections if rest}
-        document = {"version": VERSION, "owed": owed, "members": self.members}
+        """Hand over the document, then the connections; returns how many of them the manager has taken."""
+        by_key = {_key(sock): rest for sock, rest in self._connections}
+        document = {
+            "version": VERSION,
+            "owed": {key: b64encode(rest).decode() for key, rest in by_key.items() if rest},
+            "sums": {key: crc32(rest) for key, rest in by_key.items()},
+            "members": self.members,
+        }
         with os.fdopen(os.memfd_create("netechod-state"), "wb") as state:
             state.write(json.dumps(document).encode())
             state.flush()
