@@ -19,7 +19,7 @@ SOURCE = Path(__file__).resolve().parents[3] / "src" / "netechod"
 
 LINE, PAD, TITLE = 15, 10, 22  # pixels: a module's line, inside a box, a box's title
 GAP, DROP, HEAD = 12, 30, 24  # pixels: between boxes, between layers, from a floor's top to what it says
-MARGIN, WIDTH = 12, 1010  # pixels: beside everything, of the picture
+MARGIN, WIDTH = 12, 1010  # pixels: beside everything, of the picture at least
 CELL, LETTER = 6.7, 6.4  # pixels of a character in a box, and in what a floor says
 ROWS = 5  # lines of modules in a box; with more, there are more columns
 STYLE = """
@@ -125,35 +125,60 @@ def _says(floor: Path) -> str:
     return text.split("\n\n")[0].replace("`", "")
 
 
+class Floor:
+    """A floor with its rooms, and the layers that they stand in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = folder.name
+        self.text = _says(folder)
+        self.rooms = {room.name: room for room in rooms(folder)}
+        self.layout = arranged(imports(folder))
+
+    @property
+    def width(self) -> int:
+        """The width in pixels that the widest layer needs."""
+        return 2 * MARGIN + max(self.width_of(row) for row in self.layout.layers)
+
+    def width_of(self, row: Sequence[Place]) -> int:
+        """Return the width of a layer in pixels."""
+        return sum(self.width_at(place) for place in row) + GAP * (len(row) - 1)
+
+    def width_at(self, place: Place) -> int:
+        """Return the width of a place in pixels."""
+        return LANE if place.is_lane else self.rooms[place.name].width
+
+
 def picture() -> str:
     """Return the picture of all floors as SVG, in colours for light and dark pages."""
+    storeys = [[Floor(SOURCE / name) for name in storey] for storey in STOREYS]
+    needed = [MARGIN + sum(floor.width + MARGIN for floor in storey) for storey in storeys]
+    width = max(WIDTH, *needed)
     parts: list[str] = []
     top = MARGIN
-    for storey in STOREYS:
-        width = (WIDTH - MARGIN) // len(storey) - MARGIN
-        drawings = [
-            Drawing(SOURCE / name, MARGIN + number * (width + MARGIN), top, width)
-            for number, name in enumerate(storey)
-        ]
+    for storey, taken in zip(storeys, needed, strict=True):
+        spare = (width - taken) // len(storey)
+        drawings: list[Drawing] = []
+        left = MARGIN
+        for floor in storey:
+            drawings.append(Drawing(floor, left, top, floor.width + spare))
+            left += floor.width + spare + MARGIN
         height = max(drawing.height for drawing in drawings)
         parts += [line for drawing in drawings for line in drawing.lines(height)]
         top += height + MARGIN
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" width="{WIDTH}" height="{top}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {top}" width="{width}" height="{top}">'
     )
-    paper = f'<rect class="paper" width="{WIDTH}" height="{top}"/>'
+    paper = f'<rect class="paper" width="{width}" height="{top}"/>'
     return "\n".join([head, f"<style>{STYLE}</style>", TIP, paper, *parts, "</svg>\n"])
 
 
 class Drawing:
     """The drawing of one floor, with its left upper corner and its width in pixels."""
 
-    def __init__(self, floor: Path, left: int, top: int, width: int) -> None:
-        self._name = floor.name
-        self._text = textwrap.wrap(_says(floor), int((width - 2 * MARGIN) / LETTER))
+    def __init__(self, floor: Floor, left: int, top: int, width: int) -> None:
+        self._floor = floor
+        self._text = textwrap.wrap(floor.text, int((width - 2 * MARGIN) / LETTER))
         self._left, self._top, self._width = left, top, width
-        self._rooms = {room.name: room for room in rooms(floor)}
-        self._layout = arranged(imports(floor))
         self._spots = self._placed()
         self.height = max(spot.y + spot.height for spot in self._spots.values()) + MARGIN - top
 
@@ -161,25 +186,26 @@ class Drawing:
         """Return the elements of the drawing in a band of that height."""
         left, top, x = self._left, self._top, self._left + MARGIN
         yield f'<rect class="band" x="{left}" y="{top}" width="{self._width}" height="{height}" rx="8"/>'
-        yield f'<text class="floor" x="{x}" y="{top + 22}">{self._name}/</text>'
+        yield f'<text class="floor" x="{x}" y="{top + 22}">{self._floor.name}/</text>'
         for number, line in enumerate(self._text):
             yield f'<text class="says" x="{x}" y="{top + HEAD + LINE * (number + 1)}">{escape(line)}</text>'
-        yield from _arrows(self._layout, self._spots)
+        yield from _arrows(self._floor.layout, self._spots)
         for place, spot in self._spots.items():
             if not place.is_lane:
-                yield from _box(self._rooms[place.name], spot)
+                yield from _box(self._floor.rooms[place.name], spot)
 
     def _placed(self) -> dict[Place, Spot]:
         """Return where each place is drawn: each layer in the middle of the floor."""
         spots: dict[Place, Spot] = {}
+        floor = self._floor
         top = self._top + HEAD + LINE * (len(self._text) + 1)
-        for row in self._layout.layers:
-            height = max(self._rooms[place.name].height for place in row if not place.is_lane)
-            widths = [LANE if place.is_lane else self._rooms[place.name].width for place in row]
-            x = self._left + (self._width - sum(widths) - GAP * (len(row) - 1)) // 2
-            for place, width in zip(row, widths, strict=True):
+        for row in floor.layout.layers:
+            height = max(floor.rooms[place.name].height for place in row if not place.is_lane)
+            x = self._left + (self._width - floor.width_of(row)) // 2
+            for place in row:
+                width = floor.width_at(place)
                 spots[place] = Spot(
-                    x, top, width, height if place.is_lane else self._rooms[place.name].height
+                    x, top, width, height if place.is_lane else floor.rooms[place.name].height
                 )
                 x += width + GAP
             top += height + DROP
