@@ -13,6 +13,7 @@ from zlib import crc32
 import pytest
 from support.daemon import Daemon, ask, client
 
+from netechod.client.operator.control import ask as ask_control
 from netechod.process.unix import handover
 from netechod.process.unix.handover import CONNECTION, STATE, Incoming, Outgoing, inherit
 from netechod.process.unix.service_manager import Notifier
@@ -174,6 +175,7 @@ def test_without_a_readable_state_connections_are_reset_and_one_line_says_so(
         with pytest.raises(ConnectionResetError):
             sock.recv(10)
         assert ask(daemon.address("dictionary"), b"apple") == "苹果".encode()
+        ask_control(daemon.directory / "control.sock", "reopen")  # its answer comes after the lines before it
         [line] = daemon.errors()
         assert line.startswith("the state of the process before us cannot be read (")
         assert line.endswith("): 1 connections are reset, all members of the chat are dropped")
@@ -227,9 +229,11 @@ def test_members_that_make_no_sense_are_dropped_and_the_others_stay(daemon: Daem
         tamper(daemon, lambda text: text.replace(b'"members": [', b'"members": [' + nonsense + b","))
         ann.send(b"still here")
         assert ann.recv(100).endswith(b"#still here")
+        ask_control(daemon.directory / "control.sock", "reopen")  # its answer comes after the lines before it
         assert daemon.errors() == [
             "the state of the process before us can be read in part only: "
-            "0 connections are reset, 10 members of the chat are dropped"
+            "0 connections are reset, 10 members of the chat are dropped",
+            "3 members of the chat are dropped: their addresses fit none of our sockets",
         ]
 
 
