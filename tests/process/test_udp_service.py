@@ -10,8 +10,8 @@ from support.looping import receive
 
 from netechod.process.udp_service import Shared, UdpService
 from netechod.reactor.loop import Loop
+from netechod.services.admission.log_throttle import TROUBLE_INTERVAL
 from netechod.services.echo import EchoService
-from netechod.services.log_throttle import TROUBLE_INTERVAL
 
 
 @pytest.fixture

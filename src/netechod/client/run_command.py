@@ -23,7 +23,7 @@ from netechod.client.terminal.text import decoded, padded
 from netechod.client.xdg import config_directory
 from netechod.key_file import KeyFileError, read_keys
 from netechod.services.cells import cells
-from netechod.services.signing import (
+from netechod.services.command.signing import (
     BUSY,
     DENIED,
     LIST,

@@ -21,7 +21,7 @@ from netechod.process.dictionary.loader import Loader
 from netechod.reactor.background import Background
 from netechod.reactor.loop import Loop
 from netechod.reactor.tasks import Task, Work
-from netechod.services.dictionary import Dictionary
+from netechod.services.dictionary.service import Dictionary
 
 PATIENCE = 60.0  # seconds that the configuration may take to be read
 

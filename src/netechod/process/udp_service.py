@@ -25,12 +25,12 @@ from netechod.reactor.udp.error_queue import ErrorQueue, Place
 from netechod.reactor.udp.mmsg import BatchMemory, MmsgDatagramIO
 from netechod.reactor.udp.outbox import ServiceOutbox
 from netechod.reactor.udp.socket_group import SocketGroup, group_address_of
-from netechod.services.admission import AddressOf, Admission, Rules
+from netechod.services.admission.admission import AddressOf, Admission, Rules
+from netechod.services.admission.log_throttle import LogThrottle
+from netechod.services.admission.rate_limit import Buckets
 from netechod.services.api import DatagramService, Outbox, Peer
-from netechod.services.chat import ChatRoom, Terms
+from netechod.services.chat.room import ChatRoom, Terms
 from netechod.services.echo import echo_session
-from netechod.services.log_throttle import LogThrottle
-from netechod.services.rate_limit import Buckets
 
 log = logging.getLogger(__name__)
 

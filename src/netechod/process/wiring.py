@@ -22,8 +22,8 @@ from netechod.process.udp_service import (
 from netechod.process.unix.handover import Estate, Legacy
 from netechod.reactor.loop import Loop
 from netechod.reactor.tcp.server import TcpServer
-from netechod.services.chat import ChatRoom
-from netechod.services.dictionary import Dictionary, DictionaryService
+from netechod.services.chat.room import ChatRoom
+from netechod.services.dictionary.service import Dictionary, DictionaryService
 from netechod.services.echo import EchoService
 
 DRAIN_PATIENCE = 1.0  # seconds in which UDP services answer what has arrived when the daemon stops

@@ -4,7 +4,7 @@ import logging
 from typing import Protocol
 
 from netechod.reactor.loop import Loop
-from netechod.services.log_throttle import LogThrottle
+from netechod.services.admission.log_throttle import LogThrottle
 
 BUSY = 100  # lines of one kind in a second; beyond them lines are DEBUG, and one summary stands for them
 LONG_TERM = 3000  # lines of one kind in an hour; beyond them likewise, with one summary a minute

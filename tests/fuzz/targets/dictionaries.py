@@ -20,8 +20,9 @@ from netechod.process.dictionary import external_sort as sorted_runs
 from netechod.process.dictionary.file import completed, load_dictionary
 from netechod.process.dictionary.index import open_index
 from netechod.process.dictionary.index_builder import build
-from netechod.services import dictionary_parser
-from netechod.services.dictionary import (
+from netechod.services.dictionary import parser as dictionary_parser
+from netechod.services.dictionary.parser import DictionaryParser
+from netechod.services.dictionary.service import (
     MAX_FOLDED,
     MAX_NON_STARTERS,
     MAX_STRETCH,
@@ -29,7 +30,6 @@ from netechod.services.dictionary import (
     MemoryDictionary,
     fold,
 )
-from netechod.services.dictionary_parser import DictionaryParser
 from netechod.services.wire import text_of
 
 FILE_WORDS = (

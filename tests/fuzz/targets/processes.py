@@ -26,7 +26,7 @@ from netechod.process.udp_service import Shared, UdpService
 from netechod.process.unix.handover import STATE, inherit
 from netechod.process.unix.pidfile import Pidfile
 from netechod.reactor.loop import Loop
-from netechod.services.dictionary import MemoryDictionary
+from netechod.services.dictionary.service import MemoryDictionary
 from netechod.services.echo import EchoService
 
 

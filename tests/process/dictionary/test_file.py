@@ -10,7 +10,7 @@ import pytest
 
 from netechod.errors import DictionaryError
 from netechod.process.dictionary.file import BLOCK, Loading, load_dictionary, log_loaded
-from netechod.services.dictionary import MemoryDictionary
+from netechod.services.dictionary.service import MemoryDictionary
 
 GIBIBYTE = 1 << 30
 

@@ -24,7 +24,7 @@ from netechod.reactor.jobs.children import Children
 from netechod.reactor.loop import Loop
 from netechod.reactor.tasks import finished
 from netechod.services.api import Ending
-from netechod.services.dictionary import Dictionary, MemoryDictionary
+from netechod.services.dictionary.service import Dictionary, MemoryDictionary
 
 WORDS = "apple:苹果\nbanana:香蕉\n"
 

@@ -30,9 +30,9 @@ from netechod.reactor.tcp.accept_queue import TcpLimits
 from netechod.reactor.tcp.acceptor import PAUSE
 from netechod.reactor.tcp.connection import Arrival, Waker
 from netechod.reactor.tcp.server import EVICTION_INTERVAL, TcpServer
+from netechod.services.admission.log_throttle import TROUBLE_INTERVAL
 from netechod.services.api import Chunk
 from netechod.services.echo import EchoSession
-from netechod.services.log_throttle import TROUBLE_INTERVAL
 
 LIMIT = 32  # connections; a sixteenth of them, two, must be free before the next is accepted
 FULL = f"connections at the limit of {LIMIT}, new ones wait"

@@ -12,9 +12,9 @@ from netechod.reactor.tcp.accept_queue import TcpLimits
 from netechod.reactor.tcp.acceptor import PAUSE
 from netechod.reactor.tcp.models import model_of
 from netechod.reactor.tcp.threads import Pool
+from netechod.services.admission.log_throttle import TROUBLE_INTERVAL
 from netechod.services.api import Chunk
 from netechod.services.echo import EchoSession
-from netechod.services.log_throttle import TROUBLE_INTERVAL
 
 SHORTAGE = "a connection cannot be served, new ones wait: Resource temporarily unavailable"
 

@@ -13,7 +13,7 @@ from netechod.client.operator.control import NotRunningError, Target
 from netechod.client.operator.screens import diff_lines, member_lines, reload_lines, status_lines
 from netechod.client.terminal.output import put, put_bytes, put_json
 from netechod.errors import DictionaryError
-from netechod.services.dictionary_parser import DictionaryParser
+from netechod.services.dictionary.parser import DictionaryParser
 from netechod.services.wire import harmless
 
 RELOAD_TIMEOUT = 600.0  # seconds: three million words take a few

@@ -12,9 +12,9 @@ from netechod.process.log.format import quoted
 from netechod.reactor.event_log import EventLog
 from netechod.reactor.jobs.runner import Runner
 from netechod.reactor.loop import Callback, Loop
-from netechod.services.admission import AddressOf
-from netechod.services.command import Allowed, Audit, CommandService, Policy
-from netechod.services.signing import DENIED
+from netechod.services.admission.admission import AddressOf
+from netechod.services.command.service import Allowed, Audit, CommandService, Policy
+from netechod.services.command.signing import DENIED
 from netechod.services.wire import display_name
 
 PAUSE = 0.01  # seconds between two looks at requests: each takes long, and a flood must not stop the others

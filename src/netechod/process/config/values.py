@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from netechod.services.signing import KEY_ID
+from netechod.services.command.signing import KEY_ID
 from netechod.services.wire import harmless
 
 MAX_PORT = 65535

@@ -4,7 +4,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from netechod.process.dictionary.index import IndexedDictionary
-from netechod.services.dictionary import Dictionary
+from netechod.services.dictionary.service import Dictionary
 
 STEP = 2000  # words compared in one step
 

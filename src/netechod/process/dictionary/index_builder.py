@@ -31,7 +31,7 @@ from netechod.process.dictionary.index_facts import (
     seal,
 )
 from netechod.process.dictionary.index_verifier import is_whole
-from netechod.services.dictionary_parser import Facts, Parser
+from netechod.services.dictionary.parser import Facts, Parser
 
 if TYPE_CHECKING:
     import lmdb

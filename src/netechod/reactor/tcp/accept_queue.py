@@ -12,8 +12,8 @@ from netechod.reactor.loop import Callback, Loop, Timer
 from netechod.reactor.tcp.acceptor import PAUSE, Accepted, Acceptor
 from netechod.reactor.tcp.connection import AT_ONCE, Arrival, StreamService
 from netechod.reactor.tcp.models import Model
-from netechod.services.log_throttle import LogThrottle
-from netechod.services.source_counter import SourceCounter
+from netechod.services.admission.log_throttle import LogThrottle
+from netechod.services.admission.source_counter import SourceCounter
 
 LAST_LOOK = 64 * 1024  # bytes that a refused client may have sent already without losing our refusal
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Loop, Timer
-from netechod.services.log_throttle import LogThrottle
+from netechod.services.admission.log_throttle import LogThrottle
 
 ACCEPTS_PER_TURN = 64  # connections taken from one listener per turn; the rest wait one turn
 BACKLOG = 4096  # connections that can wait to be taken when we stop (listen(2), somaxconn)

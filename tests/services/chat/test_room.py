@@ -10,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from support.recorder import Recorder
 
 from netechod.services.api import Datagram, Peer
-from netechod.services.chat import DEPARTURE_COPIES, FEW, ChatRoom, Departure, Member, Terms
-from netechod.services.cookie import CookieJar
-from netechod.services.strangers import MAX_PROMPTED
+from netechod.services.chat.cookie import CookieJar
+from netechod.services.chat.room import DEPARTURE_COPIES, FEW, ChatRoom, Departure, Member, Terms
+from netechod.services.chat.strangers import MAX_PROMPTED
 from netechod.services.wire import display_name
 
 ANN = ("192.0.2.1", 40001)

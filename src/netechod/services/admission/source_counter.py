@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Hashable
 
-from netechod.services.sources import source_of
+from netechod.services.admission.sources import source_of
 
 SITE_SHARE = 4
 """One in so many of all places is what an IPv6 /48, one site (RFC 6177), may hold; or one source's share."""

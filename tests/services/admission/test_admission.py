@@ -16,21 +16,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.recorder import Recorder
 
-from netechod.services.admission import (
+from netechod.services.admission.admission import (
     IPV4_OVERHEAD,
     IPV6_OVERHEAD,
     MAX_PEERS,
     Admission,
     Rules,
 )
+from netechod.services.admission.log_throttle import MAX_WARNINGS
+from netechod.services.admission.loop_guard import LONGEST_SKIP, MIN_SAMPLES
+from netechod.services.admission.networks import Network
+from netechod.services.admission.rate_limit import Buckets
 from netechod.services.api import Datagram, DatagramService, Outbox, Peer
-from netechod.services.chat import ChatRoom, Departure, Terms
-from netechod.services.dictionary import DictionaryService, MemoryDictionary
+from netechod.services.chat.room import ChatRoom, Departure, Terms
+from netechod.services.dictionary.service import DictionaryService, MemoryDictionary
 from netechod.services.echo import EchoService
-from netechod.services.log_throttle import MAX_WARNINGS
-from netechod.services.loop_guard import LONGEST_SKIP, MIN_SAMPLES
-from netechod.services.networks import Network
-from netechod.services.rate_limit import Buckets
 from netechod.services.wire import NOT_ONLINE
 
 Address: TypeAlias = tuple[str, int]

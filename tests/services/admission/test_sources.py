@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netechod.services.rate_limit import Buckets
-from netechod.services.sources import source_of
+from netechod.services.admission.rate_limit import Buckets
+from netechod.services.admission.sources import source_of
 
 # Addresses.
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.bouncing import Watcher
 
+from netechod.services.admission.loop_guard import LONGEST_SKIP, MAX_REPEATED, MIN_SAMPLES
 from netechod.services.api import Datagram
-from netechod.services.loop_guard import LONGEST_SKIP, MAX_REPEATED, MIN_SAMPLES
 
 LIMIT = 5
 PICKS = 16 * 16 * 8  # datagrams until a partner is picked, with all but certainty

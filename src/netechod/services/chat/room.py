@@ -9,10 +9,10 @@ from itertools import islice
 from typing import Literal, NamedTuple, TypeAlias
 
 from netechod.services.api import Datagram, Outbox, Peer
-from netechod.services.cookie import LENGTH, CookieJar
-from netechod.services.members import Members, shown
-from netechod.services.message_rate import MessageRate
-from netechod.services.strangers import Strangers
+from netechod.services.chat.cookie import LENGTH, CookieJar
+from netechod.services.chat.members import Members, shown
+from netechod.services.chat.message_rate import MessageRate
+from netechod.services.chat.strangers import Strangers
 from netechod.services.wire import (
     NOT_ONLINE,
     OFFLINE,

@@ -14,7 +14,7 @@ from encodings.utf_8_sig import (
 )
 
 from netechod.errors import DictionaryError
-from netechod.services.dictionary import MemoryDictionary, fold
+from netechod.services.dictionary.service import MemoryDictionary, fold
 
 MAX_WARNINGS = 100  # bad lines described one by one; the rest are only counted
 MAX_SHOWN = 256  # characters of a key in a warning

@@ -1,6 +1,6 @@
 """How often a stranger is prompted."""
 
-from netechod.services.strangers import MAX_PROMPTED, PROMPT_INTERVAL, Strangers
+from netechod.services.chat.strangers import MAX_PROMPTED, PROMPT_INTERVAL, Strangers
 
 
 def test_a_stranger_is_prompted_once_in_the_interval() -> None:

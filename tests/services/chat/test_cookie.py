@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from netechod.services.cookie import LENGTH, SLOT, CookieJar
+from netechod.services.chat.cookie import LENGTH, SLOT, CookieJar
 
 ANN = "192.0.2.1--40001"
 names = st.builds("{}--{}".format, st.ip_addresses(), st.integers(1024, 65535))

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netechod.services.rate_limit import LEAK, MAX_SOURCES, Buckets
+from netechod.services.admission.rate_limit import LEAK, MAX_SOURCES, Buckets
 
 # Addresses.
 

@@ -12,12 +12,12 @@ from functools import cached_property
 from ipaddress import IPv4Address
 from typing import NamedTuple, TypeAlias
 
+from netechod.services.admission.log_throttle import SourceThrottle
+from netechod.services.admission.loop_guard import LoopGuard
+from netechod.services.admission.networks import Address, Network, NetworkSet, parse_ip
+from netechod.services.admission.rate_limit import Buckets
+from netechod.services.admission.sources import source_of
 from netechod.services.api import Datagram, DatagramService, Outbox, Peer
-from netechod.services.log_throttle import SourceThrottle
-from netechod.services.loop_guard import LoopGuard
-from netechod.services.networks import Address, Network, NetworkSet, parse_ip
-from netechod.services.rate_limit import Buckets
-from netechod.services.sources import source_of
 from netechod.services.wire import cut, unmapped
 
 # Peers that are remembered. When there is one more, all are forgotten but the half with the longest streaks.

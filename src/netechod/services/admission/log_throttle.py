@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 
-from netechod.services.sources import source_of
+from netechod.services.admission.sources import source_of
 
 TROUBLE_INTERVAL = 10.0  # seconds between two lines about a trouble that lasts
 WARNING_INTERVAL = 60.0  # seconds between two lines about the same source

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, takewhile
 
+from netechod.services.admission.source_counter import SourceCounter
 from netechod.services.api import Peer
-from netechod.services.source_counter import SourceCounter
 from netechod.services.wire import display_name
 
 

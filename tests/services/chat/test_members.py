@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from netechod.services.api import Peer
-from netechod.services.members import Members, shown
+from netechod.services.chat.members import Members, shown
 
 ANN, BOB, CAT = (("192.0.2.1", 1), 0), (("192.0.2.2", 2), 0), (("fe80::3%2", 3), 0)
 ANN_ELSEWHERE = (("192.0.2.1", 1), 1)

@@ -1,6 +1,6 @@
 """How many lines are let through, of all and of each source."""
 
-from netechod.services.log_throttle import (
+from netechod.services.admission.log_throttle import (
     MAX_WARNINGS,
     TROUBLE_INTERVAL,
     WARNING_INTERVAL,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netechod.services import nonces
-from netechod.services.nonces import NonceCache
+from netechod.services.command import nonces
+from netechod.services.command.nonces import NonceCache
 
 START = 1000.5
 NOW = 2000.0

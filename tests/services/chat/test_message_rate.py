@@ -2,7 +2,7 @@
 
 import pytest
 
-from netechod.services.message_rate import BURST, LEAST_BURST, MAX_BUCKETS, REFUSAL_INTERVAL, MessageRate
+from netechod.services.chat.message_rate import BURST, LEAST_BURST, MAX_BUCKETS, REFUSAL_INTERVAL, MessageRate
 
 
 def admitted(rate: MessageRate, member: str, count: int, now: float, limit: float = 10.0) -> int:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netechod.services.networks import Address, Network, NetworkSet, parse_ip
+from netechod.services.admission.networks import Address, Network, NetworkSet, parse_ip
 
 
 def networks(*texts: str) -> NetworkSet:

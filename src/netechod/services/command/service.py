@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from netechod.services.admission.log_throttle import SourceThrottle
 from netechod.services.api import Check, Datagram, Ending, Job, Outbox, Peer
-from netechod.services.log_throttle import SourceThrottle
-from netechod.services.nonces import NonceCache
-from netechod.services.signing import (
+from netechod.services.command.nonces import NonceCache
+from netechod.services.command.signing import (
     BUSY,
     DENIED,
     LIST,

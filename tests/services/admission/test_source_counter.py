@@ -2,7 +2,7 @@
 
 import pytest
 
-from netechod.services.source_counter import SourceCounter
+from netechod.services.admission.source_counter import SourceCounter
 
 LIMITS = {"per_source": 2, "places": 16}
 

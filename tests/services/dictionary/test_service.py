@@ -14,7 +14,8 @@ from support.recorder import Recorder
 from support.worst_texts import WORST_TEXTS
 
 from netechod.errors import DictionaryError
-from netechod.services.dictionary import (
+from netechod.services.dictionary.parser import MAX_LINE, MAX_SHOWN, MAX_WARNINGS, DictionaryParser
+from netechod.services.dictionary.service import (
     MAX_FOLDED,
     MAX_NON_STARTERS,
     MAX_STRETCH,
@@ -22,7 +23,6 @@ from netechod.services.dictionary import (
     MemoryDictionary,
     fold,
 )
-from netechod.services.dictionary_parser import MAX_LINE, MAX_SHOWN, MAX_WARNINGS, DictionaryParser
 from netechod.services.wire import MAX_DATAGRAM, text_of
 
 FRUIT = "apple:苹果\nbanana:香蕉\nStraße:街\nCafé:咖啡馆\n"
@@ -372,7 +372,7 @@ def test_little_of_a_text_is_normalized(text: bytes, monkeypatch: pytest.MonkeyP
         normalized.append(word)
         return normalize(form, word)
 
-    monkeypatch.setattr("netechod.services.dictionary.normalize", counted)
+    monkeypatch.setattr("netechod.services.dictionary.service.normalize", counted)
     answers(DictionaryService(MemoryDictionary()), text)
     assert all(len(word) <= 4 * MAX_FOLDED for word in normalized)
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from support.recorder import Recorder
 
 from netechod.reactor.jobs.matching import first_mismatch
-from netechod.services import nonces
 from netechod.services.api import Check, Ending, Job, Peer
-from netechod.services.command import Allowed, Audit, CommandService, Policy
-from netechod.services.signing import LIST, PART, Part, mac_of, read_answer, request
+from netechod.services.command import nonces
+from netechod.services.command.service import Allowed, Audit, CommandService, Policy
+from netechod.services.command.signing import LIST, PART, Part, mac_of, read_answer, request
 
 KEYS = {"ops": b"open sesame", "guest": b"guest's own"}
 ANN, EVE = ("192.0.2.1", 40001), ("203.0.113.9", 40009)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netechod.services.signing import (
+from netechod.services.command.signing import (
     KEY_ID,
     MAX_DATAGRAM,
     PART,
