@@ -17,7 +17,7 @@ from netechod.process.unix.sockets import OVER_TCP
 from netechod.reactor.event_log import ChatLog
 from netechod.reactor.loop import Loop
 from netechod.reactor.tcp.accept_queue import TcpLimits
-from netechod.reactor.tcp.connection import StreamService
+from netechod.reactor.tcp.api import StreamService
 from netechod.reactor.tcp.models import WORKERS, model_of
 from netechod.reactor.tcp.server import TcpServer
 from netechod.reactor.udp.endpoint import UdpEndpoint

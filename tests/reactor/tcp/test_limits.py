@@ -28,7 +28,7 @@ from support.looping import (
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.tcp.accept_queue import TcpLimits
 from netechod.reactor.tcp.acceptor import PAUSE
-from netechod.reactor.tcp.connection import Arrival, Waker
+from netechod.reactor.tcp.api import Arrival, Waker
 from netechod.reactor.tcp.server import EVICTION_INTERVAL, TcpServer
 from netechod.services.admission.log_throttle import TROUBLE_INTERVAL
 from netechod.services.api import Chunk

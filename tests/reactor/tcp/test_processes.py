@@ -21,8 +21,8 @@ from netechod.reactor.loop import Loop
 from netechod.reactor.signals import SignalSource
 from netechod.reactor.tcp import processes
 from netechod.reactor.tcp.acceptor import PAUSE
+from netechod.reactor.tcp.api import Arrival
 from netechod.reactor.tcp.blocking import Ledger
-from netechod.reactor.tcp.connection import Arrival
 from netechod.reactor.tcp.processes import DEFECT, OUTCOMES, Forks, ProcessConnection
 from netechod.reactor.tcp.server import TcpServer
 from netechod.services.api import Chunk, StreamSession

@@ -23,7 +23,7 @@ from support.looping import (
 
 from netechod.reactor.loop import Loop
 from netechod.reactor.tcp.accept_queue import TcpLimits
-from netechod.reactor.tcp.connection import StreamService, Waker
+from netechod.reactor.tcp.api import StreamService, Waker
 from netechod.reactor.tcp.server import DRAIN_QUIET
 from netechod.reactor.tcp.talking import LINGER, TalkingConnection
 from netechod.services.api import Chunk, StreamSession

@@ -17,7 +17,7 @@ from netechod.process.udp_service import build_rules
 from netechod.process.unix.rlimits import MAX_SCRAPERS
 from netechod.reactor.loop import Loop
 from netechod.reactor.tcp.accept_queue import TcpLimits
-from netechod.reactor.tcp.connection import StreamService
+from netechod.reactor.tcp.api import StreamService
 from netechod.reactor.tcp.server import TcpServer
 from netechod.services.http import MAX_HEAD, HttpSession, Page
 

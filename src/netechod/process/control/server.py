@@ -15,7 +15,7 @@ from typing import Any
 
 from netechod.reactor.loop import Loop
 from netechod.reactor.tcp.accept_queue import TcpLimits
-from netechod.reactor.tcp.connection import StreamService, Waker
+from netechod.reactor.tcp.api import StreamService, Waker
 from netechod.reactor.tcp.server import TcpServer
 from netechod.services.api import StreamSession, Wake
 

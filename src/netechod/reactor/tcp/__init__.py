@@ -2,6 +2,7 @@
 
 | module | contents |
 |---|---|
+| `api` | what servers, models, drivers and connections know of one another |
 | `server` | one service: accepts, serves, drains, hands over |
 | `acceptor`, `accept_queue` | connections on their way in, and the limits |
 | `connection` | a connection on the loop whose session only answers |

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Callback, Loop, Timer
 from netechod.reactor.tcp.acceptor import PAUSE, Accepted, Acceptor
-from netechod.reactor.tcp.connection import AT_ONCE, Arrival, StreamService
+from netechod.reactor.tcp.api import Arrival, StreamService
+from netechod.reactor.tcp.connection import AT_ONCE
 from netechod.reactor.tcp.models import Model
 from netechod.services.admission.log_throttle import LogThrottle
 from netechod.services.admission.source_counter import SourceCounter

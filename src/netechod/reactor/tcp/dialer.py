@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any, Literal, TypeAlias
 
 from netechod.reactor.loop import Loop, Timer
-from netechod.reactor.tcp.connection import Arrival, Connection, Keep, StreamService
+from netechod.reactor.tcp.api import Arrival, Connection, Keep, StreamService
 from netechod.reactor.tcp.talking import connection_of
 from netechod.reactor.tcp.turns import Turns
 

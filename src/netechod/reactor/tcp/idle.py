@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Collection
 
 from netechod.reactor.loop import Loop, Timer
-from netechod.reactor.tcp.connection import Connection
+from netechod.reactor.tcp.api import Connection
 
 LOOKS = 256  # connections looked at in one turn; the rest wait one turn
 EVICTIONS = 64  # connections that give way at once, so that not every newcomer costs a look at all

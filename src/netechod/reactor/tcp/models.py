@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from netechod.reactor.loop import Loop
-from netechod.reactor.tcp.connection import Arrival, Connection, Server
+from netechod.reactor.tcp.api import Arrival, Connection, Server
 from netechod.reactor.tcp.processes import Forks
 from netechod.reactor.tcp.talking import connection_of
 from netechod.reactor.tcp.threads import Pool, Threads

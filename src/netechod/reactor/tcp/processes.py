@@ -20,8 +20,8 @@ from typing import NoReturn, get_args
 
 from netechod.reactor.loop import Loop
 from netechod.reactor.process_control import SET_PDEATHSIG, has_pidfd, hear_of_children, prctl
+from netechod.reactor.tcp.api import Arrival, Server, Waker
 from netechod.reactor.tcp.blocking import Ledger, Outcome, drive
-from netechod.reactor.tcp.connection import Arrival, Server, Waker
 from netechod.reactor.tcp.worker import WorkerConnection
 from netechod.services.api import StreamSession
 

@@ -9,7 +9,8 @@ from netechod.reactor.counters import TcpCounters
 from netechod.reactor.event_log import ConnectionLog
 from netechod.reactor.loop import Loop, Timer
 from netechod.reactor.tcp.accept_queue import AcceptQueue, TcpLimits
-from netechod.reactor.tcp.connection import Arrival, Connection, Keep, StreamService, TcpConnection
+from netechod.reactor.tcp.api import Arrival, Connection, Keep, StreamService
+from netechod.reactor.tcp.connection import TcpConnection
 from netechod.reactor.tcp.idle import IdleWatch
 from netechod.reactor.tcp.models import Model, OnTheLoop
 from netechod.reactor.tcp.talking import connection_of

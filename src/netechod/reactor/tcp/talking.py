@@ -5,7 +5,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from netechod.reactor.loop import Timer
-from netechod.reactor.tcp.connection import AT_ONCE, Arrival, Server, TcpConnection, Waker
+from netechod.reactor.tcp.api import Arrival, Server, Waker
+from netechod.reactor.tcp.connection import AT_ONCE, TcpConnection
 from netechod.services.api import Chunk, StreamSession
 
 LINGER = 2.0  # seconds that a peer gets to end the stream after we have; then we close it all the same

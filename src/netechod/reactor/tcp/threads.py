@@ -10,8 +10,8 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from weakref import WeakSet
 
+from netechod.reactor.tcp.api import Arrival, Server, Waker
 from netechod.reactor.tcp.blocking import Ledger, drive
-from netechod.reactor.tcp.connection import Arrival, Server, Waker
 from netechod.reactor.tcp.worker import WorkerConnection
 
 

@@ -6,8 +6,8 @@ import sys
 import termios
 from contextlib import suppress
 
+from netechod.reactor.tcp.api import Arrival, Connection, Server
 from netechod.reactor.tcp.blocking import Ledger, Outcome
-from netechod.reactor.tcp.connection import Arrival, Connection, Server
 
 
 class WorkerConnection(Connection):
