@@ -1,7 +1,6 @@
 """One log line per event, until there are so many that the lines would fill the disk."""
 
 import logging
-from typing import Protocol
 
 from netechod.reactor.loop import Loop
 from netechod.services.admission.log_throttle import LogThrottle
@@ -63,38 +62,21 @@ class EventLog:
         self._busy = False
 
 
-class Comer(Protocol):
-    """A peer whose connection begins."""
-
-    @property
-    def name(self) -> str:
-        """`ip--port`."""
-        ...
-
-
-class Goer(Comer, Protocol):
-    """A peer whose connection ends."""
-
-    def summary(self, reason: str) -> str:
-        """Describe the connection in `key=value` words."""
-        ...
-
-
 class ConnectionLog(EventLog):
     """The lines about connections."""
 
     def __init__(self, loop: Loop, service: str) -> None:
         super().__init__(loop, service, accept="accepted", close="closed")
 
-    def accepted(self, who: Comer, fd: int) -> None:
-        """Tell of a new connection, descriptor `fd`."""
+    def accepted(self, peer: str, fd: int) -> None:
+        """Log a new connection from `peer`, `ip--port`, with its descriptor."""
         if level := self.noted("accept"):
-            self.say(level, "accept", who.name, "accept %s fd=%d", who.name, fd)
+            self.say(level, "accept", peer, "accept %s fd=%d", peer, fd)
 
-    def closed(self, who: Goer, reason: str) -> None:
-        """Tell that a connection has ended."""
+    def closed(self, peer: str, summary: str) -> None:
+        """Log the end of a connection. `summary` has `key=value` words."""
         if level := self.noted("close"):
-            self.say(level, "close", who.name, "close %s %s", who.name, who.summary(reason))
+            self.say(level, "close", peer, "close %s %s", peer, summary)
 
 
 class ChatLog(EventLog):

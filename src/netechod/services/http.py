@@ -62,26 +62,26 @@ class HttpSession(StreamSession):
     def __init__(self, path: str, render: Render) -> None:
         self._path = path
         self._render = render
-        self._heard = bytearray()
+        self._received = bytearray()
 
     def data_received(self, data: memoryview) -> bytes:
         """Take some of a request; `more` answers it when it is complete."""
-        self._heard += data
+        self._received += data
         return b""
 
     def more(self) -> bytes | None:
         """Answer one request."""
-        if self._heard.startswith((b"\r", b"\n")):
-            self._heard = self._heard.lstrip(b"\r\n")  # empty lines before a request (RFC 9112, 2.2)
-        end = _END.search(self._heard, 0, MAX_HEAD)
-        if end is None and len(self._heard) < MAX_HEAD:
+        if self._received.startswith((b"\r", b"\n")):
+            self._received = self._received.lstrip(b"\r\n")  # empty lines before a request (RFC 9112, 2.2)
+        end = _END.search(self._received, 0, MAX_HEAD)
+        if end is None and len(self._received) < MAX_HEAD:
             return None
-        head_only = self._heard.startswith(b"HEAD ")
+        head_only = self._received.startswith(b"HEAD ")
         try:
             if end is None:
                 raise _Refused(431)
-            request = _parsed(bytes(self._heard[: end.start()]))
-            del self._heard[: end.end()]
+            request = _parsed(bytes(self._received[: end.start()]))
+            del self._received[: end.end()]
             return self._answer(request)
         except _Refused as refused:
             self.ended = True

@@ -38,7 +38,7 @@ def text_of(payload: bytes) -> bytes:
     return (payload if end < 0 else payload[:end]).rstrip(b"\r\n ")
 
 
-def flaw_of(text: bytes) -> str | None:
+def text_error(text: bytes) -> str | None:
     """Say why `text` may not be shown on other people's terminals; None when it may."""
     try:
         shown = text.decode()
@@ -48,10 +48,10 @@ def flaw_of(text: bytes) -> str | None:
     return None if found is None else f"control character U+{ord(found[0]):04X}"
 
 
-def harmless(text: str) -> str:
+def escape_controls(text: str) -> str:
     r"""Return `text` with escapes for all characters that a terminal or a log would obey.
 
-    >>> harmless("a\x1b[2J\nb")
+    >>> escape_controls("a\x1b[2J\nb")
     'a\\x1b[2J\\nb'
     """
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
@@ -77,10 +77,10 @@ def chat_line(name: str, text: bytes) -> bytes:
     return name.encode() + b"#" + text
 
 
-def cut(text: bytes, limit: int) -> bytes:
+def truncate_utf8(text: bytes, limit: int) -> bytes:
     """Return the longest start of the UTF-8 `text` that has at most `limit` bytes and ends at a character.
 
-    >>> cut("苹果".encode(), 5).decode()
+    >>> truncate_utf8("苹果".encode(), 5).decode()
     '苹'
     """
     return text if len(text) <= limit else text[:limit].decode(errors="ignore").encode()

@@ -36,7 +36,7 @@ def test_the_most_silent_come_first(members: Members) -> None:
     assert members.silent_for(8.0, 10.0) == [KEYS[BOB], KEYS[CAT]]
     assert members.silent_for(9.0, 10.0) == [KEYS[BOB]]
     assert members.peers_after(1) == (CAT, ANN)
-    assert (members[KEYS[ANN]].since, members[KEYS[ANN]].heard) == (0, 10.0)
+    assert (members[KEYS[ANN]].since, members[KEYS[ANN]].last_seen) == (0, 10.0)
 
 
 def test_a_member_hears_where_it_has_spoken_last(members: Members) -> None:

@@ -11,7 +11,7 @@ from support.recorder import Recorder
 
 from netechod.services.api import Datagram, Peer
 from netechod.services.chat.cookie import CookieJar
-from netechod.services.chat.room import DEPARTURE_COPIES, FEW, ChatRoom, Departure, Member, Terms
+from netechod.services.chat.room import DEPARTURE_COPIES, FEW, ChatRoom, Departure, MemberInfo, Terms
 from netechod.services.chat.strangers import MAX_PROMPTED
 from netechod.services.wire import display_name
 
@@ -349,7 +349,7 @@ def test_a_member_that_repeats_its_cookie_is_refreshed_and_says_nothing(
     come_online(careful, ANN)
     say(careful, (joining, BOB))
     assert say(careful, (joining, BOB), (joining + b"\n", BOB), (b"online", BOB), now=100.0) == []
-    assert (careful.presence[BOB].heard, careful.counters["messages"], len(journal)) == (100.0, 0, 2)
+    assert (careful.presence[BOB].last_seen, careful.counters["messages"], len(journal)) == (100.0, 0, 2)
 
 
 def test_what_merely_looks_like_a_cookie_is_a_message(careful: ChatRoom) -> None:
@@ -513,7 +513,7 @@ def test_a_member_from_a_trusted_network_may_say_a_hundred_times_as_much(limited
 
 def test_a_member_over_its_rate_stays_online_and_may_leave(limited: ChatRoom) -> None:
     spoken(limited, BOB, 100, now=10.0)
-    assert limited.presence[BOB].heard == 10.0
+    assert limited.presence[BOB].last_seen == 10.0
     assert say(limited, (b"online", BOB), now=10.0) == []
     assert say(limited, (b"offline", BOB), now=10.0) == [("broadcast", line(BOB, b"offline"), (ANN, BOB))]
 
@@ -788,10 +788,10 @@ def test_with_an_idle_limit_of_0_nobody_ever_expires(room: ChatRoom, out: Record
 
 def test_a_member_that_is_restored_is_online_and_nobody_is_told(room: ChatRoom, journal: Journal) -> None:
     room.restore(BOB, -500.0, -20.0)
-    assert dict(room.presence) == {BOB: Member("2001:db8::2--40002", -500.0, -20.0)}
+    assert dict(room.presence) == {BOB: MemberInfo("2001:db8::2--40002", -500.0, -20.0)}
     assert (room.size, journal) == (1, [])
     assert say(room, (b"online", BOB), (b"hi", BOB)) == [("broadcast", line(BOB, b"hi"), (BOB,))]
-    assert room.presence[BOB] == Member("2001:db8::2--40002", -500.0, 0.0)
+    assert room.presence[BOB] == MemberInfo("2001:db8::2--40002", -500.0, 0.0)
 
 
 def test_a_restored_members_lease_goes_on(room: ChatRoom, journal: Journal, out: Recorder) -> None:

@@ -16,7 +16,7 @@ from netechod.process.config.schema import AllowedCommand
 from netechod.process.config.values import expression
 from netechod.reactor.jobs.children import ENVIRONMENT
 from netechod.services.command.service import PLACEHOLDER
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 SHELLS = re.compile("(?:|a|ba|c|da|fi|k|mk|pw|rba|tc|z)sh|busybox")
 INTERPRETERS = re.compile("awk|expect|gawk|lua|mawk|node|perl|php|python|ruby|sed|tclsh")
@@ -53,7 +53,7 @@ def doubts(loaded: Loaded) -> Iterator[str]:
 
 def _line(loaded: Loaded, key: str, doubt: str) -> str:
     origin = loaded.origins.get(key.partition("[")[0], "default")
-    return harmless(f"warning: {origin}: {key}: {doubt}")
+    return escape_controls(f"warning: {origin}: {key}: {doubt}")
 
 
 def _doubts_of(allowed: AllowedCommand, keys: Collection[str]) -> Iterator[tuple[str, str]]:

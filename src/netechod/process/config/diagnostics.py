@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from netechod.process.config.locations import KeyPath, Place, Places, dotted
 from netechod.process.config.schema import KEYS, Config
 from netechod.services.cells import cells
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 MAX_SHOWN = 60  # characters of a refused value
 MAX_PROBLEMS = 100  # that are reported, from the first line on; of the others their number is told
@@ -71,8 +71,8 @@ class Problem:
 
     def __str__(self) -> str:
         first = ": ".join(filter(None, ["error", str(self.place), self.key, self.message]))
-        hint = [f"{_gutter(self.place)} = hint: {harmless(self.hint)}"] if self.hint else []
-        return "\n".join([harmless(first), *_picture(self.place), *hint])
+        hint = [f"{_gutter(self.place)} = hint: {escape_controls(self.hint)}"] if self.hint else []
+        return "\n".join([escape_controls(first), *_picture(self.place), *hint])
 
 
 def report(source: str, problems: Sequence[Problem]) -> str:
@@ -99,7 +99,7 @@ def _picture(place: Place) -> list[str]:
     gutter = _gutter(place)
     before, marked = place.text[: place.column - 1], place.text[place.column - 1 :][: place.width]
     return [
-        f"{gutter}--> {harmless(str(place))}:{place.column}",
+        f"{gutter}--> {escape_controls(str(place))}:{place.column}",
         f"{gutter} |",
         f"{place.line} | {_shown(place.text)}",
         f"{gutter} | {' ' * cells(_shown(before))}{'^' * max(1, cells(_shown(marked)))}",
@@ -107,7 +107,7 @@ def _picture(place: Place) -> list[str]:
 
 
 def _shown(text: str) -> str:
-    return harmless(text.replace("\t", " "))
+    return escape_controls(text.replace("\t", " "))
 
 
 def model_problems(error: ValidationError, places: Places, source: str) -> Iterator[Problem]:

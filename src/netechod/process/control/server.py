@@ -42,7 +42,7 @@ class ControlServer(TcpServer):
         allowed = frozenset(allowed_uids)
 
         def new_session(waker: Waker) -> ControlSession:
-            return ControlSession(commands, waker, may_change=_peer_uid(waker.arrival.sock) in allowed)
+            return ControlSession(commands, waker, may_change=_peer_uid(waker.pending.sock) in allowed)
 
         limits = TcpLimits(MAX_CONNECTIONS, idle_timeout=PATIENCE, idle_at_limit=0.0)
         super().__init__(loop, StreamService("control", new_session, quiet=True), [sock], limits)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 LEVELS = {
     "DEBUG": logging.DEBUG,
@@ -31,7 +31,7 @@ def quoted(text: bytes | str) -> str:
     """
     if isinstance(text, bytes):
         text = text[: 4 * REMOTE_LIMIT].decode(errors="backslashreplace")  # UTF-8: at most 4 bytes each
-    return harmless(text[:REMOTE_LIMIT])[:REMOTE_LIMIT]
+    return escape_controls(text[:REMOTE_LIMIT])[:REMOTE_LIMIT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,12 @@ def entry_of(record: logging.LogRecord) -> Entry:
     """Fix the message of `record` as one line: its arguments may change before the line is written."""
     try:
         message = _FORMATTER.format(record)
-        fields = {key: harmless(str(value)) for key, value in _extra(record).items()}
+        fields = {key: escape_controls(str(value)) for key, value in _extra(record).items()}
     except Exception as error:
         # The arguments' own __str__ run here and can raise anything; serving outlives a bad log call.
         message = f"log call at {record.filename}:{record.lineno} failed: {type(error).__name__}"
         fields = {}
-    return Entry(record.created, record.levelno, harmless(message), fields)
+    return Entry(record.created, record.levelno, escape_controls(message), fields)
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:

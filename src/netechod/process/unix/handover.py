@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from netechod.process.unix.service_manager import Notifier
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 CONNECTION = "open-echo-tcp"  # the names under which descriptors come back (FDNAME=)
 STATE = "state"
@@ -122,7 +122,7 @@ def _read(fds: Sequence[int]) -> _Document:
         raise ValueError("no JSON object")
     version = document.get("version", VERSION)
     if type(version) is not int or version != VERSION:
-        raise ValueError(f"version {harmless(str(version)[:20])}")
+        raise ValueError(f"version {escape_controls(str(version)[:20])}")
     owed, listed = document.get("owed"), document.get("members", [])
     if not isinstance(listed, list):
         raise ValueError("members are no list")

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from netechod.errors import SocketError
 from netechod.reactor.loop import Loop, Timer
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 FDS_PER_MESSAGE = 200  # the kernel passes at most 253 at once (SCM_MAX_FD, unix(7))
 PATIENCE = 5.0  # seconds of loading after which the service manager is asked for more time
@@ -237,4 +237,4 @@ def _number(text: str) -> int:
 
 def _status(text: str) -> str:
     """The assignment for one line of free text: no second assignment can hide in it."""
-    return f"STATUS={harmless(text)}"
+    return f"STATUS={escape_controls(text)}"

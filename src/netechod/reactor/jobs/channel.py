@@ -25,9 +25,9 @@ class Channel:
         self._sock = sock
         self._on_message = on_message
         self._on_end = on_end
-        self._heard = bytearray()
+        self._received = bytearray()
         self._unsent = bytearray()
-        self._hears = True
+        self._receives = True
         sock.setblocking(False)
         self._watch()
 
@@ -55,7 +55,7 @@ class Channel:
         self._sock.close()
 
     def _watch(self) -> None:
-        reader = self._on_readable if self._hears else None
+        reader = self._on_readable if self._receives else None
         self._loop.watch(self._sock.fileno(), reader, self._send if self._unsent else None)
 
     def _send(self) -> None:
@@ -74,21 +74,21 @@ class Channel:
         except OSError:  # the other end died without reading everything (ECONNRESET)
             data = b""
         if not self._take(data):
-            self._hears = False
+            self._receives = False
             self._watch()
             self._on_end()
 
     def _take(self, data: bytes) -> bool:
         """Add `data`, deliver the messages that are complete, and return False at the end of the stream."""
-        heard = self._heard
-        heard += data
-        while len(heard) >= _SIZES.size:
-            head_size, body_size = _SIZES.unpack_from(heard)
+        received = self._received
+        received += data
+        while len(received) >= _SIZES.size:
+            head_size, body_size = _SIZES.unpack_from(received)
             body_at = _SIZES.size + head_size
-            if len(heard) < body_at + body_size:
+            if len(received) < body_at + body_size:
                 break
-            message = json.loads(heard[_SIZES.size : body_at])
-            body = bytes(heard[body_at : body_at + body_size])
-            del heard[: body_at + body_size]
+            message = json.loads(received[_SIZES.size : body_at])
+            body = bytes(received[body_at : body_at + body_size])
+            del received[: body_at + body_size]
             self._on_message(message, body)
         return bool(data)

@@ -25,15 +25,15 @@ PIECE = 65536  # bytes of output read at once: all that a pipe holds (pipe(7))
 GLANCE = 0.05  # seconds between two looks for children that have ended, without pidfds
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
-Done: TypeAlias = Callable[[Ending], object]
+Finished: TypeAlias = Callable[[Ending], object]
 
 
 class _Order(NamedTuple):
     """A job, and the callbacks for its end."""
 
     job: Job
-    done: Done
-    gone: Callback
+    finished: Finished
+    exited: Callback
 
 
 class Children:
@@ -46,17 +46,17 @@ class Children:
         self._glancing = False
         hear_of_children()
 
-    def spawn(self, job: Job, done: Done, gone: Callback = lambda: None) -> None:
+    def spawn(self, job: Job, finished: Finished, exited: Callback = lambda: None) -> None:
         """Start `job`. `done` is called once, in a later turn, also when it could not be started.
 
         `gone` is called after that, when the process is no more: the kernel may take a while to end a killed
         one. The job runs with /dev/null as its input, in `/`, with ENVIRONMENT and no descriptor of ours.
         """
         try:
-            child = self._started(_Order(job, done, gone))
+            child = self._started(_Order(job, finished, exited))
         except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
             failure = _not_started(job, error)
-            self.loop.call_soon(lambda: (done(failure), gone()))
+            self.loop.call_soon(lambda: (finished(failure), exited()))
         else:
             self.running[child.pid] = child
             self._glance_later()
@@ -136,8 +136,8 @@ class Child:
         self._process = process
         self._reader, self._pidfd = descriptors
         self._max_output = order.job.max_output
-        self._done: Done | None = order.done
-        self._gone = order.gone
+        self._finished: Finished | None = order.finished
+        self._exited = order.exited
         self._output = bytearray()
         self._truncated = False
         self._begun = loop.now
@@ -158,7 +158,7 @@ class Child:
         if self._pidfd >= 0:
             self._children.loop.unwatch(self._pidfd)
             os.close(self._pidfd)
-        self._gone()
+        self._exited()
 
     def kill(self, *, timed_out: bool = False) -> None:
         """Kill it with its group, and report its end now."""
@@ -190,7 +190,7 @@ class Child:
 
     def _finish(self, status: int, *, timed_out: bool = False) -> None:
         """Report its end, once."""
-        if self._done is None:
+        if self._finished is None:
             return
         loop = self._children.loop
         while not self._truncated and self._read():
@@ -198,8 +198,8 @@ class Child:
         loop.unwatch(self._reader)
         os.close(self._reader)
         self._timer.cancel()
-        done, self._done = self._done, None
-        done(
+        finished, self._finished = self._finished, None
+        finished(
             Ending(
                 status,
                 bytes(self._output),

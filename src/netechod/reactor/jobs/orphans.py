@@ -20,13 +20,13 @@ MAX_DYING = 64  # killed at once; the others follow when these are gone
 class Orphans:
     """End what jobs leave behind, in a process that from now on starts nothing but jobs."""
 
-    def __init__(self, children: Children, on_gone: Callback) -> None:
+    def __init__(self, children: Children, on_exited: Callback) -> None:
         """`on_gone` is called whenever some of them have ended."""
         prctl(SET_CHILD_SUBREAPER, 1)
         self.dying: dict[int, int] = {}  # pidfds, -1 where there is no such thing, by process id
         self._children = children
         self._others = _children_of_ours()
-        self._on_gone = on_gone
+        self._on_exited = on_exited
 
     def sweep(self) -> None:
         """Kill escaped processes whose job has ended.
@@ -53,7 +53,7 @@ class Orphans:
                 os.close(pidfd)
         if died:
             self.sweep()
-            self._on_gone()
+            self._on_exited()
 
     def _kill(self, pid: int) -> None:
         """Kill a process. It is our child, so nobody else can get its number until we reap it."""

@@ -18,7 +18,7 @@ from itertools import count
 from typing import Any
 
 from netechod.reactor.jobs.channel import Channel
-from netechod.reactor.jobs.children import ENVIRONMENT, NOT_EXECUTABLE, SIGNALLED, Children, Done
+from netechod.reactor.jobs.children import ENVIRONMENT, NOT_EXECUTABLE, SIGNALLED, Children, Finished
 from netechod.reactor.jobs.matching import first_mismatch
 from netechod.reactor.jobs.orphans import Orphans
 from netechod.reactor.loop import Callback, Loop, Timer
@@ -45,7 +45,7 @@ class Runner:
         self._on_lost = on_lost
         self._numbers = count()
         self._jobs: dict[
-            int, Done | None
+            int, Finished | None
         ] = {}  # by number; None: it has ended, but its process is still there
         self._on_idle: Callback = lambda: None
         self._start()
@@ -55,14 +55,14 @@ class Runner:
         """Return the number of jobs."""
         return len(self._jobs)
 
-    def spawn(self, job: Job, done: Done) -> bool:
+    def spawn(self, job: Job, finished: Finished) -> bool:
         """Have `job` run, and `done` called when it has ended. Return False if too many run already."""
         if len(self._jobs) >= self.max_running:
             return False
         if self._process is None and not self._start():
             return False
         number = next(self._numbers)
-        self._jobs[number] = done
+        self._jobs[number] = finished
         self._channel.send([number, job])
         return True
 
@@ -107,9 +107,9 @@ class Runner:
         number, *ending = message
         if ending:
             status, *rest = ending
-            done, self._jobs[number] = self._jobs[number], None
-            if done is not None:
-                done(Ending(status, output, *rest))
+            finished, self._jobs[number] = self._jobs[number], None
+            if finished is not None:
+                finished(Ending(status, output, *rest))
         else:
             del self._jobs[number]
             if not self._jobs:
@@ -130,8 +130,8 @@ class Runner:
         status = self._process.wait()
         self._process = None
         jobs, self._jobs = self._jobs, {}
-        for done in filter(None, jobs.values()):
-            done(Ending(SIGNALLED + signal.SIGKILL, b"", 0.0))
+        for finished in filter(None, jobs.values()):
+            finished(Ending(SIGNALLED + signal.SIGKILL, b"", 0.0))
         return status
 
 
@@ -172,18 +172,18 @@ class Worker:
             self._next_start = max(self._next_start, now - (BURST - 1) * INTERVAL) + INTERVAL
             number, job = self._waiting.popleft()
             if failed := first_mismatch(job.checks):
-                self._done(number, Ending(NOT_EXECUTABLE, b"", 0.0, failed_check=failed))
-                self._gone(number)
+                self._finished(number, Ending(NOT_EXECUTABLE, b"", 0.0, failed_check=failed))
+                self._exited(number)
             else:
-                self._children.spawn(job, partial(self._done, number), partial(self._gone, number))
+                self._children.spawn(job, partial(self._finished, number), partial(self._exited, number))
         if self._waiting:
             self._timer = self._loop.call_at(self._next_start, self._start_due)
 
-    def _done(self, number: int, ending: Ending) -> None:
+    def _finished(self, number: int, ending: Ending) -> None:
         status, output, *rest = ending
         self._channel.send([number, status, *rest], output)
 
-    def _gone(self, number: int) -> None:
+    def _exited(self, number: int) -> None:
         self._channel.send([number])
         self._orphans.sweep()
         self._leave_if_idle()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Callback, Loop, Timer
 from netechod.reactor.tcp.acceptor import PAUSE, Accepted, Acceptor
-from netechod.reactor.tcp.api import Arrival, StreamService
+from netechod.reactor.tcp.api import PendingConnection, StreamService
 from netechod.reactor.tcp.connection import AT_ONCE
 from netechod.reactor.tcp.models import Model
 from netechod.services.admission.log_throttle import LogThrottle
@@ -48,7 +48,7 @@ class AcceptQueue:
         self._counters = counters
         self._model = model
         self._on_recovered = on_recovered
-        self._waiting: deque[Arrival] = deque()
+        self._waiting: deque[PendingConnection] = deque()
         self._sources = SourceCounter()
         self.full = False  # newcomers wait
         self._shortage: Timer | None = None  # set while we wait for the system to recover
@@ -63,7 +63,7 @@ class AcceptQueue:
         """Begin to accept."""
         self._acceptors = [Acceptor(self._loop, sock, self._counters, accepted) for sock in listeners]
 
-    def admit(self, sock: socket.socket, peer: object) -> Arrival | None:
+    def admit(self, sock: socket.socket, peer: object) -> PendingConnection | None:
         """Take a newcomer in. Returns None when it was refused, told so and closed."""
         address, port = peer[:2] if isinstance(peer, tuple) else ("", 0)  # AF_UNIX: nobody's address
         if not self.limits.admits(address):
@@ -72,31 +72,31 @@ class AcceptQueue:
         if self.full or not self._has_place(sock, address):
             self._refuse(sock, self._service.busy)
             return None
-        arrival = Arrival(sock, address, port, self._loop.now)
-        self.put(arrival)
-        return arrival
+        pending = PendingConnection(sock, address, port, self._loop.now)
+        self.put(pending)
+        return pending
 
-    def put(self, arrival: Arrival) -> None:
+    def put(self, pending: PendingConnection) -> None:
         """Add a connection, which counts from now on."""
         self._counters.accepted += 1
-        if arrival.address:
-            self._sources.add(arrival.address)
-        self._waiting.append(arrival)
+        if pending.address:
+            self._sources.add(pending.address)
+        self._waiting.append(pending)
 
-    def ready(self, served: int) -> Iterator[Arrival]:
+    def ready(self, served: int) -> Iterator[PendingConnection]:
         """Take out those that can be served now, while `served` are being served already."""
-        for _ in range(self._places(served)):
+        for _ in range(self._ready_count(served)):
             if self._shortage is not None:
                 return
             yield self._waiting.popleft()
 
     def has_ready(self, served: int) -> bool:
         """Whether `ready` would have anything."""
-        return self._shortage is None and self._places(served) > 0
+        return self._shortage is None and self._ready_count(served) > 0
 
-    def put_back(self, arrival: Arrival, reason: str) -> None:
+    def put_back(self, pending: PendingConnection, reason: str) -> None:
         """Let everybody wait for a moment: the system had nothing to serve `arrival` with."""
-        self._waiting.appendleft(arrival)
+        self._waiting.appendleft(pending)
         self._shortage = self._loop.call_at(self._loop.now + PAUSE, self._on_shortage_over)
         if self._throttle.admits(self._loop.now):
             log.error("a connection cannot be served, new ones wait: %s", reason)
@@ -114,7 +114,7 @@ class AcceptQueue:
             acceptor.drain()
         self._acceptors.clear()
 
-    def close(self) -> Sequence[Arrival]:
+    def close(self) -> Sequence[PendingConnection]:
         """Close the listeners, and give away those that still wait."""
         for acceptor in self._acceptors:
             acceptor.close()
@@ -126,14 +126,14 @@ class AcceptQueue:
 
     def balance(self, served: int) -> None:
         """Leave newcomers in the backlog at the limit, until a sixteenth of the places is free again."""
-        limit, count = self._room, served + len(self._waiting)
+        limit, count = self._max_accepted, served + len(self._waiting)
         short = self._shortage is not None
         if not self.full and (short or count >= limit):
             self.full = True
             waits = short or not self._service.busy
             for acceptor in self._acceptors if waits else ():
                 acceptor.pause()
-            is_meant_to_be = self._model.room == 1  # iterative
+            is_meant_to_be = self._model.max_accepted == 1  # iterative
             if not short and not is_meant_to_be and self._throttle.admits(self._loop.now):
                 fields = {"event": "full", "service": self._service.name}
                 fate = "wait" if waits else "are refused"
@@ -144,10 +144,10 @@ class AcceptQueue:
                 acceptor.resume()
 
     @property
-    def _room(self) -> int:
+    def _max_accepted(self) -> int:
         """How many connections we take; at the last call, no model leaves anybody in the backlog."""
-        room = None if self._last_call else self._model.room
-        return self.limits.connections if room is None else min(self.limits.connections, room)
+        max_accepted = None if self._last_call else self._model.max_accepted
+        return self.limits.connections if max_accepted is None else min(self.limits.connections, max_accepted)
 
     def _has_place(self, sock: socket.socket, address: str) -> bool:
         """Whether the source and the site of `address` may have one more, and the selector can watch it."""
@@ -168,11 +168,15 @@ class AcceptQueue:
                 sock.recv(LAST_LOOK, AT_ONCE)  # or the close would be a reset, which eats the word
         sock.close()
 
-    def _places(self, served: int) -> int:
+    def _ready_count(self, served: int) -> int:
         """How many of those that wait can be served in this turn."""
         model = self._model
-        free = len(self._waiting) if model.places is None else min(len(self._waiting), model.places - served)
-        return free if model.starts is None else min(free, model.starts)
+        free = (
+            len(self._waiting)
+            if model.max_active is None
+            else min(len(self._waiting), model.max_active - served)
+        )
+        return free if model.starts_per_turn is None else min(free, model.starts_per_turn)
 
     def _on_shortage_over(self) -> None:
         self._shortage = None

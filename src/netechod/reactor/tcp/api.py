@@ -18,14 +18,14 @@ Keep = Callable[[socket.socket, bytes], object]
 """Takes over a connection: its socket, and the bytes that its peer is still owed."""
 
 
-class Arrival(NamedTuple):
+class PendingConnection(NamedTuple):
     """An accepted connection that is not served yet."""
 
     sock: socket.socket
     address: str
     port: int
     since: float
-    owed: bytes = b""  # by a former owner
+    unsent: bytes = b""  # by a former owner
 
     @property
     def name(self) -> str:
@@ -36,10 +36,10 @@ class Arrival(NamedTuple):
 class Waker:
     """Given to whoever makes a session: tells who has connected, and can be called to have `more` called."""
 
-    __slots__ = ("arrival", "target")
+    __slots__ = ("pending", "target")
 
-    def __init__(self, arrival: Arrival) -> None:
-        self.arrival = arrival
+    def __init__(self, pending: PendingConnection) -> None:
+        self.pending = pending
         self.target: Callable[[], object] | None = None
 
     def __call__(self) -> None:
@@ -88,12 +88,12 @@ class Connection(ABC):
 
     __slots__ = ("_opened", "_server", "_sock", "address", "port")
 
-    def __init__(self, server: Server, arrival: Arrival) -> None:
+    def __init__(self, server: Server, pending: PendingConnection) -> None:
         self._server = server
-        self._sock = arrival.sock
-        self._opened = arrival.since
-        self.address = intern(arrival.address)  # one string for all connections of a source
-        self.port = arrival.port
+        self._sock = pending.sock
+        self._opened = pending.since
+        self.address = intern(pending.address)  # one string for all connections of a source
+        self.port = pending.port
 
     @property
     def name(self) -> str:
@@ -117,12 +117,12 @@ class Connection(ABC):
 
     @property
     @abstractmethod
-    def heard(self) -> float:
+    def last_active(self) -> float:
         """When a byte has moved last, either way."""
 
     @property
     @abstractmethod
-    def owes(self) -> bool:
+    def has_unsent(self) -> bool:
         """Whether the peer has yet to get something."""
 
     @abstractmethod
@@ -141,7 +141,7 @@ class Connection(ABC):
     def wait(self) -> None:
         """Wait for the end of the connection after `abandon`: its worker may take a moment."""
 
-    def _gone(self, reason: str) -> None:
+    def _finish(self, reason: str) -> None:
         """Close the socket, and tell the server."""
         self._sock.close()
         self._server.forget(self, reason)

@@ -20,7 +20,7 @@ from netechod.services.api import Chunk, StreamSession
 Outcome: TypeAlias = Literal["eof", "reset", "error", "ended"]
 
 
-class Ledger:
+class TransferCounters:
     """What a worker has moved, and when: the worker alone writes it, the loop reads it at any time.
 
     The memory may be shared with another process. It holds numbers of eight bytes each, aligned, which no
@@ -45,12 +45,12 @@ class Ledger:
         return int(self._cells[1])
 
     @property
-    def heard(self) -> float:
+    def last_active(self) -> float:
         """When a byte has moved last, either way."""
         return self._cells[2]
 
     @property
-    def owes(self) -> bool:
+    def has_unsent(self) -> bool:
         """Whether the worker waits for the peer to take something."""
         return self._cells[3] > 0
 
@@ -67,23 +67,25 @@ class Ledger:
         self._cells[3] = rest
 
 
-def drive(sock: socket.socket, session: StreamSession, ledger: Ledger, owed: bytes = b"") -> Outcome:
+def drive(
+    sock: socket.socket, session: StreamSession, counters: TransferCounters, unsent: bytes = b""
+) -> Outcome:
     """Serve a connection to the end of its stream, or of its session, or to a failure.
 
     Nothing is read while something has yet to be sent: so the memory of a connection is bounded.
     """
     buffer = memoryview(bytearray(HIGH_WATER))
     try:
-        _deliver(sock, owed, ledger)
+        _deliver(sock, unsent, counters)
         if session.more is not None:
-            _say(sock, session, session.opened(), ledger)
+            _say(sock, session, session.opened(), counters)
         while not session.ended and (size := sock.recv_into(buffer)):
-            ledger.received(size)
-            _say(sock, session, session.data_received(buffer[:size]), ledger)
+            counters.received(size)
+            _say(sock, session, session.data_received(buffer[:size]), counters)
         if session.ended:
             _linger(sock, buffer)
             return "ended"
-        _say(sock, session, session.eof_received(), ledger)
+        _say(sock, session, session.eof_received(), counters)
     except ConnectionError:
         return "reset"
     except (OSError, MemoryError):
@@ -93,11 +95,13 @@ def drive(sock: socket.socket, session: StreamSession, ledger: Ledger, owed: byt
     return "eof"
 
 
-def _say(sock: socket.socket, session: StreamSession, piece: Chunk | None, ledger: Ledger) -> None:
+def _say(
+    sock: socket.socket, session: StreamSession, piece: Chunk | None, counters: TransferCounters
+) -> None:
     """Send a piece, and then all that the session has more to say."""
     pull = session.more
     while piece is not None:
-        _deliver(sock, piece, ledger)
+        _deliver(sock, piece, counters)
         piece = None if pull is None or session.ended else pull()
 
 
@@ -111,7 +115,7 @@ def _linger(sock: socket.socket, buffer: memoryview) -> None:
             pass
 
 
-def _deliver(sock: socket.socket, data: Chunk, ledger: Ledger) -> None:
+def _deliver(sock: socket.socket, data: Chunk, counters: TransferCounters) -> None:
     """Send all of it. `sendall` would do that too, but the ledger could not tell how far it is."""
     rest = memoryview(data)
     while rest:
@@ -120,7 +124,7 @@ def _deliver(sock: socket.socket, data: Chunk, ledger: Ledger) -> None:
         except BlockingIOError:
             sent = 0
         rest = rest[sent:]
-        ledger.sent(sent, len(rest))
+        counters.sent(sent, len(rest))
         if rest:
             _wait_until_writable(sock)
 

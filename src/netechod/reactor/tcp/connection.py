@@ -2,7 +2,7 @@
 
 import socket
 
-from netechod.reactor.tcp.api import READ_SIZE, Arrival, Connection, Keep, Server
+from netechod.reactor.tcp.api import READ_SIZE, Connection, Keep, PendingConnection, Server
 from netechod.services.api import Chunk, StreamSession
 
 # With this flag a call does not block although its socket does. That saves a system call per connection.
@@ -15,28 +15,30 @@ LOW_WATER = HIGH_WATER // 2  # unsent bytes above which we do not read either: w
 class TcpConnection(Connection):
     """Drives one session without blocking: send at once, and wait only for what the kernel did not take."""
 
-    __slots__ = ("_eof", "_owed", "_session", "bytes_in", "bytes_out", "heard")
+    __slots__ = ("_eof", "_session", "_unsent", "bytes_in", "bytes_out", "last_active")
     bytes_in: int
     bytes_out: int
-    heard: float
+    last_active: float
 
-    def __init__(self, server: Server, arrival: Arrival, session: StreamSession) -> None:
-        super().__init__(server, arrival)
+    def __init__(self, server: Server, pending: PendingConnection, session: StreamSession) -> None:
+        super().__init__(server, pending)
         self._session = session
-        self._owed = bytearray(arrival.owed) if arrival.owed else None  # bytes that the peer has yet to take
+        self._unsent = (
+            bytearray(pending.unsent) if pending.unsent else None
+        )  # bytes that the peer has yet to take
         self._eof = False
-        self.heard = server.loop.now
+        self.last_active = server.loop.now
         self.bytes_in = 0
         self.bytes_out = 0
 
     @property
-    def owes(self) -> bool:
+    def has_unsent(self) -> bool:
         """Whether the peer has yet to get something."""
-        return self._owed is not None
+        return self._unsent is not None
 
     def start(self) -> None:
         """See Connection."""
-        self.settle()
+        self.update_interest()
 
     def retire(self, reason: str) -> None:
         """See Connection.
@@ -45,7 +47,7 @@ class TcpConnection(Connection):
         what we sent last away from the peer (RFC 2525, 2.17).
         """
         bytes_in = self.bytes_in
-        if not self.owes:
+        if not self.has_unsent:
             self._on_readable()
         if self.bytes_in == bytes_in and self in self._server.connections:
             self._close(reason)
@@ -63,22 +65,22 @@ class TcpConnection(Connection):
     def _hand_over(self, keep: Keep) -> None:
         """Give the connection away, with what is owed; what is unread waits in the kernel."""
         self._server.loop.unwatch(self._sock.fileno())
-        keep(self._sock, bytes(self._owed or b""))
+        keep(self._sock, bytes(self._unsent or b""))
         self._server.forget(self, "")
 
     def _close(self, reason: str) -> None:
         """Close now, whatever is owed."""
-        self._owed = None  # the first memory to come back: there may be no other for the lines of the log
+        self._unsent = None  # the first memory to come back: there may be no other for the lines of the log
         self._server.loop.unwatch(self._sock.fileno())
-        self._gone(reason)
+        self._finish(reason)
 
     def _on_readable(self, further_reads: int = FURTHER_READS) -> None:
         """Read once per turn, or a few times what fills the buffer: greedy peers must not hold up others.
 
         Every message takes this way, so it is written out: a call less is two percent more of them.
         """
-        if self._owed is not None:
-            self._read_beside_what_is_owed()
+        if self._unsent is not None:
+            self._read_beside_unsent()
             return
         server = self._server
         buffer = server.buffer
@@ -88,7 +90,7 @@ class TcpConnection(Connection):
                 self._on_end()
                 return
             self.bytes_in += size
-            self.heard = server.loop.now
+            self.last_active = server.loop.now
             reply = self._session.data_received(buffer[:size])
             try:
                 sent = self._sock.send(reply, AT_ONCE)
@@ -96,65 +98,65 @@ class TcpConnection(Connection):
                 sent = 0
             self.bytes_out += sent
             if sent != len(reply):
-                self._owe(reply[sent:])
+                self._send_later(reply[sent:])
             elif size == READ_SIZE and further_reads:
                 self._on_readable(further_reads - 1)
         except (OSError, MemoryError) as error:
             self.fail(error)
 
-    def _read_beside_what_is_owed(self) -> None:
+    def _read_beside_unsent(self) -> None:
         """Read no more than may be owed on top."""
         server = self._server
         try:
-            size = self._sock.recv_into(server.buffer[: HIGH_WATER - len(self._owed or b"")], 0, AT_ONCE)
+            size = self._sock.recv_into(server.buffer[: HIGH_WATER - len(self._unsent or b"")], 0, AT_ONCE)
             if not size:
                 self._on_end()
                 return
             self.bytes_in += size
-            self.heard = server.loop.now
-            self._owe(self._session.data_received(server.buffer[:size]))
+            self.last_active = server.loop.now
+            self._send_later(self._session.data_received(server.buffer[:size]))
         except (OSError, MemoryError) as error:
             self.fail(error)
 
     def _on_end(self) -> None:
         """The peer has said everything; what the session answers to that is the last that is owed."""
         self._eof = True
-        self._owe(self._session.eof_received())
+        self._send_later(self._session.eof_received())
 
     def _on_writable(self) -> None:
-        assert self._owed is not None  # noqa: S101 (watched for writing only while something is owed)
+        assert self._unsent is not None  # noqa: S101 (watched for writing only while something is owed)
         try:
-            sent = self._sock.send(self._owed, AT_ONCE)
+            sent = self._sock.send(self._unsent, AT_ONCE)
             self.bytes_out += sent
-            self.heard = self._server.loop.now
-            del self._owed[:sent]
-            if not self._owed:
-                self._owed = None
-            self.settle()
+            self.last_active = self._server.loop.now
+            del self._unsent[:sent]
+            if not self._unsent:
+                self._unsent = None
+            self.update_interest()
         except (OSError, MemoryError) as error:
             self.fail(error)
 
-    def _owe(self, reply: Chunk) -> None:
+    def _send_later(self, reply: Chunk) -> None:
         """Send `reply` when the kernel takes more."""
-        if self._owed is not None:
-            self._owed += reply
+        if self._unsent is not None:
+            self._unsent += reply
         elif reply:
-            self._owed = bytearray(reply)
-        self.settle()
+            self._unsent = bytearray(reply)
+        self.update_interest()
 
-    def settle(self) -> None:
+    def update_interest(self) -> None:
         """Wait for what can come next; when everything is said, close or hand over."""
-        owed = 0 if self._owed is None else len(self._owed)
-        if self._eof and not owed:
+        unsent = 0 if self._unsent is None else len(self._unsent)
+        if self._eof and not unsent:
             self._close("eof")
             return
         keep = self._server.keep
-        if keep is not None and not owed:
+        if keep is not None and not unsent:
             self._hand_over(keep)
             return
-        reads = not self._eof and owed <= LOW_WATER and keep is None
+        reads = not self._eof and unsent <= LOW_WATER and keep is None
         self._server.loop.watch(
-            self._sock.fileno(), self._on_readable if reads else None, self._on_writable if owed else None
+            self._sock.fileno(), self._on_readable if reads else None, self._on_writable if unsent else None
         )
 
     def fail(self, error: OSError | MemoryError) -> None:

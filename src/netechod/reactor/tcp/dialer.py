@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any, Literal, TypeAlias
 
 from netechod.reactor.loop import Loop, Timer
-from netechod.reactor.tcp.api import Arrival, Connection, Keep, StreamService
+from netechod.reactor.tcp.api import Connection, Keep, PendingConnection, StreamService
 from netechod.reactor.tcp.talking import connection_of
 from netechod.reactor.tcp.turns import Turns
 
@@ -162,7 +162,7 @@ class Dialer:
 
     def _serve(self, sock: socket.socket) -> None:
         self.loop.unwatch(sock.fileno())
-        connection = connection_of(self, Arrival(sock, "", 0, self.loop.now))
+        connection = connection_of(self, PendingConnection(sock, "", 0, self.loop.now))
         self.connections.add(connection)
         try:
             connection.start()

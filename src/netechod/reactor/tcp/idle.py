@@ -48,8 +48,12 @@ class IdleWatch:
         Only those that have been silent for `silence` seconds, and on which nothing is owed.
         """
         silent_since = self._loop.now - silence
-        candidates = [each for each in self._connections if each.heard <= silent_since and not each.owes]
-        for connection in heapq.nsmallest(min(count, EVICTIONS), candidates, key=lambda each: each.heard):
+        candidates = [
+            each for each in self._connections if each.last_active <= silent_since and not each.has_unsent
+        ]
+        for connection in heapq.nsmallest(
+            min(count, EVICTIONS), candidates, key=lambda each: each.last_active
+        ):
             connection.retire("idle")
 
     def _begin(self) -> None:
@@ -66,10 +70,10 @@ class IdleWatch:
         batch = self._unseen[-LOOKS:]
         del self._unseen[-LOOKS:]
         for connection in batch:
-            due = connection.heard + self._timeout
+            due = connection.last_active + self._timeout
             if due > now:
                 self._next_due = min(self._next_due, due)
-            elif connection in self._connections and not (self.draining and connection.owes):
+            elif connection in self._connections and not (self.draining and connection.has_unsent):
                 connection.retire(reason)
         if self._unseen:
             self._timer = self._loop.call_at(now, self._look)

@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from netechod.reactor.loop import Loop
-from netechod.reactor.tcp.api import Arrival, Connection, Server
+from netechod.reactor.tcp.api import Connection, PendingConnection, Server
 from netechod.reactor.tcp.processes import Forks
 from netechod.reactor.tcp.talking import connection_of
 from netechod.reactor.tcp.threads import Pool, Threads
 
 WORKERS = 1024  # threads or processes at once; beyond it newcomers wait in the backlog
-STARTS = 4  # threads or processes started in one turn, a millisecond each; the rest wait one turn
+STARTS_PER_TURN = 4  # threads or processes started in one turn, a millisecond each; the rest wait one turn
 QUEUE = 64  # accepted connections that wait for a thread of the pool; beyond it they wait in the backlog
 
 ModelName: TypeAlias = Literal["select", "iterative", "fork", "thread", "pool"]
 
 
-class Staff(Protocol):
+class Driver(Protocol):
     """Makes connections that are served, by workers or on the loop."""
 
-    def serve(self, server: Server, arrival: Arrival) -> Connection:
+    def serve(self, server: Server, pending: PendingConnection) -> Connection:
         """Make a connection; a worker begins at once. Raises OSError when the system has none to offer."""
         ...
 
@@ -37,24 +37,24 @@ class Staff(Protocol):
 class Model:
     """How connections are served."""
 
-    staff: Staff
-    places: int | None = None  # connections served at once; None: as many as the limits allow
+    driver: Driver
+    max_active: int | None = None  # connections served at once; None: as many as the limits allow
     queue: int = 0  # connections accepted beyond those
-    starts: int | None = None  # connections begun in one turn; None: to begin one costs nothing
+    starts_per_turn: int | None = None  # connections begun in one turn; None: to begin one costs nothing
     hands_over: bool = True  # whether a connection can go over to another process
 
     @property
-    def room(self) -> int | None:
+    def max_accepted(self) -> int | None:
         """Connections accepted at once, those that wait for a place included; None: no limit of its own."""
-        return None if self.places is None else self.places + self.queue
+        return None if self.max_active is None else self.max_active + self.queue
 
 
 class OnTheLoop:
     """Serves every connection on the loop."""
 
-    def serve(self, server: Server, arrival: Arrival) -> Connection:
+    def serve(self, server: Server, pending: PendingConnection) -> Connection:
         """See Staff."""
-        return connection_of(server, arrival)
+        return connection_of(server, pending)
 
     def close(self) -> None:
         """See Staff: there are no workers."""
@@ -64,11 +64,11 @@ def model_of(name: ModelName, loop: Loop, service: str, *, pool_size: int = 3) -
     """Return the model called `name`, for a service. Raises OSError when the system lacks what it needs."""
     match name:
         case "fork":
-            return Model(Forks(loop), places=WORKERS, starts=STARTS, hands_over=False)
+            return Model(Forks(loop), max_active=WORKERS, starts_per_turn=STARTS_PER_TURN, hands_over=False)
         case "thread":
-            return Model(Threads(), places=WORKERS, starts=STARTS, hands_over=False)
+            return Model(Threads(), max_active=WORKERS, starts_per_turn=STARTS_PER_TURN, hands_over=False)
         case "pool":
-            return Model(Pool(service, pool_size), places=pool_size, queue=QUEUE, hands_over=False)
+            return Model(Pool(service, pool_size), max_active=pool_size, queue=QUEUE, hands_over=False)
         case "iterative":
-            return Model(OnTheLoop(), places=1)
+            return Model(OnTheLoop(), max_active=1)
     return Model(OnTheLoop())

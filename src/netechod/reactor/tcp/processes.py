@@ -20,8 +20,8 @@ from typing import NoReturn, get_args
 
 from netechod.reactor.loop import Loop
 from netechod.reactor.process_control import SET_PDEATHSIG, has_pidfd, hear_of_children, prctl
-from netechod.reactor.tcp.api import Arrival, Server, Waker
-from netechod.reactor.tcp.blocking import Ledger, Outcome, drive
+from netechod.reactor.tcp.api import PendingConnection, Server, Waker
+from netechod.reactor.tcp.blocking import Outcome, TransferCounters, drive
 from netechod.reactor.tcp.worker import WorkerConnection
 from netechod.services.api import StreamSession
 
@@ -38,13 +38,15 @@ class ProcessConnection(WorkerConnection):
 
     __slots__ = ("_pidfd", "pid")
 
-    def __init__(self, server: Server, arrival: Arrival) -> None:
-        super().__init__(server, arrival, Ledger(server.loop.clock, mmap(-1, Ledger.SIZE)))
+    def __init__(self, server: Server, pending: PendingConnection) -> None:
+        super().__init__(
+            server, pending, TransferCounters(server.loop.clock, mmap(-1, TransferCounters.SIZE))
+        )
         # Reserve a descriptor for the pidfd: to open that must not fail with EMFILE after the fork, when the
         # child already reads from the client.
         spare = os.open(os.devnull, os.O_RDONLY)
         try:
-            self.pid = _fork(arrival, server.service.new_session(Waker(arrival)), self._ledger)
+            self.pid = _fork(pending, server.service.new_session(Waker(pending)), self._counters)
         finally:
             os.close(spare)
         self._pidfd = -1
@@ -96,9 +98,9 @@ class Forks:
         self._ends = select.epoll()
         loop.watch(self._ends.fileno(), self._on_ended)
 
-    def serve(self, server: Server, arrival: Arrival) -> ProcessConnection:
+    def serve(self, server: Server, pending: PendingConnection) -> ProcessConnection:
         """See Staff."""
-        connection = ProcessConnection(server, arrival)
+        connection = ProcessConnection(server, pending)
         self._connections[connection.watch(self._ends)] = connection
         return connection
 
@@ -115,7 +117,7 @@ class Forks:
             self._connections.pop(pidfd).wait()
 
 
-def _fork(arrival: Arrival, session: StreamSession, ledger: Ledger) -> int:
+def _fork(pending: PendingConnection, session: StreamSession, counters: TransferCounters) -> int:
     """Fork a child that drives the connection, and return its process id.
 
     All signals wait meanwhile. The child inherits our handlers; until it has removed them a signal would be
@@ -128,20 +130,26 @@ def _fork(arrival: Arrival, session: StreamSession, ledger: Ledger) -> int:
             warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of threads: see above
             pid = os.fork()
         if not pid:
-            _serve(arrival, session, ledger, parent, mask)
+            _serve(pending, session, counters, parent, mask)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return pid
 
 
-def _serve(arrival: Arrival, session: StreamSession, ledger: Ledger, parent: int, mask: Set[int]) -> NoReturn:
+def _serve(
+    pending: PendingConnection,
+    session: StreamSession,
+    counters: TransferCounters,
+    parent: int,
+    mask: Set[int],
+) -> NoReturn:
     """The life of a child."""
     status = DEFECT
     try:
-        _forget(keep=arrival.sock.fileno())
+        _forget(keep=pending.sock.fileno())
         _die_with(parent)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        status = OUTCOMES.index(drive(arrival.sock, session, ledger, arrival.owed))
+        status = OUTCOMES.index(drive(pending.sock, session, counters, pending.unsent))
     except BaseException:
         os.write(2, traceback.format_exc().encode())  # sys.stderr has a buffer, and so a lock
     finally:

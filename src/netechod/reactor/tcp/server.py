@@ -9,7 +9,7 @@ from netechod.reactor.counters import TcpCounters
 from netechod.reactor.event_log import ConnectionLog
 from netechod.reactor.loop import Loop, Timer
 from netechod.reactor.tcp.accept_queue import AcceptQueue, TcpLimits
-from netechod.reactor.tcp.api import Arrival, Connection, Keep, StreamService
+from netechod.reactor.tcp.api import Connection, Keep, PendingConnection, StreamService
 from netechod.reactor.tcp.connection import TcpConnection
 from netechod.reactor.tcp.idle import IdleWatch
 from netechod.reactor.tcp.models import Model, OnTheLoop
@@ -84,11 +84,11 @@ class TcpServer:
         self._invite_the_waiting()
         self.keep = keep
         for connection in [each for each in self.connections if isinstance(each, TcpConnection)]:
-            connection.settle()
+            connection.update_interest()
         self._idle.configure(DRAIN_QUIET)
         self._finish_drain()
 
-    def adopt(self, sock: socket.socket, owed: bytes) -> None:
+    def adopt(self, sock: socket.socket, unsent: bytes) -> None:
         """Serve a connection that another process has accepted, and deliver what that still owed."""
         try:
             address, port = sock.getpeername()[:2]
@@ -96,7 +96,7 @@ class TcpServer:
         except OSError:
             sock.close()  # it ended while nobody was there
             return
-        self._queue.put(Arrival(sock, address, port, self.loop.now, owed))
+        self._queue.put(PendingConnection(sock, address, port, self.loop.now, unsent))
         self._serve_newcomer()
 
     def close(self) -> None:
@@ -108,7 +108,7 @@ class TcpServer:
             connection.abandon()
         for connection in tuple(self.connections):
             connection.wait()
-        self._model.staff.close()
+        self._model.driver.close()
         self._idle.close()
         if self._eviction is not None:
             self._eviction.cancel()
@@ -120,7 +120,7 @@ class TcpServer:
         self.counters.bytes_in += connection.bytes_in
         self.counters.bytes_out += connection.bytes_out
         if reason and self._log is not None:
-            self._log.closed(connection, reason)
+            self._log.closed(connection.name, connection.summary(reason))
         self._queue.leave(connection.address)
         if len(self._queue):
             self._serve_soon()
@@ -129,16 +129,16 @@ class TcpServer:
         self._finish_drain()
 
     def _on_accepted(self, sock: socket.socket, peer: object) -> None:
-        arrival = self._queue.admit(sock, peer)
-        if arrival is None:
+        pending = self._queue.admit(sock, peer)
+        if pending is None:
             return
         if self._log is not None:
-            self._log.accepted(arrival, sock.fileno())
+            self._log.accepted(pending.name, sock.fileno())
         self._serve_newcomer()
 
     def _serve_newcomer(self) -> None:
         """Serve whoever waits, at once unless that costs a worker's start."""
-        if self._model.starts is None:
+        if self._model.starts_per_turn is None:
             self._serve_waiting()
         else:
             self._serve_soon()
@@ -153,20 +153,20 @@ class TcpServer:
     def _serve_waiting(self) -> None:
         """Serve connections that wait, as far as the system lets us, and a bounded number of them."""
         self._serves_soon = False
-        for arrival in self._queue.ready(len(self.connections)):
+        for pending in self._queue.ready(len(self.connections)):
             try:
-                self._serve(arrival)
+                self._serve(pending)
             except OSError as error:
-                self._queue.put_back(arrival, str(error.strerror))
+                self._queue.put_back(pending, str(error.strerror))
             except MemoryError:
-                self._queue.put_back(arrival, os.strerror(errno.ENOMEM))
+                self._queue.put_back(pending, os.strerror(errno.ENOMEM))
         if self._queue.has_ready(len(self.connections)):
             self._serve_soon()
         self._balance()
 
-    def _serve(self, arrival: Arrival) -> None:
+    def _serve(self, pending: PendingConnection) -> None:
         """Begin to serve a connection. Raises OSError or MemoryError when there is nothing to do it with."""
-        connection = self._model.staff.serve(self, arrival)
+        connection = self._model.driver.serve(self, pending)
         self.connections.add(connection)
         try:
             connection.start()
@@ -174,7 +174,7 @@ class TcpServer:
             self.connections.discard(connection)
             raise
         self._idle.added()
-        if self._idle.draining and arrival.since <= self.loop.now - DRAIN_QUIET:
+        if self._idle.draining and pending.since <= self.loop.now - DRAIN_QUIET:
             connection.retire("drain")  # others wait behind it: what it has sent until now is answered
 
     def _balance(self) -> None:
@@ -203,7 +203,7 @@ class TcpServer:
     def _shed(self) -> None:
         """Give memory back: end a connection whose peer does not take what it is owed."""
         for connection in self.connections:
-            if isinstance(connection, TcpConnection) and connection.owes:
+            if isinstance(connection, TcpConnection) and connection.has_unsent:
                 connection.fail(MemoryError())
                 return
 
@@ -215,8 +215,8 @@ class TcpServer:
 
     def _invite_the_waiting(self) -> None:
         """Close the listeners, and have those that wait among the connections, which are about to end."""
-        for arrival in self._queue.close():
-            self.connections.add(connection_of(self, arrival))
+        for pending in self._queue.close():
+            self.connections.add(connection_of(self, pending))
 
     def _finish_drain(self) -> None:
         """Tell, once, that the last connection has gone."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from netechod.reactor.loop import Timer
-from netechod.reactor.tcp.api import Arrival, Server, Waker
+from netechod.reactor.tcp.api import PendingConnection, Server, Waker
 from netechod.reactor.tcp.connection import AT_ONCE, TcpConnection
 from netechod.services.api import Chunk, StreamSession
 
@@ -21,8 +21,8 @@ class TalkingConnection(TcpConnection):
 
     __slots__ = ("_ending", "_linger", "_more", "_pull", "_queued")
 
-    def __init__(self, server: Server, arrival: Arrival, session: StreamSession) -> None:
-        super().__init__(server, arrival, session)
+    def __init__(self, server: Server, pending: PendingConnection, session: StreamSession) -> None:
+        super().__init__(server, pending, session)
         assert session.more is not None  # noqa: S101 (or a TcpConnection would do)
         self._more = session.more
         self._pull: Callable[[], Chunk | None] = session.opened  # the first time, and then `more`
@@ -31,18 +31,18 @@ class TalkingConnection(TcpConnection):
         self._linger: Timer | None = None
 
     @property
-    def owes(self) -> bool:
+    def has_unsent(self) -> bool:
         """Whether the peer has yet to get something, what the session has not said yet included."""
-        return self._owed is not None or self._queued or self._session.waiting
+        return self._unsent is not None or self._queued or self._session.waiting
 
     def start(self) -> None:
         """See TcpConnection. What the session says first leaves in this turn of the loop."""
-        self.settle()
+        self.update_interest()
         self.wake()
 
     def wake(self) -> None:
         """Ask the session for more, unless it will be asked anyway."""
-        if self._owed is None and not (self._queued or self._ending or self._is_closed):
+        if self._unsent is None and not (self._queued or self._ending or self._is_closed):
             self._queued = True
             self._server.turns.add(self._take_turn)
 
@@ -67,7 +67,7 @@ class TalkingConnection(TcpConnection):
     def _on_readable(self, further_reads: int = 0) -> None:
         """Read once per turn, and nothing while the session has more to say."""
         if self._queued:  # its turn did not come in time
-            self.settle()
+            self.update_interest()
             return
         buffer = self._server.buffer
         try:
@@ -85,16 +85,16 @@ class TalkingConnection(TcpConnection):
             self.fail(error)
 
     def _on_writable(self) -> None:
-        if self._owed is None:  # its turn did not come in time
-            self.settle()
+        if self._unsent is None:  # its turn did not come in time
+            self.update_interest()
             return
         try:
-            sent = self._sock.send(self._owed, AT_ONCE)
+            sent = self._sock.send(self._unsent, AT_ONCE)
             self.bytes_out += sent
-            self.heard = self._server.loop.now
-            del self._owed[:sent]
-            if not self._owed:
-                self._owed = None
+            self.last_active = self._server.loop.now
+            del self._unsent[:sent]
+            if not self._unsent:
+                self._unsent = None
                 self.wake()
         except (OSError, MemoryError) as error:
             self.fail(error)
@@ -118,14 +118,14 @@ class TalkingConnection(TcpConnection):
         """Send a piece. The session is asked for the next one when the kernel has all of it."""
         sent = 0
         if piece:
-            self.heard = self._server.loop.now
+            self.last_active = self._server.loop.now
             with suppress(BlockingIOError):
                 sent = self._sock.send(piece, AT_ONCE)
             self.bytes_out += sent
         if sent == len(piece):
             self.wake()
         else:
-            self._owe(piece[sent:])
+            self._send_later(piece[sent:])
 
     def _rest(self) -> None:
         """Listen again, or end the stream: everything is said for now."""
@@ -134,7 +134,7 @@ class TalkingConnection(TcpConnection):
         elif self._eof and not self._session.waiting:
             self._close("eof")
         else:
-            self.settle()
+            self.update_interest()
 
     def _end(self) -> None:
         """End the stream, and read what is still under way: a close would answer that with a reset."""
@@ -145,27 +145,27 @@ class TalkingConnection(TcpConnection):
         self._sock.shutdown(socket.SHUT_WR)
         loop = self._server.loop
         self._linger = loop.call_at(loop.now + LINGER, self._stop_lingering)
-        self.settle()
+        self.update_interest()
 
     def _stop_lingering(self) -> None:
         self._close("ended")
 
-    def settle(self) -> None:
+    def update_interest(self) -> None:
         """Wait for what can come next."""
-        reads = self._ending or not (self._eof or self.owes)
+        reads = self._ending or not (self._eof or self.has_unsent)
         self._server.loop.watch(
             self._sock.fileno(),
             self._on_readable if reads else None,
-            self._on_writable if self._owed is not None else None,
+            self._on_writable if self._unsent is not None else None,
         )
 
 
-def connection_of(server: Server, arrival: Arrival) -> TcpConnection:
+def connection_of(server: Server, pending: PendingConnection) -> TcpConnection:
     """Make the connection that the session of `arrival` needs."""
-    waker = Waker(arrival)
+    waker = Waker(pending)
     session = server.service.new_session(waker)
     if session.more is None:
-        return TcpConnection(server, arrival, session)
-    connection = TalkingConnection(server, arrival, session)
+        return TcpConnection(server, pending, session)
+    connection = TalkingConnection(server, pending, session)
     waker.target = connection.wake
     return connection

@@ -10,27 +10,29 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from weakref import WeakSet
 
-from netechod.reactor.tcp.api import Arrival, Server, Waker
-from netechod.reactor.tcp.blocking import Ledger, drive
+from netechod.reactor.tcp.api import PendingConnection, Server, Waker
+from netechod.reactor.tcp.blocking import TransferCounters, drive
 from netechod.reactor.tcp.worker import WorkerConnection
 
 
 class ThreadConnection(WorkerConnection):
     """A connection driven by a thread."""
 
-    __slots__ = ("_defect", "_done", "_owed", "_session")
+    __slots__ = ("_defect", "_done", "_session", "_unsent")
 
-    def __init__(self, server: Server, arrival: Arrival) -> None:
-        super().__init__(server, arrival, Ledger(server.loop.clock, bytearray(Ledger.SIZE)))
-        self._session = server.service.new_session(Waker(arrival))
-        self._owed = arrival.owed
+    def __init__(self, server: Server, pending: PendingConnection) -> None:
+        super().__init__(
+            server, pending, TransferCounters(server.loop.clock, bytearray(TransferCounters.SIZE))
+        )
+        self._session = server.service.new_session(Waker(pending))
+        self._unsent = pending.unsent
         self._defect: BaseException | None = None
         self._done = Event()
 
     def run(self) -> None:
         """Drive it, on its thread. `_done` comes last: the thread does not touch the loop after that."""
         try:
-            self._outcome = drive(self._sock, self._session, self._ledger, self._owed)
+            self._outcome = drive(self._sock, self._session, self._counters, self._unsent)
         except BaseException as defect:  # of ours: the loop raises it, and ends as on any other
             self._defect = defect
         self._server.loop.call_soon_threadsafe(self._ended)
@@ -53,10 +55,10 @@ class Threads:
     def __init__(self) -> None:
         self._threads: WeakSet[Thread] = WeakSet()  # those that have not ended
 
-    def serve(self, server: Server, arrival: Arrival) -> ThreadConnection:
+    def serve(self, server: Server, pending: PendingConnection) -> ThreadConnection:
         """See Staff."""
-        connection = ThreadConnection(server, arrival)
-        thread = Thread(target=connection.run, name=f"{server.service.name} {arrival.name}", daemon=True)
+        connection = ThreadConnection(server, pending)
+        thread = Thread(target=connection.run, name=f"{server.service.name} {pending.name}", daemon=True)
         _start(thread)
         self._threads.add(thread)
         return connection
@@ -77,9 +79,9 @@ class Pool:
         for thread in self._threads:
             _start(thread)
 
-    def serve(self, server: Server, arrival: Arrival) -> ThreadConnection:
+    def serve(self, server: Server, pending: PendingConnection) -> ThreadConnection:
         """See Staff."""
-        connection = ThreadConnection(server, arrival)
+        connection = ThreadConnection(server, pending)
         self._jobs.put(connection)
         return connection
 

@@ -6,8 +6,8 @@ import sys
 import termios
 from contextlib import suppress
 
-from netechod.reactor.tcp.api import Arrival, Connection, Server
-from netechod.reactor.tcp.blocking import Ledger, Outcome
+from netechod.reactor.tcp.api import Connection, PendingConnection, Server
+from netechod.reactor.tcp.blocking import Outcome, TransferCounters
 
 
 class WorkerConnection(Connection):
@@ -17,34 +17,34 @@ class WorkerConnection(Connection):
     a second close could hit another connection that has got the same number by then.
     """
 
-    __slots__ = ("_ledger", "_outcome", "_reason")
+    __slots__ = ("_counters", "_outcome", "_reason")
 
-    def __init__(self, server: Server, arrival: Arrival, ledger: Ledger) -> None:
-        super().__init__(server, arrival)
-        arrival.sock.setblocking(True)
-        self._ledger = ledger
+    def __init__(self, server: Server, pending: PendingConnection, counters: TransferCounters) -> None:
+        super().__init__(server, pending)
+        pending.sock.setblocking(True)
+        self._counters = counters
         self._outcome: Outcome = "error"  # until the worker tells another one
         self._reason = ""  # why the loop has ended it, if it has
 
     @property
     def bytes_in(self) -> int:
         """See Connection."""
-        return self._ledger.bytes_in
+        return self._counters.bytes_in
 
     @property
     def bytes_out(self) -> int:
         """See Connection."""
-        return self._ledger.bytes_out
+        return self._counters.bytes_out
 
     @property
-    def heard(self) -> float:
+    def last_active(self) -> float:
         """See Connection."""
-        return self._ledger.heard
+        return self._counters.last_active
 
     @property
-    def owes(self) -> bool:
+    def has_unsent(self) -> bool:
         """See Connection."""
-        return self._ledger.owes
+        return self._counters.has_unsent
 
     def start(self) -> None:
         """See Connection: the worker has begun already."""
@@ -54,7 +54,7 @@ class WorkerConnection(Connection):
 
         If there is unread input, the connection is not silent: its worker has not been scheduled yet.
         """
-        if self.owes:
+        if self.has_unsent:
             self._end(reason, socket.SHUT_RDWR)
         elif not self._unread():
             self._end(reason, socket.SHUT_RD)
@@ -75,4 +75,4 @@ class WorkerConnection(Connection):
     def _ended(self) -> None:
         """Close, as the worker has gone. Called twice when the daemon stops before the loop hears of that."""
         if self in self._server.connections:
-            self._gone(self._reason or self._outcome)
+            self._finish(self._reason or self._outcome)

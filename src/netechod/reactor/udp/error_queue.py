@@ -24,7 +24,7 @@ _ANCILLARY = (
     512  # bytes: the error, the address of its sender, and the control messages that the socket asks for
 )
 
-Place = tuple[str, int]
+Destination = tuple[str, int]
 """An address, as text and with its zone, and a port."""
 
 
@@ -39,14 +39,14 @@ class ErrorQueue:
         self,
         loop: Loop,
         sock: socket.socket,
-        is_known: Callable[[Place], bool],
-        refused: Callable[[Collection[Place]], object],
+        is_known: Callable[[Destination], bool],
+        refused: Callable[[Collection[Destination]], object],
     ) -> None:
         self._loop = loop
         self._sock = sock
         self._is_known = is_known
         self._refused = refused
-        self._places: set[Place] = set()
+        self._destinations: set[Destination] = set()
         self._turn = 0
         self._left = ERROR_LIMIT  # errors that may still be taken this turn
         self._unknown = 0  # errors of this turn that did not matter
@@ -61,30 +61,30 @@ class ErrorQueue:
         while self._left and (error := self._take()) is not None:
             self._left -= 1
             self._loop.work += 1
-            number, origin, place = error
+            number, origin, destination = error
             if origin in (ORIGIN_ICMP, ORIGIN_ICMP6):
                 reported = True
-                self._note(number, place)
+                self._note(number, destination)
         if not self._left and self._unknown >= ERROR_LIMIT // 2 and self._muted is None:
             self._mute()
         return reported
 
     def close(self) -> None:
         """Ask for nothing more."""
-        self._places.clear()
+        self._destinations.clear()
         if self._muted is not None:
             self._muted.cancel()
 
-    def _note(self, number: int, place: Place) -> None:
+    def _note(self, number: int, destination: Destination) -> None:
         """Keep the place of an error if it matters."""
-        if not self._is_known(place):
+        if not self._is_known(destination):
             self._unknown += 1
         elif number == errno.ECONNREFUSED:
-            if not self._places:
+            if not self._destinations:
                 self._loop.call_soon(self._tell)
-            self._places.add(place)
+            self._destinations.add(destination)
 
-    def _take(self) -> tuple[int, int, Place] | None:
+    def _take(self) -> tuple[int, int, Destination] | None:
         """Return the next error: its number, its origin, and where the datagram was sent that caused it."""
         try:
             _, ancillary, _, address = self._sock.recvmsg(0, _ANCILLARY, socket.MSG_ERRQUEUE)
@@ -97,8 +97,8 @@ class ErrorQueue:
         return number, origin, zoned(address)
 
     def _tell(self) -> None:
-        places, self._places = self._places, set()
-        self._refused(places)
+        destinations, self._destinations = self._destinations, set()
+        self._refused(destinations)
 
     def _mute(self) -> None:
         """Have the kernel throw its errors away and queue none for a moment: they cost us nothing then."""

@@ -13,7 +13,7 @@ class SendQueue:
 
     def __init__(self) -> None:
         self._portions: deque[Sequence[Datagram]] = deque()
-        self._gone = 0  # datagrams of the first portion that have left
+        self._sent = 0  # datagrams of the first portion that have left
         self._open: list[Datagram] = []  # the last portion, while single datagrams may still join it
         self.size = 0  # datagrams
         self.marked = 0  # datagrams at the front that were there at `mark`; not positive when none is left
@@ -35,22 +35,22 @@ class SendQueue:
 
     def first(self, limit: int = BATCH) -> Sequence[Datagram]:
         """Return up to `limit` datagrams that are next. The queue must not be empty."""
-        portion, gone = self._portions[0], self._gone
-        if not gone and len(portion) <= limit:
+        portion, sent = self._portions[0], self._sent
+        if not sent and len(portion) <= limit:
             return portion
-        return portion[gone : gone + limit]
+        return portion[sent : sent + limit]
 
     def drop(self, count: int) -> None:
         """Forget the first `count` datagrams: they have left, or never will."""
         self.size -= count
         self.marked -= count
-        gone = self._gone + count
-        while self._portions and gone >= len(self._portions[0]):
+        sent = self._sent + count
+        while self._portions and sent >= len(self._portions[0]):
             portion = self._portions.popleft()
-            gone -= len(portion)
+            sent -= len(portion)
             if portion is self._open:
                 self._open = []
-        self._gone = gone
+        self._sent = sent
 
     def mark(self) -> None:
         """Mark all that waits now, so that it can be told from what comes later."""

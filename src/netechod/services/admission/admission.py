@@ -18,7 +18,7 @@ from netechod.services.admission.networks import Address, Network, NetworkSet, p
 from netechod.services.admission.rate_limit import Buckets
 from netechod.services.admission.sources import source_of
 from netechod.services.api import Datagram, DatagramService, Outbox, Peer
-from netechod.services.wire import cut, unmapped
+from netechod.services.wire import truncate_utf8, unmapped
 
 # Peers that are remembered. When there is one more, all are forgotten but the half with the longest streaks.
 MAX_PEERS = 4096
@@ -163,7 +163,9 @@ class Admission:
             self._drop(peer, "rate", now)
         else:
             if self._rationed:
-                out = Ration(out, AMPLIFICATION * (len(payload) + standing.overhead) - standing.overhead)
+                out = AmplificationLimit(
+                    out, AMPLIFICATION * (len(payload) + standing.overhead) - standing.overhead
+                )
             self._service.datagrams_received((datagram,), now, out)
 
     def _standing(self, peer: Peer) -> Standing:
@@ -205,7 +207,7 @@ class Admission:
             self._on_drop(unmapped(address), reason)
 
 
-class Ration(Outbox):
+class AmplificationLimit(Outbox):
     """The outbox for the answer to one datagram of an unproven peer: at most `limit` bytes."""
 
     def __init__(self, out: Outbox, limit: int) -> None:
@@ -214,7 +216,7 @@ class Ration(Outbox):
 
     def send(self, payload: bytes, peer: Peer) -> None:
         """See Outbox. A longer payload is cut at a character."""
-        self._out.send(cut(payload, self._limit), peer)
+        self._out.send(truncate_utf8(payload, self._limit), peer)
 
     def broadcast(self, payload: bytes, peers: Sequence[Peer]) -> None:
         """See Outbox. It goes to members, who have proved their addresses when they joined."""

@@ -52,7 +52,7 @@ class LoopGuard:
         self._suspect: Datagram | None = None  # of the batch at hand: to be dropped
         self._partner: Peer | None = None  # the peer whose exchange is followed
         self._rounds = 0  # samples of it in succession
-        self._heard = 0.0  # when it was sampled last
+        self._last_seen = 0.0  # when it was sampled last
 
     def __len__(self) -> int:
         return len(self._marks) + len(self._slow_marks)
@@ -127,7 +127,7 @@ class LoopGuard:
             lasting = self._follow(batch, now)
             suspect = suspect if lasting is None else lasting
         elif not seed & PICK and peer in self:  # a peer that is new may never come again
-            self._partner, self._rounds, self._heard = peer, 0, now
+            self._partner, self._rounds, self._last_seen = peer, 0, now
         if suspect is None:
             return batch
         self._suspect = batch[suspect]
@@ -152,10 +152,10 @@ class LoopGuard:
         """
         peers = [peer for _, peer in batch]
         number = peers.count(self._partner)
-        if number > 1 or now - self._heard > PAUSE:
+        if number > 1 or now - self._last_seen > PAUSE:
             self._partner = None
         elif number:
-            self._heard = now
+            self._last_seen = now
             self._rounds += 1
             if self._rounds >= max(self.limit, self._min_samples):
                 place = peers.index(self._partner)

@@ -8,15 +8,15 @@ from netechod.services.api import Peer
 from netechod.services.wire import display_name
 
 
-class Lease:
+class Member:
     """The peer where a member hears us, when the member came, and when it was heard last."""
 
-    __slots__ = ("heard", "peer", "since")
+    __slots__ = ("last_seen", "peer", "since")
 
-    def __init__(self, peer: Peer, since: float, heard: float) -> None:
+    def __init__(self, peer: Peer, since: float, last_seen: float) -> None:
         self.peer = peer
         self.since = since
-        self.heard = heard
+        self.last_seen = last_seen
 
 
 class Members:
@@ -24,22 +24,22 @@ class Members:
 
     def __init__(self, address_of: Callable[[Peer], tuple[str, int]]) -> None:
         self._address_of = address_of
-        self._leases: dict[str, Lease] = {}  # the most silent come first
+        self._members: dict[str, Member] = {}  # the most silent come first
         self._peers: tuple[Peer, ...] | None = ()  # of all members; None after a change
         self.sources = SourceCounter()
 
     def __len__(self) -> int:
-        return len(self._leases)
+        return len(self._members)
 
     def __contains__(self, key: str) -> bool:
-        return key in self._leases
+        return key in self._members
 
-    def __getitem__(self, key: str) -> Lease:
-        return self._leases[key]
+    def __getitem__(self, key: str) -> Member:
+        return self._members[key]
 
-    def items(self) -> Iterator[tuple[str, Lease]]:
+    def items(self) -> Iterator[tuple[str, Member]]:
         """Iterate over keys and leases, the most silent first."""
-        return iter(self._leases.items())
+        return iter(self._members.items())
 
     def peers(self) -> tuple[Peer, ...]:
         """Return the peers of all members."""
@@ -49,38 +49,38 @@ class Members:
 
     def peers_after(self, count: int) -> tuple[Peer, ...]:
         """Return the peers of all members but the `count` most silent."""
-        return tuple([lease.peer for lease in islice(self._leases.values(), count, None)])
+        return tuple([member.peer for member in islice(self._members.values(), count, None)])
 
-    def add(self, peer: Peer, since: float, heard: float) -> None:
+    def add(self, peer: Peer, since: float, last_seen: float) -> None:
         """Add a member."""
         address, port = self._address_of(peer)
         self.sources.add(address)
-        self._leases[display_name(address, port)] = Lease(peer, since, heard)
+        self._members[display_name(address, port)] = Member(peer, since, last_seen)
         self._peers = None
 
     def remove(self, key: str) -> None:
         """Remove a member."""
-        lease = self._leases.pop(key)
-        self.sources.remove(self._address_of(lease.peer)[0])
+        member = self._members.pop(key)
+        self.sources.remove(self._address_of(member.peer)[0])
         self._peers = None
 
     def renew(self, key: str, peer: Peer, now: float) -> None:
         """Renew the lease of a member. It hears us from now on where it has just spoken."""
-        lease = self._leases.pop(key)
-        self._leases[key] = lease  # put back last: the dict stays in the order of silence
-        lease.heard = now
-        if lease.peer != peer:
-            lease.peer = peer
+        member = self._members.pop(key)
+        self._members[key] = member  # put back last: the dict stays in the order of silence
+        member.last_seen = now
+        if member.peer != peer:
+            member.peer = peer
             self._peers = None
 
     def silent_for(self, seconds: float, now: float) -> Sequence[str]:
         """Return the keys of the members that have been silent so long, the most silent first."""
-        items = takewhile(lambda item: item[1].heard + seconds <= now, self._leases.items())
+        items = takewhile(lambda item: item[1].last_seen + seconds <= now, self._members.items())
         return [key for key, _ in items]
 
     def longest_silence(self) -> float | None:
         """Return when the most silent member was heard."""
-        return next((lease.heard for lease in self._leases.values()), None)
+        return next((member.last_seen for member in self._members.values()), None)
 
 
 def shown(key: str) -> str:

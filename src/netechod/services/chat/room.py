@@ -20,7 +20,7 @@ from netechod.services.wire import (
     REFUSED,
     chat_line,
     display_name,
-    flaw_of,
+    text_error,
     text_of,
 )
 
@@ -35,12 +35,12 @@ _JOINING = re.compile(rb"online(?: ([0-9a-f]{%d}))?" % LENGTH)
 Departure: TypeAlias = Literal["said", "idle", "unreachable"]
 
 
-class Member(NamedTuple):
+class MemberInfo(NamedTuple):
     """Somebody online; times are the loop's clock, in seconds."""
 
     name: str
     since: float
-    heard: float
+    last_seen: float
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,9 @@ class ChatRoom:
         self._on_online = on_online
         self._on_offline = on_offline
         self._members = Members(address_of)
-        self._gone: dict[str, None] = {}  # keys of unreachable members that the others are yet to be told of
+        self._unreachable: dict[
+            str, None
+        ] = {}  # keys of unreachable members that the others are yet to be told of
         self._strangers = Strangers()
         self._rate = MessageRate()
         self.configure(Terms())
@@ -92,10 +94,11 @@ class ChatRoom:
         self._trusts = lru_cache(RECENT)(terms.trusts)
 
     @property
-    def presence(self) -> Mapping[Peer, Member]:
+    def presence(self) -> Mapping[Peer, MemberInfo]:
         """The members by peer, the most silent first. The mapping is made anew at every call."""
         return {
-            lease.peer: Member(shown(key), lease.since, lease.heard) for key, lease in self._members.items()
+            member.peer: MemberInfo(shown(key), member.since, member.last_seen)
+            for key, member in self._members.items()
         }
 
     @property
@@ -103,13 +106,13 @@ class ChatRoom:
         """The number of members."""
         return len(self._members)
 
-    def is_member(self, place: tuple[str, int]) -> bool:
+    def is_member(self, destination: tuple[str, int]) -> bool:
         """Return whether somebody at this address and port is online."""
-        return display_name(*place) in self._members
+        return display_name(*destination) in self._members
 
-    def restore(self, peer: Peer, since: float, heard: float) -> None:
+    def restore(self, peer: Peer, since: float, last_seen: float) -> None:
         """Take back a member that was online before a restart. Nobody is told, for nobody has missed it."""
-        self._members.add(peer, since, heard)
+        self._members.add(peer, since, last_seen)
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
         """Handle every datagram that has a text and is not an error text of a room such as this.
@@ -144,7 +147,7 @@ class ChatRoom:
     def _talk(self, text: bytes, key: str, now: float, out: Outbox) -> None:
         """Send one copy to every member. The sender's own copy is the receipt."""
         limit = self._terms.max_message
-        flaw = f"longer than {limit} bytes" if len(text) > limit else flaw_of(text)
+        flaw = f"longer than {limit} bytes" if len(text) > limit else text_error(text)
         peer = self._members[key].peer
         if flaw is not None:
             self._refuse(flaw, peer, out)
@@ -181,7 +184,7 @@ class ChatRoom:
         ):
             self._refuse("too many members from your address", peer, out)
         elif self._is_in_rate(peer, key, now, out):
-            self._tell_gone(key, out)  # or the others would hear of the departure after the arrival
+            self._tell_unreachable(key, out)  # or the others would hear of the departure after the arrival
             self._members.add(peer, now, now)
             out.broadcast(chat_line(shown(key), ONLINE), self._members.peers())
             self._on_online(shown(key))
@@ -206,41 +209,41 @@ class ChatRoom:
         out.broadcast(chat_line(name, OFFLINE), hearers)
         self._on_offline(name, reason)
 
-    def unreachable(self, places: Collection[tuple[str, int]], out: Outbox) -> None:
+    def unreachable(self, destinations: Collection[tuple[str, int]], out: Outbox) -> None:
         """Put members offline whose hosts say that nobody listens at these addresses and ports.
 
         From now on nothing is sent to any of them. The others are told of as many as one call may; the rest
         is due at once.
         """
-        for place in places:
-            key = display_name(*place)
+        for destination in destinations:
+            key = display_name(*destination)
             if key in self._members:
                 self._members.remove(key)
-                self._gone[key] = None
-        self._tell_all_gone(out)
+                self._unreachable[key] = None
+        self._tell_all_unreachable(out)
 
-    def _tell_all_gone(self, out: Outbox) -> None:
+    def _tell_all_unreachable(self, out: Outbox) -> None:
         """Tell of unreachable members, as many as one call may."""
-        for key in list(islice(self._gone, _departures(len(self._members)))):
-            self._tell_gone(key, out)
+        for key in list(islice(self._unreachable, _departures(len(self._members)))):
+            self._tell_unreachable(key, out)
 
-    def _tell_gone(self, key: str, out: Outbox) -> None:
-        if key in self._gone:
-            del self._gone[key]
+    def _tell_unreachable(self, key: str, out: Outbox) -> None:
+        if key in self._unreachable:
+            del self._unreachable[key]
             self._tell_offline(key, "unreachable", self._members.peers(), out)
 
     def next_deadline(self) -> float | None:
         """Return when the lease of the most silent member ends, or a time long past if a departure waits."""
-        if self._gone:
+        if self._unreachable:
             return 0.0
-        heard = self._members.longest_silence()
-        if heard is None or not self._terms.idle_timeout:
+        last_seen = self._members.longest_silence()
+        if last_seen is None or not self._terms.idle_timeout:
             return None
-        return heard + self._terms.idle_timeout
+        return last_seen + self._terms.idle_timeout
 
     def deadline_reached(self, now: float, out: Outbox) -> None:
         """Put members offline whose leases have ended, as many as one call may. The rest stays due."""
-        self._tell_all_gone(out)
+        self._tell_all_unreachable(out)
         if not self._terms.idle_timeout:
             return
         due = self._members.silent_for(self._terms.idle_timeout, now)

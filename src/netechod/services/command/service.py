@@ -145,7 +145,7 @@ class CommandService:
             if request is None:
                 self._ignore("malformed", peer, now)
                 continue
-            reason = self._flaw_of(request)
+            reason = self._refusal(request)
             words = None if reason else request.words()
             if reason == "replayed" and self._waiting.get((request.key_id, request.nonce)) == peer:
                 self.dropped["repeated"] += 1  # the client does not know whether it was heard
@@ -161,7 +161,7 @@ class CommandService:
     def deadline_reached(self, now: float, out: Outbox) -> None:
         """See DatagramService."""
 
-    def _flaw_of(self, request: Request) -> str | None:
+    def _refusal(self, request: Request) -> str | None:
         """Say why a request is not authentic or not fresh. If it is both, it is remembered.
 
         An unknown key id takes as long as a wrong mac: the time must not tell one from the other.

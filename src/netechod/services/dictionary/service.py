@@ -6,7 +6,7 @@ from typing import Literal, Protocol, TypeAlias
 from unicodedata import combining, normalize
 
 from netechod.services.api import Datagram, Outbox
-from netechod.services.wire import MAX_DATAGRAM, MISS, cut, text_of
+from netechod.services.wire import MAX_DATAGRAM, MISS, text_of, truncate_utf8
 
 MAX_FOLDED = 256  # characters of a word that is folded, unless it is ASCII: that takes 0.25 ms at the worst
 MAX_NON_STARTERS = 30  # in a row, in a word that is folded (UAX #15, section 13: Stream-Safe Text)
@@ -123,7 +123,9 @@ class DictionaryService:
 
     def configure(self, *, unknown: str, match: Literal["folded", "exact"], max_reply: int) -> None:
         """Change how it answers: `unknown` to a miss, in `max_reply` bytes at most."""
-        self._unknown = text_of(cut(unknown.encode(), max_reply))  # in the form in which it would come back
+        self._unknown = text_of(
+            truncate_utf8(unknown.encode(), max_reply)
+        )  # in the form in which it would come back
         self._folds = match == "folded"
         self._max_reply = max_reply
 
@@ -148,7 +150,7 @@ class DictionaryService:
         for payload, peer in batch:
             answer = exact(payload) or self._search(text_of(payload))
             if answer is not None:
-                answers.append((answer if len(answer) <= limit else cut(answer, limit), peer))
+                answers.append((answer if len(answer) <= limit else truncate_utf8(answer, limit), peer))
         out.send_all(answers)
         self._received += len(batch)
 
