@@ -1,4 +1,4 @@
-"""Work that may have to wait for a disk or a resolver, on a thread, so that the loop never waits for it."""
+"""Blocking work on a thread. It may wait for a disk or a resolver, and the loop must not."""
 
 import threading
 from collections.abc import Callable
@@ -13,21 +13,24 @@ T = TypeVar("T")
 
 
 class TooLongError(NetechodError):
-    """The work was not done in time, or has not been since an earlier request."""
+    """The work takes longer than its limit, or an earlier request still does."""
 
 
 class Background(Generic[T]):
     """Runs a function on a thread of its own, one call at a time."""
 
     def __init__(self, loop: Loop, name: str, limit: float) -> None:
-        """`limit`: seconds after which `call` gives up. The thread itself cannot be ended, and goes on."""
+        """`limit`: seconds after which `call` gives up. The thread goes on: it cannot be ended."""
         self._loop = loop
         self._name = name
         self._limit = limit
         self._thread: threading.Thread | None = None
 
     def call(self, function: Callable[[], T]) -> Work[T]:
-        """Return the value of the function, or raise its exception, in steps. Raises TooLongError."""
+        """Call the function, and return its value or raise its exception. This is the work of a task.
+
+        Raises TooLongError.
+        """
         if self._thread is not None and self._thread.is_alive():
             raise TooLongError(f"{self._name} still waits since an earlier request")
         future: Future[T] = Future()
@@ -60,7 +63,7 @@ class Background(Generic[T]):
 
 
 class _Bell:
-    """Resumes a waiting generator on the loop, once: when a thread rings, or when the time is over."""
+    """Resumes a waiting task on the loop, once: when a thread rings, or after a time limit."""
 
     def __init__(self, loop: Loop) -> None:
         self._lock = threading.Lock()
@@ -75,7 +78,7 @@ class _Bell:
             self._timer = self._loop.call_at(self._loop.now + limit, self._wake)
 
     def ring(self) -> None:
-        """Resume, from any thread. Harmless after `close`, when the loop may be closed too."""
+        """Resume, from any thread. After `close`, when the loop may be closed too, do nothing."""
         with self._lock:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._wake)

@@ -1,12 +1,12 @@
-"""One log line per event, until there are so many that the lines would fill the disk."""
+"""One log line per event, with a limit on their number: they must not fill the disk."""
 
 import logging
 
 from netechod.reactor.loop import Loop
 from netechod.services.admission.log_throttle import LogThrottle
 
-BUSY = 100  # lines of one kind in a second; beyond them lines are DEBUG, and one summary stands for them
-LONG_TERM = 3000  # lines of one kind in an hour; beyond them likewise, with one summary a minute
+BUSY = 100  # lines of one kind in a second; more are DEBUG, and a summary of the second follows
+LONG_TERM = 3000  # lines of one kind in an hour; more are DEBUG, and a summary of each minute follows
 HOUR, MINUTE, SECOND = 3600.0, 60.0, 1.0
 
 log = logging.getLogger(__name__)
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 class EventLog:
     """Write the lines of one service about its peers.
 
-    `kinds` are the service's events, each with the word that a summary has for it.
+    `kinds` are the service's events, each with its word in a summary.
     """
 
     def __init__(self, loop: Loop, service: str, **kinds: str) -> None:
@@ -25,17 +25,17 @@ class EventLog:
         self._hours = {kind: LogThrottle(HOUR, LONG_TERM) for kind in kinds}
         self._counts = dict.fromkeys(kinds, 0)  # events of the period that is being counted
         self._period = SECOND
-        self._until = 0.0  # when the period ends
-        self._busy = False  # whether it has had more events than lines
+        self._until = 0.0  # the end of the period
+        self._busy = False  # the period has had more events than lines
 
     def noted(self, event: str) -> int:
-        """Count an event; return the level of its line, or 0 if no log takes that level."""
+        """Count an event. Return the level of its line, or 0 if that level is not logged."""
         if self._loop.now >= self._until:
             self._begin_period()
         self._counts[event] = count = self._counts[event] + 1
         has_line = count <= BUSY and self._hours[event].admits(self._loop.now)
         if not has_line and not self._busy:
-            self._busy = True  # and the summary comes even if nothing else happens
+            self._busy = True  # the timer writes the summary even if there is no further event
             self._loop.call_at(self._until, self._sum_up)
         level = logging.INFO if has_line else logging.DEBUG
         return level if log.isEnabledFor(level) else 0
@@ -50,7 +50,7 @@ class EventLog:
             self._begin_period()
 
     def _begin_period(self) -> None:
-        """Sum up the last period, if it was busy. It is a minute while the hour has no lines left."""
+        """Write a summary of the last period, if it was busy. The next is a minute if the hour is used up."""
         if self._busy:
             counted = " and ".join(f"{word} {self._counts[kind]}" for kind, word in self._kinds.items())
             log.info("busy: %s in one %s", counted, "second" if self._period == SECOND else "minute")

@@ -1,4 +1,4 @@
-"""The blocking twin of a connection on the loop: bytes, bounds, ends, and the ledger that tells of them."""
+"""The blocking twin of a connection on the loop: bytes, bounds, ends, and the counters that report them."""
 
 import os
 import select

@@ -1,4 +1,4 @@
-"""Messages between two of our processes over a stream socket. Each has a JSON value and some bytes."""
+"""Messages between two of our processes over a stream socket. Each has a JSON value and a body of bytes."""
 
 import json
 import socket
@@ -17,10 +17,10 @@ OnMessage = Callable[[Any, bytes], object]
 
 
 class Channel:
-    """One end. What the socket does not take at once waits in memory; neither end sends much unasked."""
+    """One end of the socket. Unsent bytes wait in memory without a limit: neither end sends much unasked."""
 
     def __init__(self, loop: Loop, sock: socket.socket, on_message: OnMessage, on_end: Callback) -> None:
-        """`on_end` is called when the other end sends no more. It may still receive."""
+        """`on_end` is called at the end of the other end's stream. It may still receive."""
         self._loop = loop
         self._sock = sock
         self._on_message = on_message
@@ -32,16 +32,16 @@ class Channel:
         self._watch()
 
     def send(self, message: object, body: bytes = b"") -> None:
-        """Send a message, now or as soon as the socket takes it."""
+        """Send a message, now or as soon as the socket is writable."""
         head = json.dumps(message).encode()
         self._unsent += _SIZES.pack(len(head), len(body)) + head + body
         self._send()
 
     def finish(self, patience: float) -> None:
-        """Send the rest, receive until the other end closes, and close. Waits `patience` at most."""
+        """Send the rest, receive until the other end closes, and close. Block `patience` seconds at most."""
         self._loop.unwatch(self._sock.fileno())
         self._sock.settimeout(patience)
-        with suppress(OSError):  # the other end is dead or stuck; what it sent before is still read
+        with suppress(OSError):  # the other end is dead or stuck: read what it has sent before
             self._sock.sendall(self._unsent)
             self._sock.shutdown(socket.SHUT_WR)
         with suppress(OSError):
@@ -63,7 +63,7 @@ class Channel:
             del self._unsent[: self._sock.send(self._unsent)]
         except BlockingIOError:
             pass
-        except OSError:  # the other end is dead, as the next read will show
+        except OSError:  # the other end is dead; the next read reports it
             self._unsent.clear()
         with suppress(OSError):  # no kernel memory: the next message sends the rest
             self._watch()
@@ -79,7 +79,7 @@ class Channel:
             self._on_end()
 
     def _take(self, data: bytes) -> bool:
-        """Add `data`, deliver the messages that are complete, and return False at the end of the stream."""
+        """Add received `data` and deliver complete messages. Return False at the end of the stream."""
         received = self._received
         received += data
         while len(received) >= _SIZES.size:

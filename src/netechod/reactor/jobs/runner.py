@@ -1,10 +1,10 @@
-"""Run jobs in another process, the worker, which does nothing else.
+"""Run jobs in a process of their own, the worker.
 
-Starting a process takes a fraction of a millisecond, and matching an argument may take longer; the daemon's
-loop would answer nobody meanwhile. A process that escapes from its job becomes the worker's child, and is
-recognised because the worker has no other children. The daemon's side is the Runner, the other the Worker.
-Nothing of the daemon is in the worker's memory. When the daemon ends, however it ends, the worker ends with
-all that it has started.
+To start a process takes a fraction of a millisecond, and to match an argument may take longer. Meanwhile the
+daemon's loop could not answer. A process that escapes from its job becomes the worker's child. The worker
+recognises it, because it has no other children. The Runner is the daemon's side, the Worker is the other.
+The worker's memory holds no data of the daemon. When the daemon ends, in whatever way, the worker kills its
+jobs and ends.
 """
 
 import signal
@@ -26,14 +26,14 @@ from netechod.services.api import Check, Ending, Job
 
 INTERVAL = 0.04  # seconds between two starts, in the long run: a flood leaves CPU time to others
 BURST = 8  # jobs that may start at once after a pause
-PATIENCE = 2.0  # seconds that the worker gets to kill what it runs
+PATIENCE = 2.0  # seconds that the worker gets to kill its jobs
 
 
 class Runner:
-    """Have a worker run jobs, at most `max_running` at once.
+    """Has a worker run jobs, at most `max_running` at once.
 
     `worker` is the command line of a program that runs a Worker on its standard input. If it dies, its jobs
-    have ended, and the next job starts another one; `on_lost` is called with the reason.
+    count as killed, and `on_lost` is called with the reason. The next job starts another worker.
     """
 
     def __init__(
@@ -44,9 +44,8 @@ class Runner:
         self._worker = worker
         self._on_lost = on_lost
         self._numbers = count()
-        self._jobs: dict[
-            int, Finished | None
-        ] = {}  # by number; None: it has ended, but its process is still there
+        # By number. None: the job's end is reported, but its process is not reaped yet.
+        self._jobs: dict[int, Finished | None] = {}
         self._on_idle: Callback = lambda: None
         self._start()
 
@@ -56,7 +55,7 @@ class Runner:
         return len(self._jobs)
 
     def spawn(self, job: Job, finished: Finished) -> bool:
-        """Have `job` run, and `done` called when it has ended. Return False if too many run already."""
+        """Have `job` run, and `finished` called at its end. Return False if too many jobs run already."""
         if len(self._jobs) >= self.max_running:
             return False
         if self._process is None and not self._start():
@@ -67,14 +66,14 @@ class Runner:
         return True
 
     def drain(self, on_idle: Callback) -> None:
-        """Start no more jobs, and call `on_idle` as soon as none runs."""
+        """Start no more jobs. Call `on_idle` as soon as none is running."""
         self.max_running = 0
         self._on_idle = on_idle
         if not self._jobs:
             on_idle()
 
     def close(self) -> None:
-        """End all jobs and call their `done`. Waits until that is over, PATIENCE at most."""
+        """Kill all jobs and call their `finished`. Block until that is done, PATIENCE at most."""
         self.max_running = 0
         self._on_idle = lambda: None
         if self._process is not None:
@@ -116,7 +115,7 @@ class Runner:
                 self._on_idle()
 
     def _on_end(self) -> None:
-        """Let go of a worker that has died on its own."""
+        """Handle the death of the worker."""
         self._channel.finish(0.0)
         was_idle = not self._jobs
         self._on_lost(f"died with status {self._lose()}")
@@ -124,7 +123,7 @@ class Runner:
             self._on_idle()
 
     def _lose(self) -> int:
-        """Let go of the worker; return its status. Jobs that it has not reported count as killed."""
+        """Reap the worker, and return its status. Jobs that it has not reported count as killed."""
         assert self._process is not None  # noqa: S101 (for the type checker)
         self._process.kill()
         status = self._process.wait()
@@ -136,12 +135,12 @@ class Runner:
 
 
 class Worker:
-    """The other side: run the jobs that arrive. When the daemon has gone, end them all."""
+    """The worker's side: it runs the jobs that arrive. When the daemon ends, it kills them all."""
 
     def __init__(self, loop: Loop, sock: socket.socket) -> None:
         self._loop = loop
         self._waiting: deque[tuple[int, Job]] = deque()
-        self._next_start = 0.0  # by the clock: when another job may start
+        self._next_start = 0.0  # the time from which another job may start
         self._timer: Timer | None = None
         self._ending = False
         self._children = Children(loop)
@@ -149,12 +148,12 @@ class Worker:
         self._channel = Channel(loop, sock, self._on_message, self._on_end)
 
     def run(self) -> None:
-        """Work until the daemon has closed its end."""
+        """Run jobs until the daemon has closed its end."""
         self._loop.run()
         self._channel.finish(PATIENCE)
 
     def reap(self) -> None:
-        """Handle SIGCHLD, where there are no pidfds."""
+        """Handle SIGCHLD, on a system without pidfds."""
         self._children.reap()
         self._orphans.reap()
 

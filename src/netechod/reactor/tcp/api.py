@@ -1,4 +1,4 @@
-"""The seams of the TCP rooms: what servers, models, drivers and connections know of one another."""
+"""The interfaces between the servers, drivers and connections of this package."""
 
 import socket
 from abc import ABC, abstractmethod
@@ -12,10 +12,10 @@ from netechod.reactor.tcp.turns import Turns
 from netechod.services.api import StreamSession
 from netechod.services.wire import display_name
 
-READ_SIZE = 80 * 1024  # bytes read at once; all of them are unsent where the kernel takes none for the peer
+READ_SIZE = 80 * 1024  # bytes read at once; all of them stay unsent if the kernel takes none for the peer
 
 Keep = Callable[[socket.socket, bytes], object]
-"""Takes over a connection: its socket, and the bytes that its peer is still owed."""
+"""Takes over a connection: its socket, and the bytes that are still to be sent to its peer."""
 
 
 class PendingConnection(NamedTuple):
@@ -25,7 +25,7 @@ class PendingConnection(NamedTuple):
     address: str
     port: int
     since: float
-    unsent: bytes = b""  # by a former owner
+    unsent: bytes = b""  # what a former owner of the connection has still to send
 
     @property
     def name(self) -> str:
@@ -34,7 +34,7 @@ class PendingConnection(NamedTuple):
 
 
 class Waker:
-    """Given to whoever makes a session: tells who has connected, and can be called to have `more` called."""
+    """The link from a session back to its connection. A call of it has the session's `more` called soon."""
 
     __slots__ = ("pending", "target")
 
@@ -43,7 +43,7 @@ class Waker:
         self.target: Callable[[], object] | None = None
 
     def __call__(self) -> None:
-        """Have the connection ask its session for more; does nothing while nobody drives it."""
+        """Have the connection ask its session for more. Without a connection on the loop, do nothing."""
         if self.target is not None:
             self.target()
 
@@ -54,37 +54,37 @@ NewSession: TypeAlias = Callable[[Waker], StreamSession]
 
 @dataclass(frozen=True, slots=True)
 class StreamService:
-    """What a server is to serve."""
+    """A service over TCP: its sessions, and how their connections are treated."""
 
     name: str  # for logs and threads
     new_session: NewSession
     read_size: int = READ_SIZE  # bytes that a session is given at once
-    quiet: bool = False  # whether there are no lines about single connections in the log
-    denied: bytes = b""  # what a client is told that may not connect
-    busy: bytes = b""  # what it is told where all places are taken; without that, newcomers wait
+    quiet: bool = False  # single connections are not logged
+    denied: bytes = b""  # sent to a client that may not connect
+    busy: bytes = b""  # sent to a client at the connection limit; if empty, clients wait in the backlog
 
 
 class Server(Protocol):
-    """What a connection needs of the server that it belongs to."""
+    """The owner of connections, as they see it."""
 
     service: StreamService
     loop: Loop
-    buffer: memoryview  # into which all connections read, one after the other
+    buffer: memoryview  # all connections read into it, one after the other
     keep: Keep | None  # set when connections are handed over instead of served
-    turns: Turns  # the turns of the sessions that have more to say
+    turns: Turns  # of the sessions that have more to say
 
     @property
     def connections(self) -> Collection["Connection"]:
-        """Those that are open."""
+        """The open connections."""
         ...
 
     def forget(self, connection: "Connection", reason: str) -> None:
-        """Note that a connection has closed and why; an empty `reason` says that somebody else has it now."""
+        """Note that a connection has closed, and why. An empty `reason`: it was handed over instead."""
         ...
 
 
 class Connection(ABC):
-    """A connection as its server sees it, whether the loop or a worker moves the bytes."""
+    """A connection as its server sees it. The loop moves its bytes, or a worker does."""
 
     __slots__ = ("_opened", "_server", "_sock", "address", "port")
 
@@ -101,7 +101,7 @@ class Connection(ABC):
         return display_name(self.address, self.port)
 
     def summary(self, reason: str) -> str:
-        """What the connection has done, for the log."""
+        """Return the line for the log: bytes, seconds and the reason of the end, as `key=value` words."""
         seconds = self._server.loop.now - self._opened
         return f"in={self.bytes_in} out={self.bytes_out} seconds={seconds:.3f} reason={reason}"
 
@@ -118,28 +118,28 @@ class Connection(ABC):
     @property
     @abstractmethod
     def last_active(self) -> float:
-        """When a byte has moved last, either way."""
+        """The time of the last byte that moved, either way, by the loop's clock."""
 
     @property
     @abstractmethod
     def has_unsent(self) -> bool:
-        """Whether the peer has yet to get something."""
+        """Return whether something is still to be sent to the peer."""
 
     @abstractmethod
     def start(self) -> None:
-        """Begin to serve. Raises OSError when the loop cannot watch the connection."""
+        """Begin to serve. Raises OSError if the loop cannot watch the connection."""
 
     @abstractmethod
     def retire(self, reason: str) -> None:
-        """Close a silent connection, unless a last look finds that it has just spoken."""
+        """Close a silent connection, unless a last read finds something that it has just sent."""
 
     @abstractmethod
     def abandon(self) -> None:
-        """Serve it no longer, whatever is owed."""
+        """Stop serving it at once, even if something is unsent."""
 
     @abstractmethod
     def wait(self) -> None:
-        """Wait for the end of the connection after `abandon`: its worker may take a moment."""
+        """Block until the connection has ended after `abandon`. Its worker may need a moment."""
 
     def _finish(self, reason: str) -> None:
         """Close the socket, and tell the server."""

@@ -1,8 +1,8 @@
-"""A connection driven by calls that block: the twin of the connections on the loop, for a thread or process.
+"""Serve a connection by calls that block, in a thread or process.
 
-Nothing here knows a loop. The worker writes down what it does in the ledger, and the loop reads that. To end
-the connection, the loop calls shutdown(2) on the socket: a blocked `recv` then sees the end of the stream, a
-blocked `send` a broken pipe. A session can be pulled here, but not woken: it must need no `wake`.
+This code knows no loop. The worker counts its bytes in the transfer counters, which the loop reads. To end
+the connection, the loop calls shutdown(2) on the socket: a blocked `recv` then sees the end of the stream,
+and a blocked `send` a broken pipe. Sessions are pulled, but cannot be woken: they must not need `wake`.
 """
 
 import select
@@ -21,10 +21,10 @@ Outcome: TypeAlias = Literal["eof", "reset", "error", "ended"]
 
 
 class TransferCounters:
-    """What a worker has moved, and when: the worker alone writes it, the loop reads it at any time.
+    """The bytes that a worker has moved, and when. Only the worker writes; the loop reads at any time.
 
-    The memory may be shared with another process. It holds numbers of eight bytes each, aligned, which no
-    processor writes by halves.
+    The memory may be shared with another process. It holds aligned numbers of eight bytes each, which a
+    processor always writes as a whole.
     """
 
     SIZE = 4 * 8
@@ -46,21 +46,21 @@ class TransferCounters:
 
     @property
     def last_active(self) -> float:
-        """When a byte has moved last, either way."""
+        """The time of the last byte that moved, either way."""
         return self._cells[2]
 
     @property
     def has_unsent(self) -> bool:
-        """Whether the worker waits for the peer to take something."""
+        """Return whether the worker waits for the kernel to take the rest of a piece."""
         return self._cells[3] > 0
 
     def received(self, size: int) -> None:
-        """Note that `size` bytes came."""
+        """Count `size` received bytes."""
         self._cells[0] += size
         self._cells[2] = self._clock()
 
     def sent(self, size: int, rest: int) -> None:
-        """Note that `size` bytes went and `rest` bytes of the same piece are left."""
+        """Count `size` sent bytes. `rest` bytes of the same piece are still to be sent."""
         if size:
             self._cells[1] += size
             self._cells[2] = self._clock()
@@ -70,9 +70,9 @@ class TransferCounters:
 def drive(
     sock: socket.socket, session: StreamSession, counters: TransferCounters, unsent: bytes = b""
 ) -> Outcome:
-    """Serve a connection to the end of its stream, or of its session, or to a failure.
+    """Serve a connection until its stream ends, its session ends, or a call fails. Return which it was.
 
-    Nothing is read while something has yet to be sent: so the memory of a connection is bounded.
+    It reads no input while something is unsent. So the memory of a connection is bounded.
     """
     buffer = memoryview(bytearray(HIGH_WATER))
     try:
@@ -90,15 +90,15 @@ def drive(
         return "reset"
     except (OSError, MemoryError):
         return "error"
-    with suppress(OSError):  # reset in this moment
-        sock.shutdown(socket.SHUT_WR)  # the loop holds the socket too: a close here would end nothing
+    with suppress(OSError):  # the peer has reset it just now
+        sock.shutdown(socket.SHUT_WR)  # a close would not do: the loop holds the socket, too
     return "eof"
 
 
 def _say(
     sock: socket.socket, session: StreamSession, piece: Chunk | None, counters: TransferCounters
 ) -> None:
-    """Send a piece, and then all that the session has more to say."""
+    """Send a piece, and then all further pieces of the session."""
     pull = session.more
     while piece is not None:
         _deliver(sock, piece, counters)
@@ -106,7 +106,7 @@ def _say(
 
 
 def _linger(sock: socket.socket, buffer: memoryview) -> None:
-    """End the stream, and read what is still under way: a close would answer that with a reset."""
+    """End the stream, and read on: to input behind a close, the kernel would answer with a reset."""
     sock.shutdown(socket.SHUT_WR)
     sock.settimeout(LINGER)
     ends = time.monotonic() + LINGER
@@ -116,7 +116,7 @@ def _linger(sock: socket.socket, buffer: memoryview) -> None:
 
 
 def _deliver(sock: socket.socket, data: Chunk, counters: TransferCounters) -> None:
-    """Send all of it. `sendall` would do that too, but the ledger could not tell how far it is."""
+    """Send all of it. `sendall` would not report the progress, which the counters need."""
     rest = memoryview(data)
     while rest:
         try:
@@ -130,7 +130,7 @@ def _deliver(sock: socket.socket, data: Chunk, counters: TransferCounters) -> No
 
 
 def _wait_until_writable(sock: socket.socket) -> None:
-    """Wait by poll(2), which takes any descriptor; select(2) refuses those from 1024 on."""
+    """Wait by poll(2). Unlike select(2), it accepts descriptors from 1024 on."""
     poll = select.poll()
     poll.register(sock, select.POLLOUT)
     poll.poll()

@@ -1,4 +1,4 @@
-"""A TCP connection on the loop: bytes to its session, and the answers back as fast as the peer takes them."""
+"""A TCP connection on the loop. Its session gets the bytes, and the peer the answers as fast as it reads."""
 
 import socket
 
@@ -7,13 +7,13 @@ from netechod.services.api import Chunk, StreamSession
 
 # With this flag a call does not block although its socket does. That saves a system call per connection.
 AT_ONCE = int(socket.MSG_DONTWAIT)
-FURTHER_READS = 2  # in the same turn, while each brings READ_SIZE bytes and the kernel takes the answers
+FURTHER_READS = 2  # in the same turn, while each fills the buffer and the kernel takes all answers
 HIGH_WATER = 64 * 1024  # unsent bytes of one connection beyond which nothing is read
-LOW_WATER = HIGH_WATER // 2  # unsent bytes above which we do not read either: what may be read is too little
+LOW_WATER = HIGH_WATER // 2  # unsent bytes above which we do not read either: the reads would be too short
 
 
 class TcpConnection(Connection):
-    """Drives one session without blocking: send at once, and wait only for what the kernel did not take."""
+    """Drives one session without blocking. It sends at once, and keeps what the kernel does not take."""
 
     __slots__ = ("_eof", "_session", "_unsent", "bytes_in", "bytes_out", "last_active")
     bytes_in: int
@@ -23,9 +23,7 @@ class TcpConnection(Connection):
     def __init__(self, server: Server, pending: PendingConnection, session: StreamSession) -> None:
         super().__init__(server, pending)
         self._session = session
-        self._unsent = (
-            bytearray(pending.unsent) if pending.unsent else None
-        )  # bytes that the peer has yet to take
+        self._unsent = bytearray(pending.unsent) if pending.unsent else None
         self._eof = False
         self.last_active = server.loop.now
         self.bytes_in = 0
@@ -33,7 +31,7 @@ class TcpConnection(Connection):
 
     @property
     def has_unsent(self) -> bool:
-        """Whether the peer has yet to get something."""
+        """Return whether the kernel has not taken all yet."""
         return self._unsent is not None
 
     def start(self) -> None:
@@ -43,8 +41,8 @@ class TcpConnection(Connection):
     def retire(self, reason: str) -> None:
         """See Connection.
 
-        We close first, so nothing may be unread: the kernel would answer it with a reset, which takes
-        what we sent last away from the peer (RFC 2525, 2.17).
+        We close first, so no input may be unread. For unread input the kernel sends a reset, and the peer may
+        lose what we sent last (RFC 2525, 2.17).
         """
         bytes_in = self.bytes_in
         if not self.has_unsent:
@@ -53,31 +51,31 @@ class TcpConnection(Connection):
             self._close(reason)
 
     def abandon(self) -> None:
-        """See Connection. Where connections are handed over, what is owed goes along."""
+        """See Connection. If connections are handed over, this one is too, with its unsent bytes."""
         if self._server.keep is None:
             self._close("drain")
         else:
             self._hand_over(self._server.keep)
 
     def wait(self) -> None:
-        """See Connection: it went at once."""
+        """See Connection. It has ended already."""
 
     def _hand_over(self, keep: Keep) -> None:
-        """Give the connection away, with what is owed; what is unread waits in the kernel."""
+        """Give the connection away with its unsent bytes. Unread input stays in the kernel."""
         self._server.loop.unwatch(self._sock.fileno())
         keep(self._sock, bytes(self._unsent or b""))
         self._server.forget(self, "")
 
     def _close(self, reason: str) -> None:
-        """Close now, whatever is owed."""
-        self._unsent = None  # the first memory to come back: there may be no other for the lines of the log
+        """Close now, even if something is unsent."""
+        self._unsent = None  # frees memory first: the log line below may need it
         self._server.loop.unwatch(self._sock.fileno())
         self._finish(reason)
 
     def _on_readable(self, further_reads: int = FURTHER_READS) -> None:
-        """Read once per turn, or a few times what fills the buffer: greedy peers must not hold up others.
+        """Read once per turn, and a few times more while the buffer is filled. Others must get their turn.
 
-        Every message takes this way, so it is written out: a call less is two percent more of them.
+        The code is in one piece because every message runs through it: a call costs two percent.
         """
         if self._unsent is not None:
             self._read_beside_unsent()
@@ -105,7 +103,7 @@ class TcpConnection(Connection):
             self.fail(error)
 
     def _read_beside_unsent(self) -> None:
-        """Read no more than may be owed on top."""
+        """Read only so much that the unsent bytes stay below HIGH_WATER."""
         server = self._server
         try:
             size = self._sock.recv_into(server.buffer[: HIGH_WATER - len(self._unsent or b"")], 0, AT_ONCE)
@@ -119,12 +117,12 @@ class TcpConnection(Connection):
             self.fail(error)
 
     def _on_end(self) -> None:
-        """The peer has said everything; what the session answers to that is the last that is owed."""
+        """Handle the peer's end of stream. The session's answer to it is the last to be sent."""
         self._eof = True
         self._send_later(self._session.eof_received())
 
     def _on_writable(self) -> None:
-        assert self._unsent is not None  # noqa: S101 (watched for writing only while something is owed)
+        assert self._unsent is not None  # noqa: S101 (watched for writing only while something is unsent)
         try:
             sent = self._sock.send(self._unsent, AT_ONCE)
             self.bytes_out += sent
@@ -145,7 +143,7 @@ class TcpConnection(Connection):
         self.update_interest()
 
     def update_interest(self) -> None:
-        """Wait for what can come next; when everything is said, close or hand over."""
+        """Watch for the events that can come next. If there are none, close or hand over."""
         unsent = 0 if self._unsent is None else len(self._unsent)
         if self._eof and not unsent:
             self._close("eof")
@@ -160,6 +158,6 @@ class TcpConnection(Connection):
         )
 
     def fail(self, error: OSError | MemoryError) -> None:
-        """Close, unless it was only a spurious wake-up (select(2), BUGS)."""
+        """Close, unless the error is only a spurious wake-up (select(2), BUGS)."""
         if not isinstance(error, BlockingIOError):
             self._close("reset" if isinstance(error, ConnectionError) else "error")

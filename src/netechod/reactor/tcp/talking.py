@@ -1,4 +1,7 @@
-"""A connection on the loop whose session does more than answer: banners, long answers, news, goodbyes."""
+"""A connection on the loop whose session does more than answer.
+
+It may speak first, answer at length, speak unasked, and close the connection.
+"""
 
 import socket
 from collections.abc import Callable
@@ -9,14 +12,14 @@ from netechod.reactor.tcp.api import PendingConnection, Server, Waker
 from netechod.reactor.tcp.connection import AT_ONCE, TcpConnection
 from netechod.services.api import Chunk, StreamSession
 
-LINGER = 2.0  # seconds that a peer gets to end the stream after we have; then we close it all the same
+LINGER = 2.0  # seconds between our end of the stream and our close, unless the peer ends it before
 
 
 class TalkingConnection(TcpConnection):
-    """Pulls one session: the next piece when the kernel has the last one, and no input before that.
+    """Pulls pieces out of one session. It reads no input before the kernel has taken them all.
 
-    A peer that sends and gets no answer does not count as heard. So a request that never ends falls to the
-    server's idle timeout as silence does.
+    A peer that sends without getting an answer counts as silent. So the idle timeout of the server also ends
+    a request that never ends.
     """
 
     __slots__ = ("_ending", "_linger", "_more", "_pull", "_queued")
@@ -26,28 +29,28 @@ class TalkingConnection(TcpConnection):
         assert session.more is not None  # noqa: S101 (or a TcpConnection would do)
         self._more = session.more
         self._pull: Callable[[], Chunk | None] = session.opened  # the first time, and then `more`
-        self._queued = False  # the session gets its turn soon
+        self._queued = False  # a turn of the session is due
         self._ending = False  # we have ended the stream, and wait for the peer to do the same
         self._linger: Timer | None = None
 
     @property
     def has_unsent(self) -> bool:
-        """Whether the peer has yet to get something, what the session has not said yet included."""
+        """Return whether something is still to be sent. What the session has not made yet counts."""
         return self._unsent is not None or self._queued or self._session.waiting
 
     def start(self) -> None:
-        """See TcpConnection. What the session says first leaves in this turn of the loop."""
+        """See TcpConnection. The session's first words leave in this turn of the loop."""
         self.update_interest()
         self.wake()
 
     def wake(self) -> None:
-        """Ask the session for more, unless it will be asked anyway."""
+        """Have the session asked for more soon, unless that is due already."""
         if self._unsent is None and not (self._queued or self._ending or self._is_closed):
             self._queued = True
             self._server.turns.add(self._take_turn)
 
     def retire(self, reason: str) -> None:
-        """See Connection. A session that has yet to answer is not silent."""
+        """See Connection. A connection whose session still has to answer is not silent."""
         if not self._session.waiting:
             super().retire(reason)
 
@@ -65,8 +68,8 @@ class TalkingConnection(TcpConnection):
         super()._close("ended" if self._ending else reason)
 
     def _on_readable(self, further_reads: int = 0) -> None:
-        """Read once per turn, and nothing while the session has more to say."""
-        if self._queued:  # its turn did not come in time
+        """Read once per turn, and not while the session has more to say."""
+        if self._queued:  # its turn has not come yet
             self.update_interest()
             return
         buffer = self._server.buffer
@@ -85,7 +88,7 @@ class TalkingConnection(TcpConnection):
             self.fail(error)
 
     def _on_writable(self) -> None:
-        if self._unsent is None:  # its turn did not come in time
+        if self._unsent is None:  # its turn has not come yet
             self.update_interest()
             return
         try:
@@ -115,7 +118,7 @@ class TalkingConnection(TcpConnection):
             self.fail(error)
 
     def _say(self, piece: Chunk) -> None:
-        """Send a piece. The session is asked for the next one when the kernel has all of it."""
+        """Send a piece. When the kernel has taken all of it, ask the session for the next one."""
         sent = 0
         if piece:
             self.last_active = self._server.loop.now
@@ -128,7 +131,7 @@ class TalkingConnection(TcpConnection):
             self._send_later(piece[sent:])
 
     def _rest(self) -> None:
-        """Listen again, or end the stream: everything is said for now."""
+        """The session has no more to say for now: read again, or end the stream."""
         if self._session.ended:
             self._end()
         elif self._eof and not self._session.waiting:
@@ -137,7 +140,7 @@ class TalkingConnection(TcpConnection):
             self.update_interest()
 
     def _end(self) -> None:
-        """End the stream, and read what is still under way: a close would answer that with a reset."""
+        """End the stream, and read on: to input behind a close, the kernel would answer with a reset."""
         self._ending = True
         if self._eof:
             self._close("ended")
@@ -151,7 +154,7 @@ class TalkingConnection(TcpConnection):
         self._close("ended")
 
     def update_interest(self) -> None:
-        """Wait for what can come next."""
+        """Watch for the events that can come next."""
         reads = self._ending or not (self._eof or self.has_unsent)
         self._server.loop.watch(
             self._sock.fileno(),
@@ -161,7 +164,7 @@ class TalkingConnection(TcpConnection):
 
 
 def connection_of(server: Server, pending: PendingConnection) -> TcpConnection:
-    """Make the connection that the session of `arrival` needs."""
+    """Make a connection of the kind that the session of `pending` needs."""
     waker = Waker(pending)
     session = server.service.new_session(waker)
     if session.more is None:

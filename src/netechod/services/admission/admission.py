@@ -1,8 +1,9 @@
-"""Admission: decide who may be answered. It wraps any datagram service and drops the rest without a word.
+"""Admission: it wraps a datagram service, and drops datagrams that must not be answered.
 
-A daemon that answers everybody is a weapon. Two services that answer each other's errors circulate one forged
-datagram for ever (CVE-2024-2169), and answers that are larger than their questions reach whoever the forger
-names. A peer's address and port are judged once and remembered; the loop guard looks at every datagram.
+A service that answers every datagram can be abused. Two services that answer each other's errors circulate
+one forged datagram for ever (CVE-2024-2169). Answers that are larger than their requests flood the victim
+whose address is forged. The rules for a peer's address and port are evaluated once and remembered. The loop
+guard sees every datagram.
 """
 
 from collections import Counter
@@ -20,9 +21,9 @@ from netechod.services.admission.sources import source_of
 from netechod.services.api import Datagram, DatagramService, Outbox, Peer
 from netechod.services.wire import truncate_utf8, unmapped
 
-# Peers that are remembered. When there is one more, all are forgotten but the half with the longest streaks.
+# Peers that are remembered. When the table is full, only the half with the longest streaks is kept.
 MAX_PEERS = 4096
-AMPLIFICATION = 3  # times the bytes that came from an unproven address may go to it (RFC 9000, 8.1)
+AMPLIFICATION = 3  # times the received bytes may be sent to an address that is not proved (RFC 9000, 8.1)
 BROADCAST = IPv4Address("255.255.255.255")
 IPV4_OVERHEAD, IPV6_OVERHEAD = 28, 48  # bytes of the IP and UDP headers around a payload
 
@@ -31,7 +32,7 @@ AddressOf = Callable[[Peer], tuple[str, int]]
 
 @dataclass(frozen=True)
 class Rules:
-    """What the operator allows. `own_ports` are the UDP ports that this daemon itself answers on."""
+    """The operator's rules. `own_ports` are the UDP ports that this daemon itself answers on."""
 
     allow: Collection[Network] = ()
     deny: Collection[Network] = ()
@@ -54,8 +55,8 @@ class Rules:
         return NetworkSet(self.trusted)
 
     def admits(self, address: str | Address) -> bool:
-        """Return whether anything is answered to `address`: not denied, and allowed if that is a list."""
-        if not (self.deny or self.allow):  # nearly always, and parsing is slow
+        """Return whether `address` is not in `deny`, and in `allow` if that has any network."""
+        if not (self.deny or self.allow):  # the most frequent case, and parsing is slow
             return True
         ip = _parsed(address)
         return ip not in self._denied and (not self.allow or ip in self._allowed)
@@ -65,7 +66,7 @@ class Rules:
         return _parsed(address) in self._trusted
 
     def objection(self, address: str | Address, port: int) -> str | None:
-        """Return why nothing from there is ever answered, as the name of a counter; None if it may be."""
+        """Return why this address and port get no answer, as the name of a counter; None if they may."""
         if port in self.own_ports:
             return "own-port"
         if port == 0 or port < self.min_source_port or port in self.refused_source_ports:
@@ -77,32 +78,32 @@ class Rules:
 
 
 class Refused(NamedTuple):
-    """A peer of which every datagram is dropped."""
+    """A peer whose datagrams are all dropped."""
 
     reason: str
 
 
 class Unproven(NamedTuple):
-    """A peer whose address anybody may have forged."""
+    """A peer whose address may be forged."""
 
     source: Hashable
     overhead: int
 
 
 class Trusted(NamedTuple):
-    """A peer that only the loop guard limits."""
+    """A peer from a trusted network: only the loop guard limits it."""
 
 
 Standing: TypeAlias = Refused | Unproven | Trusted
-"""What the rules say of a peer's address and port."""
+"""The result of the rules for a peer's address and port."""
 
 TRUSTED = Trusted()
 
 
 class Admission:
-    """Pass on what admitted peers sent; count in `dropped`, by reason, what is dropped.
+    """Passes admitted datagrams on to the service, and counts the others in `dropped`, by reason.
 
-    `on_drop(address, reason)` is called once per source and minute. `buckets` may be shared by services.
+    `on_drop(address, reason)` is called once per source and minute. Services may share `buckets`.
     """
 
     def __init__(
@@ -128,9 +129,9 @@ class Admission:
         self.deadline_reached = service.deadline_reached
 
     def configure(self, rules: Rules, *, trusted_only: bool = False, rationed: bool = True) -> None:
-        """Judge by other rules from now on.
+        """Use other rules from now on. With `rationed`, AMPLIFICATION limits answers.
 
-        A service that answers only signed requests, each once, sets its sizes itself: it is not `rationed`.
+        A service that answers only signed requests needs no such limit.
         """
         self._rationed = rationed
         if (rules, trusted_only) != (self._rules, self._trusted_only):
@@ -139,7 +140,7 @@ class Admission:
             self._forget_peers()
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
-        """Hand over the admitted part of the batch: in one piece, as far as there is nothing to judge."""
+        """See DatagramService. Datagrams before the first that needs a check are passed on in one piece."""
         passed = self._guard.passes(batch, now)
         if passed == len(batch):
             self._service.datagrams_received(batch, now, out)
@@ -150,7 +151,7 @@ class Admission:
             self._admit(datagram, now, out)
 
     def _admit(self, datagram: Datagram, now: float, out: Outbox) -> None:
-        """Judge one datagram, and pass it on with what limits its answer."""
+        """Check one datagram. Pass it on, with a limit on its answer if needed, or drop it."""
         payload, peer = datagram
         standing = self._standing(peer)
         if self._guard.drops(datagram, fast=standing is TRUSTED):
@@ -169,7 +170,7 @@ class Admission:
             self._service.datagrams_received((datagram,), now, out)
 
     def _standing(self, peer: Peer) -> Standing:
-        """Return what is known of the peer; judge it, if nothing is."""
+        """Return the remembered result of the rules for a peer. Evaluate them for a new peer."""
         if self._guard.is_fast(peer):
             return TRUSTED
         if peer not in self._standings:
@@ -182,7 +183,7 @@ class Admission:
         return self._standings[peer]
 
     def _forget_peers(self, keep: int = 0) -> None:
-        """Judge everybody anew, except the `keep` peers with the longest streaks."""
+        """Forget all peers, except the `keep` ones with the longest streaks."""
         self._guard.forget(keep)
         for peer in [peer for peer in self._standings if peer not in self._guard]:
             del self._standings[peer]
@@ -200,7 +201,7 @@ class Admission:
         return Unproven(source_of(address), overhead)
 
     def _drop(self, peer: Peer, reason: str, now: float) -> None:
-        """Count a drop, and warn of its source if that was not done in this minute."""
+        """Count a dropped datagram, and call `on_drop`, but only once per source and minute."""
         self.dropped[reason] += 1
         address, _ = self._address_of(peer)
         if self._throttle.admits(address, now):
@@ -208,18 +209,18 @@ class Admission:
 
 
 class AmplificationLimit(Outbox):
-    """The outbox for the answer to one datagram of an unproven peer: at most `limit` bytes."""
+    """The outbox for the answer to one datagram of an unproven peer. An answer has at most `limit` bytes."""
 
     def __init__(self, out: Outbox, limit: int) -> None:
         self._out = out
         self._limit = limit
 
     def send(self, payload: bytes, peer: Peer) -> None:
-        """See Outbox. A longer payload is cut at a character."""
+        """See Outbox. A longer payload is cut at the end of a character."""
         self._out.send(truncate_utf8(payload, self._limit), peer)
 
     def broadcast(self, payload: bytes, peers: Sequence[Peer]) -> None:
-        """See Outbox. It goes to members, who have proved their addresses when they joined."""
+        """See Outbox. The peers are members, which have proved their addresses when they joined."""
         self._out.broadcast(payload, peers)
 
 

@@ -1,17 +1,18 @@
-"""Find datagrams that go round for ever, because somebody answers our answers, and have one of them dropped.
+"""Detect loops: another service answers our answers, and a datagram circulates for ever.
 
-A loop between two services is one datagram in flight, so a single drop ends it for good. Three things are
-counted, because whoever forges one datagram can forge many, and a loop need not repeat itself:
+A loop is one datagram in flight, so to drop it once ends the loop. One forged datagram starts a loop, and an
+attacker can forge many. A loop need not repeat itself. So three things are counted:
 
-- a streak: a peer says the same again and again;
-- repetitions: a datagram comes again and again with something else in between;
-- an exchange: a peer says whatever it likes, but one datagram at a time and without a long pause.
+- a streak: a peer sends the same payload again and again;
+- repetitions: a datagram comes again and again, with others in between;
+- an exchange: a peer sends any payloads, but one datagram at a time and without a long pause.
 
-The last two are counted in samples. A few samples are cheap, and enough: a loop goes on until it is sampled.
-A client can look like each of these. It loses at most one datagram in `limit`, and has to ask again.
+Repetitions and exchanges are counted in samples. A few samples are cheap and enough: a looping datagram comes
+back until it is sampled. A client can look like each of the three. It loses at most one datagram in `limit`,
+and has to ask again.
 
-Two kinds of exchange may last, because they look like clients: one of less than some 20 rounds a second, and
-several at once with the same peer, if none of them ever repeats itself.
+Two kinds of exchange are not detected, because clients look the same: one of less than some 20 rounds a
+second, and several at once with the same peer, if none of them ever repeats itself.
 """
 
 from collections import Counter
@@ -20,39 +21,39 @@ from operator import itemgetter
 
 from netechod.services.api import Datagram, Peer
 
-# Datagrams whose repetitions are counted. When there are more, the half that was repeated least is forgotten.
+# Datagrams whose repetitions are counted. When there are more, the half with the fewest is forgotten.
 MAX_REPEATED = 4096
-# Samples before a datagram is dropped, at least: a few words by turns are no attack.
+# Samples of a datagram, at least, before it is dropped: a few words by turns are no attack.
 MIN_SAMPLES = 32
-# Datagrams between two samples, at most, where they arrive one by one.
+# Datagrams between two samples, at most, if they arrive one by one.
 LONGEST_SKIP = 15
-# Bits of the seed. The sample that has none of them picks the peer whose exchange is followed next.
+# A mask for the seed. If none of these bits is set, the sampled peer is the next whose exchange is counted.
 PICK = 0xF0
 # Seconds without a sample of the peer that end its exchange. A loop never pauses.
 PAUSE = 5.0
-# The mark of no payload: hash() never returns -1.
+# The mark for no payload: hash() never returns -1.
 NOTHING = -1
 
 
 class LoopGuard:
-    """Count what may be a loop, peer by peer. Only hashes of payloads are kept, whose key no sender knows.
+    """Counts datagrams that may be part of a loop. It keeps only hashes of payloads, with a secret key.
 
-    A peer that is `fast` is let through by `passes`, many datagrams at a time; any other by `drops` alone.
+    `passes` handles the datagrams of `fast` peers, many at a time. `drops` handles those of other peers.
     """
 
     def __init__(self, min_samples: int = MIN_SAMPLES) -> None:
         self.limit = 10_000
         self._min_samples = min_samples
-        self._marks: dict[Peer, int] = {}  # of fast peers: the hash of the last payload
-        self._slow_marks: dict[Peer, int] = {}  # of the others
-        self._streaks: Counter[Peer] = Counter()  # how often each peer has repeated its last payload
-        self._repeated: dict[int, int] = {}  # how often each datagram was sampled, by its hash
+        self._marks: dict[Peer, int] = {}  # hashes of the last payloads of fast peers
+        self._slow_marks: dict[Peer, int] = {}  # the same of the other peers
+        self._streaks: Counter[Peer] = Counter()  # repetitions of each peer's last payload
+        self._repeated: dict[int, int] = {}  # samples of each datagram, by its hash
         self._seed = 0
         self._until_sample = 0  # datagrams that pass before one is sampled
-        self._suspect: Datagram | None = None  # of the batch at hand: to be dropped
-        self._partner: Peer | None = None  # the peer whose exchange is followed
+        self._suspect: Datagram | None = None  # the datagram of the current batch that has to be dropped
+        self._partner: Peer | None = None  # the peer whose exchange is counted
         self._rounds = 0  # samples of it in succession
-        self._last_seen = 0.0  # when it was sampled last
+        self._last_seen = 0.0  # the time of its last sample
 
     def __len__(self) -> int:
         return len(self._marks) + len(self._slow_marks)
@@ -72,10 +73,10 @@ class LoopGuard:
                 del table[peer]
 
     def passes(self, batch: Sequence[Datagram], now: float) -> int:
-        """Note the datagrams of fast peers up to the first that needs a closer look; return their number.
+        """Count the datagrams of a batch up to the first that needs a closer look. Return their number.
 
-        From there on the caller has to ask `drops` about each datagram of the batch. This is the only code
-        of the guard that runs for every datagram.
+        The caller has to call `drops` for each further datagram of the batch. This is the only code of the
+        guard that runs for every datagram.
         """
         self._until_sample -= len(batch)
         if self._until_sample < 0:
@@ -96,7 +97,7 @@ class LoopGuard:
         return len(batch)
 
     def drops(self, datagram: Datagram, *, fast: bool) -> bool:
-        """Note a datagram of a peer, known or not; return whether it is to be dropped."""
+        """Count one datagram. Return whether it has to be dropped."""
         payload, peer = datagram
         marks, mark = self._marks if fast else self._slow_marks, hash(payload)
         if datagram is self._suspect:
@@ -113,11 +114,11 @@ class LoopGuard:
         del self._streaks[peer]
         self._repeated.pop(hash(datagram), None)
         if peer == self._partner:
-            self._partner = None  # whatever went round has ended
+            self._partner = None  # the drop has ended its loop
         return True
 
     def _up_to_suspect(self, batch: Sequence[Datagram], now: float) -> Sequence[Datagram]:
-        """Take a sample; return the batch up to the datagram that is to be dropped, all of it if none is."""
+        """Sample one datagram of the batch. Return the batch up to the one that has to be dropped, if any."""
         place = self._seed % len(batch)
         mark, peer = hash(batch[place]), batch[place][1]
         self._seed = seed = hash((self._seed, mark))
@@ -134,7 +135,7 @@ class LoopGuard:
         return batch[:suspect]
 
     def _is_repeated(self, mark: int) -> bool:
-        """Count the datagram with this hash, which was sampled; return whether it has come too often."""
+        """Count the sampled datagram with this hash. Return whether it has come too often."""
         repeated = self._repeated
         times = repeated.pop(mark, 0) + 1
         if times >= self.limit and times >= self._min_samples:
@@ -146,9 +147,9 @@ class LoopGuard:
         return False
 
     def _follow(self, batch: Sequence[Datagram], now: float) -> int | None:
-        """Count a round of the partner's exchange; return its place in the batch if there were too many.
+        """Count a round of the partner's exchange. If it has too many, return the index of its datagram.
 
-        Two datagrams in one batch were in flight together, as those of a busy client are.
+        Two datagrams of the partner in one batch were in flight together. So it is a busy client and no loop.
         """
         peers = [peer for _, peer in batch]
         number = peers.count(self._partner)

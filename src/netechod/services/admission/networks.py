@@ -20,10 +20,10 @@ def parse_ip(address: str) -> Address:
 
 
 class NetworkSet:
-    """An immutable set of networks. To find an address costs one step for each prefix length in the set."""
+    """An immutable set of networks. To find an address takes one step for each prefix length in the set."""
 
     def __init__(self, networks: Iterable[Network] = ()) -> None:
-        # By IP version: for each prefix length the bits behind it, and the prefixes of that length.
+        # By IP version: a set of prefixes for each number of bits behind the prefix.
         self._prefixes: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
         for network in networks:
             shift = network.max_prefixlen - network.prefixlen

@@ -1,4 +1,4 @@
-"""Sources: what an address says of who sends."""
+"""Sources: addresses that belong to one customer count as one."""
 
 from collections.abc import Hashable
 from functools import lru_cache
@@ -11,7 +11,7 @@ RECENT = 256  # addresses whose source is remembered
 
 @lru_cache(RECENT)
 def source_of(address: str) -> Hashable:
-    """Return what counts as one source: an IPv4 address, or the /64 of an IPv6 one, one customer's."""
+    """Return the source of an address: an IPv4 address itself, or the /64 of an IPv6 one."""
     address = unmapped(address)
     if ":" not in address:
         return address

@@ -3,7 +3,8 @@
 | module | contents |
 |---|---|
 | `room` | the service: joining, talking, leaving |
-| `members` | who is in the room, under what name, and how many from one source |
-| `cookie`, `strangers` | a newcomer proves its address; everybody else is told how, now and then |
-| `message_rate` | messages a second for each member |
+| `members` | the members, their names, and their number from each source |
+| `cookie` | proves that a newcomer receives at its address |
+| `strangers` | limits the prompts to peers that are not members |
+| `message_rate` | limits the messages of each member |
 """

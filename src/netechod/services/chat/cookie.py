@@ -1,6 +1,6 @@
-"""Cookies prove an address: only the peer that receives there can repeat a cookie that was sent there.
+"""Cookies prove that a peer receives at its source address: it has to repeat what was sent there.
 
-No state is kept for any peer.
+The server keeps no state for the peer.
 """
 
 import hashlib
@@ -17,11 +17,11 @@ class CookieJar:
         self._secret = secret
 
     def cookie_for(self, name: str, now: float) -> str:
-        """Return the cookie that proves, from `now` on, that `name` is not forged."""
+        """Return the cookie for `name` in the time slot of `now`."""
         return self._made(name, int(now // SLOT))
 
     def proves(self, cookie: bytes, name: str, now: float) -> bool:
-        """Return whether `cookie` was made for `name` in this time slot or the one before."""
+        """Return whether `cookie` was made for `name` in the time slot of `now` or the one before."""
         slot = int(now // SLOT)
         valid = [hmac.compare_digest(cookie, self._made(name, made).encode()) for made in (slot, slot - 1)]
         return any(valid)

@@ -1,4 +1,4 @@
-"""The members of a chat room: where each hears the room, and since when it has been silent."""
+"""The members of a chat room, in the order of their silence."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, takewhile
@@ -9,7 +9,7 @@ from netechod.services.wire import display_name
 
 
 class Member:
-    """The peer where a member hears us, when the member came, and when it was heard last."""
+    """A member: the peer to send to, the time of its joining, and the time of its last datagram."""
 
     __slots__ = ("last_seen", "peer", "since")
 
@@ -20,7 +20,7 @@ class Member:
 
 
 class Members:
-    """Leases by key: a member's name, with the zone of a link-local address."""
+    """The members by key. A key is a member's name with the zone of a link-local address."""
 
     def __init__(self, address_of: Callable[[Peer], tuple[str, int]]) -> None:
         self._address_of = address_of
@@ -38,7 +38,7 @@ class Members:
         return self._members[key]
 
     def items(self) -> Iterator[tuple[str, Member]]:
-        """Iterate over keys and leases, the most silent first."""
+        """Iterate over keys and members, the most silent first."""
         return iter(self._members.items())
 
     def peers(self) -> tuple[Peer, ...]:
@@ -65,25 +65,25 @@ class Members:
         self._peers = None
 
     def renew(self, key: str, peer: Peer, now: float) -> None:
-        """Renew the lease of a member. It hears us from now on where it has just spoken."""
+        """Note that a member has sent a datagram. From now on it is sent to at `peer`."""
         member = self._members.pop(key)
-        self._members[key] = member  # put back last: the dict stays in the order of silence
+        self._members[key] = member  # to the end: the dict stays in the order of silence
         member.last_seen = now
         if member.peer != peer:
             member.peer = peer
             self._peers = None
 
     def silent_for(self, seconds: float, now: float) -> Sequence[str]:
-        """Return the keys of the members that have been silent so long, the most silent first."""
+        """Return the keys of members that have been silent for `seconds`, the most silent first."""
         items = takewhile(lambda item: item[1].last_seen + seconds <= now, self._members.items())
         return [key for key, _ in items]
 
     def longest_silence(self) -> float | None:
-        """Return when the most silent member was heard."""
+        """Return the time of the last datagram of the most silent member; None without members."""
         return next((member.last_seen for member in self._members.values()), None)
 
 
 def shown(key: str) -> str:
-    """Return the name that everybody sees. The zone of a link-local address means something to us alone."""
+    """Return the name in chat lines, without a zone: the zone has a meaning on this machine only."""
     address, zone, rest = key.partition("%")
     return f"{address}--{rest.rpartition('--')[2]}" if zone else key

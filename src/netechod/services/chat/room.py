@@ -1,4 +1,7 @@
-"""Chat: come online, talk to everybody online, go offline. UDP has no connections, so members have leases."""
+"""The chat: members come online, talk to all members, and go offline.
+
+UDP has no connections. So a member that is silent for too long goes offline.
+"""
 
 import re
 from collections import Counter
@@ -14,6 +17,7 @@ from netechod.services.chat.members import Members, shown
 from netechod.services.chat.message_rate import MessageRate
 from netechod.services.chat.strangers import Strangers
 from netechod.services.wire import (
+    CHALLENGE,
     NOT_ONLINE,
     OFFLINE,
     ONLINE,
@@ -25,9 +29,9 @@ from netechod.services.wire import (
 )
 
 TRUSTED_FACTOR = 100  # times the rate that members from trusted networks have
-DEPARTURE_COPIES = 512  # lines about departures that one call queues, as far as one departure needs no more
-FEW = 16  # members that may fall silent at once and still hear of one another
-RECENT = 256  # peers and addresses that are not looked at again
+DEPARTURE_COPIES = 512  # datagrams about departures that one call queues, but one departure in any case
+FEW = 16  # idle members, at most, that get the lines about one another when they leave together
+RECENT = 256  # peers and addresses whose names and rules are cached
 
 _REFUSED = REFUSED.encode()
 _JOINING = re.compile(rb"online(?: ([0-9a-f]{%d}))?" % LENGTH)
@@ -36,7 +40,7 @@ Departure: TypeAlias = Literal["said", "idle", "unreachable"]
 
 
 class MemberInfo(NamedTuple):
-    """Somebody online; times are the loop's clock, in seconds."""
+    """What other parts of the daemon may know of a member. Times are the loop's clock, in seconds."""
 
     name: str
     since: float
@@ -45,7 +49,7 @@ class MemberInfo(NamedTuple):
 
 @dataclass(frozen=True)
 class Terms:
-    """What the operator grants. `trusts` tells whether an address is in a trusted network."""
+    """The operator's limits. `trusts` returns whether an address is in a trusted network."""
 
     join: Literal["auto", "open", "cookie"] = "open"
     trusts: Callable[[str], bool] = lambda address: True
@@ -53,16 +57,16 @@ class Terms:
     max_members: int = 4096
     max_members_per_source: int = 4096
     max_message: int = 1024  # bytes
-    rate: float = 0.0  # messages a second of a member that is not trusted; 0 for no limit
+    rate: float = 0.0  # messages a second of a member that is not trusted; 0: no limit
 
 
 class ChatRoom:
-    """The members that are online, their names, and the end of their leases.
+    """The room as a datagram service.
 
-    A member is an address, with its zone, and a port. It hears the room at the address of ours that it
-    spoke to last. `address_of` gives a peer's address and port; `on_online(name)` and `on_offline(name,
-    reason)` are for the operator's log. `secret` makes the cookies of those who have to prove their address
-    before they join.
+    A member is an address, with its zone, and a port. Datagrams to it leave from the address of ours that it
+    sent to last. `address_of` returns a peer's address and port. `on_online(name)` and `on_offline(name,
+    reason)` are for the operator's log. `secret` is the key of the cookies, by which newcomers prove their
+    address.
     """
 
     def __init__(
@@ -95,7 +99,7 @@ class ChatRoom:
 
     @property
     def presence(self) -> Mapping[Peer, MemberInfo]:
-        """The members by peer, the most silent first. The mapping is made anew at every call."""
+        """The members by peer, the most silent first. Each access makes a new mapping."""
         return {
             member.peer: MemberInfo(shown(key), member.since, member.last_seen)
             for key, member in self._members.items()
@@ -107,18 +111,18 @@ class ChatRoom:
         return len(self._members)
 
     def is_member(self, destination: tuple[str, int]) -> bool:
-        """Return whether somebody at this address and port is online."""
+        """Return whether a member is at this address and port."""
         return display_name(*destination) in self._members
 
     def restore(self, peer: Peer, since: float, last_seen: float) -> None:
-        """Take back a member that was online before a restart. Nobody is told, for nobody has missed it."""
+        """Take back a member that was online before a restart. No line is sent: it has not left."""
         self._members.add(peer, since, last_seen)
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
-        """Handle every datagram that has a text and is not an error text of a room such as this.
+        """Handle every datagram, unless it is empty or an error text of a room.
 
-        Two forged datagrams make two rooms members of each other. They must not pass on each other's
-        refusals for ever.
+        Two forged datagrams make two rooms members of each other. They must not exchange their error texts
+        for ever.
         """
         for payload, peer in batch:
             text = text_of(payload)
@@ -138,14 +142,14 @@ class ChatRoom:
                 self.dropped["not-online"] += 1
 
     def _member_said(self, text: bytes, key: str, now: float, out: Outbox) -> None:
-        """Let a member leave, stay or talk."""
+        """Handle the text of a member: it leaves, stays, or talks."""
         if text == OFFLINE:
             self._leave(key, "said", out)
         elif text != ONLINE and not self._proves(text, shown(key), now):
             self._talk(text, key, now, out)
 
     def _talk(self, text: bytes, key: str, now: float, out: Outbox) -> None:
-        """Send one copy to every member. The sender's own copy is the receipt."""
+        """Send a text to all members. The sender's own copy is its receipt."""
         limit = self._terms.max_message
         flaw = f"longer than {limit} bytes" if len(text) > limit else text_error(text)
         peer = self._members[key].peer
@@ -156,7 +160,7 @@ class ChatRoom:
             out.broadcast(chat_line(shown(key), text), self._members.peers())
 
     def _is_in_rate(self, peer: Peer, key: str, now: float, out: Outbox) -> bool:
-        """Count what is about to be sent to all; say at most once a second that it is too much."""
+        """Count a datagram to all members. Over the rate, refuse it, at most once a second."""
         rate = self._terms.rate
         if not rate:
             return True
@@ -170,13 +174,13 @@ class ChatRoom:
         return False
 
     def _ask_to_join(self, text: bytes, peer: Peer, now: float, out: Outbox) -> None:
-        """Let in a peer that is trusted or has its cookie. Send the others a cookie."""
+        """Let in a peer that is trusted or has its cookie. Send a cookie to any other peer."""
         address, port = self._address_of(peer)
         key = display_name(address, port)
         terms = self._terms
         at_once = terms.join == "open" or (terms.join == "auto" and terms.trusts(address))
         if not at_once and not self._proves(text, shown(key), now):
-            out.send(f"challenge {self._cookies.cookie_for(shown(key), now)}".encode(), peer)
+            out.send(CHALLENGE + self._cookies.cookie_for(shown(key), now).encode(), peer)
         elif len(self._members) >= terms.max_members:
             self._refuse("the room is full", peer, out)
         elif not self._members.sources.has_place(
@@ -184,7 +188,7 @@ class ChatRoom:
         ):
             self._refuse("too many members from your address", peer, out)
         elif self._is_in_rate(peer, key, now, out):
-            self._tell_unreachable(key, out)  # or the others would hear of the departure after the arrival
+            self._tell_unreachable(key, out)  # its departure must be announced before its return
             self._members.add(peer, now, now)
             out.broadcast(chat_line(shown(key), ONLINE), self._members.peers())
             self._on_online(shown(key))
@@ -199,7 +203,7 @@ class ChatRoom:
         out.send((REFUSED + why).encode(), peer)
 
     def _leave(self, key: str, reason: Departure, out: Outbox) -> None:
-        """Go offline and tell everybody, the leaver included."""
+        """Put a member offline, and send the line about it to all members and the one that leaves."""
         hearers = self._members.peers()
         self._members.remove(key)
         self._tell_offline(key, reason, hearers, out)
@@ -210,10 +214,10 @@ class ChatRoom:
         self._on_offline(name, reason)
 
     def unreachable(self, destinations: Collection[tuple[str, int]], out: Outbox) -> None:
-        """Put members offline whose hosts say that nobody listens at these addresses and ports.
+        """Put the members at these addresses and ports offline: their hosts report closed ports.
 
-        From now on nothing is sent to any of them. The others are told of as many as one call may; the rest
-        is due at once.
+        No further datagram is sent to them. The lines about their departures are sent as far as one call may
+        do that. The rest is due at once.
         """
         for destination in destinations:
             key = display_name(*destination)
@@ -223,7 +227,7 @@ class ChatRoom:
         self._tell_all_unreachable(out)
 
     def _tell_all_unreachable(self, out: Outbox) -> None:
-        """Tell of unreachable members, as many as one call may."""
+        """Send the lines about unreachable members, as many as one call may."""
         for key in list(islice(self._unreachable, _departures(len(self._members)))):
             self._tell_unreachable(key, out)
 
@@ -233,7 +237,7 @@ class ChatRoom:
             self._tell_offline(key, "unreachable", self._members.peers(), out)
 
     def next_deadline(self) -> float | None:
-        """Return when the lease of the most silent member ends, or a time long past if a departure waits."""
+        """Return the time at which the most silent member goes offline; 0 if a departure waits."""
         if self._unreachable:
             return 0.0
         last_seen = self._members.longest_silence()
@@ -242,7 +246,7 @@ class ChatRoom:
         return last_seen + self._terms.idle_timeout
 
     def deadline_reached(self, now: float, out: Outbox) -> None:
-        """Put members offline whose leases have ended, as many as one call may. The rest stays due."""
+        """Put members offline that are silent for too long, as many as one call may. The rest stays due."""
         self._tell_all_unreachable(out)
         if not self._terms.idle_timeout:
             return
@@ -254,7 +258,7 @@ class ChatRoom:
             self._expire_many(due, out)
 
     def _expire_many(self, due: Sequence[str], out: Outbox) -> None:
-        """Tell those who stay, and each leaver of itself: so many leavers need not hear of one another."""
+        """Put many members offline. A line goes to the members that stay, and to its subject."""
         staying = self._members.peers_after(len(due))
         for key in due[: _departures(len(staying) + 1)]:
             leaver = self._members[key].peer
@@ -263,5 +267,5 @@ class ChatRoom:
 
 
 def _departures(hearers: int) -> int:
-    """Return the number of departures that one call may tell so many hearers."""
+    """Return the number of departures that one call may send to so many receivers."""
     return max(1, DEPARTURE_COPIES // max(1, hearers))

@@ -2,7 +2,7 @@
 
 | module | contents |
 |---|---|
-| `service` | the service: which key may run what, and the answers |
-| `signing` | requests and answers, byte by byte; shared with the client |
+| `service` | the service: checks requests, has commands run, and answers |
+| `signing` | the signed requests and answers, byte by byte; shared with the client |
 | `nonces` | refuses requests that were seen before |
 """

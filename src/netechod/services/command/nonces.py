@@ -1,17 +1,17 @@
-"""Remember signed requests: each is good once, within a window of time, and never after a restart."""
+"""Replay protection: a signed request is accepted once, within a window of time, by one run of the daemon."""
 
 from collections import defaultdict
 from typing import Literal, TypeAlias
 
-# Nonces that are remembered of one key. While there is no room for one more, the key's requests are refused.
+# Nonces of one key that are remembered. While there is no room for another one, its requests are refused.
 MAX_NONCES = 8192
 
 Refusal: TypeAlias = Literal["stale", "before-start", "replayed", "nonces-full"]
-"""Why a request is refused, as the name of a counter."""
+"""The reason for a refusal, as the name of a counter."""
 
 
 class NonceCache:
-    """Take each request of one key once. Times are whole seconds since the epoch, and may differ by `window`.
+    """Accepts each request of one key once. Its time may differ from ours by `window` seconds.
 
     A nonce is forgotten when its timestamp has left the window. From then on, requests with that timestamp or
     an older one are refused, even if the clock is set back. Requests from before our start are refused too:
@@ -22,7 +22,7 @@ class NonceCache:
         self.window = window
         self._started = int(started)
         self._forgotten = -1  # the latest second whose nonces are forgotten
-        self._looked = -1  # the second in which old nonces were last looked for
+        self._looked = -1  # the second of the last search for old nonces
         self._seen: set[str] = set()
         self._by_second: defaultdict[int, list[str]] = defaultdict(list)
 
@@ -30,7 +30,10 @@ class NonceCache:
         return len(self._seen)
 
     def refusal(self, nonce: str, seconds: int, wall: float) -> Refusal | None:
-        """Take the request with `nonce` made at `seconds`, or say why not. `wall` is the time now."""
+        """Accept the request with `nonce` that was made at `seconds`, or return why it is refused.
+
+        `wall` is the current time. Both are in seconds since the epoch.
+        """
         now = int(wall)
         if abs(seconds - now) > self.window:
             return "stale"
@@ -50,7 +53,7 @@ class NonceCache:
         return None
 
     def _forget_before(self, oldest: int) -> None:
-        """Forget what was made before the second `oldest`: the window refuses it."""
+        """Forget the nonces from before the second `oldest`, whose requests the window refuses."""
         for second in [second for second in self._by_second if second < oldest]:
             self._seen.difference_update(self._by_second.pop(second))
             self._forgotten = max(self._forgotten, second)

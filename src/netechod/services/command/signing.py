@@ -1,7 +1,7 @@
-"""Signed requests for commands and their signed answers, byte by byte: shared by the service and the client.
+"""Signed requests for commands and their signed answers, byte by byte. Service and client share this module.
 
-A request is one datagram, an answer one or more. A holder of the key can make and check both. Nothing is
-encrypted, but without the key nobody gets a single byte back. HMAC-SHA-256 (RFC 2104, FIPS 198-1).
+A request is one datagram. An answer is one or more. The holder of the key can make and check both. They are
+not encrypted. A request without a valid key gets no answer. The mac is HMAC-SHA-256 (RFC 2104, FIPS 198-1).
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 MAX_DATAGRAM = 1200  # bytes of a request, and of each part of an answer: never fragmented (RFC 8085, 3.2)
 PART = 1024  # bytes of output in a part: a round number that leaves room for the longest head
-LIST = "?"  # in place of a name: lists the commands for this key; no command can have this name
+LIST = "?"  # in place of a name: asks for the commands of this key; no command can have this name
 
 TRUNCATED, TIMEOUT, DENIED, BUSY = "truncated", "timeout", "denied", "busy"  # flags of an answer
 
@@ -29,7 +29,7 @@ _ANSWER = re.compile(
 
 
 class Request(NamedTuple):
-    """A request as it arrived. Nothing in it may be trusted before `is_signed_with` has said yes."""
+    """A request as it arrived. No field may be trusted before `is_signed_with` has returned True."""
 
     key_id: str
     seconds: int  # since the epoch, by the sender's clock
@@ -39,14 +39,14 @@ class Request(NamedTuple):
     signed: bytes  # the bytes that the mac is computed over
 
     def is_signed_with(self, secret: bytes) -> bool:
-        """Return whether it was made with `secret`. A wrong mac takes as long as the right one."""
+        """Return whether it was made with `secret`. A wrong mac takes as long to check as the right one."""
         return hmac.compare_digest(self.mac, mac_of(secret, self.signed))
 
     def words(self) -> list[str] | None:
-        """Return the command's name and its arguments, or None for a text of another form."""
+        """Return the command's name and its arguments; None if the text has another form."""
         try:
             words = json.loads(self.text)
-        except (ValueError, RecursionError):  # the latter: a thousand brackets are enough
+        except (ValueError, RecursionError):  # RecursionError: a thousand brackets are enough
             return None
         fits = isinstance(words, list) and words and all(isinstance(word, str) for word in words)
         return words if fits else None
@@ -76,7 +76,7 @@ def request(key_id: str, secret: bytes, seconds: int, nonce: str, words: Sequenc
 
 
 def read_request(payload: bytes) -> Request | None:
-    """Return the fields of a request, or None if it is none. The JSON text is not parsed yet."""
+    """Return the fields of a request; None if it is none. The JSON text is not parsed yet."""
     found = _REQUEST.fullmatch(payload) if len(payload) <= MAX_DATAGRAM else None
     if found is None:
         return None
@@ -98,7 +98,7 @@ def answer(secret: bytes, nonce: str, status: int, flags: Sequence[str], output:
 
 
 def read_answer(payload: bytes, secret: bytes) -> Part | None:
-    """Return a part of an answer, or None if it was not made with `secret`."""
+    """Return a part of an answer; None if it was not made with `secret`."""
     found = _ANSWER.fullmatch(payload) if len(payload) <= MAX_DATAGRAM else None
     if found is None:
         return None

@@ -3,5 +3,5 @@
 | module | contents |
 |---|---|
 | `service` | the service, and a dictionary in memory |
-| `parser` | reads the text of a dictionary file |
+| `parser` | parses the text of a dictionary file |
 """

@@ -1,7 +1,7 @@
 """The parser of the dictionary's file: `key:value` lines in UTF-8.
 
-A parser is fed in blocks: its user decides how much is parsed between two datagrams. Errors and warnings name
-`file:line`.
+A parser is fed in blocks. Its user decides how much is parsed between two datagrams. Errors and warnings
+begin with `file:line`.
 """
 
 import hashlib
@@ -9,32 +9,32 @@ from abc import ABC, abstractmethod
 from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
-from encodings.utf_8_sig import (
-    IncrementalDecoder,  # not by `codecs`, which would read a file at the first use
-)
+
+# Not through `codecs`, which would read a file at the first use.
+from encodings.utf_8_sig import IncrementalDecoder
 
 from netechod.errors import DictionaryError
 from netechod.services.dictionary.service import MemoryDictionary, fold
 
 MAX_WARNINGS = 100  # bad lines described one by one; the rest are only counted
 MAX_SHOWN = 256  # characters of a key in a warning
-MAX_LINE = 128 * 1024  # characters of a line; a longer one fails the load, as no datagram holds so much
+MAX_LINE = 128 * 1024  # characters of a line; a longer one fails the load: no datagram could hold it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a parser knows about a file besides its words."""
+    """Facts about a file besides its words."""
 
     sha256: str
     longest: int  # bytes of the longest word, as it is spelled or folded
-    skipped: int  # lines that are no entry
+    skipped: int  # bad lines
     warnings: Sequence[str]
 
 
 class Parser(ABC):
-    """Takes the entries out of a file's blocks and hands them to `keep`, which a subclass defines.
+    """Parses the blocks of a file and calls `keep`, which a subclass defines, for each entry.
 
-    `strict` makes a bad line fail the load.
+    With `strict`, a bad line fails the load.
     """
 
     def __init__(self, name: str, *, strict: bool = False) -> None:
@@ -51,13 +51,13 @@ class Parser(ABC):
 
     @abstractmethod
     def keep(self, number: int, word: bytes, meaning: bytes, folded: bytes) -> None:
-        """Keep the entry of line `number`. Of words that are equal, or fold alike, the first one wins."""
+        """Keep the entry of line `number`, unless an earlier one has the same word or folded word."""
         ...
 
     def feed(self, block: bytes) -> None:
-        """Parse the lines that `block` completes. Raises DictionaryError for what is not UTF-8 text.
+        """Parse the lines that `block` completes. Raises DictionaryError if they are not UTF-8 text.
 
-        Of several errors it tells the first one in the file, wherever a block ends.
+        The error names the first flaw in the file, regardless of the ends of blocks.
         """
         self._hash.update(block)
         text, flaw = self._decoded(block, final=False)
@@ -72,7 +72,7 @@ class Parser(ABC):
             raise flaw
 
     def end(self) -> None:
-        """Parse the last line. Raises DictionaryError when the file holds not one entry."""
+        """Parse the last line. Raises DictionaryError if the file has no entry."""
         text, flaw = self._decoded(b"", final=True)
         if flaw is not None:
             raise flaw
@@ -81,7 +81,7 @@ class Parser(ABC):
             raise DictionaryError(f"{self._name}: holds no entry at all; write one `key:value` a line")
 
     def warn_of_duplicate(self, number: int, word: bytes) -> None:
-        """Warn that an earlier line has the same word. Lines may be warned of in any order."""
+        """Warn that an earlier line has the same word. The calls may come in any order of lines."""
         key = word.decode()
         shown = key if len(key) <= MAX_SHOWN else f"{key[:MAX_SHOWN]}…"
         self._warn(number, f"duplicate key {shown!r}; the first one stays")
@@ -100,12 +100,12 @@ class Parser(ABC):
         )
 
     def _decoded(self, block: bytes, *, final: bool) -> tuple[str, DictionaryError | None]:
-        """The text that the block completes, up to the first flaw; and the error that names the flaw."""
+        """Return the text that the block completes, up to the first flaw, and an error about the flaw."""
         flaw = ""
         try:
             text = self._decoder.decode(block, final)
         except UnicodeDecodeError as error:
-            text = error.object[: error.start].decode()  # the object includes what the decoder had held back
+            text = error.object[: error.start].decode()  # with the decoder's buffered bytes
             flaw = "not UTF-8; convert the file, for example with: iconv -f GBK -t UTF-8"
         if "\0" in text:
             text = text[: text.index("\0")]
@@ -115,7 +115,7 @@ class Parser(ABC):
         return text, DictionaryError(f"{self._at(self._line + 1 + text.count(chr(10)))}: {flaw}")
 
     def _parse(self, lines: Sequence[str]) -> None:
-        """Take the entries out of whole lines."""
+        """Parse whole lines."""
         keep = self.keep
         for number, line in enumerate(lines, self._line + 1):
             key, colon, value = line.partition(":")
@@ -131,7 +131,7 @@ class Parser(ABC):
         self._line += len(lines)
 
     def _skip(self, number: int, line: str) -> None:
-        """Warn of a line that is no entry; with `strict`, raise DictionaryError."""
+        """Warn of a bad line. With `strict`, raise DictionaryError."""
         if ":" in line:
             problem = "nothing before the ':'" if line.strip().startswith(":") else "nothing behind the ':'"
         elif "：" in line:
@@ -171,7 +171,7 @@ class DictionaryParser(Parser):
             self._folded.setdefault(folded, meaning)
 
     def finish(self) -> MemoryDictionary:
-        """End, and return the edition. Raises DictionaryError as `end` does."""
+        """Parse the last line, and return the edition. Raises DictionaryError as `end` does."""
         self.end()
         facts = self.facts
         edition = MemoryDictionary(

@@ -1,4 +1,4 @@
-"""Dictionary: a word comes in, its translation goes out. The table is built whole and swapped whole."""
+"""The dictionary: it answers a word with its translation. An edition is replaced as a whole."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,9 +8,9 @@ from unicodedata import combining, normalize
 from netechod.services.api import Datagram, Outbox
 from netechod.services.wire import MAX_DATAGRAM, MISS, text_of, truncate_utf8
 
-MAX_FOLDED = 256  # characters of a word that is folded, unless it is ASCII: that takes 0.25 ms at the worst
+MAX_FOLDED = 256  # characters of a word that is folded, unless it is ASCII: it takes 0.25 ms at worst
 MAX_NON_STARTERS = 30  # in a row, in a word that is folded (UAX #15, section 13: Stream-Safe Text)
-MAX_STRETCH = 4  # a spelling has fewer bytes than this many times its folded form
+MAX_STRETCH = 4  # times the bytes of its folded form that a spelling has at most
 
 _TOO_MANY = bytes([True]) * (MAX_NON_STARTERS + 1)
 
@@ -19,11 +19,11 @@ Lookup: TypeAlias = Callable[[bytes], bytes | None]
 
 
 def fold(word: str) -> str:
-    """The form in which spellings that differ only in case or composition are equal (Unicode 3.13, D145).
+    """Return a form that is equal for spellings which differ in case or composition (Unicode 3.13, D145).
 
-    A word that takes long to fold is its own form, and is found by its exact spelling alone. That is one of
-    more than MAX_FOLDED characters, not all of them ASCII, and one that is not Stream-Safe: normalizing sorts
-    non-starters in a time that grows with the square of their number.
+    A word that would take long to fold is returned as it is, and is found by its exact spelling only. Such a
+    word has more than MAX_FOLDED characters, not all of them ASCII, or it is not Stream-Safe: the time to
+    normalize a row of non-starters grows with the square of their number.
     """
     if word.isascii():
         return word.lower()
@@ -34,32 +34,32 @@ def fold(word: str) -> str:
 
 
 def _is_stream_safe(text: str) -> bool:
-    """Whether no more than MAX_NON_STARTERS characters in a row have a combining class."""
+    """Return whether no more than MAX_NON_STARTERS characters in a row have a combining class."""
     return _TOO_MANY not in bytes(map(bool, map(combining, text)))
 
 
 class Dictionary(Protocol):
-    """One edition of the dictionary, as it was in the file: never changed, only replaced."""
+    """One edition of the dictionary, as it was in the file. It never changes: a new one replaces it."""
 
     exact: Lookup
-    """By the spelling in the file. The value of an attribute, so that a batch of queries can hold it."""
+    """Finds a word by its spelling in the file. It is an attribute, so that a loop can hold it."""
     folded: Lookup
-    """By the folded spelling, of the words that are not folded themselves."""
+    """Finds a word by its folded spelling, unless the spelling in the file is the folded one."""
     longest: int  # bytes of the longest word, as it is spelled or folded
     sha256: str  # of the file, in hex
-    skipped: int  # lines that are no entry
+    skipped: int  # bad lines
     warnings: Sequence[str]
 
     def __len__(self) -> int:
-        """The number of entries."""
+        """Return the number of entries."""
         ...
 
     def items(self) -> Iterable[tuple[bytes, bytes]]:
-        """Every entry."""
+        """Iterate over all entries: word and translation."""
         ...
 
     def lookup_folded(self, text: bytes) -> bytes | None:
-        """The entry whose word equals `text` but for case and composition (see `fold`)."""
+        """Return the translation of the word that has the same folded form as `text`; None for a miss."""
         if len(text) > MAX_STRETCH * self.longest:
             return None
         try:
@@ -69,12 +69,12 @@ class Dictionary(Protocol):
         return self.exact(word) or self.folded(word)
 
     def close(self) -> None:
-        """Give back what the edition holds. It has no words any more."""
+        """Free the edition's resources. It must not be used any more."""
         ...
 
 
 class MemoryDictionary(Dictionary):
-    """An edition in memory: for any file that is not a large one."""
+    """An edition in memory, for small and medium files."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class MemoryDictionary(Dictionary):
         self.entries: Mapping[bytes, bytes] = entries or {}
         self.exact = self.entries.get
         self.folded = (folded or {}).get
-        self.longest = MAX_DATAGRAM  # unless somebody knows better
+        self.longest = MAX_DATAGRAM  # an upper bound; the parser sets the exact number
         self.sha256 = sha256
         self.skipped = skipped
         self.warnings = tuple(warnings)
@@ -97,15 +97,15 @@ class MemoryDictionary(Dictionary):
         return len(self.entries)
 
     def items(self) -> Iterable[tuple[bytes, bytes]]:
-        """See Dictionary: in the order of the file."""
+        """See Dictionary. The order is that of the file."""
         return self.entries.items()
 
     def close(self) -> None:
-        """See Dictionary. Memory is given back when nobody has the edition any more."""
+        """See Dictionary. The interpreter frees the memory."""
 
 
 class DictionaryService:
-    """Answers each word with its value: the exact spelling first, then (`folded`) any case of it."""
+    """Answers each word with its translation: by the exact spelling, and then by the folded one."""
 
     def __init__(
         self,
@@ -119,19 +119,18 @@ class DictionaryService:
         self.configure(unknown=unknown, match=match, max_reply=max_reply)
         self._received = 0
         self._missed = 0
-        self.dropped: Counter[str] = Counter()  # what it does not answer, by reason
+        self.dropped: Counter[str] = Counter()  # datagrams without an answer, by reason
 
     def configure(self, *, unknown: str, match: Literal["folded", "exact"], max_reply: int) -> None:
-        """Change how it answers: `unknown` to a miss, in `max_reply` bytes at most."""
-        self._unknown = text_of(
-            truncate_utf8(unknown.encode(), max_reply)
-        )  # in the form in which it would come back
+        """Change the answer to a miss, the kind of matching, and the limit of an answer in bytes."""
+        # In the form in which another dictionary would send it back.
+        self._unknown = text_of(truncate_utf8(unknown.encode(), max_reply))
         self._folds = match == "folded"
         self._max_reply = max_reply
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """How many queries were answered with an entry, and with the text for a miss."""
+        """The numbers of queries that were found, and that got the text for a miss."""
         return {"found": self._received - self._missed - self.dropped.total(), "missed": self._missed}
 
     @property
@@ -140,11 +139,11 @@ class DictionaryService:
         return self._dictionary
 
     def replace(self, dictionary: Dictionary) -> None:
-        """Swap editions in one assignment: a query sees the old one or the new one, never a mix."""
+        """Replace the edition in one assignment. A query sees the old one or the new one, never a mix."""
         self._dictionary = dictionary
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
-        """Answer every query that has a text. It is looked up as it came first: most are words alone."""
+        """Answer every query. It is looked up unchanged first, because most queries are a word alone."""
         exact, limit = self._dictionary.exact, self._max_reply
         answers: list[Datagram] = []
         for payload, peer in batch:
@@ -155,22 +154,22 @@ class DictionaryService:
         self._received += len(batch)
 
     def _search(self, text: bytes) -> bytes | None:
-        """The answer to a text that is no entry as it came; None for silence."""
+        """Return the answer to a text that was not found unchanged; None: no answer."""
         answer = self._dictionary.exact(text)
         if answer is None and self._folds:
             answer = self._dictionary.lookup_folded(text)
         if answer is not None:
             return answer
         if not text or text == self._unknown:
-            # Two dictionaries must not tell each other "unknown" for ever (CVE-2024-2169).
+            # Two dictionaries must not answer "unknown" to each other for ever (CVE-2024-2169).
             self.dropped["error-text" if text else "empty"] += 1
             return None
         self._missed += 1
         return self._unknown
 
     def next_deadline(self) -> float | None:
-        """The dictionary waits for nothing."""
+        """See DatagramService. There are no deadlines."""
         return None
 
     def deadline_reached(self, now: float, out: Outbox) -> None:
-        """Nothing is ever due."""
+        """See DatagramService."""
