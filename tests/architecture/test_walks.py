@@ -19,9 +19,9 @@ NETECHO = "netechod.cli.netecho"
 Rooms = dict[str, list[str]]
 
 LIMITS = {
-    "A look-up over UDP": 5,
+    "A look-up over UDP": 4,
     "A byte over TCP": 3,
-    "SIGHUP": 26,
+    "SIGHUP": 22,
     "A line in the chat": 6,
     "A ping and its answer": 4,
 }

@@ -29,7 +29,7 @@ from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.selectors import SELECTORS
 from netechod.reactor.signals import SignalSource
 from netechod.reactor.tasks import Work
-from netechod.services.dictionary import Dictionary
+from netechod.services.dictionary.service import Dictionary
 
 HAND_OVER_PATIENCE = 1.0  # seconds; bytes that a client has not taken by then are sent by the next process
 

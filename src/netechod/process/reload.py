@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from netechod.errors import ConfigError, DictionaryError, NetechodError
-from netechod.process.clock import wall_clock
 from netechod.process.command.keys import with_keys
 from netechod.process.config.load import Loaded, changed
 from netechod.process.config.schema import LIVE_KEYS, Config
@@ -18,10 +17,11 @@ from netechod.process.control.status import Outcome
 from netechod.process.dictionary.changes import Changes, check_loss, compared
 from netechod.process.dictionary.file import log_loaded
 from netechod.process.dictionary.loader import Loader
+from netechod.process.unix.clock import wall_clock
 from netechod.reactor.background import Background
 from netechod.reactor.loop import Loop
 from netechod.reactor.tasks import Task, Work
-from netechod.services.dictionary import Dictionary
+from netechod.services.dictionary.service import Dictionary
 
 PATIENCE = 60.0  # seconds that the configuration may take to be read
 

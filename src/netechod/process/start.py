@@ -39,7 +39,7 @@ from netechod.reactor.jobs.children import Children
 from netechod.reactor.loop import Loop
 from netechod.reactor.signals import SignalSource
 from netechod.reactor.tasks import Work, finished
-from netechod.services.dictionary import Dictionary, MemoryDictionary
+from netechod.services.dictionary.service import Dictionary, MemoryDictionary
 
 GLANCE = 0.1  # seconds between two checks for a stop signal while the dictionary is loaded
 

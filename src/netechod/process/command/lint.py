@@ -15,8 +15,8 @@ from netechod.process.config.load import Loaded
 from netechod.process.config.schema import AllowedCommand
 from netechod.process.config.values import expression
 from netechod.reactor.jobs.children import ENVIRONMENT
-from netechod.services.command import PLACEHOLDER
-from netechod.services.wire import harmless
+from netechod.services.command.service import PLACEHOLDER
+from netechod.services.wire import escape_controls
 
 SHELLS = re.compile("(?:|a|ba|c|da|fi|k|mk|pw|rba|tc|z)sh|busybox")
 INTERPRETERS = re.compile("awk|expect|gawk|lua|mawk|node|perl|php|python|ruby|sed|tclsh")
@@ -61,7 +61,7 @@ def warnings(loaded: Loaded) -> Iterator[str]:
 
 def _line(loaded: Loaded, key: str, warning: str) -> str:
     origin = loaded.origins.get(key.partition("[")[0], "default")
-    return harmless(f"warning: {origin}: {key}: {warning}")
+    return escape_controls(f"warning: {origin}: {key}: {warning}")
 
 
 def _warnings_of(allowed: AllowedCommand, keys: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from netechod.process.config.locations import KeyPath, Location, Locations, dotted
 from netechod.process.config.schema import KEYS, Config
 from netechod.services.cells import cells
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 MAX_SHOWN = 60  # characters of a refused value
 MAX_PROBLEMS = 100  # in a report, from the first line on; the others are only counted
@@ -73,8 +73,8 @@ class Problem:
 
     def __str__(self) -> str:
         first = ": ".join(filter(None, ["error", str(self.location), self.key, self.message]))
-        hint = [f"{_gutter(self.location)} = hint: {harmless(self.hint)}"] if self.hint else []
-        return "\n".join([harmless(first), *_picture(self.location), *hint])
+        hint = [f"{_gutter(self.location)} = hint: {escape_controls(self.hint)}"] if self.hint else []
+        return "\n".join([escape_controls(first), *_picture(self.location), *hint])
 
 
 def report(source: str, problems: Sequence[Problem]) -> str:
@@ -106,7 +106,7 @@ def _picture(location: Location) -> list[str]:
         location.text[location.column - 1 :][: location.width],
     )
     return [
-        f"{gutter}--> {harmless(str(location))}:{location.column}",
+        f"{gutter}--> {escape_controls(str(location))}:{location.column}",
         f"{gutter} |",
         f"{location.line} | {_shown(location.text)}",
         f"{gutter} | {' ' * cells(_shown(before))}{'^' * max(1, cells(_shown(marked)))}",
@@ -114,7 +114,7 @@ def _picture(location: Location) -> list[str]:
 
 
 def _shown(text: str) -> str:
-    return harmless(text.replace("\t", " "))
+    return escape_controls(text.replace("\t", " "))
 
 
 def model_problems(error: ValidationError, locations: Locations, source: str) -> Iterator[Problem]:

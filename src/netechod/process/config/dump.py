@@ -2,7 +2,7 @@
 
 from netechod.process.config.load import Loaded
 from netechod.process.config.locations import dotted, leaves, quoted
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 
 def dump(loaded: Loaded) -> str:
@@ -14,7 +14,7 @@ def dump(loaded: Loaded) -> str:
             section = path[:-1]
             lines += ["", f"[{dotted(section)}]"]
         origin = loaded.origins.get(dotted(path), "default")
-        lines.append(f"{dotted(path[-1:])} = {_toml(value)}  # {harmless(origin)}")
+        lines.append(f"{dotted(path[-1:])} = {_toml(value)}  # {escape_controls(origin)}")
     return "\n".join(lines[1:]) + "\n"
 
 

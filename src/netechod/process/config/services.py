@@ -23,7 +23,7 @@ from netechod.process.config.values import (
     addresses,
 )
 from netechod.reactor.tcp.models import ModelName
-from netechod.services.dictionary_parser import MAX_REPLY, MAX_SKIPPED
+from netechod.services.dictionary.parser import MAX_REPLY, MAX_SKIPPED
 from netechod.services.wire import MAX_DATAGRAM, MISS
 
 

@@ -23,8 +23,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from netechod.services.signing import KEY_ID
-from netechod.services.wire import harmless
+from netechod.services.command.signing import KEY_ID
+from netechod.services.wire import escape_controls
 
 MAX_PORT = 65535
 MAX_COUNT = 1_000_000  # connections, members, bursts; more is a typing error
@@ -166,7 +166,7 @@ def _expression(text: str) -> str:
 
 def _one_line(text: str) -> str:
     """Refuse control characters: the text is listed in one line."""
-    if harmless(text) != text:
+    if escape_controls(text) != text:
         raise ValueError("must not have control characters")
     return text
 

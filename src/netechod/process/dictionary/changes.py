@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from netechod.errors import DictionaryError
 from netechod.process.dictionary.index import IndexedDictionary
-from netechod.services.dictionary import Dictionary
-from netechod.services.dictionary_parser import ACCEPT, SUSPICION
+from netechod.services.dictionary.parser import ACCEPT, SUSPICION
+from netechod.services.dictionary.service import Dictionary
 
 STEP = 2000  # words compared in one step
 FEW = 100  # words; of fewer ones most may be lost without a word

@@ -17,7 +17,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from netechod.process.dictionary.index_facts import IndexFacts, UnusableIndexError, facts_of
-from netechod.services.dictionary import Dictionary, Lookup
+from netechod.services.dictionary.service import Dictionary, Lookup
 
 if TYPE_CHECKING:
     import lmdb

@@ -33,7 +33,7 @@ from netechod.process.dictionary.index_facts import (
     seal,
 )
 from netechod.process.dictionary.index_verifier import is_whole
-from netechod.services.dictionary_parser import DEFAULT_RULES, Facts, Parser, Rules
+from netechod.services.dictionary.parser import DEFAULT_RULES, Facts, Parser, Rules
 
 if TYPE_CHECKING:
     import lmdb

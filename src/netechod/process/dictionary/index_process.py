@@ -12,7 +12,7 @@ from netechod.errors import DictionaryError, reason_of
 from netechod.process.dictionary.index_builder import NoPlaceError, build
 from netechod.process.dictionary.index_facts import UnusableIndexError
 from netechod.process.dictionary.index_verifier import Verdict, verify
-from netechod.services.dictionary_parser import Rules
+from netechod.services.dictionary.parser import Rules
 
 NICENESS = 3  # nice(1) value; beside a busy daemon the process then gets a third of a CPU
 

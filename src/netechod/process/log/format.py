@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from netechod.levels import LEVELS
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 REMOTE_LIMIT = 256
 """Characters of a peer's text in a message. The rest is cut, so that a peer cannot fill the disk."""
@@ -23,7 +23,7 @@ def quoted(text: bytes | str) -> str:
     """
     if isinstance(text, bytes):
         text = text[: 4 * REMOTE_LIMIT].decode(errors="backslashreplace")  # UTF-8: at most 4 bytes each
-    return harmless(text[:REMOTE_LIMIT])[:REMOTE_LIMIT]
+    return escape_controls(text[:REMOTE_LIMIT])[:REMOTE_LIMIT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,12 @@ def entry_of(record: logging.LogRecord) -> Entry:
     """Format the message of `record` now, because its arguments may change before the line is written."""
     try:
         message = _FORMATTER.format(record)
-        fields = {key: harmless(str(value)) for key, value in _extra(record).items()}
+        fields = {key: escape_controls(str(value)) for key, value in _extra(record).items()}
     except Exception as error:
         # The __str__ of the arguments can raise anything. A bad log call must not end the service.
         message = f"log call at {record.filename}:{record.lineno} failed: {type(error).__name__}"
         fields = {}
-    return Entry(record.created, record.levelno, harmless(message), fields)
+    return Entry(record.created, record.levelno, escape_controls(message), fields)
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:

@@ -11,7 +11,7 @@ from netechod.process.service.datagrams import UdpService, address_of_peers
 from netechod.process.service.running import Context, Settings
 from netechod.process.unix.handover import Incoming, Outgoing
 from netechod.reactor.event_log import ChatLog
-from netechod.services.chat import ChatRoom, Terms
+from netechod.services.chat.room import ChatRoom, Terms
 
 log = logging.getLogger(__name__)
 

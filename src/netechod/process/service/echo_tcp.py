@@ -12,7 +12,7 @@ from netechod.process.service.running import Context, RunningService, Settings
 from netechod.process.unix.handover import Incoming, Outgoing
 from netechod.process.unix.rlimits import room_for
 from netechod.reactor.tcp.accept_queue import TcpLimits
-from netechod.reactor.tcp.connection import StreamService
+from netechod.reactor.tcp.api import StreamService
 from netechod.reactor.tcp.models import WORKERS, model_of
 from netechod.reactor.tcp.server import TcpServer
 from netechod.services.echo import echo_session

@@ -11,8 +11,8 @@ from netechod.process.dictionary.in_use import Words
 from netechod.process.unix.handover import Incoming, Outgoing
 from netechod.reactor.loop import Loop
 from netechod.reactor.udp.mmsg import BatchMemory
-from netechod.services.admission import Rules
-from netechod.services.rate_limit import Buckets
+from netechod.services.admission.admission import Rules
+from netechod.services.admission.rate_limit import Buckets
 
 
 @dataclass(frozen=True)

@@ -7,5 +7,6 @@
 | `handover` | passes connections and members to the next process |
 | `daemonize`, `pidfile` | detaching, and the file with our process id |
 | `privileges` | giving up root, and acting for another user |
+| `clock` | wall time |
 | `rlimits` | the limit on descriptors |
 """

@@ -22,7 +22,7 @@ from typing import Any, Final
 from zlib import crc32
 
 from netechod.process.unix.service_manager import Notifier
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 CONNECTION = "open-echo-tcp"  # the names of the descriptors (FDNAME=)
 STATE = "state"
@@ -128,7 +128,7 @@ def _read(fds: Sequence[int]) -> _Document:
         raise ValueError("no JSON object")
     version = document.get("version", VERSION)
     if type(version) is not int or version != VERSION:
-        raise ValueError(f"version {harmless(str(version)[:20])}")
+        raise ValueError(f"version {escape_controls(str(version)[:20])}")
     owed, sums = document.get("owed"), document.get("sums")
     listed = document.get("members", [])
     if not isinstance(listed, list):

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from netechod.errors import SocketError
 from netechod.reactor.loop import Loop, Timer
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 FDS_PER_MESSAGE = 200  # the kernel passes at most 253 at once (SCM_MAX_FD, unix(7))
 PATIENCE = 5.0  # seconds of loading after which we ask the service manager for more time
@@ -239,4 +239,4 @@ def _number(text: str) -> int:
 
 def _status(text: str) -> str:
     """Return the assignment for a line of free text. Control characters are escaped, so it stays one line."""
-    return f"STATUS={harmless(text)}"
+    return f"STATUS={escape_controls(text)}"
