@@ -1,12 +1,7 @@
 """The levels of log lines, by the names that files, configuration and netechoctl use."""
 
-import logging
+LEVELS = {"DEBUG": 10, "NORMAL": 20, "WARNING": 30, "ERROR": 40, "FATAL": 50}
+"""Their numbers are those of the module `logging`, which netechoctl has no time to import.
 
-LEVELS = {
-    "DEBUG": logging.DEBUG,
-    "NORMAL": logging.INFO,
-    "WARNING": logging.WARNING,
-    "ERROR": logging.ERROR,
-    "FATAL": logging.CRITICAL,
-}
-"""Not `logging.addLevelName`, which would rename them for every library."""
+Not `logging.addLevelName`, which would rename them for every library.
+"""

@@ -424,10 +424,11 @@ def test_a_reload_says_what_it_has_changed(daemon: Daemon) -> None:
     )
     daemon.dictionary.write_text("apple:apfel\nhello:你好\nplum:李\npear:梨\n", encoding="utf-8")
     daemon.configure({"dictionary.unknown": "nix", "daemon.selector": "poll"})
-    configuration, waiting, dictionary = shown(ctl(daemon, "reload")).splitlines()
+    configuration, waiting, dictionary, lines = shown(ctl(daemon, "reload")).splitlines()
     assert configuration == "configuration  dictionary.unknown"
     assert waiting == "               needs a restart: daemon.selector"
     assert dictionary.startswith("dictionary     3 -> 4 words (+2 -1, 1 changed) in 0.")
+    assert lines == "               0 lines skipped, 1 words lost"
     assert ask(daemon.address("dictionary"), b"apple") == b"apfel"
     assert ask(daemon.address("dictionary"), b"banana") == b"nix"
     assert "(+2 -1, 1 changed)" in shown(ctl(daemon, "status")).splitlines()[-1]

@@ -153,6 +153,9 @@ FORMATS = {
     "spaces": LINES.replace(":", "      "),
     "one space": LINES.replace(":", " "),
     "dashes": LINES.replace(":", " - "),
+    "tabs": LINES.replace(":", "\t"),
+    "CC-CEDICT": "".join(f"{word} {word} [ci2] /{meaning}/\n" for word, meaning in WORDS.items()),
+    "ECDICT": "word,phonetic,definition,translation\n" + "".join(f"{w},,,{m}\n" for w, m in WORDS.items()),
 }
 
 
@@ -184,13 +187,6 @@ def test_lines_of_another_format_are_no_entries_because_they_have_a_colon(file: 
 @pytest.mark.parametrize("text", ["\r".join(LINES.split("\n")), "a:b c:d e:f g:h", "a:1;b:2;c:3\n"])
 def test_many_entries_in_one_line_are_not_one_entry(file: Path, text: str) -> None:
     assert str(file) in refusal(file, text.encode())
-
-
-def test_the_importer_is_named_for_its_formats(file: Path) -> None:
-    cedict = "".join(f"词{n} 词{n} [ci2] /word {n} (CL:個|个[ge4])/\n" for n in range(9)) + "a:b\n"
-    assert f"it looks like CC-CEDICT: netechoctl dict import '{file}'" in refusal(file, cedict.encode())
-    tabs = "".join(f"{word}\t{meaning}\n" for word, meaning in WORDS.items())
-    assert f"by tabs: netechoctl dict import '{file}'" in refusal(file, tabs.encode())
 
 
 def test_a_well_kept_list_with_stray_lines_is_loaded(file: Path) -> None:

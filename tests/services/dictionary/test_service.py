@@ -218,7 +218,7 @@ def naive(data: bytes) -> tuple[dict[str, str], int]:
     bad = 0
     for line in data.decode().removeprefix("\ufeff").split("\n"):
         key, _, value = (side.strip() for side in line.partition(":"))
-        if key and value and not key.startswith("#"):
+        if key and value and "：" not in key and not key.startswith("#"):
             entries.setdefault(key, value)
         elif line.strip() and not key.startswith("#"):
             bad += 1

@@ -10,11 +10,15 @@ MAX_LINES = 300  # of the head that are looked at
 MAX_LINE = 120  # characters of a line that are looked at: a match may take the square of them
 MOST = 0.5  # the share of lines that have the form of a format
 
-IMPORT = "netechoctl dict import {file}"
 SED = "sed {script} {file} > {file}.new"
+CC_CEDICT = r"sed -nE 's,^[^ #]+ ([^ ]+) \[[^]]*\] /(.*)/\s*$,\1:\2,p' {file} > {file}.new"
 CSV = (
     'python3 -c \'import csv, sys; [print(*row[:2], sep=":") for row in csv.reader(sys.stdin{option})'
     " if len(row) > 1]' < {file} > {file}.new"
+)
+ECDICT = (
+    'python3 -c \'import csv, sys; [print(row[0], row[3], sep=":") for row in list(csv.reader(sys.stdin))[1:]'
+    " if len(row) > 3 and row[3]]' < {file} > {file}.new"
 )
 JSON = (
     "python3 -c 'import json, sys; [print(*entry, sep=\":\") for entry in json.load(sys.stdin).items()]'"
@@ -53,7 +57,7 @@ MAGIC: Sequence[tuple[bytes, Format]] = (
     (b"\xff\xd8\xff", Format("a picture")),
     (b"\xd0\xcf\x11\xe0", Format("a document of an old Office program")),
     (b"{\\rtf", Format("an RTF document")),
-    (b"StarDict's dict ifo file", Format("a dictionary of StarDict", IMPORT)),
+    (b"StarDict's dict ifo file", Format("a dictionary of StarDict")),
 )
 
 
@@ -82,10 +86,10 @@ TEXTS: Sequence[tuple[Callable[[str, Sequence[str]], bool], Format]] = (
     (_begins_with(r"\s*<[?!\w]"), Format("XML")),
     (_begins_with(r"\s*\{\s*\"[^\"]*\"\s*:"), Format("JSON", JSON)),
     (_begins_with(r"\s*\[\s*[\[{\"]"), Format("JSON")),
-    (_begins_with(r"word,phonetic,definition,"), Format("ECDICT's CSV", IMPORT)),
-    (_lines_like(r"^\S+ \S+ \[[^\]]*\] /"), Format("CC-CEDICT", IMPORT)),
-    (_lines_like(r"^[^\t]+\t[A-Za-z0-9+/]+\t[A-Za-z0-9+/]+\s*$"), Format("an index of dictd", IMPORT)),
-    (_lines_like(r"^[^\t]*\S[^\t]*\t"), Format("words and meanings separated by tabs", IMPORT)),
+    (_begins_with(r"word,phonetic,definition,"), Format("ECDICT's CSV", ECDICT)),
+    (_lines_like(r"^\S+ \S+ \[[^\]]*\] /"), Format("CC-CEDICT", CC_CEDICT)),
+    (_lines_like(r"^[^\t]+\t[A-Za-z0-9+/]+\t[A-Za-z0-9+/]+\s*$"), Format("an index of dictd")),
+    (_lines_like(r"^[^\t]*\S[^\t]*\t"), _by("tabs", r"s/\t/:/")),
     (_lines_like("^[^:：]+："), _by("a full-width colon", "s/：/:/")),
     (_lines_like(r"^[^,;]*[^,;\s][^,;]*;\S"), Format("CSV", CSV.replace("{option}", ', delimiter=";"'))),
     (_lines_like(r"^(\"[^\"]*\"|[^,:]*[^,:\s]),\s?\S"), Format("CSV", CSV.replace("{option}", ""))),

@@ -100,15 +100,21 @@ class Parser(ABC):
         self._hash.update(block)
         text, flaw = self._decoded(block, final=False)
         self._start = self._start or text.lstrip()[:1]
-        lines = (self._rest + text).split("\n")
-        if max(map(len, lines)) > MAX_LINE:
-            before = next(at for at, line in enumerate(lines) if len(line) > MAX_LINE)
-            self._parse(lines[:before])
+        self._rest += text
+        if "\n" in text or len(self._rest) > MAX_LINE:
+            self._parse_whole_lines()
+        if flaw is not None:
+            raise flaw
+
+    def _parse_whole_lines(self) -> None:
+        """Parse the lines whose ends have come, up to one that is too long."""
+        lines = self._rest.split("\n")
+        too_long = next((at for at, line in enumerate(lines) if len(line) > MAX_LINE), None)
+        if too_long is not None:
+            self._parse(lines[:too_long])
             raise DictionaryFormatError(f"{self._at(self._line + 1)}: longer than {MAX_LINE} characters")
         self._rest = lines.pop()
         self._parse(lines)
-        if flaw is not None:
-            raise flaw
 
     def end(self) -> None:
         """Parse the last line. Raises DictionaryFormatError when the file as a whole is no dictionary."""
