@@ -11,6 +11,7 @@ SO_TIMESTAMPNS = 35  # also the type of the control message that carries the tim
 IP_PKTINFO = 8
 IP_MTU_DISCOVER = 10
 IP_RECVERR = 11
+IP_RECVTTL = 12
 PMTUDISC_PROBE = 3  # a value of IP_MTU_DISCOVER: send with DF set, whatever is known of the path
 
 # linux/in6.h

@@ -14,6 +14,28 @@ Peer: TypeAlias = Hashable
 Datagram: TypeAlias = tuple[bytes, Peer]
 """A payload and its peer."""
 
+
+class MeasuredPayload(bytes):
+    """A payload that says how it travelled. Only an endpoint that was asked to measure makes them."""
+
+    received_ns: int = 0  # when the kernel got it, in nanoseconds since the epoch; 0: not known
+    ttl: int = 255  # TTL or hop limit, as it arrived; 255 also if not known (RFC 5357, 4.2.1)
+    tos: int = 0  # traffic class as it arrived: DSCP and ECN (RFC 2474); 0 also if not known
+
+
+class UnfinishedPayload(Protocol):
+    """A payload, itself `bytes`, that carries the time of its own leaving. Only for a measuring endpoint."""
+
+    tos: int  # traffic class that it leaves with
+
+    def completed(self, now_ns: int) -> bytes:
+        """Return the payload to send at `now_ns`, in nanoseconds since the epoch.
+
+        It is called right before the system call, and again if the kernel takes the datagram at a later try.
+        """
+        ...
+
+
 Chunk: TypeAlias = bytes | bytearray | memoryview
 """Bytes of a stream, in whatever form spares a copy."""
 

@@ -8,12 +8,13 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
 from netechod.reactor.udp.budget import BATCH
-from netechod.reactor.udp.datagram_io import DatagramIO, PlainDatagramIO
+from netechod.reactor.udp.datagram_io import DatagramIO
+from netechod.reactor.udp.measuring import MeasuringDatagramIO
 from netechod.reactor.udp.mmsg import BatchMemory, MmsgDatagramIO
 from netechod.services.api import Datagram, Peer
 from netechod.services.wire import MAX_DATAGRAM
@@ -34,7 +35,7 @@ BINDINGS = {
 }
 WAYS: dict[str, Callable[[socket.socket], DatagramIO]] = {
     "mmsg": lambda sock: MmsgDatagramIO(sock, BatchMemory()),
-    "plain": PlainDatagramIO,
+    "measuring": lambda sock: MeasuringDatagramIO(sock, BatchMemory()),
 }
 
 
@@ -99,11 +100,8 @@ def server(
 
 def without_port(peer: Peer) -> Peer:
     """`peer`, made by either way, with the one port that nothing can be sent to: it gives EINVAL."""
-    if isinstance(peer, bytes):
-        return peer[:2] + b"\0\0" + peer[4:]
-    assert isinstance(peer, tuple)
-    (host, _, *more), ancillary = peer
-    return (host, 0, *more), ancillary
+    assert isinstance(peer, bytes)
+    return peer[:2] + b"\0\0" + peer[4:]
 
 
 @pytest.mark.parametrize("size", [0, 1, MAX_DATAGRAM])
@@ -174,11 +172,8 @@ def test_a_peer_does_not_remember_the_interface_that_it_came_in_on(server: Serve
 
 def packet_info(peer: Peer) -> bytes:
     """The struct in_pktinfo or in6_pktinfo in a wildcard socket's peer (ip(7), ipv6(7))."""
-    if isinstance(peer, bytes):  # behind the socket address and the control message's header
-        return peer[32:44] if len(peer) == 48 else peer[48:68]
-    assert isinstance(peer, tuple)
-    _, [(_, _, data)] = peer
-    return bytes(data)
+    assert isinstance(peer, bytes)  # behind the socket address and the control message's header
+    return peer[32:44] if len(peer) == 48 else peer[48:68]
 
 
 def test_a_spurious_wake_up_is_an_empty_batch(server: Server) -> None:
@@ -245,39 +240,3 @@ def test_a_failing_socket_raises(server: Server) -> None:
     server.sock.close()
     with pytest.raises(OSError, match="Bad file descriptor"):
         server.io.receive()
-
-
-class FailingSocket(socket.socket):
-    """A socket whose third datagram was damaged on the way."""
-
-    calls = 0
-
-    def recvmsg_into(self, *arguments: Any) -> Any:  # noqa: ANN401 (the types are typeshed's, not Python's)
-        """Fail at the third call."""
-        self.calls += 1
-        if self.calls == 3:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return super().recvmsg_into(*arguments)
-
-
-def test_an_error_behind_good_datagrams_does_not_lose_them(resources: ExitStack) -> None:
-    sock = resources.enter_context(FailingSocket(socket.AF_INET, socket.SOCK_DGRAM))
-    sock.bind(("127.0.0.1", 0))
-    sock.setblocking(False)
-    server = Server(sock, PlainDatagramIO(sock), BINDINGS["IPv4 bound"], resources)
-    client = server.client()
-    for payload in (b"one", b"two", b"three"):
-        client.send(payload)
-    batches = list(server.batches(3))
-    assert [payload for batch in batches for payload, _ in batch] == [b"one", b"two", b"three"]
-
-
-def test_the_portable_way_passes_over_control_messages_that_it_did_not_ask_for(resources: ExitStack) -> None:
-    sock = resources.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-    sock.bind(("0.0.0.0", 0))
-    sock.setsockopt(socket.SOL_SOCKET, 29, 1)  # SO_TIMESTAMP: comes before the address, and leaves it no room
-    sock.setblocking(False)
-    server = Server(sock, PlainDatagramIO(sock), BINDINGS["IPv4 wildcard"], resources)
-    client = server.client()
-    assert server.io.send([(b"answer", server.peer(client))]) == 1
-    assert client.recv(100) == b"answer"

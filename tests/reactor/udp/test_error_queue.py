@@ -13,9 +13,10 @@ from support.looping import FakeClock, receive, run_until, settle, turn
 from netechod.linux import IP_RECVERR
 from netechod.reactor.loop import Loop
 from netechod.reactor.udp.budget import BATCH, ERROR_LIMIT, TURN_LIMIT
-from netechod.reactor.udp.datagram_io import DatagramIO, PlainDatagramIO
+from netechod.reactor.udp.datagram_io import DatagramIO
 from netechod.reactor.udp.endpoint import UdpEndpoint
 from netechod.reactor.udp.error_queue import MUTE_TIME, ErrorQueue, Place
+from netechod.reactor.udp.measuring import MeasuringDatagramIO
 from netechod.reactor.udp.mmsg import BatchMemory, MmsgDatagramIO
 from netechod.reactor.udp.outbox import TRIES
 from netechod.services.api import Datagram, Outbox, Peer
@@ -38,7 +39,7 @@ class Guests(EchoService):
 class Bench:
     """An endpoint that hears of errors, on a real socket, and its clients."""
 
-    def __init__(self, loop: Loop, resources: ExitStack, *, host: str, portable: bool) -> None:
+    def __init__(self, loop: Loop, resources: ExitStack, *, host: str, measures: bool) -> None:
         self._loop = loop
         self._resources = resources
         self._host = host
@@ -53,7 +54,7 @@ class Bench:
         self.forgotten: set[Place] = set()
         self.tellings = 0
         self.guests = Guests()
-        io: DatagramIO = PlainDatagramIO(self.sock) if portable else MmsgDatagramIO(self.sock, BatchMemory())
+        io: DatagramIO = (MeasuringDatagramIO if measures else MmsgDatagramIO)(self.sock, BatchMemory())
         self.errors = ErrorQueue(loop, self.sock, self.is_known, self.told)
         self.endpoint = UdpEndpoint(loop, self.sock, io, self.guests, self.errors)
         resources.callback(self.endpoint.close)
@@ -96,10 +97,10 @@ def host(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=[False, True], ids=["mmsg", "portable"])
+@pytest.fixture(params=[False, True], ids=["mmsg", "measuring"])
 def bench(loop: Loop, host: str, request: pytest.FixtureRequest) -> Iterator[Bench]:
     with ExitStack() as resources:
-        yield Bench(loop, resources, host=host, portable=request.param)
+        yield Bench(loop, resources, host=host, measures=request.param)
 
 
 def test_it_is_told_where_nobody_listens(bench: Bench, loop: Loop) -> None:
@@ -241,7 +242,7 @@ def test_a_queue_that_is_closed_while_it_is_switched_off_stays_so(
 def test_a_datagram_that_fails_again_and_again_beside_others_errors_is_given_up(loop: Loop) -> None:
     """As in a flood that puts an error before every call: whose fault it is cannot be told."""
 
-    class Failing(PlainDatagramIO):
+    class Failing(MmsgDatagramIO):
         tries = 0
 
         def send(self, datagrams: Sequence[Datagram]) -> int:
@@ -262,7 +263,7 @@ def test_a_datagram_that_fails_again_and_again_beside_others_errors_is_given_up(
     ):
         sock.bind((IPV4, 0))
         errors = Reporting(loop, sock, lambda place: True, lambda places: None)
-        io = Failing(sock)
+        io = Failing(sock, BatchMemory())
         endpoint = UdpEndpoint(loop, sock, io, Guests(), errors)
         endpoint.send(b"news", "somebody")
         turn(loop)

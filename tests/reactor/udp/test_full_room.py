@@ -9,8 +9,8 @@ from support.looping import FakeClock, run_until, turn
 
 from netechod.reactor.loop import Loop
 from netechod.reactor.udp.budget import BATCH, SEND_LIMIT, TURN_LIMIT
-from netechod.reactor.udp.datagram_io import PlainDatagramIO
 from netechod.reactor.udp.endpoint import UdpEndpoint
+from netechod.reactor.udp.mmsg import BatchMemory, MmsgDatagramIO
 from netechod.services.api import Datagram, Peer
 from netechod.services.chat import ChatRoom
 
@@ -18,11 +18,11 @@ MEMBERS = 4096
 IDLE = 120.0
 
 
-class Crowd(PlainDatagramIO):
+class Crowd(MmsgDatagramIO):
     """A socket whose datagrams are made here, and which counts what is sent."""
 
     def __init__(self, sock: socket.socket) -> None:
-        super().__init__(sock)
+        super().__init__(sock, BatchMemory())
         self.arriving: list[Datagram] = []
         self.heard: dict[Peer, int] = {}
 

@@ -10,7 +10,7 @@ from support.looping import settle
 
 from netechod.reactor.udp.budget import BATCH
 from netechod.reactor.udp.datagram_io import FanOut
-from netechod.reactor.udp.mmsg import _STRIDE, BatchMemory, MmsgDatagramIO
+from netechod.reactor.udp.mmsg import STRIDE, BatchMemory, MmsgDatagramIO
 from netechod.services.api import Datagram
 
 
@@ -74,7 +74,7 @@ def test_an_echo_is_sent_from_where_it_lies(memory: BatchMemory, resources: Exit
         settle()
         batch = io.receive()
         memory.received[:5] = b"moved"  # where the empty one lies: if that shows, nothing was copied
-        memory.received[_STRIDE : _STRIDE + 5] = b"moved"
+        memory.received[STRIDE : STRIDE + 5] = b"moved"
         assert io.send_back(batch) == len(ANSWERS)
         assert told(client) == [b"", b"moved" + ANSWERS[1][5:], b"hello"]
 

@@ -9,7 +9,7 @@ from support.looping import FakeClock, receive, settle, turn
 
 from netechod.reactor.loop import Loop
 from netechod.reactor.udp.budget import SEND_LIMIT
-from netechod.reactor.udp.datagram_io import PlainDatagramIO
+from netechod.reactor.udp.mmsg import BatchMemory, MmsgDatagramIO
 from netechod.reactor.udp.socket_group import SocketGroup, group_address_of
 from netechod.services.api import Datagram, Outbox, Peer
 
@@ -50,8 +50,9 @@ class Bench:
         self._resources = resources
         self.room = Room()
         self.socks = [self._socket(), self._socket()]
+        memory = BatchMemory()
         self.group = SocketGroup(
-            loop, [(sock, PlainDatagramIO(sock), None) for sock in self.socks], self.room
+            loop, [(sock, MmsgDatagramIO(sock, memory), None) for sock in self.socks], self.room
         )
         for endpoint in self.group.endpoints:
             resources.callback(endpoint.close)
@@ -87,7 +88,7 @@ def test_a_peer_is_known_by_its_socket_and_has_an_address(bench: Bench, loop: Lo
     caller.send(b"hello")
     receive(loop, caller)
     [peer] = bench.room.peers
-    assert group_address_of(PlainDatagramIO.address_of)(peer) == caller.getsockname()
+    assert group_address_of(MmsgDatagramIO.address_of)(peer) == caller.getsockname()
 
 
 def test_a_broadcast_reaches_each_peer_from_its_own_socket(bench: Bench, loop: Loop) -> None:

@@ -6,8 +6,9 @@
 | `outbox` | the sending half: queue, budget, patience with a full kernel |
 | `send_queue` | the queue in portions that one system call sends |
 | `budget` | the limits of one turn |
-| `mmsg` | recvmmsg(2) and sendmmsg(2) |
-| `datagram_io` | the seam to the kernel, and one datagram a call |
+| `datagram_io` | the interface between endpoints and sockets |
+| `mmsg`, `messages` | batches by recvmmsg(2) and sendmmsg(2), and their arrays |
+| `measuring` | datagrams with time of arrival, TTL and traffic class |
 | `error_queue` | ICMP errors about our datagrams (IP_RECVERR) |
 | `socket_group` | several sockets of one service that share its members |
 """

@@ -1,17 +1,15 @@
-"""The interface between endpoints and sockets, and the plain form of it: one datagram a system call.
+"""The interface between endpoints and sockets.
 
 A peer is where a datagram came from. On a wildcard socket it is also which of our addresses was asked: the
 answer must leave from there (RFC 1122, 4.1.3.5), or clients with connected sockets would never see it.
 """
 
 import socket
-import struct
 from collections.abc import Iterator, Sequence
 from itertools import repeat
-from typing import Any, Protocol, TypeAlias, overload
+from typing import Any, Protocol, overload
 
 from netechod.linux import IP_PKTINFO
-from netechod.reactor.udp.budget import BATCH
 from netechod.services.api import Datagram, Peer
 
 MAX_PAYLOAD = 65536  # bytes: above every UDP payload (65507, or 65527 over IPv6), so nothing is ever cut
@@ -90,75 +88,3 @@ def ask_for_local_address(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     else:
         sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-
-
-_Ancillary: TypeAlias = tuple[tuple[int, int, bytes], ...]
-
-
-class PlainDatagramIO:
-    """One datagram a system call, through `recvmsg` and `sendmsg`.
-
-    A peer is (socket address, control messages for the way back).
-    """
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._buffer = bytearray(MAX_PAYLOAD)
-        self._view = memoryview(self._buffer)
-        self._ancillary_size = 0
-        if is_wildcard(sock):
-            ask_for_local_address(sock)
-            self._ancillary_size = socket.CMSG_SPACE(20)  # struct in6_pktinfo, the larger of the two
-
-    def receive(self) -> Sequence[Datagram]:
-        """See DatagramIO."""
-        batch: list[Datagram] = []
-        while len(batch) < BATCH:
-            try:
-                size, ancillary, _, address = self._sock.recvmsg_into([self._buffer], self._ancillary_size)
-            except BlockingIOError:
-                break
-            except OSError:
-                if not batch:
-                    raise
-                break  # the datagrams before it are good, and the error concerned this call alone
-            batch.append((bytes(self._view[:size]), (address, _way_back(ancillary))))
-        return batch
-
-    def send(self, datagrams: Sequence[Datagram]) -> int:
-        """See DatagramIO."""
-        for sent, (payload, peer) in enumerate(datagrams):
-            address, ancillary = _parts(peer)
-            try:
-                self._sock.sendmsg([payload], ancillary, 0, address)
-            except OSError:
-                if not sent:
-                    raise
-                return sent
-        return len(datagrams)
-
-    send_back = send
-
-    @staticmethod
-    def address_of(peer: Peer) -> tuple[str, int]:
-        """See DatagramIO."""
-        address, _ = _parts(peer)
-        return zoned(address)
-
-
-def _parts(peer: Peer) -> tuple[Any, _Ancillary]:
-    assert isinstance(peer, tuple)  # noqa: S101 (for the type checker: every peer here was made by receive)
-    return peer[0], peer[1]
-
-
-def _way_back(ancillary: Sequence[tuple[int, int, bytes]]) -> _Ancillary:
-    """Return the control message that makes the answer leave from the address that was asked.
-
-    It names no interface: the routing table decides, as for every other packet.
-    """
-    for level, kind, data in ancillary:
-        if (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
-            return ((level, kind, data[:16] + b"\0\0\0\0"),)
-        if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
-            return ((level, kind, struct.pack("@i", 0) + data[4:12]),)
-    return ()

@@ -19,10 +19,11 @@ from array import array
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
-from typing import NamedTuple, NoReturn, cast
+from typing import NoReturn, cast
 
 from netechod.reactor.udp.budget import BATCH
 from netechod.reactor.udp.datagram_io import MAX_PAYLOAD, FanOut, ask_for_local_address, is_wildcard
+from netechod.reactor.udp.messages import LAYOUTS, ROOM, Messages, PeerLayout, address_in_memory
 from netechod.services.api import Datagram, Peer
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -32,52 +33,7 @@ _AT_ONCE = int(
 )  # as enumerations they would cost a microsecond a call
 RECENT = 256  # peers whose address is remembered as text
 
-_STRIDE = MAX_PAYLOAD + 64  # bytes between two payloads: not a power of two, or all would share a cache set
-
-
-class _IoVec(ctypes.Structure):
-    """struct iovec, readv(2)."""
-
-    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
-
-
-class _MsgHdr(ctypes.Structure):
-    """struct msghdr, recvmsg(2)."""
-
-    _fields_ = (
-        ("name", ctypes.c_void_p),
-        ("name_length", ctypes.c_uint32),
-        ("iov", ctypes.c_void_p),
-        ("iov_length", ctypes.c_size_t),
-        ("control", ctypes.c_void_p),
-        ("control_length", ctypes.c_size_t),
-        ("flags", ctypes.c_int),
-    )
-
-
-class _MMsgHdr(ctypes.Structure):
-    """struct mmsghdr, recvmmsg(2)."""
-
-    _fields_ = (("header", _MsgHdr), ("length", ctypes.c_uint32))
-
-
-class _PeerLayout(NamedTuple):
-    """What lies where in the bytes of a peer."""
-
-    name: int  # bytes of the socket address
-    control_at: int  # offset of the control message; also the size of a peer that has none
-    control: int  # bytes of the control message, 0 for none
-    index_at: int  # offset of the interface index in it
-    size: int  # bytes in all
-
-
-_HEADER = 2 * ctypes.sizeof(ctypes.c_size_t)  # struct cmsghdr: length, level and type (cmsg(3))
-_LAYOUTS = {
-    # struct sockaddr_in is 16 bytes, struct in_pktinfo is index, local address, address asked
-    socket.AF_INET: _PeerLayout(16, 16, _HEADER + 12, 16 + _HEADER, 16 + _HEADER + 16),
-    # struct sockaddr_in6 is 28 bytes and 4 of padding, struct in6_pktinfo is address asked, index
-    socket.AF_INET6: _PeerLayout(28, 32, _HEADER + 20, 32 + _HEADER + 16, 32 + _HEADER + 24),
-}
+STRIDE = MAX_PAYLOAD + 64  # bytes between two payloads: not a power of two, or all would share a cache set
 
 
 class BatchMemory:
@@ -87,7 +43,7 @@ class BatchMemory:
     """
 
     def __init__(self) -> None:
-        self.received = mmap.mmap(-1, BATCH * _STRIDE)
+        self.received = mmap.mmap(-1, BATCH * STRIDE)
         self.sent = mmap.mmap(-1, BATCH * MAX_PAYLOAD)
         # The socket whose batch lies in `received`, and that batch.
         self.holds: tuple[object, Sequence[Datagram]] = (None, ())
@@ -103,31 +59,31 @@ class MmsgDatagramIO:
     def __init__(self, sock: socket.socket, memory: BatchMemory) -> None:
         self._fd = sock.fileno()
         self._memory = memory
-        layout = _LAYOUTS[sock.family]
+        layout = LAYOUTS[sock.family]
         if is_wildcard(sock):
             ask_for_local_address(sock)
         else:
             layout = layout._replace(control=0, size=layout.control_at)
         self._layout = layout
         self.peer_size = layout.size
-        self._in = _Messages(layout)
-        self._in.set_payloads(_address(memory.received), _STRIDE)
+        self._set_up(layout, layout)
+        self._fan = Messages(layout, shared=True)
+        self._fan.iov_bases[0] = address_in_memory(memory.sent)
+
+    def _set_up(self, received: PeerLayout, sent: PeerLayout) -> None:
+        """Make the arrays for batches in these layouts."""
+        self._in = Messages(received)
+        self._in.set_payloads(address_in_memory(self._memory.received), STRIDE)
         self._fresh = bytes(self._in.headers)  # the lengths that the kernel overwrites at each call
-        self._out = _Messages(layout)
-        self._out.iov_bases[0] = _address(memory.sent)
-        self._fan = _Messages(layout, shared=True)
-        self._fan.iov_bases[0] = _address(memory.sent)
+        self._out = Messages(sent)
+        self._out.iov_bases[0] = address_in_memory(self._memory.sent)
 
     def receive(self) -> Sequence[Datagram]:
         """See DatagramIO."""
-        messages, payloads, size = self._in, self._memory.received, self._layout.size
-        self._memory.holds = (None, ())  # this call overwrites it, whatever it returns
-        messages.header_bytes[:] = self._fresh
-        count = _libc.recvmmsg(self._fd, messages.headers, BATCH, _AT_ONCE, None)
-        if count < 0:
-            if ctypes.get_errno() in (errno.EAGAIN, errno.EINTR):
-                return ()
-            _raise_errno()
+        count = self._receive_messages()
+        if not count:
+            return ()
+        messages, payloads, size = self._in, self._memory.received, self._in.size
         if messages.interfaces is not None:  # answers name no interface: the routing table decides
             messages.interfaces[:count] = _ZEROS[:count]
         batch: list[Datagram]
@@ -138,17 +94,30 @@ class MmsgDatagramIO:
             batch = [
                 (payloads[start : start + length], peer)
                 for start, length, (peer,) in zip(
-                    _STARTS, messages.lengths[:count].tolist(), peers, strict=False
+                    STARTS, messages.lengths[:count].tolist(), peers, strict=False
                 )
             ]
         self._memory.holds = (self, batch)
         return batch
 
+    def _receive_messages(self) -> int:
+        """Have the kernel fill the arrays for received datagrams. Return the number of datagrams."""
+        messages = self._in
+        self._memory.holds = (None, ())  # this call overwrites it, whatever it returns
+        messages.header_bytes[:] = self._fresh
+        count: int = _libc.recvmmsg(self._fd, messages.headers, BATCH, _AT_ONCE, None)
+        if count < 0:
+            if ctypes.get_errno() in (errno.EAGAIN, errno.EINTR):
+                return 0
+            _raise_errno()
+        return count
+
     def send(self, datagrams: Sequence[Datagram]) -> int:
         """See DatagramIO."""
         if isinstance(datagrams, FanOut):
             return self._fan_out(datagrams)
-        messages, size = self._out, self._layout.size
+        messages = self._out
+        size = messages.size
         if len(datagrams) == 1:
             [(payload, peer)] = datagrams
             messages.peers[:size] = cast(bytes, peer)
@@ -176,7 +145,7 @@ class MmsgDatagramIO:
         try:
             return self._call(messages, count)
         finally:
-            messages.iov_lengths[:count] = _ROOM[:count]
+            messages.iov_lengths[:count] = ROOM[:count]
 
     def _fan_out(self, datagrams: FanOut) -> int:
         """Send one payload to many peers: every header points to the same payload already."""
@@ -186,7 +155,7 @@ class MmsgDatagramIO:
         messages.iov_lengths[0] = len(payload)
         return self._call(messages, count)
 
-    def _call(self, messages: "_Messages", count: int) -> int:
+    def _call(self, messages: Messages, count: int) -> int:
         sent: int = _libc.sendmmsg(self._fd, messages.headers, count, _AT_ONCE)
         if sent < 0:
             _raise_errno()
@@ -198,45 +167,8 @@ class MmsgDatagramIO:
         return _address_of(cast(bytes, peer))
 
 
-class _Messages:
-    """The arrays that one call works on: headers, peers and payload pointers. They are connected once."""
-
-    def __init__(self, layout: _PeerLayout, *, shared: bool = False) -> None:
-        """With `shared`, all messages have the payload of the first."""
-        self.peers = mmap.mmap(-1, BATCH * layout.size)
-        self._iovecs = (_IoVec * BATCH)()
-        self.headers = (_MMsgHdr * BATCH)()
-        peers_at, iovecs_at = _address(self.peers), ctypes.addressof(self._iovecs)
-        for index, message in enumerate(self.headers):
-            header, peer_at = message.header, peers_at + index * layout.size
-            header.name, header.name_length = peer_at, layout.name
-            header.iov = iovecs_at if shared else iovecs_at + index * ctypes.sizeof(_IoVec)
-            header.iov_length = 1
-            if layout.control:
-                header.control, header.control_length = peer_at + layout.control_at, layout.control
-        self.header_bytes = memoryview(self.headers).cast("B")
-        self.lengths = self.header_bytes.cast("I")[
-            _MMsgHdr.length.offset // 4 :: ctypes.sizeof(_MMsgHdr) // 4
-        ]
-        bytes_of_iovecs = memoryview(self._iovecs).cast("B")
-        self.iov_bases = bytes_of_iovecs.cast("L")[0::2]
-        # The lower half of each length: the other half is always zero, and the kernel's answers have 32 bits.
-        self.iov_lengths = bytes_of_iovecs.cast("I")[2 if sys.byteorder == "little" else 3 :: 4]
-        self.interfaces = (
-            memoryview(self.peers).cast("I")[layout.index_at // 4 :: layout.size // 4]
-            if layout.control
-            else None
-        )
-
-    def set_payloads(self, start: int, stride: int) -> None:
-        """Give every message its own stretch of memory to receive into."""
-        self.iov_bases[:] = memoryview(array("L", range(start, start + BATCH * stride, stride)))
-        self.iov_lengths[:] = _ROOM
-
-
-_STARTS = range(0, BATCH * _STRIDE, _STRIDE)
+STARTS = range(0, BATCH * STRIDE, STRIDE)
 _ZEROS = memoryview(array("I", bytes(4 * BATCH)))
-_ROOM = memoryview(array("I", [MAX_PAYLOAD] * BATCH))  # for a payload, each
 
 
 @lru_cache(RECENT)
@@ -250,10 +182,6 @@ def _address_of(peer: bytes) -> tuple[str, int]:
         return socket.inet_ntop(socket.AF_INET, peer[4:8]), port
     address, scope = socket.inet_ntop(socket.AF_INET6, peer[8:24]), int.from_bytes(peer[24:28], sys.byteorder)
     return (f"{address}%{scope}" if scope else address), port
-
-
-def _address(memory: mmap.mmap) -> int:
-    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
 
 
 def _raise_errno() -> NoReturn:
