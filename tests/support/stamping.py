@@ -1,10 +1,10 @@
-"""STAMP without sockets: payloads that say how they travelled, and a reflector to talk to."""
+"""STAMP without sockets: a reflector to talk to."""
 
 from collections.abc import Sequence
 
 from support.recorder import Recorder
 
-from netechod.services.api import Outbox, Peer
+from netechod.services.api import MeasuredPayload, Peer
 from netechod.services.stamp.packets import UnfinishedAnswer
 from netechod.services.stamp.reflector import Settings, StampReflector
 from netechod.services.stamp.timestamps import SECOND
@@ -13,17 +13,9 @@ from netechod.services.stamp.tlv import Ends
 NOW = 1_796_062_694 * SECOND
 
 
-class Arrived(bytes):
-    """A payload that says how it travelled."""
-
-    received_ns: int
-    ttl: int
-    tos: int
-
-
-def arrived(payload: bytes, received_ns: int = 0, ttl: int = 64, tos: int = 0) -> Arrived:
+def arrived(payload: bytes, received_ns: int = 0, ttl: int = 64, tos: int = 0) -> MeasuredPayload:
     """Return a payload that has travelled so."""
-    made = Arrived(payload)
+    made = MeasuredPayload(payload)
     made.received_ns, made.ttl, made.tos = received_ns, ttl, tos
     return made
 
@@ -55,8 +47,3 @@ class Point:
         assert (kind, to) == ("send", peer)
         assert isinstance(answer, UnfinishedAnswer)
         return answer
-
-
-def outbox() -> Outbox:
-    """Return an outbox whose content does not matter."""
-    return Recorder()

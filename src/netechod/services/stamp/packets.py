@@ -13,7 +13,6 @@ from netechod.services.stamp.timestamps import ntp_age, ntp_of
 PORT = 862  # IANA: twamp-test (RFC 8545)
 LEAST_REQUEST = 14  # octets: number, timestamp and error estimate of a TWAMP sender (RFC 5357, 4.1.2)
 LEAST_ANSWER = 38  # octets: up to the sender's error estimate, as TWAMP reflectors without padding have it
-UNKNOWN_TTL = 255  # what a reflector reports that cannot tell (RFC 5357, 4.2.1)
 DEFAULT_KEY = "default"  # the id of the key for sessions without a key of their own
 
 _MAC_AT, _MAC_END = 96, 112  # the HMAC of a signed packet, over all before it (RFC 8762, 4.4)
@@ -66,10 +65,7 @@ class Answer(NamedTuple):
 
 
 class UnfinishedAnswer(bytes):
-    """An answer without its time of leaving. The endpoint sends what `completed` returns, right before it.
-
-    `tos` is the traffic class that it leaves with.
-    """
+    """An answer without its time of leaving: see UnfinishedPayload, which it is."""
 
     tos: int
     _layout: Layout

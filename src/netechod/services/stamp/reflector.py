@@ -7,15 +7,14 @@ request, or 44 octets if that is more, and goes to where the request came from. 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol, cast
+from typing import Literal, NamedTuple
 
-from netechod.services.api import Datagram, Outbox, Peer
+from netechod.services.api import Datagram, MeasuredPayload, Outbox, Peer
 from netechod.services.stamp.packets import (
     DEFAULT_KEY,
     LEAST_REQUEST,
     OPEN,
     SIGNED,
-    UNKNOWN_TTL,
     Facts,
     Layout,
     UnfinishedAnswer,
@@ -30,14 +29,6 @@ from netechod.services.stamp.tlv import Ends, Situation, reflect
 Authentication = Literal["off", "optional", "required"]
 
 _DSCP = 0xFC  # bits of a traffic class; the other two are ECN, and answers are Not-ECT (RFC 7750, 2.2.1)
-
-
-class Arrival(Protocol):
-    """A payload that says how it travelled. An endpoint makes such `bytes` where the kernel tells it."""
-
-    received_ns: int  # when the kernel had it, in nanoseconds since the epoch
-    ttl: int  # TTL or Hop Limit, as it arrived
-    tos: int  # traffic class, as it arrived: DSCP and ECN
 
 
 @dataclass(frozen=True)
@@ -194,10 +185,9 @@ class StampReflector:
 
     def _arrival_of(self, payload: bytes) -> tuple[int, int, int]:
         """Return when a packet arrived, its TTL and its traffic class, as far as the endpoint tells it."""
-        if not hasattr(payload, "received_ns"):
-            return self._wall_ns(), UNKNOWN_TTL, 0
-        arrival = cast(Arrival, payload)
-        return arrival.received_ns or self._wall_ns(), arrival.ttl, arrival.tos
+        if not isinstance(payload, MeasuredPayload):
+            payload = MeasuredPayload(payload)
+        return payload.received_ns or self._wall_ns(), payload.ttl, payload.tos
 
     def _session_of(self, request: _Request, now: float) -> Session | None:
         """Return the packet's session: a forger must not fill the table, so not everybody has one."""
