@@ -15,7 +15,7 @@ from netechod.process.config.locations import leaves, quoted
 from netechod.process.config.schema import KEYS
 from netechod.process.service.command import build_policy
 
-INSTALLED = Path(__file__).parents[2] / "etc" / "netechod.toml"
+INSTALLED = Path(__file__).parents[3] / "etc" / "netechod.toml"
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 files = texts.filter(lambda text: "\0" not in text)

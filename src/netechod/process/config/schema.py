@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field
+from pydantic import BaseModel, ByteSize, Field
 from pydantic.fields import FieldInfo
 
+from netechod.process.config.section import Section
+from netechod.process.config.stamp import Stamp
 from netechod.process.config.values import (
     LIVE,
     Address,
@@ -52,12 +54,6 @@ TRUSTED = (
     "fe80::/10",  # link-local (RFC 4291)
 )
 # Not 100.64.0.0/10 (RFC 6598): behind a carrier's NAT the neighbours are strangers.
-
-
-class Section(BaseModel):
-    """What all sections share: nothing unknown, nothing changed afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Daemon(Section):
@@ -296,6 +292,7 @@ class Config(Section):
     dictionary: Dictionary = Dictionary()
     chat: Chat = Chat()
     command: Command = Command()
+    stamp: Stamp = Stamp()
     bus: Bus = Bus()
     metrics: Metrics = Metrics()
 
