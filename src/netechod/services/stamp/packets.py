@@ -121,11 +121,11 @@ def is_recent_answer(payload: bytes, layout: Layout, now_ns: int) -> bool:
     a request has zeros, an answer of ours has the time of arrival, and an answer to it our time of leaving,
     whoever the other reflector is.
     """
-    return any(
-        timestamp != 0 and abs(ntp_age(timestamp, now_ns)) < _RECENT
-        for at in (layout.received, layout.returned)
-        for timestamp in (int.from_bytes(payload[at : at + 8], "big"),)
-    )
+    for at in (layout.received, layout.returned):
+        field = payload[at : at + 8]
+        if field.strip(b"\0") and abs(ntp_age(int.from_bytes(field, "big"), now_ns)) < _RECENT:
+            return True
+    return False
 
 
 def signed(packet: bytes, key: bytes) -> bytes:

@@ -7,7 +7,7 @@ request, or 44 octets if that is more, and goes to where the request came from. 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from netechod.services.api import Datagram, MeasuredPayload, Outbox, Peer
 from netechod.services.stamp.packets import (
@@ -44,33 +44,20 @@ class Settings:
     trusts: Callable[[Peer], bool] = lambda peer: False
 
 
-class _Request(NamedTuple):
+class _Request:
     """A packet that is answered."""
 
-    payload: bytes
-    peer: Peer
-    key: bytes | None  # that signs it and its answer
+    __slots__ = ("base", "is_signed", "key", "layout", "number", "payload", "peer")
 
-    @property
-    def is_signed(self) -> bool:
-        """Return whether it is in authenticated mode."""
-        return self.key is not None
-
-    @property
-    def layout(self) -> Layout:
-        """Return where its fields are."""
-        return SIGNED if self.is_signed else OPEN
-
-    @property
-    def base(self) -> bytes:
-        """Return the base packet; a TWAMP sender may leave out zeros at its end."""
+    def __init__(self, payload: bytes, peer: Peer, key: bytes | None) -> None:
+        self.payload = payload
+        self.peer = peer
+        self.key = key  # that signs it and its answer
+        self.is_signed = key is not None
+        self.layout = SIGNED if self.is_signed else OPEN
         size = self.layout.size
-        return self.payload[:size].ljust(size, b"\0")
-
-    @property
-    def number(self) -> int:
-        """Return the sequence number."""
-        return int.from_bytes(self.payload[:4], "big")
+        self.base = payload[:size].ljust(size, b"\0")  # a TWAMP sender may leave out its end
+        self.number = int.from_bytes(payload[:4], "big")
 
     @property
     def session_ssid(self) -> bytes:
@@ -79,7 +66,7 @@ class _Request(NamedTuple):
         A TWAMP sender may have random padding in its place. Then each packet would be a session.
         """
         at = self.layout.ssid
-        has_one = self.is_signed or not any(self.payload[at + 2 : self.layout.size])
+        has_one = self.is_signed or not self.base[at + 2 :].strip(b"\0")
         return self.base[at : at + 2] if has_one else b"\0\0"
 
 
@@ -103,6 +90,7 @@ class StampReflector:
         self._wall_ns = wall_ns
         self._clock_error = clock_error
         self._ends_of = ends_of
+        self._is_synchronized, self._error = False, error_estimate(None)  # of the clock, at the last batch
         self.configure(Settings())
 
     def configure(self, settings: Settings) -> None:
@@ -119,13 +107,14 @@ class StampReflector:
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
         """Queue the answer to each packet that deserves one."""
         error = self._clock_error()
+        self._is_synchronized, self._error = error is not None, error_estimate(error)
         for payload, peer in batch:
             key = self._key_of(payload)
             objection = self._objection(payload, key)
             if objection is not None:
                 self.dropped[objection] += 1
             else:
-                out.send(self._answer(_Request(payload, peer, key), now, error), peer)
+                out.send(self._answer(_Request(payload, peer, key), now), peer)
 
     def next_deadline(self) -> float | None:
         """A reflector waits for nothing: sessions are looked after when there is a new one."""
@@ -158,11 +147,11 @@ class StampReflector:
             return "malformed"
         return "reflected" if is_recent_answer(payload, layout, self._wall_ns()) else None
 
-    def _answer(self, request: _Request, now: float, error: float | None) -> UnfinishedAnswer:
+    def _answer(self, request: _Request, now: float) -> UnfinishedAnswer:
         received, ttl, tos = self._arrival_of(request.payload)
         session = self._session_of(request, now)
         number = request.number if session is None else session.take(request.number, now)
-        facts = Facts(number, error_estimate(error), ntp_of(received), ttl)
+        facts = Facts(number, self._error, ntp_of(received), ttl)
         packet = answer_to(request.base, facts, is_signed=request.is_signed)
         copies_dscp = self._settings.copies_dscp
         tail, answer_tos = request.payload[request.layout.size :], tos & _DSCP if copies_dscp else 0
@@ -170,7 +159,7 @@ class StampReflector:
             situation = Situation(
                 tos,
                 copies_dscp,
-                is_synchronized=error is not None,
+                is_synchronized=self._is_synchronized,
                 received=None if session is None else session.received,
                 sent=0 if session is None else session.sent,
                 ends=self._ends_of(request.peer),
