@@ -10,7 +10,7 @@ from pathlib import Path
 
 from netechod.errors import NetechodError, reason_of
 from netechod.file_access import has_access_list, unwelcome
-from netechod.services.signing import KEY_ID
+from netechod.services.command.signing import KEY_ID
 
 MAX_SIZE = 1 << 20  # bytes; a longer file holds something else
 WEAK = 16  # bytes; a shorter secret can be guessed

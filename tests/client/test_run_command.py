@@ -15,7 +15,7 @@ from support.netecho import Terminal, netecho
 from netechod.client import run_command
 from netechod.client.net import Target
 from netechod.client.run_command import Key, TransportError, ask, find_key
-from netechod.services.signing import LIST, PART, Request, answer, read_request
+from netechod.services.command.signing import LIST, PART, Request, answer, read_request
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "json" / "run.schema.json").read_text("utf-8"))
 SECRET = "open-sesame"

@@ -1,4 +1,4 @@
-"""The pictures of terminals in the README, and the script that draws them."""
+"""The pictures in the pages, and the script that draws them."""
 
 import re
 import subprocess
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.lib.pictures import architecture
+from scripts.lib.pictures.layers import Graph, Place, arranged, levels, reduced
 from scripts.lib.pictures.svg import BRIGHT, COLORS, INK, PAPER, Piece, Screen, Style, draw, pieces
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,11 +55,47 @@ def test_every_piece_is_drawn_in_its_cell() -> None:
     assert [text.get("fill") for text in drawn.iter(f"{SVG}text")][1:3] == [PAPER, INK]
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "docs" / "pictures").glob("*.svg")), ids=lambda it: it.stem)
-def test_a_picture_is_whole_and_shown(file: Path) -> None:
+@pytest.mark.parametrize("name", ["chat", "ping"])
+def test_a_picture_of_terminals_is_whole_and_shown(name: str) -> None:
+    file = ROOT / "docs" / "pictures" / f"{name}.svg"
     drawn = ET.parse(file).getroot()
     assert any(re.search("[\u4e00-\u9fff]", text.text or "") for text in drawn.iter(f"{SVG}text"))
     assert f"docs/pictures/{file.name}" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_picture_of_the_architecture_is_what_the_imports_give() -> None:
+    file = ROOT / "docs" / "pictures" / "architecture.svg"
+    drawn = file.read_text(encoding="utf-8")
+    assert drawn == architecture.picture(), "run scripts/make-pictures architecture"
+    texts = {(text.text or "").rstrip("/") for text in ET.fromstring(drawn).iter(f"{SVG}text")}
+    floors = [ROOT / "src" / "netechod" / name for storey in architecture.STOREYS for name in storey]
+    assert {module.stem for floor in floors for module in floor.rglob("[a-z]*.py")} <= texts
+    assert "](pictures/architecture.svg)" in (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+GRAPH: Graph = {
+    "top": frozenset({"left", "right", "bottom"}),
+    "left": frozenset({"bottom"}),
+    "right": frozenset({"middle"}),
+    "middle": frozenset({"bottom"}),
+    "bottom": frozenset(),
+}
+
+
+def test_whatever_has_an_arrow_to_something_is_on_a_higher_level() -> None:
+    assert levels(GRAPH) == [["top"], ["right"], ["left", "middle"], ["bottom"]]
+
+
+def test_an_arrow_that_others_imply_is_left_out() -> None:
+    assert reduced(GRAPH) == {**GRAPH, "top": frozenset({"left", "right"})}
+
+
+def test_an_arrow_passes_a_level_in_a_place_of_its_own() -> None:
+    layout = arranged(GRAPH)
+    lane = Place("left", 1, is_lane=True)
+    assert lane in layout.layers[1]
+    assert {(Place("top", 0), lane), (lane, Place("left", 2))} <= set(layout.arrows)
+    assert all(end.layer == start.layer + 1 for start, end in layout.arrows)
 
 
 def test_a_picture_that_is_not_known_is_a_usage_error() -> None:

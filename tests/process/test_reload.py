@@ -19,7 +19,7 @@ from netechod.process.control.status import Outcome
 from netechod.process.dictionary.changes import STEP, Changes, compared
 from netechod.process.reload import Reloader
 from netechod.reactor.loop import Loop
-from netechod.services.dictionary import MemoryDictionary
+from netechod.services.dictionary.service import MemoryDictionary
 
 WORDS = 120_000  # of which 6/7 are in every edition: more than 100,000 lines
 RELOADS = 20

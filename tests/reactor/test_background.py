@@ -9,7 +9,16 @@ from support.looping import run_until
 from netechod.errors import NetechodError
 from netechod.reactor.background import Background, TooLongError
 from netechod.reactor.loop import Loop
+from netechod.reactor.selectors import SELECTORS, SelectorName
 from netechod.reactor.tasks import Task, Work
+
+
+@pytest.fixture
+def loop(selector_name: SelectorName) -> Iterator[Loop]:
+    """A loop on real time: a thread does not know a fake clock."""
+    loop = Loop(SELECTORS[selector_name]())
+    yield loop
+    loop.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The lines for what comes and goes: every one of them, until there are too many in a second."""
 
 import logging
-from typing import NamedTuple
 
 import pytest
 from support.looping import FakeClock, turn
@@ -22,17 +21,8 @@ def connections(loop: Loop) -> ConnectionLog:
     return ConnectionLog(loop, "echo-tcp")
 
 
-class Peer(NamedTuple):
-    """Somebody who comes and goes."""
-
-    name: str = "peer--1"
-
-    def summary(self, reason: str) -> str:
-        """How it went."""
-        return f"in=5 out=5 seconds=0.250 reason={reason}"
-
-
-PEER = Peer("192.0.2.1--4711")
+PEER = "192.0.2.1--4711"
+SUMMED_UP = "in=5 out=5 seconds=0.250 reason=eof"
 
 
 def pass_time(loop: Loop, clock: FakeClock, seconds: float) -> None:
@@ -49,7 +39,7 @@ def test_the_sentences_name_the_peer_and_say_what_happened(
     connections: ConnectionLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     connections.accepted(PEER, 7)
-    connections.closed(PEER, "eof")
+    connections.closed(PEER, SUMMED_UP)
     assert caplog.messages == [
         "accept 192.0.2.1--4711 fd=7",
         "close 192.0.2.1--4711 in=5 out=5 seconds=0.250 reason=eof",
@@ -61,7 +51,7 @@ def test_each_record_carries_its_fields_for_the_journal(
     connections: ConnectionLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     connections.accepted(PEER, 7)
-    connections.closed(PEER, "eof")
+    connections.closed(PEER, SUMMED_UP)
     fields = [
         (record.__dict__["event"], record.__dict__["service"], record.__dict__["peer"])
         for record in caplog.records
@@ -73,9 +63,9 @@ def test_beyond_a_hundred_in_a_second_the_lines_are_for_debugging_and_one_line_s
     connections: ConnectionLog, loop: Loop, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for fd in range(BUSY + 20):
-        connections.accepted(Peer(), fd)
+        connections.accepted(PEER, fd)
     for _ in range(BUSY + 5):
-        connections.closed(Peer(), "eof")
+        connections.closed(PEER, SUMMED_UP)
     assert levels(caplog) == (
         [logging.INFO] * BUSY + [logging.DEBUG] * 20 + [logging.INFO] * BUSY + [logging.DEBUG] * 5
     )
@@ -92,9 +82,9 @@ def test_the_hundredth_line_is_still_a_line_of_its_own_and_needs_no_summary(
     connections: ConnectionLog, loop: Loop, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for fd in range(BUSY):
-        connections.accepted(Peer(), fd)
+        connections.accepted(PEER, fd)
     pass_time(loop, clock, 1.0)
-    connections.accepted(Peer(), 1)
+    connections.accepted(PEER, 1)
     assert levels(caplog) == [logging.INFO] * (BUSY + 1)
 
 
@@ -103,13 +93,13 @@ def test_a_second_begins_with_its_first_connection(
 ) -> None:
     pass_time(loop, clock, 100.25)
     for fd in range(BUSY):
-        connections.accepted(Peer(), fd)
+        connections.accepted(PEER, fd)
     pass_time(loop, clock, 0.75)
-    connections.accepted(Peer(), 1)
+    connections.accepted(PEER, 1)
     assert levels(caplog)[-1] == logging.DEBUG
     pass_time(loop, clock, 0.25)
-    connections.accepted(Peer(), 1)
-    assert caplog.messages[-2:] == [SUMMARY.format(BUSY + 1, 0), "accept peer--1 fd=1"]
+    connections.accepted(PEER, 1)
+    assert caplog.messages[-2:] == [SUMMARY.format(BUSY + 1, 0), "accept 192.0.2.1--4711 fd=1"]
     assert levels(caplog)[-2:] == [logging.INFO, logging.INFO]
 
 
@@ -118,7 +108,7 @@ def test_every_busy_second_has_its_summary(
 ) -> None:
     for _ in range(3):
         for _ in range(BUSY + 1):
-            connections.closed(Peer(), "eof")
+            connections.closed(PEER, SUMMED_UP)
         pass_time(loop, clock, 1.0)
     assert caplog.messages.count(SUMMARY.format(0, BUSY + 1)) == 3
 
@@ -126,11 +116,11 @@ def test_every_busy_second_has_its_summary(
 def test_a_busy_second_is_summed_up_once_even_if_the_next_one_begins_first(
     connections: ConnectionLog, loop: Loop, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    loop.call_at(loop.now + 1.0, lambda: connections.accepted(Peer(), 1))
+    loop.call_at(loop.now + 1.0, lambda: connections.accepted(PEER, 1))
     for fd in range(BUSY + 1):
-        connections.accepted(Peer(), fd)
+        connections.accepted(PEER, fd)
     pass_time(loop, clock, 1.0)
-    assert caplog.messages[-2:] == [SUMMARY.format(BUSY + 1, 0), "accept peer--1 fd=1"]
+    assert caplog.messages[-2:] == [SUMMARY.format(BUSY + 1, 0), "accept 192.0.2.1--4711 fd=1"]
 
 
 def lines(caplog: pytest.LogCaptureFixture, start: str) -> int:
@@ -150,7 +140,7 @@ def test_an_hour_has_so_many_lines_at_whatever_rate_and_then_one_summary_a_minut
     busy = LONG_TERM // min(rate, BUSY)  # seconds until the lines of the hour are used up
     for _ in range(busy + 3 * int(MINUTE)):
         for _ in range(rate):
-            connections.accepted(Peer(), 7)
+            connections.accepted(PEER, 7)
         pass_time(loop, clock, 1.0)
     assert lines(caplog, "accept ") == LONG_TERM
     by_second = busy + 1 if rate > BUSY else 1
@@ -163,13 +153,13 @@ def test_the_next_hour_has_lines_again(
 ) -> None:
     for _ in range(LONG_TERM // BUSY):
         for _ in range(BUSY):
-            connections.closed(Peer(), "eof")
+            connections.closed(PEER, SUMMED_UP)
         pass_time(loop, clock, 1.0)
-    connections.closed(Peer(), "eof")
-    connections.accepted(Peer(), 7)
+    connections.closed(PEER, SUMMED_UP)
+    connections.accepted(PEER, 7)
     assert levels(caplog)[-2:] == [logging.DEBUG, logging.INFO]  # each kind has an hour of its own
     pass_time(loop, clock, HOUR)
-    connections.closed(Peer(), "eof")
+    connections.closed(PEER, SUMMED_UP)
     assert (caplog.messages[-2], levels(caplog)[-1]) == (
         "busy: accepted 1 and closed 1 in one minute",
         logging.INFO,
@@ -180,8 +170,8 @@ def test_a_line_that_nobody_wants_is_not_made(
     connections: ConnectionLog, loop: Loop, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "netechod.reactor.event_log")
-    connections.accepted(Peer(), 7)
-    connections.closed(Peer(), "eof")
+    connections.accepted(PEER, 7)
+    connections.closed(PEER, SUMMED_UP)
     members = ChatLog(loop, "chat")
     members.online("peer--1")
     members.offline("peer--1", "said")

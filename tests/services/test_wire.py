@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from support.characters import EVERY_CHARACTER, HARMFUL
 
 from netechod.services import wire
-from netechod.services.wire import chat_line, cut, display_name, flaw_of, harmless, text_of
+from netechod.services.wire import (
+    chat_line,
+    display_name,
+    escape_controls,
+    text_error,
+    text_of,
+    truncate_utf8,
+)
 
 
 def test_the_examples_in_the_docstrings_hold() -> None:
@@ -57,12 +64,12 @@ def test_what_follows_a_nul_never_matters(payload: bytes, garbage: bytes) -> Non
 
 @pytest.mark.parametrize("text", [b"", b"hello", "苹果 – naïve 🍎".encode(), "e\u0301".encode(), b"100 %"])
 def test_printable_text_has_no_flaw(text: bytes) -> None:
-    assert flaw_of(text) is None
+    assert text_error(text) is None
 
 
 @pytest.mark.parametrize("text", [b"\xff", b"ab\xc3", b"\xc0\x80", b"\xed\xa0\x80", "苹果".encode("gbk")])
 def test_bytes_that_are_no_utf_8_are_a_flaw(text: bytes) -> None:
-    assert flaw_of(text) == "not UTF-8"
+    assert text_error(text) == "not UTF-8"
 
 
 @pytest.mark.parametrize(
@@ -79,15 +86,15 @@ def test_bytes_that_are_no_utf_8_are_a_flaw(text: bytes) -> None:
     ],
 )
 def test_the_first_character_that_a_terminal_would_obey_is_the_flaw(text: str, flaw: str) -> None:
-    assert flaw_of(text.encode()) == flaw
+    assert text_error(text.encode()) == flaw
 
 
 def test_of_all_characters_exactly_the_harmful_ones_are_escaped() -> None:
     shown = "".join(c for c in EVERY_CHARACTER if c not in HARMFUL)
-    assert harmless(shown) == shown
-    assert flaw_of(shown.encode()) is None
+    assert escape_controls(shown) == shown
+    assert text_error(shown.encode()) is None
     for character in HARMFUL:
-        escaped = harmless(character)
+        escaped = escape_controls(character)
         assert escaped.startswith("\\")
         assert escaped.isascii()
         assert escaped.isprintable()
@@ -96,9 +103,9 @@ def test_of_all_characters_exactly_the_harmful_ones_are_escaped() -> None:
 
 @given(st.text(st.one_of(st.characters(), st.sampled_from(sorted(HARMFUL)))))
 def test_harmless_text_has_no_flaw(text: str) -> None:
-    escaped = harmless(text)
-    assert flaw_of(escaped.encode()) is None
-    assert harmless(escaped) == escaped
+    escaped = escape_controls(text)
+    assert text_error(escaped.encode()) is None
+    assert escape_controls(escaped) == escaped
 
 
 @pytest.mark.parametrize(
@@ -124,7 +131,7 @@ def test_a_chat_line_is_the_name_and_the_text() -> None:
     ("limit", "start"), [(0, ""), (2, ""), (3, "苹"), (5, "苹"), (6, "苹果"), (7, "苹果a"), (99, "苹果a")]
 )
 def test_a_text_is_cut_between_two_characters(limit: int, start: str) -> None:
-    assert cut("苹果a".encode(), limit) == start.encode()
+    assert truncate_utf8("苹果a".encode(), limit) == start.encode()
 
 
 @settings(deadline=None)
@@ -132,4 +139,6 @@ def test_a_text_is_cut_between_two_characters(limit: int, start: str) -> None:
 @example("🍎🍏", 7)
 def test_what_is_cut_is_the_longest_start_that_fits(text: str, limit: int) -> None:
     starts = [text[:end].encode() for end in range(len(text) + 1)]
-    assert cut(text.encode(), limit) == max((start for start in starts if len(start) <= limit), key=len)
+    assert truncate_utf8(text.encode(), limit) == max(
+        (start for start in starts if len(start) <= limit), key=len
+    )

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from netechod.services.admission.loop_guard import LoopGuard
 from netechod.services.api import Datagram
-from netechod.services.loop_guard import LoopGuard
 
 
 class Watcher:

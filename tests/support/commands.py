@@ -9,7 +9,7 @@ from pathlib import Path
 
 from support.daemon import PATIENCE, Daemon
 
-from netechod.services.signing import Part, read_answer, request
+from netechod.services.command.signing import Part, read_answer, request
 
 SECRET = "open-sesame-open-sesame-open-sesame"
 GUEST = "only-a-guest-only-a-guest-only"

@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-from netechod.services.wire import flaw_of
+from netechod.services.wire import text_error
 
 Address: TypeAlias = Any  # what recvfrom returns: of two parts for IPv4, of four for IPv6
 Replies: TypeAlias = Iterable[tuple[bytes, Address]]
@@ -101,7 +101,7 @@ class FakeRoom:
             self.members.append(address)
         elif address not in self.members:
             return [("你还没有上线,请先上线,运行: online".encode(), address)]
-        elif flaw := flaw_of(payload):
+        elif flaw := text_error(payload):
             return [(f"message refused: {flaw}".encode(), address)]
         everybody = list(self.members)
         if payload == b"offline":

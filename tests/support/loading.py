@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from netechod.process.dictionary.file import parsed, read_blocks
-from netechod.services.dictionary import MemoryDictionary
-from netechod.services.dictionary_parser import DEFAULT_RULES, Rules
+from netechod.services.dictionary.parser import DEFAULT_RULES, Rules
+from netechod.services.dictionary.service import MemoryDictionary
 
 T = TypeVar("T")
 

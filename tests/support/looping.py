@@ -16,7 +16,8 @@ from typing import Any
 
 from netechod.reactor.loop import Loop
 from netechod.reactor.tcp.accept_queue import TcpLimits
-from netechod.reactor.tcp.connection import LOW_WATER, Connection, StreamService
+from netechod.reactor.tcp.api import Connection, StreamService
+from netechod.reactor.tcp.connection import LOW_WATER
 from netechod.reactor.tcp.models import ModelName, model_of
 from netechod.reactor.tcp.server import TcpServer
 from netechod.services.api import StreamSession

@@ -14,7 +14,7 @@ from support.commands import SECRET, signed, write_keys
 from support.daemon import Daemon
 
 from netechod.client.operator.control import ask
-from netechod.services.loop_guard import LONGEST_SKIP, MIN_SAMPLES
+from netechod.services.admission.loop_guard import LONGEST_SKIP, MIN_SAMPLES
 from netechod.services.wire import NOT_ONLINE
 
 pytestmark = pytest.mark.system

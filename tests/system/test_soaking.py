@@ -1,12 +1,15 @@
 """scripts/soak as short as it gets: that everything holds; and that it would find what does not."""
 
+import os
+import resource
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from socket import socket
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
@@ -147,6 +150,52 @@ def test_a_byte_that_is_wrong_missing_or_too_many_is_found(
         place.ports = {"echo-tcp": server.port}
         with pytest.raises(Wrong, match=what):
             take_a_turn(kind, place)
+
+
+def echo(sock: socket) -> None:
+    while data := sock.recv(65536):
+        sock.sendall(data)
+
+
+def test_slow_readers_work_beside_a_room_that_holds_thousands_of_descriptors(place: "Place") -> None:
+    with FakeTcpServer(echo) as server, many_descriptors():
+        place.ports = {"echo-tcp": server.port}
+        take_a_turn("SlowReaders", place)
+
+
+@contextmanager
+def many_descriptors() -> Iterator[None]:
+    """Have every new descriptor of this process be above 1023."""
+    with ExitStack() as stack:
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], 2048), before[1]))
+        fd = os.open("/dev/null", os.O_RDONLY)
+        stack.callback(os.close, fd)
+        while fd < 1023:
+            fd = os.dup(fd)
+            stack.callback(os.close, fd)
+        yield
+
+
+def test_traffic_that_fails_for_whatever_reason_is_a_failure_and_begins_anew(place: "Place") -> None:
+    from scripts.lib.soak.flow import Failures, Flow, Load
+
+    begun = Event()
+
+    class Broken(Flow):
+        flows = 0
+
+        def turn(self) -> None:
+            Broken.flows += 1
+            if Broken.flows == 2:
+                begun.set()
+            raise ValueError("out of range")
+
+    failures = Failures()
+    with Load(place, [Broken], failures):
+        assert begun.wait(20.0)
+    assert "ValueError: out of range" in failures.told[0]
 
 
 def wrong_everywhere(payload: bytes, address: Address) -> Replies:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from netechod.services.signing import request
+from netechod.services.command.signing import request
 from scripts.lib.bench.contest import Sample, Tally
 from scripts.lib.bench.load import Generator
 from scripts.lib.bench.server import Server

@@ -1,1 +1,1 @@
-"""Pictures of terminals for the README: real programs, in tmux, drawn as SVG."""
+"""Pictures for the pages, drawn as SVG: programs in real terminals, and the rooms of the source tree."""

@@ -5,9 +5,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from scripts.lib.options import Parser
-from scripts.lib.pictures import chat, ping
+from scripts.lib.pictures import architecture, chat, ping
 
-PICTURES: Mapping[str, Callable[[], str]] = {"chat": chat.picture, "ping": ping.picture}
+PICTURES: Mapping[str, Callable[[], str]] = {
+    "architecture": architecture.picture,
+    "chat": chat.picture,
+    "ping": ping.picture,
+}
 ROOT = Path(__file__).resolve().parents[3]
 
 

@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Collection, Sequence
 
-from netechod.services.signing import PART, Part, read_answer, request
+from netechod.services.command.signing import PART, Part, read_answer, request
 from scripts.lib.soak.place import KEY_ID, LONGEST_OUTPUT, SECRET, Place, Wrong, expect
 from scripts.lib.soak.udp_flows import UdpFlow
 

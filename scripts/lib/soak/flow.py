@@ -127,7 +127,7 @@ class Load:
                 while not self._over.is_set():
                     self._take_turn(flow, record)
                     self._over.wait(self.pause)
-            except (Wrong, OSError) as error:
+            except Exception as error:  # a defect of the flow itself would end the load unseen
                 self._failures.add(kind.__name__, error)
                 self._over.wait(1.0)
             finally:

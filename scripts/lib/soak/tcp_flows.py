@@ -110,17 +110,18 @@ class SlowReaders(TcpFlow):
         with self.connect(receive_buffer=GULP) as sock:
             sock.setblocking(False)
             sent = heard = 0
+            poll = select.poll()  # select(2) takes no descriptor above 1023, and a large room opens thousands
             while heard < len(data):
-                readers = [sock] if heard < sent else []
-                writers = [sock] if sent < len(data) else []
-                readable, writable, _ = select.select(readers, writers, [], PATIENCE)
-                if writable:
+                wanted = select.POLLIN * (heard < sent) | select.POLLOUT * (sent < len(data))
+                poll.register(sock, wanted)
+                found = dict(poll.poll(PATIENCE * 1000)).get(sock.fileno(), 0)
+                if found & select.POLLOUT:
                     size = sock.send(data[sent : sent + 65536])
                     self.counts["tcp bytes said"] += size
                     sent += size
                     if sent == len(data):
                         sock.shutdown(socket.SHUT_WR)
-                elif readable:
+                elif found:
                     part = sock.recv(GULP)
                     expect(part, f"closed {len(data) - heard} of {len(data)} bytes early")
                     expect(part == data[heard : heard + len(part)], "a byte came back as another")

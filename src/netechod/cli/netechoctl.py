@@ -16,7 +16,7 @@ from netechod.client.operator.control import Target
 from netechod.client.terminal.output import OutputClosed, put
 from netechod.errors import NetechodError
 from netechod.levels import LEVELS
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 CONFIG = Path("/etc/netechod/netechod.toml")
 SOCKET = Path("/run/netechod/control.sock")
@@ -75,13 +75,10 @@ def dict_compile(arguments: argparse.Namespace) -> int:
     path = arguments.config or (CONFIG if CONFIG.exists() else None)
     try:
         for line in compile_dictionary(path, arguments.overrides, arguments.file):
-            put(f"{harmless(line)}\n")
+            put(f"{escape_controls(line)}\n")
     except ImportError:
         hint = "apt install python3-lmdb, or pip install 'netechod[index]'"
         raise ClientError("an index needs lmdb, which is not installed", hint) from None
-    except KeyError as error:  # getpwuid(3)
-        hint = "run it as the user of the daemon"
-        raise ClientError(f"the owner of the index's directory has no name: {error.args[0]}", hint) from None
     return 0
 
 
@@ -94,7 +91,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ClientError("standard output must be open", "redirect it: >/dev/null")
         return run(Target(arguments.socket or default_socket(CONFIG), arguments.timeout), arguments)
     except ClientError as error:
-        say(f"netechoctl: error: {harmless(str(error))}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        say(
+            f"netechoctl: error: {escape_controls(str(error))}\n"
+            + (f"hint: {error.hint}\n" if error.hint else "")
+        )
         return error.exit_code
     except NetechodError as error:
         return failed("netechoctl", error)

@@ -23,7 +23,7 @@ from netechod.client.terminal.text import decoded, padded
 from netechod.client.xdg import config_directory
 from netechod.key_file import KeyFileError, read_keys
 from netechod.services.cells import cells
-from netechod.services.signing import (
+from netechod.services.command.signing import (
     BUSY,
     DENIED,
     LIST,
@@ -34,7 +34,7 @@ from netechod.services.signing import (
     read_answer,
     request,
 )
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 TRANSPORT_STATUS = 255  # as ssh(1) has it: the status of the command is not known
 RECEIVE_BUFFER = 4 << 20  # bytes asked of the kernel: all parts of an answer come at once
@@ -252,7 +252,7 @@ def run(target: Target, key: Key, words: Sequence[str], patience: float, *, as_j
 def show_list(target: Target, key: Key, patience: float, *, as_json: bool) -> int:
     """Show the commands that the key may run, and what their arguments have to match."""
     result = ask(target, key, [LIST], patience)
-    rows = [list(map(harmless, line.split("\t"))) for line in decoded(result.output).split("\n")[:-1]]
+    rows = [list(map(escape_controls, line.split("\t"))) for line in decoded(result.output).split("\n")[:-1]]
     width = max((cells(row[0]) for row in rows), default=0) + GAP
     for name, *parameters in rows:
         if as_json:
@@ -268,6 +268,6 @@ def _put_output(output: bytes) -> None:
     """Write the bytes as they came; to a terminal, escape control characters but line ends and tabs."""
     if sys.stdout.isatty():
         lines = decoded(output).split("\n")
-        put("\n".join("\t".join(map(harmless, line.split("\t"))) for line in lines))
+        put("\n".join("\t".join(map(escape_controls, line.split("\t"))) for line in lines))
     else:
         put_bytes(output)

@@ -7,7 +7,7 @@
 | `services`, `service/` | the services as they run, one file each |
 | `listeners` | their sockets |
 | `reload`, `check` | read everything anew; would that work? |
-| `run_files`, `clock` | names in /run that come back; wall time |
+| `run_files` | names in /run that come back |
 | `config/` | what the operator wrote, checked |
 | `dictionary/` | the words, from a file to memory or to an index |
 | `command/` | remote commands as they run |

@@ -1,4 +1,4 @@
-"""Work that may have to wait for a disk or a resolver, on a thread, so that the loop never waits for it."""
+"""Blocking work on a thread. It may wait for a disk or a resolver, and the loop must not."""
 
 import threading
 from collections.abc import Callable
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class TooLongError(NetechodError):
-    """The work was not done in time, or has not been since an earlier request."""
+    """The work takes longer than its limit, or an earlier request still does."""
 
 
 class Background:

@@ -1,13 +1,12 @@
-"""One log line per event, until there are so many that the lines would fill the disk."""
+"""One log line per event, with a limit on their number: they must not fill the disk."""
 
 import logging
-from typing import Protocol
 
 from netechod.reactor.loop import Loop
-from netechod.services.log_throttle import LogThrottle
+from netechod.services.admission.log_throttle import LogThrottle
 
-BUSY = 100  # lines of one kind in a second; beyond them lines are DEBUG, and one summary stands for them
-LONG_TERM = 3000  # lines of one kind in an hour; beyond them likewise, with one summary a minute
+BUSY = 100  # lines of one kind in a second; more are DEBUG, and a summary of the second follows
+LONG_TERM = 3000  # lines of one kind in an hour; more are DEBUG, and a summary of each minute follows
 HOUR, MINUTE, SECOND = 3600.0, 60.0, 1.0
 
 log = logging.getLogger(__name__)
@@ -16,7 +15,7 @@ log = logging.getLogger(__name__)
 class EventLog:
     """Write the lines of one service about its peers.
 
-    `kinds` are the service's events, each with the word that a summary has for it.
+    `kinds` are the service's events, each with its word in a summary.
     """
 
     def __init__(self, loop: Loop, service: str, **kinds: str) -> None:
@@ -26,17 +25,17 @@ class EventLog:
         self._hours = {kind: LogThrottle(HOUR, LONG_TERM) for kind in kinds}
         self._counts = dict.fromkeys(kinds, 0)  # events of the period that is being counted
         self._period = SECOND
-        self._until = 0.0  # when the period ends
-        self._busy = False  # whether it has had more events than lines
+        self._until = 0.0  # the end of the period
+        self._busy = False  # the period has had more events than lines
 
     def noted(self, event: str) -> int:
-        """Count an event; return the level of its line, or 0 if no log takes that level."""
+        """Count an event. Return the level of its line, or 0 if that level is not logged."""
         if self._loop.now >= self._until:
             self._begin_period()
         self._counts[event] = count = self._counts[event] + 1
         has_line = count <= BUSY and self._hours[event].admits(self._loop.now)
         if not has_line and not self._busy:
-            self._busy = True  # and the summary comes even if nothing else happens
+            self._busy = True  # the timer writes the summary even if there is no further event
             self._loop.call_at(self._until, self._sum_up)
         level = logging.INFO if has_line else logging.DEBUG
         return level if log.isEnabledFor(level) else 0
@@ -51,7 +50,7 @@ class EventLog:
             self._begin_period()
 
     def _begin_period(self) -> None:
-        """Sum up the last period, if it was busy. It is a minute while the hour has no lines left."""
+        """Write a summary of the last period, if it was busy. The next is a minute if the hour is used up."""
         if self._busy:
             counted = " and ".join(f"{word} {self._counts[kind]}" for kind, word in self._kinds.items())
             log.info("busy: %s in one %s", counted, "second" if self._period == SECOND else "minute")
@@ -63,38 +62,21 @@ class EventLog:
         self._busy = False
 
 
-class Comer(Protocol):
-    """A peer whose connection begins."""
-
-    @property
-    def name(self) -> str:
-        """`ip--port`."""
-        ...
-
-
-class Goer(Comer, Protocol):
-    """A peer whose connection ends."""
-
-    def summary(self, reason: str) -> str:
-        """Describe the connection in `key=value` words."""
-        ...
-
-
 class ConnectionLog(EventLog):
     """The lines about connections."""
 
     def __init__(self, loop: Loop, service: str) -> None:
         super().__init__(loop, service, accept="accepted", close="closed")
 
-    def accepted(self, who: Comer, fd: int) -> None:
-        """Tell of a new connection, descriptor `fd`."""
+    def accepted(self, peer: str, fd: int) -> None:
+        """Log a new connection from `peer`, `ip--port`, with its descriptor."""
         if level := self.noted("accept"):
-            self.say(level, "accept", who.name, "accept %s fd=%d", who.name, fd)
+            self.say(level, "accept", peer, "accept %s fd=%d", peer, fd)
 
-    def closed(self, who: Goer, reason: str) -> None:
-        """Tell that a connection has ended."""
+    def closed(self, peer: str, summary: str) -> None:
+        """Log the end of a connection. `summary` has `key=value` words."""
         if level := self.noted("close"):
-            self.say(level, "close", who.name, "close %s %s", who.name, who.summary(reason))
+            self.say(level, "close", peer, "close %s %s", peer, summary)
 
 
 class ChatLog(EventLog):

@@ -1,4 +1,4 @@
-"""The loop waits for descriptors and timers and calls their handlers: one thread, one turn at a time.
+"""The event loop: it waits for descriptors and timers, and calls their handlers on one thread.
 
 A turn has five steps. Wait. Read the clock, once. Call the handlers of the descriptors that are ready. Call
 the timers that are due. Call the functions that send what timers and handlers have queued.
@@ -20,7 +20,7 @@ LONGEST_WAIT = 86400.0  # seconds; epoll and poll count milliseconds in an int, 
 
 
 class Timer:
-    """A call in the future that can be taken back."""
+    """A call in the future that can be cancelled."""
 
     __slots__ = ("callback", "when")
 
@@ -29,15 +29,15 @@ class Timer:
         self.callback: Callback | None = callback
 
     def cancel(self) -> None:
-        """Do not call; harmless when it is too late."""
+        """Do not make the call. Afterwards this has no effect."""
         self.callback = None
 
 
 class Loop:
     """A reactor over one selector. All methods but `call_soon_threadsafe` belong to the loop's thread.
 
-    Handlers add what they do to `work`: datagrams received, sent and dropped, errors taken. `longest_turn`
-    is the most that was done in one turn, so that a test can hold it against the budget without a clock.
+    Handlers count their steps in `work`: datagrams received, sent and dropped, errors taken. `longest_turn`
+    is the largest count of one turn. A test can compare it with the budget without a clock.
     """
 
     def __init__(self, selector: Selector | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,10 +47,10 @@ class Loop:
         self._readers: list[Callback | None] = []  # by descriptor: a list is faster than a dict
         self._writers: list[Callback | None] = []
         self._timers: list[tuple[float, int, Timer]] = []
-        self._order = itertools.count()  # of timers for the same time, the first asked for is called first
+        self._order = itertools.count()  # timers for the same time are called in the order of `call_at`
         self._flushes: list[Callback] = []
         self._soon: deque[Callback] = deque()
-        self.on_no_memory: list[Callback] = []  # called when we cannot even wait: they should free some
+        self.on_no_memory: list[Callback] = []  # called if there is no memory to wait: they should free some
         self._running = False
         self.turns = 0
         self.work = 0
@@ -62,7 +62,7 @@ class Loop:
 
     @property
     def bell(self) -> int:
-        """The descriptor that ends the wait when a byte is written to it. The byte itself says nothing."""
+        """The descriptor that ends the wait when a byte is written to it. The byte's value is ignored."""
         return self._bell_in
 
     @property
@@ -71,11 +71,10 @@ class Loop:
         return self._selector.limit
 
     def watch(self, fd: int, readable: Callback | None, writable: Callback | None = None) -> None:
-        """Call `readable` and `writable` whenever `fd` is so. This replaces the handlers that `fd` had
-        before.
+        """Call `readable` and `writable` whenever `fd` is so, instead of the handlers that it had before.
 
-        Without either, `fd` is forgotten. An error or a hang-up calls whichever handler there is: its next
-        read or write meets it.
+        Without either, `fd` is not watched any more. After an error or a hang-up, the handler that there is
+        gets called: its next read or write fails. Raises OSError.
         """
         mask = (READABLE if readable else 0) | (WRITABLE if writable else 0)
         if not mask:
@@ -93,7 +92,7 @@ class Loop:
         self._writers[fd] = writable
 
     def unwatch(self, fd: int) -> None:
-        """Forget `fd`. Call this before you close it; it is harmless when `fd` is not watched."""
+        """Stop watching `fd`. Call this before you close it. If `fd` is not watched, do nothing."""
         if fd < len(self._readers) and (self._readers[fd] or self._writers[fd]):
             self._selector.unregister(fd)
             self._readers[fd] = self._writers[fd] = None
@@ -109,17 +108,17 @@ class Loop:
         self._flushes.append(flush)
 
     def call_soon(self, callback: Callback) -> None:
-        """Call `callback` after the handlers of this turn; asked for from there, after those of the next."""
+        """Call `callback` after the handlers of this turn. If a callback asks for it: of the next turn."""
         self._soon.append(callback)
 
     def call_soon_threadsafe(self, callback: Callback) -> None:
-        """Do the same from another thread or a signal handler: this also ends the wait."""
+        """Do the same from another thread or a signal handler. This also ends the wait."""
         self._soon.append(callback)
         with suppress(OSError):  # the pipe is full: one byte in it is enough
             os.write(self._bell_in, b"\0")
 
     def run(self) -> None:
-        """Take turns until `stop`. An exception out of a handler is a defect and ends the loop."""
+        """Take turns until `stop`. An exception of a handler is a defect, and leaves this method."""
         self._running = True
         while self._running:
             self._turn()
@@ -156,7 +155,7 @@ class Loop:
         self.work = 0
 
     def _call_ready(self, events: list[tuple[int, int]]) -> None:
-        """Call readers before writers. A handler that an earlier one has taken away is not called."""
+        """Call readers before writers. If a handler has removed another one, that one is not called."""
         readers, writers = self._readers, self._writers
         for fd, mask in events:
             reader = readers[fd]
@@ -190,6 +189,6 @@ class Loop:
         return min(max(0.0, self._timers[0][0] - self.clock()), LONGEST_WAIT)
 
     def _on_bell(self) -> None:
-        """Empty the bell. The calls that it rang for are in `_soon`."""
+        """Empty the bell. The calls that it announced are in `_soon`."""
         with suppress(OSError):
             os.read(self._bell_out, 4096)

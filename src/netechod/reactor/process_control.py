@@ -1,4 +1,4 @@
-"""What Linux offers a process that has children: prctl(2), pidfd_open(2), SIGCHLD."""
+"""Linux's calls for a process with children: prctl(2), pidfd_open(2), SIGCHLD."""
 
 import ctypes
 import os
@@ -6,11 +6,11 @@ import signal
 
 SET_PDEATHSIG, SET_DUMPABLE, SET_CHILD_SUBREAPER = 1, 4, 36
 
-_libc = ctypes.CDLL(None)  # loaded now: a child that is forked beside threads must not load anything
+_libc = ctypes.CDLL(None)  # loaded now: a child that is forked beside threads must not load a library
 
 
 def prctl(option: int, value: int) -> bool:
-    """Set an option of this process; return whether the kernel has accepted it."""
+    """Set an option of this process. Return whether the kernel has accepted it."""
     return int(_libc.prctl(option, value, 0, 0, 0)) == 0
 
 
@@ -24,6 +24,6 @@ def has_pidfd() -> bool:
 
 
 def hear_of_children() -> None:
-    """Have the kernel keep the status of children that end. It does not if SIGCHLD is ignored (wait(2))."""
+    """Have the kernel keep the exit status of children. If SIGCHLD is ignored, it does not (wait(2))."""
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -14,7 +14,7 @@ SelectorName: TypeAlias = Literal["epoll", "poll", "select"]
 
 
 class Selector(Protocol):
-    """Tells which descriptors are ready. It is level-triggered: what is not dealt with is reported again."""
+    """Waits for descriptors. It is level-triggered: a descriptor is reported as long as it is ready."""
 
     @property
     def limit(self) -> int | None:
@@ -22,28 +22,31 @@ class Selector(Protocol):
         ...
 
     def register(self, fd: int, mask: int) -> None:
-        """Begin to watch."""
+        """Begin to watch `fd` for the events in `mask`. Raises OSError."""
         ...
 
     def modify(self, fd: int, mask: int) -> None:
-        """Watch for other events."""
+        """Watch `fd` for other events. Raises OSError."""
         ...
 
     def unregister(self, fd: int) -> None:
-        """Watch no more. Call this before you close the descriptor."""
+        """Stop watching `fd`. Call this before you close it."""
         ...
 
     def wait(self, timeout: float | None) -> list[tuple[int, int]]:
-        """Return the ready descriptors with their masks; none after `timeout` seconds (None: no limit)."""
+        """Return the ready descriptors with their masks; none after `timeout` seconds (None: no limit).
+
+        Raises MemoryError.
+        """
         ...
 
     def close(self) -> None:
-        """Give back what the kernel keeps for it."""
+        """Close the kernel's part of it."""
         ...
 
 
 class EpollSelector:
-    """epoll(7): the cost of a wait depends on what is ready, not on what is watched."""
+    """epoll(7): the cost of a wait grows with the number of ready descriptors, not of watched ones."""
 
     limit = None
 
@@ -57,7 +60,7 @@ class EpollSelector:
 
 
 class PollSelector:
-    """poll(2): descriptors may have any number, and each that is watched makes every wait longer."""
+    """poll(2): descriptors may have any number. The cost of a wait grows with the watched descriptors."""
 
     limit = None
 
@@ -73,11 +76,11 @@ class PollSelector:
         return self._poll(None if timeout is None else timeout * 1000)
 
     def close(self) -> None:
-        """poll keeps nothing in the kernel."""
+        """See Selector. poll has no part in the kernel."""
 
 
 class SelectSelector:
-    """select(2): on every system, and only for descriptors below FD_SETSIZE."""
+    """select(2): it accepts only descriptors below FD_SETSIZE."""
 
     limit = 1024
 
@@ -109,7 +112,7 @@ class SelectSelector:
         return list(masks.items())
 
     def close(self) -> None:
-        """select keeps nothing in the kernel."""
+        """See Selector. select has no part in the kernel."""
 
 
 SELECTORS: dict[SelectorName, Callable[[], Selector]] = {

@@ -1,8 +1,8 @@
-"""Signals as events: a handler only notes the signal, the loop acts on it between two turns.
+"""Signals as events. A handler only notes the signal, and the loop acts on it between two turns.
 
-Python runs a handler between two bytecodes, and PEP 475 resumes the wait after it: without the wake-up
-descriptor (`signal.set_wakeup_fd`) a noted signal would wait for the next packet. The signal's *number* also
-travels through that descriptor and is lost when it is full; the notes here are not, however many come.
+Python runs a handler between two bytecodes, and resumes the wait after it (PEP 475). Without the wake-up
+descriptor (`signal.set_wakeup_fd`), a noted signal would wait for the next packet. Python also writes the
+signal's number to that descriptor, but the number is lost when the pipe is full. The notes here are not.
 """
 
 import signal
@@ -12,14 +12,14 @@ from types import FrameType
 from netechod.reactor.loop import Callback, Loop
 
 _PYTHONS = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
-"""Python ignores these from its start on. `subprocess` gives children the default back."""
+"""Python ignores these from its start on. `subprocess` restores the default for children."""
 
 
 class SignalSource:
-    """Notes signals from its construction on, before there are sockets; delivers them once it has a loop.
+    """Notes signals from its construction on, and delivers them as soon as it has a loop.
 
-    The signal mask and what is ignored survive exec(3). So both are put in order first: a parent may have
-    left us deaf to SIGTERM, or without the exit status of our children.
+    The signal mask and ignored signals survive exec(3). So both are reset first: a parent may have blocked
+    SIGTERM, or ignored SIGCHLD, which would cost us the exit status of our children.
     """
 
     def __init__(self, *signals: signal.Signals) -> None:
@@ -36,15 +36,15 @@ class SignalSource:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     def deliver_to(self, loop: Loop, handlers: Mapping[signal.Signals, Callback]) -> None:
-        """From now on call `handlers` on `loop`, first for the signals that were noted before."""
+        """Call `handlers` on `loop` from now on, also for the signals that were noted before."""
         self._loop = loop
         self._handlers = handlers
-        # A full bell has been rung: the default warning would only write to stderr, once per signal.
+        # If the bell is full, it has rung already. The warning would only write to stderr at each signal.
         signal.set_wakeup_fd(loop.bell, warn_on_full_buffer=False)
         loop.call_soon(self._deliver)
 
     def noted(self, *signals: signal.Signals) -> bool:
-        """Whether one of these has come and not been delivered yet."""
+        """Return whether one of these signals is noted and not delivered yet."""
         return any(number in self._noted for number in signals)
 
     def close(self) -> None:
@@ -54,13 +54,13 @@ class SignalSource:
             signal.signal(number, signal.SIG_IGN)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        """Keep the number, once, in the order of arrival. Runs between any two bytecodes: no logging here."""
+        """Note the number, once, in the order of arrival. This runs between any two bytecodes: do not log."""
         if not self._noted and self._loop is not None:
             self._loop.call_soon(self._deliver)
         self._noted[number] = None
 
     def _deliver(self) -> None:
-        """Call the handler of every noted signal; one that comes meanwhile is noted for the next turn."""
+        """Call the handler of every noted signal. A signal that comes meanwhile waits for the next turn."""
         noted, self._noted = self._noted, {}
         for number in noted:
             self._handlers[signal.Signals(number)]()

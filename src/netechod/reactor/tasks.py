@@ -1,4 +1,4 @@
-"""Work that takes long, done on the loop in slices: every socket has its turn between two slices."""
+"""Long work in slices on the loop. All sockets have their turn between two slices."""
 
 import time
 from collections.abc import Callable, Generator
@@ -12,14 +12,14 @@ SLICE = 0.002  # seconds of work per turn of the loop
 T = TypeVar("T")
 
 Wait: TypeAlias = Callable[[Callable[..., Any]], object]
-"""A wait. A task calls it with `resume`; whatever ends the wait calls `resume` once, with its value."""
+"""A wait. The task calls it with a callback, `resume`, which has to be called once, with the wait's value."""
 
 Work: TypeAlias = Generator[Wait | None, Any, T]
-"""Work in short steps. A step yields None, or a wait and gets its value. The work returns its result."""
+"""Work in short steps. A step yields None, or a wait, whose value it gets. The work returns its result."""
 
 
 class Task(Generic[T]):
-    """Runs work and calls `done` with its result. An exception of the work goes out of the loop."""
+    """Runs work and calls `done` with its result. An exception of the work leaves the loop's `run`."""
 
     def __init__(self, loop: Loop, work: Work[T], done: Callable[[T], object]) -> None:
         self._loop = loop
@@ -28,13 +28,13 @@ class Task(Generic[T]):
         loop.call_soon(self._go_on)
 
     def cancel(self) -> None:
-        """Give the work up. Harmless when it is done."""
+        """Give the work up. If it is done, do nothing."""
         work, self._work = self._work, None
         if work is not None:
             work.close()
 
     def _go_on(self, value: object = None) -> None:
-        """Take steps for the length of a slice, or until the next wait. `value` is that of the last wait."""
+        """Take steps for one slice, or until the next wait. `value` is that of the last wait."""
         if self._work is None:
             return  # cancelled meanwhile
         end = time.perf_counter() + SLICE
@@ -51,12 +51,12 @@ class Task(Generic[T]):
             wait(self._resume)
 
     def _resume(self, value: object = None) -> None:
-        """Go on in a later turn: an exception of the work must not reach whoever has ended the wait."""
+        """Resume in the next turn, not on the caller's stack: it must not get an exception of the work."""
         self._loop.call_soon(partial(self._go_on, value))
 
 
 def finished(loop: Loop, work: Work[T]) -> T | None:
-    """Run the loop for the work alone and return its result; None when something else stops the loop."""
+    """Run the loop until the work is done, and return its result. None: something else stopped the loop."""
     results: list[T] = []
 
     def done(result: T) -> None:

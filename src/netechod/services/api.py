@@ -1,22 +1,21 @@
-"""The interfaces between what is said and how it travels, and nothing else.
+"""The interfaces between services and the reactor.
 
-A service is a plain object. It is given a batch of datagrams, the time and an outbox, and it queues its
-answers. It never waits, it never fails on a peer's account, and it can be tested as a dialogue without a
-socket.
+A service is a plain object. It gets a batch of datagrams, the time and an outbox, and queues its answers. It
+never blocks, and no input makes it fail. It can be tested as a dialogue, without a socket.
 """
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 Peer: TypeAlias = Hashable
-"""Where a datagram came from and its answer goes: opaque to services, a key for their tables."""
+"""The source of a datagram and the destination of its answer. Services only use it as a key."""
 
 Datagram: TypeAlias = tuple[bytes, Peer]
 """A payload and its peer."""
 
 
 class MeasuredPayload(bytes):
-    """A payload that says how it travelled. Only an endpoint that was asked to measure makes them."""
+    """A received payload that says how it travelled. Only a measuring endpoint makes them."""
 
     received_ns: int = 0  # when the kernel got it, in nanoseconds since the epoch; 0: not known
     ttl: int = 255  # TTL or hop limit, as it arrived; 255 also if not known (RFC 5357, 4.2.1)
@@ -24,26 +23,30 @@ class MeasuredPayload(bytes):
 
 
 class UnfinishedPayload(Protocol):
-    """A payload, itself `bytes`, that carries the time of its own leaving. Only for a measuring endpoint."""
+    """A payload that will carry the time of its own leaving. It is `bytes`, too.
 
-    tos: int  # traffic class that it leaves with
+    Only a measuring endpoint completes it. Any other endpoint sends the unfinished bytes.
+    """
+
+    tos: int  # the traffic class of the answer
 
     def completed(self, now_ns: int) -> bytes:
         """Return the payload to send at `now_ns`, in nanoseconds since the epoch.
 
-        It is called right before the system call, and again if the kernel takes the datagram at a later try.
+        It is called right before the system call, and again before each further try.
         """
         ...
 
 
 Chunk: TypeAlias = bytes | bytearray | memoryview
-"""Bytes of a stream, in whatever form spares a copy."""
+"""Bytes of a stream, in the form that needs no copy."""
 
 
 class Outbox(Protocol):
     """A queue in memory that cannot block or fail.
 
-    Answers to a batch leave at its end. What a timer or a command queues leaves before the loop sleeps.
+    Answers to a batch leave at its end. Datagrams that are queued at another time leave before the loop
+    sleeps.
     """
 
     def send(self, payload: bytes, peer: Peer) -> None:
@@ -56,9 +59,9 @@ class Outbox(Protocol):
             self.send(payload, peer)
 
     def send_back(self, batch: Sequence[Datagram]) -> None:
-        """Queue, unchanged and each for its sender, the batch that `datagrams_received` was called with.
+        """Queue the batch of the current call of `datagrams_received`, each datagram for its sender.
 
-        An endpoint may send it from where it was received. Call this before that call returns.
+        An endpoint may send it from the memory where it lies. Call this only before that call returns.
         """
         self.send_all(batch)
 
@@ -68,74 +71,80 @@ class Outbox(Protocol):
 
 
 class DatagramService(Protocol):
-    """What answers datagrams. `now` is the loop's monotonic clock, in seconds."""
+    """A service that answers datagrams. `now` is the loop's monotonic clock, in seconds."""
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
-        """Handle what one turn of the loop took from the socket, in order of arrival."""
+        """Handle the datagrams that one turn of the loop took from the socket, in order of arrival."""
         ...
 
     def next_deadline(self) -> float | None:
-        """When `deadline_reached` wants to be called; asked again after every call, None for never."""
+        """Return the time for the next `deadline_reached`; None: never. It is asked after every call."""
         ...
 
     def deadline_reached(self, now: float, out: Outbox) -> None:
-        """Do what is due at `now`."""
+        """Do everything that is due at `now`. It may be called later than the deadline."""
         ...
 
 
 class StreamSession(Protocol):
-    """One side of one connection, without I/O. Its driver sends what it returns, in order.
+    """One side of one connection, without I/O. Its driver sends the returned bytes, in order.
 
-    A session whose `more` is None only answers: it is asked for nothing but `data_received` and
-    `eof_received`. Any other session is pulled. Its driver calls `more` again each time that the kernel has
-    taken the piece before, and reads nothing until `more` returns None. So a long answer takes no more memory
-    than one piece, and a session that works long shares the loop with the others.
+    If `more` is None, the session only answers: the driver calls no methods but `data_received` and
+    `eof_received`. Any other session is pulled: the driver calls `more` each time that the kernel has taken
+    the piece before, and reads no input until `more` returns None. So a long answer takes no more memory than
+    one piece, and long work shares the loop with other sessions.
 
     A class that names this one as its base inherits the defaults.
     """
 
     def opened(self) -> Chunk:
-        """Say something first: a banner, or a client's first request."""
+        """Return the first words: a banner, or a client's first request."""
         return b""
 
     def data_received(self, data: memoryview) -> Chunk:
-        """Answer a chunk, or begin to. `data` is lent for the call only; the reply may be `data` itself."""
+        """Return the answer to a chunk, or its beginning.
+
+        `data` is valid during the call only. But the answer may be `data` itself.
+        """
         ...
 
     @property
     def more(self) -> Callable[[], Chunk | None] | None:
-        """A method that returns the next piece of what there is to say. It should take well under 1 ms.
+        """A method that returns the next piece. It should take well under 1 ms.
 
-        b"" stands for a piece of work without a result yet: the driver calls again. None means that there is
-        nothing to say until something is received or the session has called its `wake`.
+        It returns b"" after a piece of work without a result: the driver calls it again. It returns None if
+        the session has no more to say until it gets input, or calls its `wake`.
         """
         return None
 
     def eof_received(self) -> Chunk:
-        """Answer the peer's end of stream. The connection closes when everything is said and delivered."""
+        """Return the answer to the peer's end of stream.
+
+        The connection closes when the session has no more to say and everything is sent.
+        """
         ...
 
     @property
     def waiting(self) -> bool:
-        """Whether an answer is still to come, of which the session will `wake` its driver.
+        """Return whether the session works on an answer, and will `wake` its driver when it has it.
 
-        Until then the driver reads nothing, and closes the connection neither for silence nor for the peer's
+        Until then the driver reads no input. It closes the connection neither for silence nor for the peer's
         end of stream.
         """
         return False
 
     @property
     def ended(self) -> bool:
-        """Whether the driver closes the connection as soon as all that was returned is delivered."""
+        """Return whether the driver has to close the connection when all returned bytes are sent."""
         return False
 
 
 Wake: TypeAlias = Callable[[], object]
-"""Has a driver call its session's `more` soon; to be called on the thread of the loop, at any time."""
+"""Has the driver call its session's `more` soon. Call it on the thread of the loop, at any time."""
 
 
 class Check(NamedTuple):
-    """An argument, and the regular expression that has to match the whole of it."""
+    """An argument, and a regular expression that has to match all of it."""
 
     pattern: str
     flags: int  # of the expression, as re.compile takes them
@@ -143,21 +152,21 @@ class Check(NamedTuple):
 
 
 class Job(NamedTuple):
-    """A program to run, how long, and how much of it: argv as the program gets it, never a shell's line."""
+    """A program to run, with limits on its time and output. No shell is involved."""
 
     argv: Sequence[str]
     timeout: float  # seconds; then it is killed with all that it started
-    max_output: int = 65536  # bytes of stdout and stderr that are kept; the rest is read away
-    nice: int = 0  # how far it steps back behind us, in our session: among sessions it would not (sched(7))
+    max_output: int = 65536  # bytes of stdout and stderr that are kept; the rest is read and dropped
+    nice: int = 0  # niceness within our session; it has no effect between sessions (sched(7))
     checks: Sequence[Check] = ()  # unless all of them hold, the program is not run
 
 
 class Ending(NamedTuple):
-    """What became of a job: its exit status as a shell tells it, 128 and the number of the signal for one."""
+    """The end of a job. Its exit status is as in a shell: after a signal, 128 plus the signal's number."""
 
     status: int
-    output: bytes  # stdout and stderr, as they came
+    output: bytes  # stdout and stderr, in order of arrival
     seconds: float
     truncated: bool = False  # there was more output
     timed_out: bool = False
-    failed_check: int = 0  # the number, from 1, of the check because of which the program was not run
+    failed_check: int = 0  # the number, from 1, of the check that failed; the program was not run

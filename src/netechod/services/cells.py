@@ -5,7 +5,7 @@ from unicodedata import category, east_asian_width
 
 MODIFIERS = re.compile("[\U0001f3fb-\U0001f3ff]|\ufe0f|\u20e3")
 """Skin tones, the emoji presentation selector and the enclosing keycap (UTS #51). They join the character
-before them, and terminals disagree about the columns that both take together."""
+before them. Terminals disagree about the columns that both take together."""
 
 
 def cells(text: str) -> int:
@@ -14,7 +14,7 @@ def cells(text: str) -> int:
 
 
 def cells_of(char: str) -> int:
-    """Return the columns of one character: two for a wide one, none for one that joins the one before it."""
+    """Return the columns of one character: two if it is wide, none if it joins the character before it."""
     if category(char) in ("Mn", "Me", "Cf") or MODIFIERS.match(char):
         return 0
     return 2 if east_asian_width(char) in "WF" else 1

@@ -1,4 +1,4 @@
-"""Echo: all bytes that come in go out (RFC 862). The tutorials' variant signs each chunk."""
+"""Echo: all received bytes are sent back (RFC 862). The tutorials' variant signs each chunk."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,49 +6,49 @@ from typing import Literal
 
 from netechod.services.api import Chunk, Datagram, Outbox, StreamSession
 
-TUTORIAL_CHUNK = 1023  # bytes the tutorials' server reads at once: its buffer of 1024 less the final NUL
+TUTORIAL_CHUNK = 1023  # bytes that the tutorials' server reads at once: its buffer of 1024 less a final NUL
 TUTORIAL_SUFFIX = b"[server echo]"
 
 
 class EchoService:
-    """UDP echo: the same datagram back, an empty one included (RFC 862, UDP Based Echo Service)."""
+    """UDP echo: it sends every datagram back, empty ones, too (RFC 862, UDP Based Echo Service)."""
 
     def __init__(self) -> None:
         self.dropped: Counter[str] = Counter()  # stays empty: echo answers everything
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
-        """Queue every datagram for the peer that it came from: the batch is its own answer."""
+        """See DatagramService. The batch is its own answer."""
         out.send_back(batch)
 
     def next_deadline(self) -> float | None:
-        """Echo waits for nothing."""
+        """See DatagramService. There are no deadlines."""
         return None
 
     def deadline_reached(self, now: float, out: Outbox) -> None:
-        """Nothing is ever due."""
+        """See DatagramService."""
 
 
 class EchoSession(StreamSession):
-    """TCP echo: the same bytes back, all 256 values, in order, nothing added."""
+    """TCP echo: it sends all bytes back, in order."""
 
     def data_received(self, data: memoryview) -> Chunk:
-        """Answer with the chunk itself: no copy."""
+        """See StreamSession. The answer is the chunk itself, without a copy."""
         return data
 
     def eof_received(self) -> Chunk:
-        """Add nothing: all answers are on their way already."""
+        """See StreamSession."""
         return b""
 
 
 class TutorialEchoSession(EchoSession):
-    """The tutorials' echo signs each chunk that it reads, so its answer depends on the segmentation."""
+    """The tutorials' echo signs each chunk that it reads. So its answer depends on the segmentation."""
 
     def data_received(self, data: memoryview) -> Chunk:
-        """Cut the data as the tutorials' 1023-byte reads would have, and sign each piece."""
+        """Cut the data into the pieces that the tutorials' server would read, and sign each piece."""
         pieces = (data[start : start + TUTORIAL_CHUNK] for start in range(0, len(data), TUTORIAL_CHUNK))
         return b"".join(part for piece in pieces for part in (piece, TUTORIAL_SUFFIX))
 
 
 def echo_session(mode: Literal["rfc862", "tutorial"]) -> EchoSession:
-    """Return the session for `mode`. Echo remembers nothing, so one object serves every connection."""
+    """Return the session for `mode`. It has no state, so one object serves all connections."""
     return EchoSession() if mode == "rfc862" else TutorialEchoSession()

@@ -1,7 +1,7 @@
 """A page over HTTP/1.1 (RFC 9112), for monitoring systems: GET and HEAD, one request after the other.
 
-Whatever is wrong with a request ends the connection after the answer: where the next request would begin is
-not certain then. No request has a body for us, so one with a body is answered and ends the connection too.
+A malformed request is answered, and then the connection closes: the start of the next request is uncertain.
+Request bodies are not read, so a request with a body also ends the connection.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from netechod.services.api import StreamSession
 
-MAX_HEAD = 8192  # bytes of a request line and its header fields; a longer one is refused
+MAX_HEAD = 8192  # bytes of a request line and its header fields; longer ones are refused
 
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP/([0-9])\.([0-9])")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
@@ -35,7 +35,7 @@ class Page(NamedTuple):
 
 
 Render: TypeAlias = Callable[[str], Page]
-"""Renders the page for the value of an Accept field, "" where there was none."""
+"""Renders the page for the value of the Accept field; "" if the request has none."""
 
 
 class _Refused(Exception):
@@ -62,33 +62,33 @@ class HttpSession(StreamSession):
     def __init__(self, path: str, render: Render) -> None:
         self._path = path
         self._render = render
-        self._heard = bytearray()
+        self._received = bytearray()
 
     def data_received(self, data: memoryview) -> bytes:
-        """Take some of a request; `more` answers it when it is complete."""
-        self._heard += data
+        """Take a part of a request. When the request is complete, `more` answers it."""
+        self._received += data
         return b""
 
     def more(self) -> bytes | None:
         """Answer one request."""
-        if self._heard.startswith((b"\r", b"\n")):
-            self._heard = self._heard.lstrip(b"\r\n")  # empty lines before a request (RFC 9112, 2.2)
-        end = _END.search(self._heard, 0, MAX_HEAD)
-        if end is None and len(self._heard) < MAX_HEAD:
+        if self._received.startswith((b"\r", b"\n")):
+            self._received = self._received.lstrip(b"\r\n")  # empty lines before a request (RFC 9112, 2.2)
+        end = _END.search(self._received, 0, MAX_HEAD)
+        if end is None and len(self._received) < MAX_HEAD:
             return None
-        head_only = self._heard.startswith(b"HEAD ")
+        head_only = self._received.startswith(b"HEAD ")
         try:
             if end is None:
                 raise _Refused(431)
-            request = _parsed(bytes(self._heard[: end.start()]))
-            del self._heard[: end.end()]
+            request = _parsed(bytes(self._received[: end.start()]))
+            del self._received[: end.end()]
             return self._answer(request)
         except _Refused as refused:
             self.ended = True
             return _response(refused.status, *refused.fields, "Connection: close", head_only=head_only)
 
     def eof_received(self) -> bytes:
-        """Half a request gets no answer."""
+        """See StreamSession. An incomplete request gets no answer."""
         return b""
 
     def _answer(self, request: _Request) -> bytes:
@@ -103,7 +103,7 @@ class HttpSession(StreamSession):
 
 
 def _parsed(head: bytes) -> _Request:
-    """Take the head of a request apart. Raises _Refused."""
+    """Parse the head of a request. Raises _Refused."""
     first, *rest = re.split(rb"\r?\n", head)
     line = _LINE.fullmatch(first)
     if line is None:

@@ -1,12 +1,12 @@
-"""The rules of the text datagrams, shared by the services and the clients. Names and bytes are exact."""
+"""The text protocols of dictionary and chat. Services and clients share them. The bytes are exact."""
 
 import re
 
 MAX_DATAGRAM = 65507
-"""Bytes that a UDP datagram can carry over IPv4: 65535 less the IP and UDP headers (RFC 768)."""
+"""Bytes in the payload of a UDP datagram over IPv4, at most: 65535 less the IP and UDP headers (RFC 768)."""
 
 MISS = "unknown"
-"""The dictionary's answer for a word that it does not have, unless configured otherwise."""
+"""The dictionary's answer to an unknown word, unless configured otherwise."""
 
 PADDED = 400
 """Bytes to which clients pad a query with NULs: enough to be answered whole under the three-times rule."""
@@ -14,16 +14,16 @@ PADDED = 400
 ONLINE = b"online"
 OFFLINE = b"offline"
 CHALLENGE = b"challenge "
-"""Asks a newcomer to repeat the cookie behind it: `online COOKIE`."""
+"""The room's request to a newcomer. A cookie follows, which the newcomer repeats: `online COOKIE`."""
 NOT_ONLINE = "你还没有上线,请先上线,运行: online".encode()
 REFUSED = "message refused: "
 
 _UNPRINTABLE = re.compile(
     "["
-    "\x00-\x1f\x7f-\x9f"  # C0, DEL and C1 controls, ESC among them: terminals obey these
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidi marks and overrides: text reads other than it is
+    "\x00-\x1f\x7f-\x9f"  # C0, DEL and C1 controls, with ESC: terminals execute these
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidi marks and overrides: they change the order of text
     "\u2028\u2029"  # line and paragraph separators: one message would show as two
-    "\ud800-\udfff"  # surrogates: no character at all, and no encoder takes them
+    "\ud800-\udfff"  # surrogates: they are no characters, and cannot be encoded
     "]"
 )
 
@@ -31,8 +31,8 @@ _UNPRINTABLE = re.compile(
 def text_of(payload: bytes) -> bytes:
     r"""Return the text of a datagram: up to the first NUL, less trailing CR, LF and space.
 
-    The tutorials' clients send 32 bytes whatever the text is; behind a NUL comes garbage from their stack.
-    `nc` and `socat` send the newline. All of them mean the same text.
+    The tutorials' clients always send 32 bytes: the text, a NUL, and garbage from their stack. `nc` and
+    `socat` send the newline. All of them mean the same text.
 
     >>> text_of(b"online\0\x7f\x03"), text_of(b"online\r\n")
     (b'online', b'online')
@@ -47,7 +47,7 @@ def is_padded(payload: bytes) -> bool:
     return len(payload) >= PADDED and bool(end) and not padding.strip(b"\0")
 
 
-def flaw_of(text: bytes) -> str | None:
+def text_error(text: bytes) -> str | None:
     """Say why `text` may not be shown on other people's terminals; None when it may."""
     try:
         shown = text.decode()
@@ -57,17 +57,17 @@ def flaw_of(text: bytes) -> str | None:
     return None if found is None else f"control character U+{ord(found[0]):04X}"
 
 
-def harmless(text: str) -> str:
-    r"""Return `text` with escapes for all characters that a terminal or a log would obey.
+def escape_controls(text: str) -> str:
+    r"""Return `text` with escapes for all characters that a terminal or a log would execute.
 
-    >>> harmless("a\x1b[2J\nb")
+    >>> escape_controls("a\x1b[2J\nb")
     'a\\x1b[2J\\nb'
     """
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def unmapped(address: str) -> str:
-    """Return an IPv4 address that a dual-stack socket shows as IPv6 in its own form (RFC 4291, 2.5.5.2).
+    """Return an address; an IPv4-mapped one without its mapping (RFC 4291, 2.5.5.2).
 
     >>> unmapped("::ffff:192.0.2.1"), unmapped("::192.0.2.1")
     ('192.0.2.1', '::192.0.2.1')
@@ -82,14 +82,14 @@ def display_name(address: str, port: int) -> str:
 
 
 def chat_line(name: str, text: bytes) -> bytes:
-    """Return `ip--port#text`: a member's text as the others get it."""
+    """Return `ip--port#text`: a member's text as all members get it."""
     return name.encode() + b"#" + text
 
 
-def cut(text: bytes, limit: int) -> bytes:
-    """Return the longest start of the UTF-8 `text` that has at most `limit` bytes and ends at a character.
+def truncate_utf8(text: bytes, limit: int) -> bytes:
+    """Return `text`, cut at the end of a UTF-8 character so that it has at most `limit` bytes.
 
-    >>> cut("苹果".encode(), 5).decode()
+    >>> truncate_utf8("苹果".encode(), 5).decode()
     '苹'
     """
     return text if len(text) <= limit else text[:limit].decode(errors="ignore").encode()

@@ -4,7 +4,7 @@ import pytest
 from support.recorder import Recorder
 
 from netechod.client.chat.events import ENQUIRY, Event, Kind, event_of
-from netechod.services.chat import ChatRoom
+from netechod.services.chat.room import ChatRoom
 from netechod.services.wire import NOT_ONLINE
 
 ANN = "192.0.2.2--6000"

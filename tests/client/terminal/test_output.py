@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from netechod.client.terminal.output import put_json
 from netechod.client.terminal.text import padded, shown, shown_lines
 from netechod.services.cells import cells
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 
 def test_invalid_bytes_and_controls_are_spelled_out() -> None:
@@ -37,7 +37,7 @@ def test_json_is_harmless_and_loses_nothing(text: str) -> None:
         put_json({"text": text})
     line = written[0].decode().removesuffix("\n")
     assert json.loads(line) == {"text": text}
-    assert harmless(line) == line
+    assert escape_controls(line) == line
 
 
 def test_json_is_readable_where_that_is_safe(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

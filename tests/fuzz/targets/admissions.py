@@ -9,10 +9,10 @@ from fuzz.feed import Feed
 from fuzz.target import STEPS, target
 from support.bouncing import Watcher
 
-from netechod.services.admission import Admission, Rules
+from netechod.services.admission.admission import Admission, Rules
+from netechod.services.admission.loop_guard import MIN_SAMPLES
+from netechod.services.admission.rate_limit import Buckets
 from netechod.services.api import Datagram, Outbox, Peer
-from netechod.services.loop_guard import MIN_SAMPLES
-from netechod.services.rate_limit import Buckets
 
 LEAK, BOUNCES, TICK = 4, 3, 64  # of the clock: a power of two, so that floats are exact
 

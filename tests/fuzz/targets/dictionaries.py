@@ -21,8 +21,9 @@ from netechod.process.dictionary import external_sort as sorted_runs
 from netechod.process.dictionary.advice import explained
 from netechod.process.dictionary.index import open_index
 from netechod.process.dictionary.index_builder import build
-from netechod.services import dictionary_parser
-from netechod.services.dictionary import (
+from netechod.services.dictionary import parser as dictionary_parser
+from netechod.services.dictionary.parser import DictionaryParser, Rules
+from netechod.services.dictionary.service import (
     MAX_FOLDED,
     MAX_NON_STARTERS,
     MAX_STRETCH,
@@ -30,7 +31,6 @@ from netechod.services.dictionary import (
     MemoryDictionary,
     fold,
 )
-from netechod.services.dictionary_parser import DictionaryParser, Rules
 from netechod.services.wire import is_padded, text_of
 
 FILE_WORDS = (

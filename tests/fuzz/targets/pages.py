@@ -23,7 +23,7 @@ def http(feed: Feed) -> None:
         assert session.data_received(memoryview(feed.piece(255) if feed.number(3) else feed.rest())) == b""
         while not session.ended and (answer := session.more()) is not None:
             answers.append(answer)
-        assert session.ended or len(session._heard) <= MAX_HEAD
+        assert session.ended or len(session._received) <= MAX_HEAD
     for answer in answers[:-1]:
         assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
         assert b"Connection: close" not in answer

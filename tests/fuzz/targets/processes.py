@@ -27,7 +27,7 @@ from netechod.process.service.running import Shared
 from netechod.process.unix.handover import STATE, inherit
 from netechod.process.unix.pidfile import Pidfile
 from netechod.reactor.loop import Loop
-from netechod.services.dictionary import MemoryDictionary
+from netechod.services.dictionary.service import MemoryDictionary
 from netechod.services.echo import EchoService
 
 

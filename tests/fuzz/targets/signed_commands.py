@@ -14,8 +14,8 @@ from netechod.file_access import parse_acl
 from netechod.key_file import KeyFileError, read_keys
 from netechod.reactor.jobs.matching import first_mismatch
 from netechod.services.api import Ending, Job
-from netechod.services.command import Allowed, Audit, CommandService, Policy
-from netechod.services.signing import answer, mac_of, read_answer, read_request
+from netechod.services.command.service import Allowed, Audit, CommandService, Policy
+from netechod.services.command.signing import answer, mac_of, read_answer, read_request
 
 KEYS = {"ops": b"open sesame", "guest": b"guest's own"}
 COMMANDS = {

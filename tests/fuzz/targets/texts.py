@@ -12,7 +12,7 @@ from netechod.client.terminal.output import put_json
 from netechod.client.terminal.text import padded, shown, shown_lines
 from netechod.process.log.format import REMOTE_LIMIT, quoted
 from netechod.services.cells import cells
-from netechod.services.wire import cut, flaw_of, harmless, text_of
+from netechod.services.wire import escape_controls, text_error, text_of, truncate_utf8
 
 WORDS = (
     b"\0",
@@ -40,7 +40,7 @@ def text(feed: Feed) -> None:
         sound = is_harmless(found.decode())
     except UnicodeDecodeError:
         sound = False
-    flaw = flaw_of(found)
+    flaw = text_error(found)
     assert (flaw is None) == sound
     assert flaw is None or is_harmless(flaw)
 
@@ -49,14 +49,14 @@ def text(feed: Feed) -> None:
 def show(feed: Feed) -> None:
     """What a terminal or a log is given of what came from the network."""
     payload = feed.rest()
-    for line in (shown(payload), quoted(payload), harmless(payload.decode(errors="surrogateescape"))):
+    for line in (shown(payload), quoted(payload), escape_controls(payload.decode(errors="surrogateescape"))):
         assert is_harmless(line)
-        assert harmless(line) == line
+        assert escape_controls(line) == line
         assert len(line.splitlines()) <= 1
         line.encode()
     assert len(quoted(payload)) <= REMOTE_LIMIT
     lines = payload.decode(errors="backslashreplace").split("\n")
-    assert shown_lines("\n".join(lines)).split("\n") == [harmless(line) for line in lines]
+    assert shown_lines("\n".join(lines)).split("\n") == [escape_controls(line) for line in lines]
 
 
 @target(WORDS)
@@ -78,7 +78,7 @@ def show_json(feed: Feed) -> None:
 @target(WORDS)
 def columns(feed: Feed) -> None:
     """How wide a text is on a terminal."""
-    width, text = feed.number(40), harmless(feed.text())
+    width, text = feed.number(40), escape_controls(feed.text())
     assert 0 <= cells(text) <= 2 * len(text)
     assert cells(padded(text, width)) == max(width, cells(text))
 
@@ -88,7 +88,7 @@ def cut_short(feed: Feed) -> None:
     """The longest start of a text that fits and ends at a character."""
     limit = feed.number(255)
     text = feed.rest().decode(errors="ignore")
-    start = cut(text.encode(), limit).decode()
+    start = truncate_utf8(text.encode(), limit).decode()
     assert text.startswith(start)
     assert len(start.encode()) <= limit
     assert len(text[: len(start) + 1].encode()) > limit or start == text

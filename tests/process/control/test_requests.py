@@ -17,8 +17,8 @@ from netechod.process.control.server import ControlServer
 from netechod.process.control.status import Outcome, Presence, Status
 from netechod.process.dictionary.changes import Changes
 from netechod.reactor.loop import Loop
-from netechod.services.dictionary import MemoryDictionary
-from netechod.services.dictionary_parser import DictionaryParser
+from netechod.services.dictionary.parser import DictionaryParser
+from netechod.services.dictionary.service import MemoryDictionary
 
 STATUS = Status(
     version="1.0.0",

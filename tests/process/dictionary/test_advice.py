@@ -16,7 +16,7 @@ from support.loading import load_file
 from netechod.errors import DictionaryError, DictionaryFormatError
 from netechod.process.dictionary.advice import explained
 from netechod.process.dictionary.formats import describe
-from netechod.services.dictionary_parser import Rules
+from netechod.services.dictionary.parser import Rules
 
 WORDS = {f"word{number}": f"第{number}个词，解释 {number}" for number in range(40)} | {"apple": "苹果"}
 LINES = "".join(f"{word}:{meaning}\n" for word, meaning in WORDS.items())

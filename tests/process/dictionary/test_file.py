@@ -11,8 +11,8 @@ from support.loading import load_file
 
 from netechod.errors import DictionaryError
 from netechod.process.dictionary.file import BLOCK, log_loaded, parsed, read_blocks, read_file
-from netechod.services.dictionary import MemoryDictionary
-from netechod.services.dictionary_parser import DEFAULT_RULES, Rules
+from netechod.services.dictionary.parser import DEFAULT_RULES, Rules
+from netechod.services.dictionary.service import MemoryDictionary
 
 GIBIBYTE = 1 << 30
 

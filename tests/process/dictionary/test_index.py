@@ -35,8 +35,8 @@ from netechod.process.dictionary.index import (
 )
 from netechod.process.dictionary.index_builder import build, survey
 from netechod.process.dictionary.index_facts import IndexFacts, UnusableIndexError, seal
-from netechod.services.dictionary import Dictionary, DictionaryService, fold
-from netechod.services.dictionary_parser import Rules
+from netechod.services.dictionary.parser import Rules
+from netechod.services.dictionary.service import Dictionary, DictionaryService, fold
 
 GIBIBYTE = 1 << 30
 WORDS = "apple:苹果\nBanana:香蕉\n"

@@ -22,7 +22,7 @@ from netechod.process.dictionary.loader import Loader
 from netechod.reactor.jobs.children import Children
 from netechod.reactor.loop import Loop
 from netechod.reactor.tasks import finished
-from netechod.services.dictionary import Dictionary, MemoryDictionary
+from netechod.services.dictionary.service import Dictionary, MemoryDictionary
 
 PAGE = 4096
 WORDS = {b"Word%d" % number: b"%d" % number * (number % 40) + b"." for number in range(3000)}

@@ -25,8 +25,8 @@ from netechod.reactor.jobs.children import Children
 from netechod.reactor.loop import Loop
 from netechod.reactor.tasks import Task, finished
 from netechod.services.api import Ending, Job
-from netechod.services.dictionary import Dictionary, MemoryDictionary
-from netechod.services.dictionary_parser import Rules
+from netechod.services.dictionary.parser import Rules
+from netechod.services.dictionary.service import Dictionary, MemoryDictionary
 
 WORDS = "apple:苹果\nbanana:香蕉\n"
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from netechod.levels import LEVELS
 from netechod.process.log.format import FORMATS, REMOTE_LIMIT, Entry, entry_of, quoted
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 FORMAT_NAMES = st.sampled_from(sorted(FORMATS))
 
@@ -94,14 +94,14 @@ def test_any_record_is_one_line_without_a_control_character(
 ) -> None:
     text = line(format, record(message=message.replace("%", "") + "%s", args=(argument,), peer=peer))
     assert len(text.splitlines()) == 1
-    assert harmless(text) == text
+    assert escape_controls(text) == text
     assert text.encode()
 
 
 @given(st.text(), st.text())
 def test_any_json_line_says_what_happened(message: str, peer: str) -> None:
     told = json.loads(line("json", record(message=message, peer=peer)))
-    assert (told["message"], told["peer"]) == (harmless(message), harmless(peer))
+    assert (told["message"], told["peer"]) == (escape_controls(message), escape_controls(peer))
 
 
 @pytest.mark.parametrize("make", [str, str.encode])
@@ -114,5 +114,5 @@ def test_remote_text_is_cut(make: Callable[[str], str | bytes]) -> None:
 @given(st.binary() | st.text())
 def test_any_remote_text_is_made_harmless(text: bytes | str) -> None:
     shown = quoted(text)
-    assert harmless(shown) == shown
+    assert escape_controls(shown) == shown
     assert len(shown) <= REMOTE_LIMIT

@@ -8,9 +8,9 @@ import pytest
 from support.commands import SECRET, CommandDaemon, allowing, answer, signed, write_keys
 from support.daemon import run_netechod
 
-from netechod.process.clock import await_next_second, wall_clock
 from netechod.process.config.schema import Command
 from netechod.process.service.command import build_policy
+from netechod.process.unix.clock import await_next_second, wall_clock
 from netechod.reactor.event_log import BUSY
 
 HELLO = {"hello": {"argv": ["/bin/echo", "hello"]}}

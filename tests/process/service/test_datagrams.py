@@ -11,8 +11,8 @@ from support.looping import receive
 from netechod.process.service.datagrams import UdpService
 from netechod.process.service.running import Shared
 from netechod.reactor.loop import Loop
+from netechod.services.admission.log_throttle import TROUBLE_INTERVAL
 from netechod.services.echo import EchoService
-from netechod.services.log_throttle import TROUBLE_INTERVAL
 
 
 @pytest.fixture

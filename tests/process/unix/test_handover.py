@@ -8,12 +8,14 @@ import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from support.daemon import Daemon, ask, client
 
+from netechod.client.operator.control import ask as ask_control
 from netechod.process.unix import handover
-from netechod.process.unix.handover import CONNECTION, STATE, Estate, Legacy, inherit
+from netechod.process.unix.handover import CONNECTION, STATE, Incoming, Outgoing, inherit
 from netechod.process.unix.service_manager import Notifier
 
 pytestmark = pytest.mark.system
@@ -72,15 +74,21 @@ def restart_after_end(daemon: Daemon) -> None:
     restart(daemon)
 
 
+def say_until_nobody_takes_any_more(sock: socket.socket, data: bytes) -> int:
+    """Send `data` and read no echo. Return how many bytes were taken."""
+    sock.setblocking(False)
+    sent = 0
+    while sent < len(data) and select.select([], [sock], [], 0.5)[1]:
+        sent += sock.send(data[sent:])
+    sock.settimeout(20)
+    return sent
+
+
 def test_no_byte_of_what_a_slow_reader_is_owed_is_lost(daemon: Daemon) -> None:
     data = bytes(range(256)) * 200_000
     restart(daemon, "--set", "daemon.drain_timeout=0.2")
     with client(daemon.address("echo-tcp"), socket.SOCK_STREAM) as sock:
-        sock.setblocking(False)
-        sent = 0
-        while sent < len(data) and select.select([], [sock], [], 0.5)[1]:  # until nobody takes any more
-            sent += sock.send(data[sent:])
-        sock.settimeout(20)
+        sent = say_until_nobody_takes_any_more(sock, data)
         restart(daemon)
         assert receive_exactly(sock, sent) == data[:sent]
 
@@ -167,6 +175,7 @@ def test_without_a_readable_state_connections_are_reset_and_one_line_says_so(
         with pytest.raises(ConnectionResetError):
             sock.recv(10)
         assert ask(daemon.address("dictionary"), b"apple") == "苹果".encode()
+        ask_control(daemon.directory / "control.sock", "reopen")  # its answer comes after the lines before it
         [line] = daemon.errors()
         assert line.startswith("the state of the process before us cannot be read (")
         assert line.endswith("): 1 connections are reset, all members of the chat are dropped")
@@ -220,9 +229,11 @@ def test_members_that_make_no_sense_are_dropped_and_the_others_stay(daemon: Daem
         tamper(daemon, lambda text: text.replace(b'"members": [', b'"members": [' + nonsense + b","))
         ann.send(b"still here")
         assert ann.recv(100).endswith(b"#still here")
+        ask_control(daemon.directory / "control.sock", "reopen")  # its answer comes after the lines before it
         assert daemon.errors() == [
             "the state of the process before us can be read in part only: "
-            "0 connections are reset, 10 members of the chat are dropped"
+            "0 connections are reset, 10 members of the chat are dropped",
+            "3 members of the chat are dropped: their addresses fit none of our sockets",
         ]
 
 
@@ -264,9 +275,9 @@ def is_reset(peer: socket.socket) -> bool:
 
 def test_what_is_owed_comes_back(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, _ = pair
-    legacy = inherit({CONNECTION: [os.dup(ours.fileno())], STATE: [memfd(left(ours, '"aGVsbG8="'))]})
-    [(sock, owed)] = legacy.connections
-    assert (owed, legacy.problem) == (b"hello", "")
+    incoming = inherit({CONNECTION: [os.dup(ours.fileno())], STATE: [memfd(left(ours, '"aGVsbG8="'))]})
+    [(sock, owed)] = incoming.connections
+    assert (owed, incoming.problem) == (b"hello", "")
     sock.close()
 
 
@@ -278,10 +289,46 @@ def test_a_connection_that_is_owed_nobody_knows_what_is_reset(
     fd = os.dup(ours.fileno())
     document = memfd(left(ours, owed))
     ours.close()
-    legacy = inherit({CONNECTION: [fd], STATE: [document]})
+    incoming = inherit({CONNECTION: [fd], STATE: [document]})
+    assert incoming.connections == []
+    assert "in part only: 1 connections are reset, 0 members" in incoming.problem
+    assert is_reset(peer)
+
+
+@pytest.mark.parametrize(
+    ("owed", "sums"),
+    [
+        ('"aGVsbG8="', crc32(b"hallo")),  # another byte
+        ('"aGVs"', crc32(b"hello")),  # the end is lost
+        ('""', crc32(b"hello")),  # all of it is lost
+        ('"aGVsbG8="', crc32(b"")),
+        ('"aGVsbG8="', None),
+    ],
+)
+def test_a_connection_that_is_owed_other_bytes_than_were_written_is_reset(
+    pair: tuple[socket.socket, socket.socket], owed: str, sums: int | None
+) -> None:
+    ours, peer = pair
+    fd = os.dup(ours.fileno())
+    document = json.loads(left(ours, owed)) | {"sums": {key_of(ours): sums}}
+    ours.close()
+    legacy = inherit({CONNECTION: [fd], STATE: [memfd(json.dumps(document).encode())]})
     assert legacy.connections == []
     assert "in part only: 1 connections are reset, 0 members" in legacy.problem
     assert is_reset(peer)
+
+
+@pytest.mark.parametrize("lost", ["owed", "sums"])
+def test_a_connection_that_a_damaged_state_does_not_name_is_reset(daemon: Daemon, lost: str) -> None:
+    def without(text: bytes) -> bytes:
+        return json.dumps(json.loads(text) | {"owed": {}, lost: {}}).encode()
+
+    restart(daemon, "--set", "daemon.drain_timeout=0.2")
+    with client(daemon.address("echo-tcp"), socket.SOCK_STREAM) as sock:
+        sent = say_until_nobody_takes_any_more(sock, bytes(50_000_000))
+        tamper(daemon, without)
+        with pytest.raises(ConnectionResetError):
+            receive_exactly(sock, sent)
 
 
 @pytest.mark.parametrize(
@@ -294,9 +341,9 @@ def test_no_document_two_of_them_or_one_without_what_is_owed_resets_connections(
     fd = os.dup(ours.fileno())
     ours.close()
     adopted = {CONNECTION: [fd], STATE: [memfd(text) for text in texts]}
-    legacy = inherit(adopted)
-    assert (legacy.connections, adopted) == ([], {})
-    assert "1 connections are reset" in legacy.problem
+    incoming = inherit(adopted)
+    assert (incoming.connections, adopted) == ([], {})
+    assert "1 connections are reset" in incoming.problem
     assert is_reset(peer)
 
 
@@ -304,8 +351,8 @@ def test_a_document_that_is_too_long_or_no_file_is_not_read(monkeypatch: pytest.
     monkeypatch.setattr(handover, "MAX_DOCUMENT", 10)
     reader, writer = os.pipe()
     for descriptor in (memfd(b'{"owed": {}}'), reader):
-        legacy = inherit({STATE: [descriptor]})
-        assert legacy.problem.startswith("the state of the process before us cannot be read (")
+        incoming = inherit({STATE: [descriptor]})
+        assert incoming.problem.startswith("the state of the process before us cannot be read (")
     os.close(writer)
 
 
@@ -313,16 +360,16 @@ def test_what_is_no_connection_or_comes_twice_is_closed(pair: tuple[socket.socke
     ours, peer = pair
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     fds = [os.dup(ours.fileno()), os.dup(ours.fileno()), memfd(b""), udp.detach()]
-    legacy = inherit({CONNECTION: fds, STATE: [memfd(b'{"owed": {}}')]})
-    [(sock, owed)] = legacy.connections
-    assert (owed, legacy.problem) == (b"", "")
+    incoming = inherit({CONNECTION: fds, STATE: [memfd(b'{"owed": {}}')]})
+    [(sock, owed)] = incoming.connections
+    assert (owed, incoming.problem) == (b"", "")
     sock.sendall(b"on")
     assert peer.recv(10) == b"on"
     sock.close()
 
 
 def test_nothing_passed_is_no_problem() -> None:
-    assert inherit({"chat": [3]}) == Legacy()
+    assert inherit({"chat": [3]}) == Incoming()
 
 
 def refusing(*refused: str) -> Notifier:
@@ -341,9 +388,9 @@ def test_what_the_manager_does_not_take_is_reset_if_something_is_owed(
     pair: tuple[socket.socket, socket.socket], refused: str
 ) -> None:
     ours, peer = pair
-    estate = Estate()
-    estate.keep(ours, b"owed")
-    estate.leave(refusing(refused, "BARRIER"))
+    outgoing = Outgoing()
+    outgoing.keep(ours, b"owed")
+    outgoing.leave(refusing(refused, "BARRIER"))
     assert is_reset(peer)
 
 
@@ -351,9 +398,9 @@ def test_what_the_manager_does_not_take_ends_in_order_if_nothing_is_owed(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
     ours, peer = pair
-    estate = Estate()
-    estate.keep(ours, b"")
-    estate.leave(refusing(CONNECTION, "BARRIER"))
+    outgoing = Outgoing()
+    outgoing.keep(ours, b"")
+    outgoing.leave(refusing(CONNECTION, "BARRIER"))
     assert peer.recv(1) == b""
 
 
@@ -362,7 +409,7 @@ def test_a_connection_that_is_owed_more_than_there_is_room_for_is_reset(
 ) -> None:
     monkeypatch.setattr(handover, "MAX_OWED", 3)
     ours, peer = pair
-    Estate().keep(ours, b"owed")
+    Outgoing().keep(ours, b"owed")
     assert is_reset(peer)
 
 
@@ -374,7 +421,7 @@ def test_without_memory_for_the_state_nothing_is_handed_over(
 
     monkeypatch.setattr(os, "memfd_create", refuse)
     ours, peer = pair
-    estate = Estate()
-    estate.keep(ours, b"owed")
-    estate.leave(refusing("BARRIER"))
+    outgoing = Outgoing()
+    outgoing.keep(ours, b"owed")
+    outgoing.leave(refusing("BARRIER"))
     assert is_reset(peer)

@@ -3,7 +3,6 @@
 import errno
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from support.signalling import signals_restored
 
 from netechod.reactor.jobs.children import ENVIRONMENT, GLANCE, Children
 from netechod.reactor.loop import Loop
-from netechod.reactor.process_control import has_pidfd
 from netechod.reactor.signals import SignalSource
 from netechod.services.api import Ending, Job
 
@@ -224,12 +222,6 @@ def test_who_was_started_deaf_to_ends_hears_of_them(loop: Loop) -> None:
         assert endings[0].status == 3
 
 
-def test_whether_there_are_pidfds_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert has_pidfd() == (sys.platform == "linux")
-    monkeypatch.delattr(os, "pidfd_open")
-    assert not has_pidfd()
-
-
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS])
 def test_where_pidfds_are_refused_ends_are_heard_of_without_a_signal(
     loop: Loop, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, number: int
@@ -240,14 +232,16 @@ def test_where_pidfds_are_refused_ends_are_heard_of_without_a_signal(
     monkeypatch.setattr(os, "pidfd_open", refused)
     children = Children(loop)
     endings: list[Ending] = []
-    gone: list[int] = []
+    exited: list[int] = []
     for status in (3, 4):
-        children.spawn(Job(("/bin/sh", "-c", f"exit {status}"), 60.0), endings.append, lambda: gone.append(1))
+        children.spawn(
+            Job(("/bin/sh", "-c", f"exit {status}"), 60.0), endings.append, lambda: exited.append(1)
+        )
     started = list(children.running)
 
     def over() -> bool:
         clock.advance(GLANCE)
-        return len(gone) == 2
+        return len(exited) == 2
 
     run_until(loop, over)
     assert sorted(ending.status for ending in endings) == [3, 4]

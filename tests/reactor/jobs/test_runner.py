@@ -231,9 +231,9 @@ def _leave(daemon: Daemon) -> None:
 def test_a_worker_tells_what_became_of_a_job_and_when_it_is_gone(daemon: Daemon) -> None:
     daemon.order(7, "echo done; exit 3")
     daemon.hears(2)
-    [(ended, output), gone] = daemon.heard
+    [(ended, output), exited] = daemon.heard
     assert (ended[:2], output) == ([7, 3], b"done\n")
-    assert gone == ([7], b"")
+    assert exited == ([7], b"")
     _leave(daemon)
 
 

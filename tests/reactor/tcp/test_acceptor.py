@@ -17,7 +17,7 @@ from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Loop
 from netechod.reactor.selectors import SelectSelector
 from netechod.reactor.tcp.acceptor import ACCEPTS_PER_TURN, PAUSE, Acceptor
-from netechod.services.log_throttle import TROUBLE_INTERVAL
+from netechod.services.admission.log_throttle import TROUBLE_INTERVAL
 
 COMPLAINT = "accept failed, new connections wait: Too many open files"
 

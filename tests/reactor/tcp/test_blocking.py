@@ -1,4 +1,4 @@
-"""The blocking twin of a connection on the loop: bytes, bounds, ends, and the ledger that tells of them."""
+"""The blocking twin of a connection on the loop: bytes, bounds, ends, and the counters that report them."""
 
 import os
 import select
@@ -16,7 +16,7 @@ from support.looping import (
     set_buffers,
 )
 
-from netechod.reactor.tcp.blocking import Ledger, Outcome, drive
+from netechod.reactor.tcp.blocking import Outcome, TransferCounters, drive
 from netechod.reactor.tcp.connection import HIGH_WATER
 from netechod.services.api import StreamSession
 from netechod.services.echo import EchoSession, TutorialEchoSession
@@ -35,12 +35,12 @@ class Bench:
         self.client.settimeout(PATIENCE)
         self.client.connect(listener.getsockname())
         self.sock = resources.enter_context(listener.accept()[0])
-        self.ledger = Ledger(clock, bytearray(Ledger.SIZE))
+        self.counters = TransferCounters(clock, bytearray(TransferCounters.SIZE))
         self._executor = resources.enter_context(ThreadPoolExecutor(1))
         resources.callback(self.client.close)  # before the executor waits for who serves it
 
     def drive(self, session: StreamSession, owed: bytes = b"") -> Future[Outcome]:
-        return self._executor.submit(drive, self.sock, session, self.ledger, owed)
+        return self._executor.submit(drive, self.sock, session, self.counters, owed)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_the_same_session_answers_as_on_the_loop(bench: Bench) -> None:
     bench.client.shutdown(socket.SHUT_WR)
     assert receive_rest(bench.client) == b"hello[server echo]"
     assert outcome.result(PATIENCE) == "eof"
-    assert (bench.ledger.bytes_in, bench.ledger.bytes_out) == (5, 18)
+    assert (bench.counters.bytes_in, bench.counters.bytes_out) == (5, 18)
 
 
 class FarewellSession(EchoSession):
@@ -94,19 +94,19 @@ def until_it_owes(bench: Bench) -> int:
         _, writable, _ = select.select([], [bench.client], [], 0.01)
         if writable:
             sent += bench.client.send(bytes(65536), socket.MSG_DONTWAIT)
-        quiet = quiet + 1 if bench.ledger.owes and not writable else 0
+        quiet = quiet + 1 if bench.counters.has_unsent and not writable else 0
     return sent
 
 
 def test_a_peer_that_does_not_read_is_not_read_from(bench: Bench) -> None:
     outcome = bench.drive(EchoSession())
     sent = until_it_owes(bench)
-    assert bench.ledger.bytes_in - bench.ledger.bytes_out <= HIGH_WATER
+    assert bench.counters.bytes_in - bench.counters.bytes_out <= HIGH_WATER
     bench.client.shutdown(socket.SHUT_WR)
     assert receive_rest(bench.client) == bytes(sent)
     assert outcome.result(PATIENCE) == "eof"
-    assert not bench.ledger.owes
-    assert bench.ledger.bytes_in == bench.ledger.bytes_out == sent
+    assert not bench.counters.has_unsent
+    assert bench.counters.bytes_in == bench.counters.bytes_out == sent
 
 
 def test_it_can_be_ended_while_it_listens_and_answers_what_has_arrived(bench: Bench) -> None:
@@ -141,25 +141,32 @@ def test_any_other_failure_is_an_error(bench: Bench) -> None:
 
 @pytest.fixture(params=["of our own", "shared"])
 def memory(request: pytest.FixtureRequest) -> bytearray | mmap:
-    return bytearray(Ledger.SIZE) if request.param == "of our own" else mmap(-1, Ledger.SIZE)
+    return (
+        bytearray(TransferCounters.SIZE) if request.param == "of our own" else mmap(-1, TransferCounters.SIZE)
+    )
 
 
 def test_the_ledger_tells_when_something_has_moved_and_what_is_left(
     clock: FakeClock, memory: bytearray | mmap
 ) -> None:
-    ledger = Ledger(clock, memory)
-    assert (ledger.heard, ledger.bytes_in, ledger.bytes_out, ledger.owes) == (1000.0, 0, 0, False)
+    counters = TransferCounters(clock, memory)
+    assert (counters.last_active, counters.bytes_in, counters.bytes_out, counters.has_unsent) == (
+        1000.0,
+        0,
+        0,
+        False,
+    )
     clock.advance(1.0)
-    ledger.received(10)
-    assert (ledger.heard, ledger.bytes_in) == (1001.0, 10)
+    counters.received(10)
+    assert (counters.last_active, counters.bytes_in) == (1001.0, 10)
     clock.advance(1.0)
-    ledger.sent(4, 6)
-    assert (ledger.heard, ledger.bytes_out, ledger.owes) == (1002.0, 4, True)
+    counters.sent(4, 6)
+    assert (counters.last_active, counters.bytes_out, counters.has_unsent) == (1002.0, 4, True)
     clock.advance(1.0)
-    ledger.sent(0, 6)
-    assert (ledger.heard, ledger.owes) == (1002.0, True)
-    ledger.sent(6, 0)
-    assert (ledger.heard, ledger.bytes_out, ledger.owes) == (1003.0, 10, False)
+    counters.sent(0, 6)
+    assert (counters.last_active, counters.has_unsent) == (1002.0, True)
+    counters.sent(6, 0)
+    assert (counters.last_active, counters.bytes_out, counters.has_unsent) == (1003.0, 10, False)
 
 
 class Speaker(StreamSession):

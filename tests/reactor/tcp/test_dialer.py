@@ -21,7 +21,7 @@ from support.looping import (
 )
 
 from netechod.reactor.loop import Callback, Loop
-from netechod.reactor.tcp.connection import StreamService
+from netechod.reactor.tcp.api import StreamService
 from netechod.reactor.tcp.dialer import CONNECT_TIMEOUT, LONGEST, SHORTEST, Dialer, DialState, Resolve, Target
 from netechod.services.api import Chunk, StreamSession
 

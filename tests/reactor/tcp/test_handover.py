@@ -215,7 +215,7 @@ def test_who_has_said_everything_is_closed_instead_of_handed_over(
         sent += client.send(bytes(4096))
 
     loop.watch(client.fileno(), None, send)
-    run_until(loop, lambda: connection.owes)
+    run_until(loop, lambda: connection.has_unsent)
     loop.unwatch(client.fileno())
     client.shutdown(socket.SHUT_WR)
     run_until(loop, lambda: connection.bytes_in == sent)

@@ -62,7 +62,7 @@ def test_a_peer_that_is_owed_something_but_never_takes_it_is_idle_too(
     tcp.listener = tcp.listen(SMALL)
     server = tcp.serve(TcpLimits(idle_timeout=60.0))
     connection = tcp.make_it_owe(server, tcp.connected(server, buffers=SMALL))
-    assert connection.owes
+    assert connection.has_unsent
     for _ in range(20):  # the kernel may take a little more before it is full for good
         clock.advance(60.0)
         turn(loop)

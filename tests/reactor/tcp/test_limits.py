@@ -28,11 +28,11 @@ from support.looping import (
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.tcp.accept_queue import TcpLimits
 from netechod.reactor.tcp.acceptor import PAUSE
-from netechod.reactor.tcp.connection import Arrival, Waker
+from netechod.reactor.tcp.api import PendingConnection, Waker
 from netechod.reactor.tcp.server import EVICTION_INTERVAL, TcpServer
+from netechod.services.admission.log_throttle import TROUBLE_INTERVAL
 from netechod.services.api import Chunk
 from netechod.services.echo import EchoSession
-from netechod.services.log_throttle import TROUBLE_INTERVAL
 
 LIMIT = 32  # connections; a sixteenth of them, two, must be free before the next is accepted
 FULL = f"connections at the limit of {LIMIT}, new ones wait"
@@ -273,8 +273,8 @@ def test_one_ipv6_site_does_not_get_all_places(loop: Loop, tcp: TcpBench) -> Non
     server = tcp.serve(TcpLimits(connections=8, connections_per_source=1))
     for number in range(4):
         sock = tcp.resources.enter_context(socket.socket())
-        arrival = server._queue.admit(sock, (f"2001:db8:0:{number}::1", 7, 0, 0))
-        assert (arrival is not None) == (number < 2)
+        pending = server._queue.admit(sock, (f"2001:db8:0:{number}::1", 7, 0, 0))
+        assert (pending is not None) == (number < 2)
 
 
 def test_urgent_data_stays_in_the_stream(loop: Loop, tcp: TcpBench) -> None:
@@ -372,7 +372,7 @@ def test_a_peer_that_ends_its_stream_while_it_is_owed_a_little_gets_it_all(loop:
     client = tcp.connected(server, buffers=SMALL)
     [connection] = server.connections
     sent = 0
-    while not connection.owes:
+    while not connection.has_unsent:
         sent += client.send(bytes(1024))
         settle()
         turn(loop)
@@ -387,7 +387,7 @@ def test_a_peer_that_resets_while_it_is_owed_a_little_is_not_waited_for(loop: Lo
     server = tcp.serve()
     client = tcp.connected(server, buffers=SMALL)
     [connection] = server.connections
-    while not connection.owes:
+    while not connection.has_unsent:
         client.send(bytes(1024))
         settle()
         turn(loop)
@@ -396,4 +396,4 @@ def test_a_peer_that_resets_while_it_is_owed_a_little_is_not_waited_for(loop: Lo
 
 
 def test_waking_what_nobody_drives_does_nothing(tcp: TcpBench) -> None:
-    Waker(Arrival(tcp.listener, "", 0, 0.0))()
+    Waker(PendingConnection(tcp.listener, "", 0, 0.0))()

@@ -30,7 +30,7 @@ from netechod.reactor.loop import Loop
 from netechod.reactor.tcp.accept_queue import TcpLimits
 from netechod.reactor.tcp.acceptor import PAUSE
 from netechod.reactor.tcp.connection import HIGH_WATER
-from netechod.reactor.tcp.models import QUEUE, STARTS, ModelName
+from netechod.reactor.tcp.models import QUEUE, STARTS_PER_TURN, ModelName
 from netechod.reactor.tcp.server import DRAIN_QUIET, TcpServer
 from netechod.services.echo import TutorialEchoSession
 
@@ -88,7 +88,7 @@ def stuff(tcp: TcpBench, server: TcpServer, client: socket.socket) -> bytes:
         sent.extend(data[: client.send(data)])
 
     tcp.loop.watch(client.fileno(), None, send)
-    while not connection.owes or tcp.is_writable(client):
+    while not connection.has_unsent or tcp.is_writable(client):
         turn(tcp.loop)
     tcp.loop.unwatch(client.fileno())
     return bytes(sent)
@@ -297,14 +297,14 @@ def test_a_crowd_is_begun_in_parts_so_that_others_have_their_turn(
     loop: Loop, tcp: TcpBench, model: ModelName
 ) -> None:
     server = tcp.serve(model=model)
-    for _ in range(2 * STARTS + 1):
+    for _ in range(2 * STARTS_PER_TURN + 1):
         tcp.connect()
     turn(loop)
-    assert (server.count, len(server.connections)) == (2 * STARTS + 1, STARTS)
+    assert (server.count, len(server.connections)) == (2 * STARTS_PER_TURN + 1, STARTS_PER_TURN)
     turn(loop)
-    assert len(server.connections) == 2 * STARTS
+    assert len(server.connections) == 2 * STARTS_PER_TURN
     turn(loop)
-    assert len(server.connections) == 2 * STARTS + 1
+    assert len(server.connections) == 2 * STARTS_PER_TURN + 1
 
 
 def test_a_client_that_holds_a_thread_of_a_pool_is_what_the_others_wait_for(

@@ -21,8 +21,8 @@ from netechod.reactor.loop import Loop
 from netechod.reactor.signals import SignalSource
 from netechod.reactor.tcp import processes
 from netechod.reactor.tcp.acceptor import PAUSE
-from netechod.reactor.tcp.blocking import Ledger
-from netechod.reactor.tcp.connection import Arrival
+from netechod.reactor.tcp.api import PendingConnection
+from netechod.reactor.tcp.blocking import TransferCounters
 from netechod.reactor.tcp.processes import DEFECT, OUTCOMES, Forks, ProcessConnection
 from netechod.reactor.tcp.server import TcpServer
 from netechod.services.api import Chunk, StreamSession
@@ -277,16 +277,18 @@ def near_and_far(resources: ExitStack) -> tuple[socket.socket, socket.socket]:
     return resources.enter_context(near), resources.enter_context(far)
 
 
-def status_of(life: Callable[[Arrival, StreamSession, Ledger], object], sock: socket.socket) -> int:
+def status_of(
+    life: Callable[[PendingConnection, StreamSession, TransferCounters], object], sock: socket.socket
+) -> int:
     """The exit status of a child that leads this life, with a client that is owed something."""
-    arrival = Arrival(sock, "192.0.2.1", 1, 0.0, b"owed, ")
+    pending = PendingConnection(sock, "192.0.2.1", 1, 0.0, b"owed, ")
     with pytest.raises(ExitError) as exit:
-        life(arrival, EchoSession(), Ledger(lambda: 0.0, bytearray(Ledger.SIZE)))
+        life(pending, EchoSession(), TransferCounters(lambda: 0.0, bytearray(TransferCounters.SIZE)))
     status: int = exit.value.args[0]
     return status
 
 
-def child_of_parent(parent: int) -> Callable[[Arrival, StreamSession, Ledger], object]:
+def child_of_parent(parent: int) -> Callable[[PendingConnection, StreamSession, TransferCounters], object]:
     """The life of a child that was forked by the process `parent`."""
     return partial(processes._serve, parent=parent, mask=set())
 

@@ -17,7 +17,8 @@ from support.looping import (
 )
 
 from netechod.reactor.loop import Loop
-from netechod.reactor.tcp.connection import HIGH_WATER, READ_SIZE
+from netechod.reactor.tcp.api import READ_SIZE
+from netechod.reactor.tcp.connection import HIGH_WATER
 from netechod.reactor.tcp.server import TcpServer
 from netechod.services.api import Chunk
 from netechod.services.echo import EchoSession, TutorialEchoSession

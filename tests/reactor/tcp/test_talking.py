@@ -23,7 +23,7 @@ from support.looping import (
 
 from netechod.reactor.loop import Loop
 from netechod.reactor.tcp.accept_queue import TcpLimits
-from netechod.reactor.tcp.connection import StreamService, Waker
+from netechod.reactor.tcp.api import StreamService, Waker
 from netechod.reactor.tcp.server import DRAIN_QUIET
 from netechod.reactor.tcp.talking import LINGER, TalkingConnection
 from netechod.services.api import Chunk, StreamSession
@@ -125,7 +125,7 @@ def test_a_long_answer_comes_whole_and_is_pulled_as_the_peer_takes_it(loop: Loop
     [clerk] = office.clerks
     assert isinstance(connection, TalkingConnection)
     assert len(clerk.todo) > 35, "the answer is made ahead of the peer"
-    assert len(connection._owed or b"") <= len(PIECE)
+    assert len(connection._unsent or b"") <= len(PIECE)
     assert receive_exactly(loop, client, 6 + 45 * len(PIECE)) == b"hello " + 45 * PIECE
 
 

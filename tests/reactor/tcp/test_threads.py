@@ -12,9 +12,9 @@ from netechod.reactor.tcp.accept_queue import TcpLimits
 from netechod.reactor.tcp.acceptor import PAUSE
 from netechod.reactor.tcp.models import model_of
 from netechod.reactor.tcp.threads import Pool
+from netechod.services.admission.log_throttle import TROUBLE_INTERVAL
 from netechod.services.api import Chunk
 from netechod.services.echo import EchoSession
-from netechod.services.log_throttle import TROUBLE_INTERVAL
 
 SHORTAGE = "a connection cannot be served, new ones wait: Resource temporarily unavailable"
 
@@ -55,8 +55,8 @@ def test_a_pool_has_its_threads_from_the_beginning_to_the_end(tcp: TcpBench) -> 
 
 def test_a_pool_has_the_size_that_was_asked_for(loop: Loop) -> None:
     model = model_of("pool", loop, "echo-tcp", pool_size=5)
-    assert (len(names()), model.places) == (5, 5)
-    model.staff.close()
+    assert (len(names()), model.max_active) == (5, 5)
+    model.driver.close()
 
 
 class NoThread:

@@ -15,7 +15,7 @@ from netechod.reactor.loop import Loop
 from netechod.reactor.udp.budget import BATCH, ERROR_LIMIT, TURN_LIMIT
 from netechod.reactor.udp.datagram_io import DatagramIO
 from netechod.reactor.udp.endpoint import UdpEndpoint
-from netechod.reactor.udp.error_queue import MUTE_TIME, ErrorQueue, Place
+from netechod.reactor.udp.error_queue import MUTE_TIME, Destination, ErrorQueue
 from netechod.reactor.udp.measuring import MeasuringDatagramIO
 from netechod.reactor.udp.mmsg import BatchMemory, MmsgDatagramIO
 from netechod.reactor.udp.outbox import TRIES
@@ -50,8 +50,8 @@ class Bench:
         self.sock.bind(("::" if host == MAPPED else host, 0))
         self.sock.setblocking(False)
         self.port: int = self.sock.getsockname()[1]
-        self.refused: list[Place] = []
-        self.forgotten: set[Place] = set()
+        self.refused: list[Destination] = []
+        self.forgotten: set[Destination] = set()
         self.tellings = 0
         self.guests = Guests()
         io: DatagramIO = (MeasuringDatagramIO if measures else MmsgDatagramIO)(self.sock, BatchMemory())
@@ -59,13 +59,13 @@ class Bench:
         self.endpoint = UdpEndpoint(loop, self.sock, io, self.guests, self.errors)
         resources.callback(self.endpoint.close)
 
-    def is_known(self, place: Place) -> bool:
+    def is_known(self, destination: Destination) -> bool:
         """Count the question; everybody is known but those that the test has forgotten."""
-        return place not in self.forgotten
+        return destination not in self.forgotten
 
-    def told(self, places: Collection[Place]) -> None:
+    def told(self, destinations: Collection[Destination]) -> None:
         """Note which ports were refused."""
-        self.refused += places
+        self.refused += destinations
         self.tellings += 1
 
     def tell(self, payload: bytes, *peers: Peer) -> None:
@@ -84,7 +84,7 @@ class Bench:
         run_until(self._loop, lambda: len(self.guests.peers) > known)
         return sock, self.guests.peers[-1]
 
-    def ghost(self) -> tuple[Place, Peer]:
+    def ghost(self) -> tuple[Destination, Peer]:
         """Somebody who is gone: the place, and the peer."""
         sock, peer = self.guest()
         port = sock.getsockname()[1]
@@ -104,17 +104,17 @@ def bench(loop: Loop, host: str, request: pytest.FixtureRequest) -> Iterator[Ben
 
 
 def test_it_is_told_where_nobody_listens(bench: Bench, loop: Loop) -> None:
-    place, peer = bench.ghost()
+    destination, peer = bench.ghost()
     bench.tell(b"anybody?", peer)
     run_until(loop, lambda: bench.refused)
-    assert bench.refused == [place]
+    assert bench.refused == [destination]
 
 
 def test_each_place_is_told_once_a_turn_however_often_it_refuses(bench: Bench, loop: Loop) -> None:
-    place, peer = bench.ghost()
+    destination, peer = bench.ghost()
     bench.tell(b"anybody?", *[peer] * 20)
     run_until(loop, lambda: bench.refused)
-    assert set(bench.refused) == {place}
+    assert set(bench.refused) == {destination}
     assert len(bench.refused) == bench.tellings
 
 
@@ -126,27 +126,27 @@ def test_the_errors_of_the_dead_cost_the_living_nothing(bench: Bench, loop: Loop
         bench.tell(news, *mixed)
     for sock, _ in living:
         assert [receive(loop, sock) for _ in range(3)] == [b"one", b"two", b"three"]
-    run_until(loop, lambda: set(bench.refused) == {place for place, _ in dead})
+    run_until(loop, lambda: set(bench.refused) == {destination for destination, _ in dead})
     assert bench.endpoint.counters.send_errors == 0
     assert bench.endpoint.counters.sent == 30
 
 
 def test_an_error_that_the_next_batch_of_answers_meets_costs_that_nothing(bench: Bench, loop: Loop) -> None:
     sock, peer = bench.guest()
-    place, gone = bench.ghost()
+    destination, gone = bench.ghost()
     bench.tell(b"news", *[peer] * (BATCH - 1), gone, peer)
     assert [receive(loop, sock) for _ in range(BATCH)] == [b"news"] * BATCH
     run_until(loop, lambda: bench.refused)
-    assert bench.refused == [place]
+    assert bench.refused == [destination]
     assert bench.endpoint.counters.send_errors == 0
 
 
 def test_it_is_told_of_an_error_that_a_later_answer_has_met(bench: Bench, loop: Loop) -> None:
     _, peer = bench.guest()
-    place, gone = bench.ghost()
+    destination, gone = bench.ghost()
     bench.tell(b"news", gone, peer)  # the failed call took the error off the socket, but not out of its queue
     run_until(loop, lambda: bench.refused)
-    assert bench.refused == [place]
+    assert bench.refused == [destination]
 
 
 def test_an_error_that_waits_when_somebody_asks_costs_the_question_nothing(bench: Bench, loop: Loop) -> None:
@@ -185,11 +185,11 @@ def test_a_datagram_that_the_kernel_will_never_take_is_dropped_and_not_tried_for
 
 def test_errors_about_nobody_we_know_are_not_told(bench: Bench, loop: Loop) -> None:
     stranger, peer = bench.ghost()
-    place, gone = bench.ghost()
+    destination, gone = bench.ghost()
     bench.forgotten.add(stranger)
     bench.tell(b"anybody?", peer, gone)
     run_until(loop, lambda: bench.refused)
-    assert bench.refused == [place]
+    assert bench.refused == [destination]
 
 
 def test_a_turn_takes_so_many_errors_and_no_more(bench: Bench, loop: Loop) -> None:
@@ -198,7 +198,7 @@ def test_a_turn_takes_so_many_errors_and_no_more(bench: Bench, loop: Loop) -> No
     for _, gone in ghosts:
         bench.endpoint.send(b"anybody?", gone)
     turn(loop)
-    run_until(loop, lambda: set(bench.refused) == {place for place, _ in ghosts})
+    run_until(loop, lambda: set(bench.refused) == {destination for destination, _ in ghosts})
     assert bench.tellings >= 2
     assert loop.longest_turn <= TURN_LIMIT
     assert bench.endpoint.counters.send_errors == 0
@@ -208,9 +208,9 @@ def test_a_flood_of_errors_about_nobody_is_switched_off_for_a_moment(
     bench: Bench, loop: Loop, clock: FakeClock
 ) -> None:
     ghosts = [bench.ghost() for _ in range(ERROR_LIMIT)]
-    bench.forgotten.update(place for place, _ in ghosts)
+    bench.forgotten.update(destination for destination, _ in ghosts)
     sock, living = bench.guest()
-    place, gone = bench.ghost()
+    destination, gone = bench.ghost()
     bench.tell(b"anybody?", *[peer for _, peer in ghosts] * 2)
     turn(loop, 2)
     option = (socket.IPPROTO_IP, IP_RECVERR)
@@ -223,7 +223,7 @@ def test_a_flood_of_errors_about_nobody_is_switched_off_for_a_moment(
     assert bench.sock.getsockopt(*option) == 1
     bench.tell(b"news", gone, living)
     run_until(loop, lambda: bench.refused)
-    assert bench.refused == [place]
+    assert bench.refused == [destination]
     assert bench.endpoint.counters.send_errors == 0
 
 
@@ -231,7 +231,7 @@ def test_a_queue_that_is_closed_while_it_is_switched_off_stays_so(
     bench: Bench, loop: Loop, clock: FakeClock
 ) -> None:
     ghosts = [bench.ghost() for _ in range(ERROR_LIMIT)]
-    bench.forgotten.update(place for place, _ in ghosts)
+    bench.forgotten.update(destination for destination, _ in ghosts)
     bench.tell(b"anybody?", *[peer for _, peer in ghosts] * 2)
     turn(loop, 2)
     bench.endpoint.close()
@@ -262,7 +262,7 @@ def test_a_datagram_that_fails_again_and_again_beside_others_errors_is_given_up(
         socket.socket(type=socket.SOCK_DGRAM) as other,
     ):
         sock.bind((IPV4, 0))
-        errors = Reporting(loop, sock, lambda place: True, lambda places: None)
+        errors = Reporting(loop, sock, lambda destination: True, lambda destinations: None)
         io = Failing(sock, BatchMemory())
         endpoint = UdpEndpoint(loop, sock, io, Guests(), errors)
         endpoint.send(b"news", "somebody")
@@ -284,7 +284,7 @@ class Deaf(socket.socket):
 
 def test_a_queue_that_cannot_be_read_is_no_reason_to_end(loop: Loop) -> None:
     with Deaf(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        assert not ErrorQueue(loop, sock, lambda place: True, lambda places: None).drain()
+        assert not ErrorQueue(loop, sock, lambda destination: True, lambda destinations: None).drain()
 
 
 def test_a_host_that_cannot_be_reached_for_now_is_not_told_as_gone(bench: Bench, loop: Loop) -> None:

@@ -12,7 +12,7 @@ from netechod.reactor.udp.budget import BATCH, SEND_LIMIT, TURN_LIMIT
 from netechod.reactor.udp.endpoint import UdpEndpoint
 from netechod.reactor.udp.mmsg import BatchMemory, MmsgDatagramIO
 from netechod.services.api import Datagram, Peer
-from netechod.services.chat import ChatRoom
+from netechod.services.chat.room import ChatRoom
 
 MEMBERS = 4096
 IDLE = 120.0

@@ -17,7 +17,7 @@ from netechod.reactor.loop import Loop
 from netechod.reactor.udp.endpoint import UdpEndpoint
 from netechod.reactor.udp.measuring import PORTION, MeasuringDatagramIO
 from netechod.reactor.udp.mmsg import BatchMemory, MmsgDatagramIO
-from netechod.services.admission import Admission, Rules
+from netechod.services.admission.admission import Admission, Rules
 from netechod.services.api import Datagram, MeasuredPayload, Outbox, Peer
 
 SO_RCVMARK = 75  # since Linux 5.19: a control message with the packet's mark (asm-generic/socket.h)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from netechod.cli.netechod import main
-from netechod.services.admission import Admission
+from netechod.services.admission.admission import Admission
 from netechod.services.api import Datagram, Outbox
 
 

@@ -15,7 +15,7 @@ from netechod.client.chat.ui import ChatStatus, UserInterface
 from netechod.client.i18n.translate import tr
 from netechod.client.net import Target
 from netechod.client.terminal.text import decoded
-from netechod.services.wire import flaw_of
+from netechod.services.wire import text_error
 
 MAX_MESSAGE = 1024  # bytes of one message; the room refuses more
 
@@ -106,7 +106,7 @@ class Conversation:
     def _say(self, text: bytes) -> None:
         """Say a text; report it at once if the room would refuse it."""
         is_long = len(text) > MAX_MESSAGE
-        flaw = f"{len(text)} bytes, at most {MAX_MESSAGE}" if is_long else flaw_of(text)
+        flaw = f"{len(text)} bytes, at most {MAX_MESSAGE}" if is_long else text_error(text)
         if flaw is not None:
             self._note([Event(Kind.UNSENT, text=flaw, said=decoded(text))])
         elif text:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from netechod.client.terminal.text import decoded
-from netechod.services.wire import CHALLENGE, NOT_ONLINE, REFUSED, flaw_of, text_of
+from netechod.services.wire import CHALLENGE, NOT_ONLINE, REFUSED, text_error, text_of
 
 ENQUIRY = b"\x05"
 """ENQ, "who is there?" in ASCII. A room refuses control characters, and tells only their sender. So this is a
@@ -15,7 +15,7 @@ UNKNOWN = "the room does not know us any more"
 PUT_OFFLINE = "the room has put us offline"
 SILENT = "no answer"
 
-_ANSWER = f"{REFUSED}{flaw_of(ENQUIRY)}"
+_ANSWER = f"{REFUSED}{text_error(ENQUIRY)}"
 _LINE = re.compile(r"(\S+--\d+)#(.*)", re.DOTALL)
 _CHALLENGE = re.compile(CHALLENGE + rb"([0-9a-f]{16})")
 

@@ -14,7 +14,7 @@ from netechod.client.i18n.translate import tr
 from netechod.client.terminal.input import Input
 from netechod.client.terminal.output import complain, painted, put, put_json
 from netechod.services.cells import cells
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 AHEAD = 1024 * 1024  # bytes of input that may wait to be said
 
@@ -89,7 +89,7 @@ class LineUI:
 
     def tell(self, text: str) -> None:
         """See UserInterface. For a script it goes to stderr: stdout has the conversation only."""
-        text = "\n".join(map(harmless, text.split("\n")))
+        text = "\n".join(map(escape_controls, text.split("\n")))
         if self.is_person:
             self._display(partial(put, text + "\n"))
         elif sys.stderr is not None:
@@ -149,7 +149,7 @@ def record_of(event: Event, is_mention: bool, at: datetime) -> dict[str, object]
 
 
 def _line(event: Event) -> str:
-    name, text = harmless(event.sender), harmless(event.text)
+    name, text = escape_controls(event.sender), escape_controls(event.text)
     if event.kind is Kind.MESSAGE:
         return f"{painted(name, 'strong', sys.stdout) if event.own else name}: {text}"
     return painted(f"{ARROWS[event.kind]} {name} {text}", "faint", sys.stdout)

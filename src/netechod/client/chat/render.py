@@ -14,7 +14,7 @@ from netechod.client.chat.ui import ChatStatus
 from netechod.client.i18n.translate import tr
 from netechod.client.terminal.text import cut_to_cells, without_modifiers
 from netechod.services.cells import cells
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 Fragments: TypeAlias = list[tuple[str, str]]
 
@@ -64,11 +64,16 @@ class Painter:
         if event.kind is Kind.MESSAGE:
             name = "own" if event.own else f"name{zlib.crc32(event.sender.encode()) % _NAME_COLORS}"
             receipt = [("class:good", f" {self._marks.received}")] if event.own else []
-            text = ("class:mention" if is_mention else "", harmless(event.text))
-            return [*self._head(f"class:{name}", harmless(event.sender), at), text, *receipt, ("", "\n")]
+            text = ("class:mention" if is_mention else "", escape_controls(event.text))
+            return [
+                *self._head(f"class:{name}", escape_controls(event.sender), at),
+                text,
+                *receipt,
+                ("", "\n"),
+            ]
         if event.kind in ARROWS:
             head = self._head("class:faint", ARROWS[event.kind], at)
-            return [*head, ("class:faint", f"{harmless(event.sender)} {event.text}\n")]
+            return [*head, ("class:faint", f"{escape_controls(event.sender)} {event.text}\n")]
         return self.note(sentence(event), at, is_trouble=event.kind in TROUBLE)
 
     def note(self, text: str, at: datetime, *, is_trouble: bool = False) -> Fragments:
@@ -76,14 +81,17 @@ class Painter:
         style = "class:error" if is_trouble else "class:faint"
         fragments: Fragments = []
         for line in text.split("\n"):
-            fragments += [*self._head(style, "-!-", at), (style, f"{harmless(line)}\n")]
+            fragments += [*self._head(style, "-!-", at), (style, f"{escape_controls(line)}\n")]
         return fragments
 
     def prompt(self) -> Fragments:
         """Return what stands before the line being typed, and above it the unsaid messages."""
         width = self._columns() - 1
         unsaid = self.status.unsaid
-        rows = [f"{self._marks.waiting} {without_modifiers(harmless(text))}" for text in unsaid[:MOST_UNSAID]]
+        rows = [
+            f"{self._marks.waiting} {without_modifiers(escape_controls(text))}"
+            for text in unsaid[:MOST_UNSAID]
+        ]
         if len(unsaid) > MOST_UNSAID:
             rows.append(tr("and {count} more", count=len(unsaid) - MOST_UNSAID))
         return [*(("class:faint", f"{cut_to_cells(row, width)}\n") for row in rows), ("", self._prompt)]

@@ -14,7 +14,7 @@ from netechod.client.terminal.input import Input, to_utf8
 from netechod.client.terminal.output import complain, interactive, is_smart, note, painted, put, put_json
 from netechod.client.terminal.text import padded, shown
 from netechod.services.cells import cells
-from netechod.services.wire import MISS, harmless
+from netechod.services.wire import MISS, escape_controls
 
 GAP = 2  # columns between a word and its meaning on a terminal
 PROGRESS_AFTER = 1.0  # seconds until the progress is shown
@@ -66,8 +66,11 @@ def _report_json(result: Result) -> None:
 def _note_cut(result: Result) -> None:
     """Say that the server has sent the start of a meaning only, and how to get the whole."""
     note(
-        tr("{word}: cut at {size} bytes", word=harmless(result.word), size=result.cut),
-        tr("the whole, on the server's machine: netechoctl dict lookup {word}", word=harmless(result.word)),
+        tr("{word}: cut at {size} bytes", word=escape_controls(result.word), size=result.cut),
+        tr(
+            "the whole, on the server's machine: netechoctl dict lookup {word}",
+            word=escape_controls(result.word),
+        ),
     )
 
 
@@ -76,16 +79,16 @@ def _report_text(words: Sequence[bytes]) -> Report:
     if words and sys.stdout.isatty():
         width = max(cells(shown(word)) for word in words) + GAP
         return lambda result: put(
-            f"{painted(padded(harmless(result.word), width), 'strong', sys.stdout)}"
+            f"{painted(padded(escape_controls(result.word), width), 'strong', sys.stdout)}"
             f"{_meaning(result, painted(tr('unknown'), 'faint', sys.stdout))}\n"
         )
     if len(words) == 1:
         return lambda result: put(f"{_meaning(result)}\n")
-    return lambda result: put(f"{harmless(result.word)}\t{_meaning(result)}\n")
+    return lambda result: put(f"{escape_controls(result.word)}\t{_meaning(result)}\n")
 
 
 def _meaning(result: Result, miss: str = MISS) -> str:
-    return miss if result.text is None else harmless(result.text)
+    return miss if result.text is None else escape_controls(result.text)
 
 
 def _converse(dictionary: Dictionary) -> int:
@@ -108,7 +111,7 @@ def _show_to_person(result: Result) -> None:
     if result.trouble:
         complain(result.trouble)
         return
-    put(tr("{word}: {text}", word=harmless(result.word), text=_meaning(result)) + "\n")
+    put(tr("{word}: {text}", word=escape_controls(result.word), text=_meaning(result)) + "\n")
     if result.cut:
         _note_cut(result)
 

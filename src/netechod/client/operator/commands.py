@@ -13,8 +13,8 @@ from netechod.client.operator.control import NotRunningError, Target
 from netechod.client.operator.screens import diff_lines, member_lines, reload_lines, status_lines
 from netechod.client.terminal.output import put, put_bytes, put_json
 from netechod.errors import DictionaryError
-from netechod.services.dictionary_parser import DictionaryParser
-from netechod.services.wire import harmless
+from netechod.services.dictionary.parser import DictionaryParser
+from netechod.services.wire import escape_controls
 
 RELOAD_TIMEOUT = 600.0  # seconds: three million words take a few
 STOP_TIMEOUT = 120.0  # seconds; the daemon's own drain timeout ends earlier
@@ -106,7 +106,7 @@ def dict_lookup(daemon: Target, words: Sequence[str]) -> int:
     for word in words:  # one request each: the daemon limits the length of a request
         value = daemon.ask("dict-lookup", word)[word]
         if value is not None:
-            put(f"{harmless(word)}\t{harmless(value)}\n")
+            put(f"{escape_controls(word)}\t{escape_controls(value)}\n")
         else:
             missing += 1
             print(f"netechoctl: {word!r} is not in the dictionary", file=sys.stderr)
@@ -139,4 +139,4 @@ def _dumped(file: Path) -> list[str]:
 
 def _screen(lines: Iterable[str]) -> str:
     """Join lines, with control characters escaped."""
-    return "".join(f"{harmless(line)}\n" for line in lines)
+    return "".join(f"{escape_controls(line)}\n" for line in lines)

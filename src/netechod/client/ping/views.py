@@ -17,7 +17,7 @@ from netechod.client.ping.tally import Event, Kind, Tally
 from netechod.client.terminal.output import painted, put, put_json
 from netechod.client.terminal.text import cut_to_cells
 from netechod.services.cells import cells
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 REDRAW = 0.05  # seconds between two drawings of the line at least: no eye reads faster
 SPARKS = 40  # probes in the line at most
@@ -263,7 +263,7 @@ def sentence(event: Event, tally: Tally) -> str:
         return f"{number}  {tr('duplicate')}"
     if event.seconds is None:
         told = tr(" (told by {address})", address=event.reporter) if event.reporter else ""
-        return f"{number}  {harmless(reason_text(event.reason, tally.wait))}{told}"
+        return f"{number}  {escape_controls(reason_text(event.reason, tally.wait))}{told}"
     parts = [number, f"{ms(event.seconds)} ms"]
     if event.crossing is not None:
         parts += crossing_text(event.crossing)

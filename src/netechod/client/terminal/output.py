@@ -8,7 +8,7 @@ from typing import TextIO
 
 from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import reason_text, tr
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 COLORS = {"error": "1;31", "strong": "1", "faint": "2", "good": "32"}
 """Select Graphic Rendition (ECMA-48, 8.3.117) for each kind of text. No colour says more than its text."""
@@ -71,7 +71,7 @@ def put_bytes(data: bytes) -> None:
 def complain(message: str, hint: str = "") -> None:
     """Write an error, and a hint what to try, to stderr, if that is open."""
     if sys.stderr is not None:
-        note(f"{painted(tr('error:'), 'error', sys.stderr)} {harmless(message)}", hint)
+        note(f"{painted(tr('error:'), 'error', sys.stderr)} {escape_controls(message)}", hint)
 
 
 def note(message: str, hint: str = "") -> None:
@@ -102,4 +102,4 @@ def put_json(record: Mapping[str, object]) -> None:
     import json  # on demand: few runs need it, and every run would pay for it
 
     text = json.dumps(record, ensure_ascii=False)
-    put_bytes((text if harmless(text) == text else json.dumps(record)).encode() + b"\n")
+    put_bytes((text if escape_controls(text) == text else json.dumps(record)).encode() + b"\n")

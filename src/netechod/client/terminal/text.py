@@ -1,7 +1,7 @@
 """Text on its way to a terminal: decoded, escaped, and measured in columns. No I/O."""
 
 from netechod.services.cells import MODIFIERS, cells, cells_of
-from netechod.services.wire import harmless
+from netechod.services.wire import escape_controls
 
 
 def decoded(payload: bytes) -> str:
@@ -11,12 +11,12 @@ def decoded(payload: bytes) -> str:
 
 def shown(payload: bytes) -> str:
     """Decode what came from the network, as one line that is safe on a terminal."""
-    return harmless(decoded(payload))
+    return escape_controls(decoded(payload))
 
 
 def shown_lines(text: str) -> str:
     """Escape what a terminal would obey, but keep the ends of lines."""
-    return "\n".join(map(harmless, text.split("\n")))
+    return "\n".join(map(escape_controls, text.split("\n")))
 
 
 def cut_to_cells(text: str, width: int) -> str:

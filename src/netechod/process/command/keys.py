@@ -50,8 +50,8 @@ def _refused(loaded: Loaded, key: str, reason: str) -> ConfigError:
 
 
 def _owners(user: str) -> Collection[int]:
-    """Return the ids of root, who can read everything anyway, and of the daemon's user."""
+    """Return the ids of the users who may read the keys: root and the daemon's user."""
     try:
         return {0, identity_of(user, "").uid}
     except PermissionRefusedError:
-        return {0}  # there is no such user, which the start says in its own words
+        return {0}  # there is no such user; the start reports that

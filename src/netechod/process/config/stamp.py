@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from netechod.process.config.section import Section
+from netechod.process.config.general import Section
 from netechod.process.config.values import FileOrNone, Listen, Live, Seconds, addresses
 
 

@@ -10,7 +10,7 @@ from netechod.levels import LEVELS
 from netechod.process.control.metrics import MISSING, text_of
 from netechod.process.control.server import Command, ControlSession
 from netechod.process.control.status import Outcome, Presence, Status
-from netechod.services.dictionary import Dictionary
+from netechod.services.dictionary.service import Dictionary
 
 
 class Operated(Protocol):

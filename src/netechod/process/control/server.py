@@ -15,7 +15,7 @@ from typing import Any
 
 from netechod.reactor.loop import Loop
 from netechod.reactor.tcp.accept_queue import TcpLimits
-from netechod.reactor.tcp.connection import StreamService, Waker
+from netechod.reactor.tcp.api import StreamService, Waker
 from netechod.reactor.tcp.server import TcpServer
 from netechod.services.api import StreamSession, Wake
 
@@ -42,7 +42,7 @@ class ControlServer(TcpServer):
         allowed = frozenset(allowed_uids)
 
         def new_session(waker: Waker) -> ControlSession:
-            return ControlSession(commands, waker, may_change=_peer_uid(waker.arrival.sock) in allowed)
+            return ControlSession(commands, waker, may_change=_peer_uid(waker.pending.sock) in allowed)
 
         limits = TcpLimits(MAX_CONNECTIONS, idle_timeout=PATIENCE, idle_at_limit=0.0)
         super().__init__(loop, StreamService("control", new_session, quiet=True), [sock], limits)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from netechod.errors import DictionaryError
-from netechod.services.dictionary import Dictionary, MemoryDictionary
-from netechod.services.dictionary_parser import DictionaryParser, Rules
+from netechod.services.dictionary.parser import DictionaryParser, Rules
+from netechod.services.dictionary.service import Dictionary, MemoryDictionary
 
 BLOCK = 16 * 1024  # bytes parsed in one step: well under a millisecond
 CHANGED = "changed while it was read; reload when it is written"

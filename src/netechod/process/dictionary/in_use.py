@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from netechod.process.clock import wall_clock
 from netechod.process.dictionary.index import IndexedDictionary
-from netechod.services.dictionary import Dictionary, DictionaryService
+from netechod.process.unix.clock import wall_clock
+from netechod.services.dictionary.service import Dictionary, DictionaryService
 
 
 @dataclass(frozen=True, kw_only=True)

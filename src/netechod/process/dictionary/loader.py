@@ -23,8 +23,8 @@ from netechod.reactor.jobs.children import SIGNALLED, Children
 from netechod.reactor.loop import Callback
 from netechod.reactor.tasks import Task, Work
 from netechod.services.api import Ending, Job
-from netechod.services.dictionary import Dictionary, MemoryDictionary
-from netechod.services.dictionary_parser import Rules
+from netechod.services.dictionary.parser import Rules
+from netechod.services.dictionary.service import Dictionary, MemoryDictionary
 
 LIMIT = 540.0  # seconds for an index; `netechoctl reload` waits a bit longer
 INTERVAL = 1.0  # seconds between two looks at the file of the index that is in use

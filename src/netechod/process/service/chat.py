@@ -1,5 +1,6 @@
 """The chat as it runs."""
 
+import logging
 import secrets
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,9 +9,11 @@ from typing import Any
 from netechod.process.control.status import Gauge, Presence
 from netechod.process.service.datagrams import UdpService, address_of_peers
 from netechod.process.service.running import Context, Settings
-from netechod.process.unix.handover import Estate, Legacy
+from netechod.process.unix.handover import Incoming, Outgoing
 from netechod.reactor.event_log import ChatLog
-from netechod.services.chat import ChatRoom, Terms
+from netechod.services.chat.room import ChatRoom, Terms
+
+log = logging.getLogger(__name__)
 
 
 class Service(UdpService):
@@ -65,22 +68,28 @@ class Service(UdpService):
         """See RunningService."""
         return f"chat {self._room.size} online"
 
-    def inherit(self, left: Legacy) -> None:
+    def inherit(self, left: Incoming) -> None:
         """See RunningService."""
-        now = self._loop.now
+        now, unreadable = self._loop.now, 0
         for text, online, silent in left.members:
             peer = self.read(text)
-            if peer is not None:
+            if peer is None:
+                unreadable += 1
+            else:
                 self._room.restore(peer, now - online, now - silent)
+        if unreadable:
+            log.error(
+                "%d members of the chat are dropped: their addresses fit none of our sockets", unreadable
+            )
         self.keep_time()
 
-    def leave(self, left: Estate) -> None:
+    def leave(self, left: Outgoing) -> None:
         """See RunningService."""
         now = self._loop.now
         for peer, (_, since, heard) in self._room.presence.items():
             left.members.append((self.written(peer), now - since, now - heard))
 
-    def drain(self, drained: Callable[[], object], left: Estate | None) -> None:
+    def drain(self, drained: Callable[[], object], left: Outgoing | None) -> None:
         """See RunningService: where members go over, their datagrams wait in the kernel."""
         if left is not None:
             self.stop_receiving()

@@ -6,7 +6,6 @@ import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from netechod.process.clock import await_next_second, wall_clock
 from netechod.process.command.helper import Limits, helper_argv
 from netechod.process.config.schema import Command, Config
 from netechod.process.config.values import expression
@@ -14,11 +13,12 @@ from netechod.process.control.status import Gauge
 from netechod.process.log.format import quoted
 from netechod.process.service.datagrams import UdpService, address_of_peers
 from netechod.process.service.running import Context, Settings
-from netechod.process.unix.handover import Estate
+from netechod.process.unix.clock import await_next_second, wall_clock
+from netechod.process.unix.handover import Outgoing
 from netechod.reactor.event_log import EventLog
 from netechod.reactor.jobs.runner import Runner
-from netechod.services.command import Allowed, Audit, CommandService, Policy
-from netechod.services.signing import DENIED
+from netechod.services.command.service import Allowed, Audit, CommandService, Policy
+from netechod.services.command.signing import DENIED
 from netechod.services.wire import display_name
 
 PAUSE = 0.01  # seconds between two looks at requests: each takes long, and a flood must not stop the others
@@ -74,7 +74,7 @@ class Service(UdpService):
         """See RunningService."""
         return f"{self._runner.running} commands running"
 
-    def drain(self, drained: Callable[[], object], left: Estate | None) -> None:
+    def drain(self, drained: Callable[[], object], left: Outgoing | None) -> None:
         """See RunningService: commands that run may end."""
         self._runner.drain(drained)
 

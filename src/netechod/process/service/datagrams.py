@@ -10,13 +10,13 @@ from typing import Protocol
 
 from netechod.process.service.running import RunningService, Settings, Shared
 from netechod.reactor.udp.endpoint import UdpEndpoint
-from netechod.reactor.udp.error_queue import ErrorQueue, Place
+from netechod.reactor.udp.error_queue import Destination, ErrorQueue
 from netechod.reactor.udp.mmsg import MmsgDatagramIO
 from netechod.reactor.udp.outbox import ServiceOutbox
 from netechod.reactor.udp.socket_group import SocketGroup, group_address_of
-from netechod.services.admission import AddressOf, Admission
+from netechod.services.admission.admission import AddressOf, Admission
+from netechod.services.admission.log_throttle import LogThrottle
 from netechod.services.api import DatagramService, Outbox, Peer
-from netechod.services.log_throttle import LogThrottle
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +30,11 @@ class Service(DatagramService, Protocol):
 class Membership(Protocol):
     """A service that also speaks unasked. It is told when nobody listens any more."""
 
-    def is_member(self, place: Place) -> bool:
+    def is_member(self, destination: Destination) -> bool:
         """Return whether the service speaks to this place."""
         ...
 
-    def unreachable(self, places: Collection[Place], out: Outbox) -> None:
+    def unreachable(self, destinations: Collection[Destination], out: Outbox) -> None:
         """Learn that nobody listens at these places."""
         ...
 
@@ -85,8 +85,8 @@ class UdpService(RunningService):
             return None
         return ErrorQueue(self._loop, sock, self._members.is_member, partial(self._on_refused, self._members))
 
-    def _on_refused(self, members: Membership, places: Collection[Place]) -> None:
-        members.unreachable(places, self._out)
+    def _on_refused(self, members: Membership, destinations: Collection[Destination]) -> None:
+        members.unreachable(destinations, self._out)
         self.keep_time()
 
     def _on_drop(self, address: str, reason: str) -> None:

@@ -9,7 +9,7 @@ from netechod.process.control.metrics import registry_of, rendered
 from netechod.process.service.running import Context, RunningService, Settings
 from netechod.process.unix.sockets import bound_to
 from netechod.reactor.tcp.accept_queue import TcpLimits
-from netechod.reactor.tcp.connection import StreamService
+from netechod.reactor.tcp.api import StreamService
 from netechod.reactor.tcp.server import TcpServer
 from netechod.services.http import MAX_HEAD, HttpSession
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from netechod.process.config.schema import Config
-from netechod.services.admission import Rules
+from netechod.services.admission.admission import Rules
 
 
 def rules_of(config: Config, own_ports: Collection[int]) -> Rules:

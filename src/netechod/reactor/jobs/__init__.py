@@ -2,8 +2,8 @@
 
 | module | contents |
 |---|---|
-| `children` | run programs, hear of their ends |
-| `runner`, `channel` | have another process run them, and speak with it |
-| `matching` | match arguments against regular expressions, there, within a limit of CPU time |
+| `children` | start programs and report their ends |
+| `runner`, `channel` | have a helper process run them, and exchange messages with it |
+| `matching` | match arguments against regular expressions in the helper, within a limit of CPU time |
 | `orphans` | find and kill processes that escaped from their job |
 """

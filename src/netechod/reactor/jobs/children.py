@@ -1,10 +1,10 @@
-"""Child processes on the loop: their output by a pipe, their end by a pidfd, their time by a timer.
+"""Child processes on the loop. A pipe carries their output, a pidfd reports their end, a timer limits them.
 
-Where pidfd_open(2) fails (an old kernel, or a sandbox), a timer looks for the ends of children.
+If pidfd_open(2) fails (an old kernel, or a sandbox), a timer checks which children have ended.
 
-A child leads a session and process group of its own. When it ends its group is killed: nothing that a job has
-started outlives it, unless it has left the group. Nothing here ever waits, neither for a process to die nor
-for the end of a pipe, which a stray grandchild can hold open for ever.
+A child leads a session and process group of its own. When it ends, its group is killed. So a process that a
+job has started does not outlive it, unless it has left the group. No code here blocks for the death of a
+process, or for the end of a pipe, which a stray grandchild can hold open for ever.
 """
 
 import errno
@@ -20,20 +20,20 @@ from netechod.reactor.process_control import has_pidfd, hear_of_children
 from netechod.services.api import Ending, Job
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # exit statuses of shells (POSIX, Shell Command Language, 2.8.2)
-SIGNALLED = 128  # and the number of the signal, likewise
+SIGNALLED = 128  # plus the number of the signal: the exit status of a killed program, likewise
 PIECE = 65536  # bytes of output read at once: all that a pipe holds (pipe(7))
-GLANCE = 0.05  # seconds between two looks for children that have ended, without pidfds
+GLANCE = 0.05  # seconds between two checks of all children, without pidfds
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
-Done: TypeAlias = Callable[[Ending], object]
+Finished: TypeAlias = Callable[[Ending], object]
 
 
 class _Order(NamedTuple):
     """A job, and the callbacks for its end."""
 
     job: Job
-    done: Done
-    gone: Callback
+    finished: Finished
+    exited: Callback
 
 
 class Children:
@@ -46,28 +46,28 @@ class Children:
         self._glancing = False
         hear_of_children()
 
-    def spawn(self, job: Job, done: Done, gone: Callback = lambda: None) -> None:
-        """Start `job`. `done` is called once, in a later turn, also when it could not be started.
+    def spawn(self, job: Job, finished: Finished, exited: Callback = lambda: None) -> None:
+        """Start `job`. `finished` is called once, in a later turn, also if the job could not be started.
 
-        `gone` is called after that, when the process is no more: the kernel may take a while to end a killed
-        one. The job runs with /dev/null as its input, in `/`, with ENVIRONMENT and no descriptor of ours.
+        `exited` is called after that, when the process has been reaped. The kernel may need a while to end a
+        killed one. The job runs in `/`, with /dev/null as its input, ENVIRONMENT, and no descriptor of ours.
         """
         try:
-            child = self._started(_Order(job, done, gone))
+            child = self._started(_Order(job, finished, exited))
         except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
             failure = _not_started(job, error)
-            self.loop.call_soon(lambda: (done(failure), gone()))
+            self.loop.call_soon(lambda: (finished(failure), exited()))
         else:
             self.running[child.pid] = child
             self._glance_later()
 
     def reap(self) -> None:
-        """Look for children that have ended. At SIGCHLD this is sooner than the timer."""
+        """Check which children have ended. A handler of SIGCHLD may call this, ahead of the timer."""
         for child in tuple(self.running.values()):
             child.look()
 
     def _glance_later(self) -> None:
-        """Without pidfds, look for ends soon, as long as children run."""
+        """Without pidfds, check the children soon, as long as any run."""
         if self.running and not self.use_pidfd and not self._glancing:
             self._glancing = True
             self.loop.call_at(self.loop.now + GLANCE, self._glance)
@@ -78,7 +78,7 @@ class Children:
         self._glance_later()
 
     def kill_all(self) -> None:
-        """Kill every job, and report their ends now."""
+        """Kill every job, and report its end now."""
         for child in tuple(self.running.values()):
             child.kill()
 
@@ -93,10 +93,10 @@ class Children:
             os.close(writer)
         try:  # the number of the pidfd is not above that of `writer`, which is closed by now
             pidfd = os.pidfd_open(process.pid) if self.use_pidfd else -1
-        except OSError:  # a job whose end nobody would see must not run
+        except OSError:  # we would not notice the job's end, so it must not run
             os.close(reader)
             process.kill()
-            process.wait()  # not long: it has only begun to load its program
+            process.wait()  # it does not take long: the child has only begun to load its program
             raise
         return Child(self, process, (reader, pidfd), order)
 
@@ -112,16 +112,18 @@ class Children:
             cwd="/",
             env=ENVIRONMENT,
             start_new_session=not job.nice,
-            process_group=0 if job.nice else None,  # which a session has anyway
+            process_group=0 if job.nice else None,  # a session has its own group anyway
         )
         if job.nice:
-            with suppress(OSError):  # it has ended, or a sandbox forbids it: it runs all the same
+            with suppress(
+                OSError
+            ):  # it has ended, or a sandbox forbids the call: the job goes on all the same
                 os.setpriority(os.PRIO_PROCESS, process.pid, job.nice)
         return process
 
 
 class Child:
-    """One running job. A killed one is reported as ended at once; the kernel may take a while to end it."""
+    """One running job. If it is killed, its end is reported before the kernel has ended the process."""
 
     def __init__(
         self,
@@ -136,8 +138,8 @@ class Child:
         self._process = process
         self._reader, self._pidfd = descriptors
         self._max_output = order.job.max_output
-        self._done: Done | None = order.done
-        self._gone = order.gone
+        self._finished: Finished | None = order.finished
+        self._exited = order.exited
         self._output = bytearray()
         self._truncated = False
         self._begun = loop.now
@@ -148,20 +150,20 @@ class Child:
         self._timer = loop.call_at(self._begun + order.job.timeout, self._on_deadline)
 
     def look(self) -> None:
-        """Reap it and report its end, if it has ended."""
+        """Reap the process and report the job's end, if it has ended."""
         if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             return
-        self._kill_group()  # before it is reaped: until then no other process can get its number
+        self._kill_group()  # before the reaping: afterwards another process could get its number
         status = self._process.wait()
         self._finish(status if status >= 0 else SIGNALLED - status)
         del self._children.running[self.pid]
         if self._pidfd >= 0:
             self._children.loop.unwatch(self._pidfd)
             os.close(self._pidfd)
-        self._gone()
+        self._exited()
 
     def kill(self, *, timed_out: bool = False) -> None:
-        """Kill it with its group, and report its end now."""
+        """Kill the process and its group, and report the job's end now."""
         self._kill_group()
         self._finish(SIGNALLED + signal.SIGKILL, timed_out=timed_out)
 
@@ -169,16 +171,16 @@ class Child:
         self.kill(timed_out=True)
 
     def _kill_group(self) -> None:
-        with suppress(ProcessLookupError, PermissionError):  # gone; or what is left of it is another user's
+        with suppress(ProcessLookupError, PermissionError):  # it has ended, or it belongs to another user
             os.killpg(self.pid, signal.SIGKILL)
 
     def _on_output(self) -> None:
-        """Take a piece of output. The end of the pipe says nothing about the end of the job."""
+        """Read a piece of output. The end of the pipe is not the end of the job."""
         if self._read() == b"":
             self._children.loop.unwatch(self._reader)
 
     def _read(self) -> bytes | None:
-        """Read a piece and keep what there is room for; b"" at the end, None when the pipe is empty."""
+        """Read a piece, and keep it within the limit. Return b"" at the end, None if the pipe is empty."""
         try:
             piece = os.read(self._reader, PIECE)
         except BlockingIOError:
@@ -189,17 +191,17 @@ class Child:
         return piece
 
     def _finish(self, status: int, *, timed_out: bool = False) -> None:
-        """Report its end, once."""
-        if self._done is None:
+        """Report the job's end, once."""
+        if self._finished is None:
             return
         loop = self._children.loop
         while not self._truncated and self._read():
-            pass  # the rest of its output, within the limit: a stray grandchild could write for ever
+            pass  # read the rest of the output, but not beyond the limit: a grandchild could write for ever
         loop.unwatch(self._reader)
         os.close(self._reader)
         self._timer.cancel()
-        done, self._done = self._done, None
-        done(
+        finished, self._finished = self._finished, None
+        finished(
             Ending(
                 status,
                 bytes(self._output),
@@ -211,7 +213,7 @@ class Child:
 
 
 def _not_started(job: Job, error: Exception) -> Ending:
-    """The ending of a job that could not be started, as shells report it."""
+    """Return the ending of a job that could not be started, as shells report it."""
     reason = error.strerror if isinstance(error, OSError) else str(error)
     status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
     return Ending(status, f"{job.argv[0]}: {reason}\n".encode(errors="backslashreplace"), 0.0)

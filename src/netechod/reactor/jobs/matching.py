@@ -1,7 +1,7 @@
 """Match arguments against regular expressions within a limit of CPU time.
 
-For some expressions, such as `(a+)+$`, the time doubles with each character of an argument that does not fit.
-Python's engine looks for signals while it matches (PyErr_CheckSignals), so a timer's signal can end it.
+For some expressions, such as `(a+)+$`, the time doubles with each character of an argument that does not
+match. Python's engine checks for signals while it matches (PyErr_CheckSignals), so a timer's signal ends it.
 """
 
 import re
@@ -12,7 +12,7 @@ from types import FrameType
 
 from netechod.services.api import Check
 
-CPU_LIMIT = 0.02  # seconds for all arguments of one request; beyond it the one being matched does not match
+CPU_LIMIT = 0.02  # seconds for all arguments of one request; then the current one counts as a mismatch
 
 
 class _TimeUpError(Exception):
@@ -20,7 +20,7 @@ class _TimeUpError(Exception):
 
 
 def first_mismatch(checks: Sequence[Check]) -> int:
-    """Return the number, from 1, of the first check that does not hold, or 0. Only for the main thread."""
+    """Return the number, from 1, of the first check that fails, or 0. Call it on the main thread only."""
     before = signal.signal(signal.SIGVTALRM, _end_matching)
     number = 0
     try:

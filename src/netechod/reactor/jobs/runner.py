@@ -1,10 +1,10 @@
-"""Run jobs in another process, the worker, which does nothing else.
+"""Run jobs in a process of their own, the worker.
 
-Starting a process takes a fraction of a millisecond, and matching an argument may take longer; the daemon's
-loop would answer nobody meanwhile. A process that escapes from its job becomes the worker's child, and is
-recognised because the worker has no other children. The daemon's side is the Runner, the other the Worker.
-Nothing of the daemon is in the worker's memory. When the daemon ends, however it ends, the worker ends with
-all that it has started.
+To start a process takes a fraction of a millisecond, and to match an argument may take longer. Meanwhile the
+daemon's loop could not answer. A process that escapes from its job becomes the worker's child. The worker
+recognises it, because it has no other children. The Runner is the daemon's side, the Worker is the other.
+The worker's memory holds no data of the daemon. When the daemon ends, in whatever way, the worker kills its
+jobs and ends.
 """
 
 import signal
@@ -18,7 +18,7 @@ from itertools import count
 from typing import Any
 
 from netechod.reactor.jobs.channel import Channel
-from netechod.reactor.jobs.children import ENVIRONMENT, NOT_EXECUTABLE, SIGNALLED, Children, Done
+from netechod.reactor.jobs.children import ENVIRONMENT, NOT_EXECUTABLE, SIGNALLED, Children, Finished
 from netechod.reactor.jobs.matching import first_mismatch
 from netechod.reactor.jobs.orphans import Orphans
 from netechod.reactor.loop import Callback, Loop, Timer
@@ -26,14 +26,14 @@ from netechod.services.api import Check, Ending, Job
 
 INTERVAL = 0.04  # seconds between two starts, in the long run: a flood leaves CPU time to others
 BURST = 8  # jobs that may start at once after a pause
-PATIENCE = 2.0  # seconds that the worker gets to kill what it runs
+PATIENCE = 2.0  # seconds that the worker gets to kill its jobs
 
 
 class Runner:
-    """Have a worker run jobs, at most `max_running` at once.
+    """Has a worker run jobs, at most `max_running` at once.
 
     `worker` is the command line of a program that runs a Worker on its standard input. If it dies, its jobs
-    have ended, and the next job starts another one; `on_lost` is called with the reason.
+    count as killed, and `on_lost` is called with the reason. The next job starts another worker.
     """
 
     def __init__(
@@ -44,9 +44,8 @@ class Runner:
         self._worker = worker
         self._on_lost = on_lost
         self._numbers = count()
-        self._jobs: dict[
-            int, Done | None
-        ] = {}  # by number; None: it has ended, but its process is still there
+        # By number. None: the job's end is reported, but its process is not reaped yet.
+        self._jobs: dict[int, Finished | None] = {}
         self._on_idle: Callback = lambda: None
         self._start()
 
@@ -55,26 +54,26 @@ class Runner:
         """Return the number of jobs."""
         return len(self._jobs)
 
-    def spawn(self, job: Job, done: Done) -> bool:
-        """Have `job` run, and `done` called when it has ended. Return False if too many run already."""
+    def spawn(self, job: Job, finished: Finished) -> bool:
+        """Have `job` run, and `finished` called at its end. Return False if too many jobs run already."""
         if len(self._jobs) >= self.max_running:
             return False
         if self._process is None and not self._start():
             return False
         number = next(self._numbers)
-        self._jobs[number] = done
+        self._jobs[number] = finished
         self._channel.send([number, job])
         return True
 
     def drain(self, on_idle: Callback) -> None:
-        """Start no more jobs, and call `on_idle` as soon as none runs."""
+        """Start no more jobs. Call `on_idle` as soon as none is running."""
         self.max_running = 0
         self._on_idle = on_idle
         if not self._jobs:
             on_idle()
 
     def close(self) -> None:
-        """End all jobs and call their `done`. Waits until that is over, PATIENCE at most."""
+        """Kill all jobs and call their `finished`. Block until that is done, PATIENCE at most."""
         self.max_running = 0
         self._on_idle = lambda: None
         if self._process is not None:
@@ -107,16 +106,16 @@ class Runner:
         number, *ending = message
         if ending:
             status, *rest = ending
-            done, self._jobs[number] = self._jobs[number], None
-            if done is not None:
-                done(Ending(status, output, *rest))
+            finished, self._jobs[number] = self._jobs[number], None
+            if finished is not None:
+                finished(Ending(status, output, *rest))
         else:
             del self._jobs[number]
             if not self._jobs:
                 self._on_idle()
 
     def _on_end(self) -> None:
-        """Let go of a worker that has died on its own."""
+        """Handle the death of the worker."""
         self._channel.finish(0.0)
         was_idle = not self._jobs
         self._on_lost(f"died with status {self._lose()}")
@@ -124,24 +123,24 @@ class Runner:
             self._on_idle()
 
     def _lose(self) -> int:
-        """Let go of the worker; return its status. Jobs that it has not reported count as killed."""
+        """Reap the worker, and return its status. Jobs that it has not reported count as killed."""
         assert self._process is not None  # noqa: S101 (for the type checker)
         self._process.kill()
         status = self._process.wait()
         self._process = None
         jobs, self._jobs = self._jobs, {}
-        for done in filter(None, jobs.values()):
-            done(Ending(SIGNALLED + signal.SIGKILL, b"", 0.0))
+        for finished in filter(None, jobs.values()):
+            finished(Ending(SIGNALLED + signal.SIGKILL, b"", 0.0))
         return status
 
 
 class Worker:
-    """The other side: run the jobs that arrive. When the daemon has gone, end them all."""
+    """The worker's side: it runs the jobs that arrive. When the daemon ends, it kills them all."""
 
     def __init__(self, loop: Loop, sock: socket.socket) -> None:
         self._loop = loop
         self._waiting: deque[tuple[int, Job]] = deque()
-        self._next_start = 0.0  # by the clock: when another job may start
+        self._next_start = 0.0  # the time from which another job may start
         self._timer: Timer | None = None
         self._ending = False
         self._children = Children(loop)
@@ -149,12 +148,12 @@ class Worker:
         self._channel = Channel(loop, sock, self._on_message, self._on_end)
 
     def run(self) -> None:
-        """Work until the daemon has closed its end."""
+        """Run jobs until the daemon has closed its end."""
         self._loop.run()
         self._channel.finish(PATIENCE)
 
     def reap(self) -> None:
-        """Handle SIGCHLD, where there are no pidfds."""
+        """Handle SIGCHLD, on a system without pidfds."""
         self._children.reap()
         self._orphans.reap()
 
@@ -172,18 +171,18 @@ class Worker:
             self._next_start = max(self._next_start, now - (BURST - 1) * INTERVAL) + INTERVAL
             number, job = self._waiting.popleft()
             if failed := first_mismatch(job.checks):
-                self._done(number, Ending(NOT_EXECUTABLE, b"", 0.0, failed_check=failed))
-                self._gone(number)
+                self._finished(number, Ending(NOT_EXECUTABLE, b"", 0.0, failed_check=failed))
+                self._exited(number)
             else:
-                self._children.spawn(job, partial(self._done, number), partial(self._gone, number))
+                self._children.spawn(job, partial(self._finished, number), partial(self._exited, number))
         if self._waiting:
             self._timer = self._loop.call_at(self._next_start, self._start_due)
 
-    def _done(self, number: int, ending: Ending) -> None:
+    def _finished(self, number: int, ending: Ending) -> None:
         status, output, *rest = ending
         self._channel.send([number, status, *rest], output)
 
-    def _gone(self, number: int) -> None:
+    def _exited(self, number: int) -> None:
         self._channel.send([number])
         self._orphans.sweep()
         self._leave_if_idle()

@@ -2,12 +2,13 @@
 
 | module | contents |
 |---|---|
+| `api` | the interfaces between servers, drivers and connections |
 | `server` | one service: accepts, serves, drains, hands over |
-| `acceptor`, `accept_queue` | connections on their way in, and the limits |
+| `acceptor`, `accept_queue` | accept connections within the limits |
 | `connection` | a connection on the loop whose session only answers |
 | `talking`, `turns` | a connection whose session also speaks first, in pieces, or unasked |
-| `idle` | which silent connections are closed |
+| `idle` | close silent connections |
 | `models` | the five ways to serve a connection |
-| `blocking`, `worker`, `threads`, `processes` | those with blocking calls: the driver, and who runs it |
+| `blocking`, `worker`, `threads`, `processes` | drivers with blocking calls, in threads or processes |
 | `dialer` | an outgoing connection that is made again when it is lost |
 """

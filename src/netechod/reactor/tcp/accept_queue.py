@@ -1,4 +1,4 @@
-"""The queue of accepted connections: who may come in, and who waits until it can be served."""
+"""The queue of accepted connections that wait to be served, and the limits on accepting them."""
 
 import logging
 import socket
@@ -10,32 +10,33 @@ from dataclasses import dataclass
 from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Callback, Loop, Timer
 from netechod.reactor.tcp.acceptor import PAUSE, Accepted, Acceptor
-from netechod.reactor.tcp.connection import AT_ONCE, Arrival, StreamService
+from netechod.reactor.tcp.api import PendingConnection, StreamService
+from netechod.reactor.tcp.connection import AT_ONCE
 from netechod.reactor.tcp.models import Model
-from netechod.services.log_throttle import LogThrottle
-from netechod.services.source_counter import SourceCounter
+from netechod.services.admission.log_throttle import LogThrottle
+from netechod.services.admission.source_counter import SourceCounter
 
-LAST_LOOK = 64 * 1024  # bytes that a refused client may have sent already without losing our refusal
+LAST_LOOK = 64 * 1024  # bytes that are read from a refused client, so that the close is no reset
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class TcpLimits:
-    """What a server allows."""
+    """The limits on the connections of a server."""
 
     connections: int = 10000
     connections_per_source: int = 256
     idle_timeout: float = 0.0  # seconds without a byte either way; 0 for never
-    idle_at_limit: float = 300.0  # the same once all places are taken: then the longest-silent give way
-    admits: Callable[[str], bool] = lambda address: True  # whether an address may connect at all
+    idle_at_limit: float = 300.0  # the same at the limit of connections: the longest silent are closed first
+    admits: Callable[[str], bool] = lambda address: True  # returns whether an address may connect at all
 
 
 class AcceptQueue:
-    """Lets connections in as far as the limits allow, and keeps them until they can be served.
+    """Accepts connections within the limits, and keeps them until they can be served.
 
-    Newcomers beyond that wait in the backlog. `on_recovered` is called when the system, which was short of
-    something, may have it again.
+    Connections beyond the limits wait in the backlog. After a lack of descriptors or memory, `on_recovered`
+    is called when it is time for another try.
     """
 
     def __init__(
@@ -47,10 +48,10 @@ class AcceptQueue:
         self._counters = counters
         self._model = model
         self._on_recovered = on_recovered
-        self._waiting: deque[Arrival] = deque()
+        self._waiting: deque[PendingConnection] = deque()
         self._sources = SourceCounter()
-        self.full = False  # newcomers wait
-        self._shortage: Timer | None = None  # set while we wait for the system to recover
+        self.full = False  # the limit is reached, and new connections wait or are refused
+        self._shortage: Timer | None = None  # set during a pause after a lack of descriptors or memory
         self._throttle = LogThrottle()
         self._last_call = False
         self._acceptors: list[Acceptor] = []
@@ -59,80 +60,80 @@ class AcceptQueue:
         return len(self._waiting)
 
     def open(self, listeners: Sequence[socket.socket], accepted: Accepted) -> None:
-        """Begin to accept."""
+        """Begin to accept on `listeners`. `accepted` is called for each connection."""
         self._acceptors = [Acceptor(self._loop, sock, self._counters, accepted) for sock in listeners]
 
-    def admit(self, sock: socket.socket, peer: object) -> Arrival | None:
-        """Take a newcomer in. Returns None when it was refused, told so and closed."""
-        address, port = peer[:2] if isinstance(peer, tuple) else ("", 0)  # AF_UNIX: nobody's address
+    def admit(self, sock: socket.socket, peer: object) -> PendingConnection | None:
+        """Put an accepted connection into the queue. Return None if it was refused and closed instead."""
+        address, port = peer[:2] if isinstance(peer, tuple) else ("", 0)  # AF_UNIX has no address
         if not self.limits.admits(address):
             self._refuse(sock, self._service.denied)
             return None
         if self.full or not self._has_place(sock, address):
             self._refuse(sock, self._service.busy)
             return None
-        arrival = Arrival(sock, address, port, self._loop.now)
-        self.put(arrival)
-        return arrival
+        pending = PendingConnection(sock, address, port, self._loop.now)
+        self.put(pending)
+        return pending
 
-    def put(self, arrival: Arrival) -> None:
-        """Add a connection, which counts from now on."""
+    def put(self, pending: PendingConnection) -> None:
+        """Put a connection into the queue, and count it."""
         self._counters.accepted += 1
-        if arrival.address:
-            self._sources.add(arrival.address)
-        self._waiting.append(arrival)
+        if pending.address:
+            self._sources.add(pending.address)
+        self._waiting.append(pending)
 
-    def ready(self, served: int) -> Iterator[Arrival]:
-        """Take out those that can be served now, while `served` are being served already."""
-        for _ in range(self._places(served)):
+    def ready(self, served: int) -> Iterator[PendingConnection]:
+        """Take out the connections that can be served now, while `served` are being served already."""
+        for _ in range(self._ready_count(served)):
             if self._shortage is not None:
                 return
             yield self._waiting.popleft()
 
     def has_ready(self, served: int) -> bool:
-        """Whether `ready` would have anything."""
-        return self._shortage is None and self._places(served) > 0
+        """Return whether `ready` would return any connection."""
+        return self._shortage is None and self._ready_count(served) > 0
 
-    def put_back(self, arrival: Arrival, reason: str) -> None:
-        """Let everybody wait for a moment: the system had nothing to serve `arrival` with."""
-        self._waiting.appendleft(arrival)
+    def put_back(self, pending: PendingConnection, reason: str) -> None:
+        """Put a connection back that could not be served for lack of resources, and pause."""
+        self._waiting.appendleft(pending)
         self._shortage = self._loop.call_at(self._loop.now + PAUSE, self._on_shortage_over)
         if self._throttle.admits(self._loop.now):
             log.error("a connection cannot be served, new ones wait: %s", reason)
 
     def leave(self, address: str) -> None:
-        """Note that a connection from `address` has gone."""
+        """Note that a connection from `address` has closed."""
         if address:
             self._sources.remove(address)
 
     def stop_accepting(self, served: int) -> None:
-        """Take the connections that wait in the backlog, within the limits, then close the listeners."""
+        """Accept the connections that wait in the backlog, within the limits. Then close the listeners."""
         self._last_call = True
         self.balance(served)
         for acceptor in self._acceptors:
             acceptor.drain()
         self._acceptors.clear()
 
-    def close(self) -> Sequence[Arrival]:
-        """Close the listeners, and give away those that still wait."""
+    def close(self) -> Sequence[PendingConnection]:
+        """Close the listeners. Return the connections that still wait in the queue."""
         for acceptor in self._acceptors:
             acceptor.close()
-        self._acceptors.clear()  # or the first connection to close would make room, and they would resume
+        self._acceptors.clear()  # a connection that closes later must not resume them
         if self._shortage is not None:
             self._shortage.cancel()
         waiting, self._waiting = tuple(self._waiting), deque()
         return waiting
 
     def balance(self, served: int) -> None:
-        """Leave newcomers in the backlog at the limit, until a sixteenth of the places is free again."""
-        limit, count = self._room, served + len(self._waiting)
+        """Stop accepting at the limit. Resume when a sixteenth of the limit is free again."""
+        limit, count = self._max_accepted, served + len(self._waiting)
         short = self._shortage is not None
         if not self.full and (short or count >= limit):
             self.full = True
             waits = short or not self._service.busy
             for acceptor in self._acceptors if waits else ():
                 acceptor.pause()
-            is_meant_to_be = self._model.room == 1  # iterative
+            is_meant_to_be = self._model.max_accepted == 1  # iterative
             if not short and not is_meant_to_be and self._throttle.admits(self._loop.now):
                 fields = {"event": "full", "service": self._service.name}
                 fate = "wait" if waits else "are refused"
@@ -143,13 +144,16 @@ class AcceptQueue:
                 acceptor.resume()
 
     @property
-    def _room(self) -> int:
-        """How many connections we take; at the last call, no model leaves anybody in the backlog."""
-        room = None if self._last_call else self._model.room
-        return self.limits.connections if room is None else min(self.limits.connections, room)
+    def _max_accepted(self) -> int:
+        """The number of connections that may be open. While accepting ends, the model does not limit it."""
+        max_accepted = None if self._last_call else self._model.max_accepted
+        return self.limits.connections if max_accepted is None else min(self.limits.connections, max_accepted)
 
     def _has_place(self, sock: socket.socket, address: str) -> bool:
-        """Whether the source and the site of `address` may have one more, and the selector can watch it."""
+        """Return whether the source and the site of `address` may have one more connection.
+
+        The selector must also be able to watch it.
+        """
         fd_limit, limits = self._loop.descriptor_limit, self.limits
         if fd_limit is not None and sock.fileno() >= fd_limit:
             return False
@@ -158,20 +162,24 @@ class AcceptQueue:
         )
 
     def _refuse(self, sock: socket.socket, text: bytes) -> None:
-        """Close a connection, after a word to its client if there is one."""
+        """Close a connection. Send `text` before, if there is any."""
         self._counters.refused += 1
-        with suppress(OSError):  # it has gone
+        with suppress(OSError):  # the client has gone already
             if text:
                 sock.send(text, AT_ONCE)
                 sock.shutdown(socket.SHUT_WR)
-                sock.recv(LAST_LOOK, AT_ONCE)  # or the close would be a reset, which eats the word
+                sock.recv(LAST_LOOK, AT_ONCE)  # with unread input the close would be a reset
         sock.close()
 
-    def _places(self, served: int) -> int:
-        """How many of those that wait can be served in this turn."""
+    def _ready_count(self, served: int) -> int:
+        """Return how many connections of the queue can be served in this turn."""
         model = self._model
-        free = len(self._waiting) if model.places is None else min(len(self._waiting), model.places - served)
-        return free if model.starts is None else min(free, model.starts)
+        free = (
+            len(self._waiting)
+            if model.max_active is None
+            else min(len(self._waiting), model.max_active - served)
+        )
+        return free if model.starts_per_turn is None else min(free, model.starts_per_turn)
 
     def _on_shortage_over(self) -> None:
         self._shortage = None

@@ -1,4 +1,4 @@
-"""The acceptor: takes connections from a listening socket and hands them on."""
+"""Accept connections on a listening socket."""
 
 import errno
 import logging
@@ -9,25 +9,25 @@ from typing import Any, TypeAlias
 
 from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Loop, Timer
-from netechod.services.log_throttle import LogThrottle
+from netechod.services.admission.log_throttle import LogThrottle
 
 ACCEPTS_PER_TURN = 64  # connections taken from one listener per turn; the rest wait one turn
-BACKLOG = 4096  # connections that can wait to be taken when we stop (listen(2), somaxconn)
-PAUSE = 0.2  # seconds without accepting when nobody can be taken: no descriptor, no memory
+BACKLOG = 4096  # connections that can wait in the backlog when we stop (listen(2), somaxconn)
+PAUSE = 0.2  # seconds without accepting after a lack of descriptors or memory
 
 Accepted: TypeAlias = Callable[[socket.socket, Any], object]
-"""Takes a connection and the address of its peer. If it raises OSError or MemoryError, that one is closed."""
+"""Takes a connection and its peer's address. If it raises OSError or MemoryError, the socket is closed."""
 
-# What the process or the system is short of; ENOSPC: connections that can be watched (epoll_ctl(2)).
+# A lack of descriptors, memory, or watches (ENOSPC, epoll_ctl(2)).
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC}
 
 log = logging.getLogger(__name__)
 
 
 class Acceptor:
-    """Takes connections from a listening socket, a bounded number per turn, and hands them on.
+    """Accepts connections, a bounded number per turn, and hands them to `accepted`.
 
-    Their urgent data stays in the stream (RFC 9293, 3.8.5): connections inherit that from the listener.
+    Urgent data stays in the stream (RFC 9293, 3.8.5). Connections inherit that option from the listener.
     """
 
     def __init__(self, loop: Loop, sock: socket.socket, counters: TcpCounters, accepted: Accepted) -> None:
@@ -35,14 +35,14 @@ class Acceptor:
         self._sock = sock
         self._counters = counters
         self._accepted = accepted
-        self._shortage: Timer | None = None  # set while we wait for the system to recover
+        self._shortage: Timer | None = None  # set during a PAUSE
         self._throttle = LogThrottle()
         self._open = False
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         self.resume()
 
     def resume(self) -> None:
-        """Accept, unless the system is still short."""
+        """Accept connections. During a PAUSE, begin after it."""
         self._open = True
         if self._shortage is not None:
             return
@@ -52,19 +52,19 @@ class Acceptor:
             self._wait_for_the_system(error)
 
     def pause(self) -> None:
-        """Leave newcomers in the backlog. Does nothing once it is closed."""
+        """Leave new connections in the backlog. After `close` this does nothing."""
         if self._open:
             self._open = False
             self._loop.unwatch(self._sock.fileno())
 
     def drain(self) -> None:
-        """Take the connections that wait already, then close."""
+        """Accept the connections that wait in the backlog, then close."""
         if self._shortage is None:
             self._take(BACKLOG)
         self.close()
 
     def close(self) -> None:
-        """Refuse newcomers from now on."""
+        """Close the listening socket. The kernel refuses connections from now on."""
         self.pause()
         if self._shortage is not None:
             self._shortage.cancel()
@@ -74,7 +74,7 @@ class Acceptor:
         self._take(ACCEPTS_PER_TURN)
 
     def _take(self, limit: int) -> None:
-        """Hand on up to `limit` connections."""
+        """Accept up to `limit` connections."""
         failures = 0
         for _ in range(limit):
             if not self._open:
@@ -84,7 +84,7 @@ class Acceptor:
             except BlockingIOError:
                 break
             except OSError as error:
-                # Most often this client has gone already (accept(2), "Error handling"), and others have not.
+                # Most often only this client has gone already (accept(2), "Error handling").
                 self._counters.accept_errors += 1
                 failures += 1
                 if error.errno in _EXHAUSTED or failures == limit:
@@ -103,7 +103,7 @@ class Acceptor:
             raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from error
 
     def _wait_for_the_system(self, error: OSError) -> None:
-        """Stop watching for a while: the listener stays readable, and the loop would spin."""
+        """Do not watch the listener for a while: it stays readable, and the loop would spin."""
         self._loop.unwatch(self._sock.fileno())
         self._shortage = self._loop.call_at(self._loop.now + PAUSE, self._on_shortage_over)
         if self._throttle.admits(self._loop.now):

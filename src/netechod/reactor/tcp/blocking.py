@@ -1,8 +1,8 @@
-"""A connection driven by calls that block: the twin of the connections on the loop, for a thread or process.
+"""Serve a connection by calls that block, in a thread or process.
 
-Nothing here knows a loop. The worker writes down what it does in the ledger, and the loop reads that. To end
-the connection, the loop calls shutdown(2) on the socket: a blocked `recv` then sees the end of the stream, a
-blocked `send` a broken pipe. A session can be pulled here, but not woken: it must need no `wake`.
+This code knows no loop. The worker counts its bytes in the transfer counters, which the loop reads. To end
+the connection, the loop calls shutdown(2) on the socket: a blocked `recv` then sees the end of the stream,
+and a blocked `send` a broken pipe. Sessions are pulled, but cannot be woken: they must not need `wake`.
 """
 
 import select
@@ -20,11 +20,11 @@ from netechod.services.api import Chunk, StreamSession
 Outcome: TypeAlias = Literal["eof", "reset", "error", "ended"]
 
 
-class Ledger:
-    """What a worker has moved, and when: the worker alone writes it, the loop reads it at any time.
+class TransferCounters:
+    """The bytes that a worker has moved, and when. Only the worker writes; the loop reads at any time.
 
-    The memory may be shared with another process. It holds numbers of eight bytes each, aligned, which no
-    processor writes by halves.
+    The memory may be shared with another process. It holds aligned numbers of eight bytes each, which a
+    processor always writes as a whole.
     """
 
     SIZE = 4 * 8
@@ -45,64 +45,68 @@ class Ledger:
         return int(self._cells[1])
 
     @property
-    def heard(self) -> float:
-        """When a byte has moved last, either way."""
+    def last_active(self) -> float:
+        """The time of the last byte that moved, either way."""
         return self._cells[2]
 
     @property
-    def owes(self) -> bool:
-        """Whether the worker waits for the peer to take something."""
+    def has_unsent(self) -> bool:
+        """Return whether the worker waits for the kernel to take the rest of a piece."""
         return self._cells[3] > 0
 
     def received(self, size: int) -> None:
-        """Note that `size` bytes came."""
+        """Count `size` received bytes."""
         self._cells[0] += size
         self._cells[2] = self._clock()
 
     def sent(self, size: int, rest: int) -> None:
-        """Note that `size` bytes went and `rest` bytes of the same piece are left."""
+        """Count `size` sent bytes. `rest` bytes of the same piece are still to be sent."""
         if size:
             self._cells[1] += size
             self._cells[2] = self._clock()
         self._cells[3] = rest
 
 
-def drive(sock: socket.socket, session: StreamSession, ledger: Ledger, owed: bytes = b"") -> Outcome:
-    """Serve a connection to the end of its stream, or of its session, or to a failure.
+def drive(
+    sock: socket.socket, session: StreamSession, counters: TransferCounters, unsent: bytes = b""
+) -> Outcome:
+    """Serve a connection until its stream ends, its session ends, or a call fails. Return which it was.
 
-    Nothing is read while something has yet to be sent: so the memory of a connection is bounded.
+    It reads no input while something is unsent. So the memory of a connection is bounded.
     """
     buffer = memoryview(bytearray(HIGH_WATER))
     try:
-        _deliver(sock, owed, ledger)
+        _deliver(sock, unsent, counters)
         if session.more is not None:
-            _say(sock, session, session.opened(), ledger)
+            _say(sock, session, session.opened(), counters)
         while not session.ended and (size := sock.recv_into(buffer)):
-            ledger.received(size)
-            _say(sock, session, session.data_received(buffer[:size]), ledger)
+            counters.received(size)
+            _say(sock, session, session.data_received(buffer[:size]), counters)
         if session.ended:
             _linger(sock, buffer)
             return "ended"
-        _say(sock, session, session.eof_received(), ledger)
+        _say(sock, session, session.eof_received(), counters)
     except ConnectionError:
         return "reset"
     except (OSError, MemoryError):
         return "error"
-    with suppress(OSError):  # reset in this moment
-        sock.shutdown(socket.SHUT_WR)  # the loop holds the socket too: a close here would end nothing
+    with suppress(OSError):  # the peer has reset it just now
+        sock.shutdown(socket.SHUT_WR)  # a close would not do: the loop holds the socket, too
     return "eof"
 
 
-def _say(sock: socket.socket, session: StreamSession, piece: Chunk | None, ledger: Ledger) -> None:
-    """Send a piece, and then all that the session has more to say."""
+def _say(
+    sock: socket.socket, session: StreamSession, piece: Chunk | None, counters: TransferCounters
+) -> None:
+    """Send a piece, and then all further pieces of the session."""
     pull = session.more
     while piece is not None:
-        _deliver(sock, piece, ledger)
+        _deliver(sock, piece, counters)
         piece = None if pull is None or session.ended else pull()
 
 
 def _linger(sock: socket.socket, buffer: memoryview) -> None:
-    """End the stream, and read what is still under way: a close would answer that with a reset."""
+    """End the stream, and read on: to input behind a close, the kernel would answer with a reset."""
     sock.shutdown(socket.SHUT_WR)
     sock.settimeout(LINGER)
     ends = time.monotonic() + LINGER
@@ -111,8 +115,8 @@ def _linger(sock: socket.socket, buffer: memoryview) -> None:
             pass
 
 
-def _deliver(sock: socket.socket, data: Chunk, ledger: Ledger) -> None:
-    """Send all of it. `sendall` would do that too, but the ledger could not tell how far it is."""
+def _deliver(sock: socket.socket, data: Chunk, counters: TransferCounters) -> None:
+    """Send all of it. `sendall` would not report the progress, which the counters need."""
     rest = memoryview(data)
     while rest:
         try:
@@ -120,13 +124,13 @@ def _deliver(sock: socket.socket, data: Chunk, ledger: Ledger) -> None:
         except BlockingIOError:
             sent = 0
         rest = rest[sent:]
-        ledger.sent(sent, len(rest))
+        counters.sent(sent, len(rest))
         if rest:
             _wait_until_writable(sock)
 
 
 def _wait_until_writable(sock: socket.socket) -> None:
-    """Wait by poll(2), which takes any descriptor; select(2) refuses those from 1024 on."""
+    """Wait by poll(2). Unlike select(2), it accepts descriptors from 1024 on."""
     poll = select.poll()
     poll.register(sock, select.POLLOUT)
     poll.poll()

@@ -1,4 +1,4 @@
-"""An outgoing connection that is made again when it is lost."""
+"""An outgoing connection that is made again whenever it is lost."""
 
 import errno
 import os
@@ -10,23 +10,23 @@ from threading import Thread
 from typing import Any, Literal, TypeAlias
 
 from netechod.reactor.loop import Loop, Timer
-from netechod.reactor.tcp.connection import Arrival, Connection, Keep, StreamService
+from netechod.reactor.tcp.api import Connection, Keep, PendingConnection, StreamService
 from netechod.reactor.tcp.talking import connection_of
 from netechod.reactor.tcp.turns import Turns
 
-CONNECT_TIMEOUT = 5.0  # seconds that one address gets
-SHORTEST, LONGEST = 1.0, 60.0  # seconds between two rounds; each one that fails doubles them
+CONNECT_TIMEOUT = 5.0  # seconds for one address
+SHORTEST, LONGEST = 1.0, 60.0  # seconds between two rounds; each round that fails doubles the pause
 
 Target: TypeAlias = tuple[socket.AddressFamily, Any]
-"""A family and an address of it, as getaddrinfo(3) has them; AF_UNIX with a path too."""
+"""An address family and an address, as getaddrinfo(3) returns them, or AF_UNIX and a path."""
 
 Resolve: TypeAlias = Callable[[], Sequence[Target]]
-"""Finds the targets, on a thread of its own, since that may take long. Raises OSError."""
+"""Finds the targets. It runs on a thread of its own, because it may take long. Raises OSError."""
 
 
 @dataclass(frozen=True)
 class DialState:
-    """What a dialer has come to: `error` says why it waits, and is empty in any other state."""
+    """The state of a dialer. `error` says why it waits, and is empty in any other state."""
 
     status: Literal["resolving", "connecting", "connected", "waiting"]
     target: str = ""
@@ -37,9 +37,9 @@ class DialState:
 class Dialer:
     """Connects to one of several targets, and again whenever the connection ends.
 
-    A round tries the targets in turn, CONNECT_TIMEOUT each. After a round without success, or a connection
-    that did not last, comes a pause, which grows from SHORTEST to LONGEST. `service` makes a session in the
-    role of a client for each connection. `on_state` is called at each change of state.
+    A round tries the targets in turn, for CONNECT_TIMEOUT each. A pause follows a round that fails, and a
+    connection that ends early. It grows from SHORTEST to LONGEST. For each connection, `service` makes a
+    session in the role of a client. `on_state` is called at each change of state.
     """
 
     def __init__(
@@ -70,24 +70,24 @@ class Dialer:
         self._begin_round()
 
     def close(self) -> None:
-        """Hang up, and connect no more."""
+        """Close the connection, and connect no more."""
         self._closed = True
         self._stop_attempt()
         for connection in tuple(self.connections):
             connection.abandon()
 
     def forget(self, connection: Connection, reason: str) -> None:
-        """See Server: the connection has ended."""
+        """See Server."""
         self.connections.discard(connection)
         if self._closed:
             return
         if self.loop.now - self._connected_at >= self._pause:
-            self._pause = SHORTEST  # it was worth something
+            self._pause = SHORTEST  # it has lasted
         self._error = f"connection ended: {reason}"
         self._rest()
 
     def _begin_round(self) -> None:
-        """Find out whom to try, and try the first."""
+        """Find the targets, and try the first."""
         self._timer = None
         if callable(self._targets):
             self._on_state(DialState("resolving"))
@@ -97,7 +97,7 @@ class Dialer:
             self._try_all(self._targets, "no address")
 
     def _resolve(self, resolve: Resolve) -> None:
-        """Find the targets: what the resolver's thread does."""
+        """Find the targets. This is the main function of the resolver's thread."""
         targets: Sequence[Target] = ()
         error = "no address"
         try:
@@ -107,7 +107,7 @@ class Dialer:
         self.loop.call_soon_threadsafe(lambda: self._try_all(targets, error))
 
     def _try_all(self, targets: Sequence[Target], error: str) -> None:
-        """Try `targets`; `error` says why there are none, if so."""
+        """Try `targets`. If there are none, `error` says why."""
         if self._closed:
             return
         self._error = error
@@ -115,7 +115,7 @@ class Dialer:
         self._try_next()
 
     def _try_next(self) -> None:
-        """Connect to the next target of the round, or rest when there is none."""
+        """Connect to the next target of the round. If there is none, pause."""
         while self._round:
             family, address = self._round.pop()
             self._target = _written(address)
@@ -162,7 +162,7 @@ class Dialer:
 
     def _serve(self, sock: socket.socket) -> None:
         self.loop.unwatch(sock.fileno())
-        connection = connection_of(self, Arrival(sock, "", 0, self.loop.now))
+        connection = connection_of(self, PendingConnection(sock, "", 0, self.loop.now))
         self.connections.add(connection)
         try:
             connection.start()
@@ -175,7 +175,7 @@ class Dialer:
         self._on_state(DialState("connected", self._target))
 
     def _failed(self, error: OSError | MemoryError) -> None:
-        """Note why the attempt has failed, and clean up behind it."""
+        """Note why the attempt has failed, and close its socket."""
         reason = error.strerror if isinstance(error, OSError) else "no memory"
         self._error = f"{self._target}: {reason}"
         self._stop_attempt()
@@ -190,7 +190,7 @@ class Dialer:
             self._sock = None
 
     def _rest(self) -> None:
-        """Pause before the next round. The dice keep many clients of one server from coming all at once."""
+        """Pause before the next round. A random part keeps clients of one server from coming all at once."""
         pause = max(SHORTEST, self._pause * (0.75 + 0.25 * self._dice()))
         self._pause = min(LONGEST, 2 * self._pause)
         self._timer = self.loop.call_at(self.loop.now + pause, self._begin_round)
@@ -198,7 +198,7 @@ class Dialer:
 
 
 def _is_to_itself(sock: socket.socket) -> bool:
-    """Whether TCP has connected a port to itself (RFC 9293, 3.5, simultaneous open)."""
+    """Return whether TCP has connected a port to itself (RFC 9293, 3.5, simultaneous open)."""
     return sock.family != socket.AF_UNIX and sock.getsockname() == sock.getpeername()
 
 

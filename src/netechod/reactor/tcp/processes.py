@@ -1,9 +1,9 @@
-"""A process for every connection, by fork(2) alone: our children run our code, and nothing of our loop.
+"""A process for every connection, by fork(2) without exec. A child runs `drive` and no part of the loop.
 
-fork copies all the memory, and of the threads only the one that calls it. A lock that the log's writer held
-in that moment stays locked in the child for ever. So a child does nothing but `drive`, which takes no lock.
-It logs nothing (the parent writes its lines), imports nothing, and leaves by _exit(2). The interpreter,
-logging and malloc(3) take care of their own locks (os.register_at_fork, pthread_atfork(3)).
+fork copies all memory, but only the thread that calls it. A lock that the log's writer holds in that moment
+stays locked in the child for ever. So a child takes no lock: it only runs `drive`. It writes no log lines
+(the parent does), imports no module, and leaves by _exit(2). The interpreter, logging and malloc(3) handle
+their own locks (os.register_at_fork, pthread_atfork(3)).
 """
 
 import errno
@@ -20,13 +20,13 @@ from typing import NoReturn, get_args
 
 from netechod.reactor.loop import Loop
 from netechod.reactor.process_control import SET_PDEATHSIG, has_pidfd, hear_of_children, prctl
-from netechod.reactor.tcp.blocking import Ledger, Outcome, drive
-from netechod.reactor.tcp.connection import Arrival, Server, Waker
+from netechod.reactor.tcp.api import PendingConnection, Server, Waker
+from netechod.reactor.tcp.blocking import Outcome, TransferCounters, drive
 from netechod.reactor.tcp.worker import WorkerConnection
 from netechod.services.api import StreamSession
 
-OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)  # a child's exit status is the place of its outcome here
-DEFECT = 70  # the exit status of a child that met a defect of ours (EX_SOFTWARE)
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)  # a child's exit status is the index of its outcome here
+DEFECT = 70  # the exit status of a child after an exception that is a defect (EX_SOFTWARE)
 
 _OURS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -38,35 +38,37 @@ class ProcessConnection(WorkerConnection):
 
     __slots__ = ("_pidfd", "pid")
 
-    def __init__(self, server: Server, arrival: Arrival) -> None:
-        super().__init__(server, arrival, Ledger(server.loop.clock, mmap(-1, Ledger.SIZE)))
-        # Reserve a descriptor for the pidfd: to open that must not fail with EMFILE after the fork, when the
-        # child already reads from the client.
+    def __init__(self, server: Server, pending: PendingConnection) -> None:
+        super().__init__(
+            server, pending, TransferCounters(server.loop.clock, mmap(-1, TransferCounters.SIZE))
+        )
+        # Reserve a descriptor for the pidfd. After the fork it must not fail with EMFILE, because the child
+        # is already reading from the client.
         spare = os.open(os.devnull, os.O_RDONLY)
         try:
-            self.pid = _fork(arrival, server.service.new_session(Waker(arrival)), self._ledger)
+            self.pid = _fork(pending, server.service.new_session(Waker(pending)), self._counters)
         finally:
             os.close(spare)
         self._pidfd = -1
 
     def watch(self, ends: select.epoll) -> int:
-        """Have `ends` report the end of the process; returns the descriptor under which it does."""
+        """Have `ends` report the end of the process. Return the descriptor that it reports, the pidfd."""
         try:
             self._pidfd = os.pidfd_open(self.pid)
             ends.register(self._pidfd, select.EPOLLIN)
-        except OSError:  # nothing would tell us of the child's end, so it must not run
+        except OSError:  # we would not notice the child's end, so it must not run
             self.abandon()
             self.wait()
             raise
         return self._pidfd
 
     def abandon(self) -> None:
-        """See Connection. The process id is not used again before we have reaped the child."""
+        """See Connection. The kernel does not reuse the process id before we have reaped the child."""
         self._reason = "drain"
         os.kill(self.pid, signal.SIGKILL)
 
     def wait(self) -> None:
-        """See Connection. Leaves no zombie."""
+        """See Connection. This reaps the child."""
         self._note(os.waitid(os.P_PID, self.pid, os.WEXITED))
         if self._pidfd >= 0:
             os.close(self._pidfd)
@@ -92,34 +94,34 @@ class Forks:
         hear_of_children()
         self._loop = loop
         self._connections: dict[int, ProcessConnection] = {}  # by pidfd
-        # The loop watches one descriptor for all children: select(2) could not watch one for each.
+        # The loop watches one descriptor for all children: select(2) could not watch one each.
         self._ends = select.epoll()
         loop.watch(self._ends.fileno(), self._on_ended)
 
-    def serve(self, server: Server, arrival: Arrival) -> ProcessConnection:
-        """See Staff."""
-        connection = ProcessConnection(server, arrival)
+    def serve(self, server: Server, pending: PendingConnection) -> ProcessConnection:
+        """See Driver."""
+        connection = ProcessConnection(server, pending)
         self._connections[connection.watch(self._ends)] = connection
         return connection
 
     def close(self) -> None:
-        """See Staff."""
+        """See Driver."""
         if not self._ends.closed:
             self._loop.unwatch(self._ends.fileno())
             self._ends.close()
 
     def _on_ended(self) -> None:
         for pidfd, _ in self._ends.poll(0):
-            # Closing is not enough: a child that was forked just now has a copy still (epoll(7), Q&A 6).
+            # To close it is not enough: a child that was just forked still has a copy (epoll(7), Q&A 6).
             self._ends.unregister(pidfd)
             self._connections.pop(pidfd).wait()
 
 
-def _fork(arrival: Arrival, session: StreamSession, ledger: Ledger) -> int:
+def _fork(pending: PendingConnection, session: StreamSession, counters: TransferCounters) -> int:
     """Fork a child that drives the connection, and return its process id.
 
-    All signals wait meanwhile. The child inherits our handlers; until it has removed them a signal would be
-    noted in the child's memory, where nobody looks.
+    Meanwhile all signals are blocked. The child inherits our handlers. Until it has removed them, a signal to
+    it would only be noted in its copy of our memory, and lost.
     """
     parent = os.getpid()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -128,44 +130,50 @@ def _fork(arrival: Arrival, session: StreamSession, ledger: Ledger) -> int:
             warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of threads: see above
             pid = os.fork()
         if not pid:
-            _serve(arrival, session, ledger, parent, mask)
+            _serve(pending, session, counters, parent, mask)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return pid
 
 
-def _serve(arrival: Arrival, session: StreamSession, ledger: Ledger, parent: int, mask: Set[int]) -> NoReturn:
-    """The life of a child."""
+def _serve(
+    pending: PendingConnection,
+    session: StreamSession,
+    counters: TransferCounters,
+    parent: int,
+    mask: Set[int],
+) -> NoReturn:
+    """Drive the connection in the child, and exit."""
     status = DEFECT
     try:
-        _forget(keep=arrival.sock.fileno())
+        _forget(keep=pending.sock.fileno())
         _die_with(parent)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        status = OUTCOMES.index(drive(arrival.sock, session, ledger, arrival.owed))
+        status = OUTCOMES.index(drive(pending.sock, session, counters, pending.unsent))
     except BaseException:
         os.write(2, traceback.format_exc().encode())  # sys.stderr has a buffer, and so a lock
     finally:
-        os._exit(status)  # no handler, no buffer, no destructor of the parent's
+        os._exit(status)  # runs no handler or destructor of the parent, and flushes no buffer of it
 
 
 def _forget(*, keep: int) -> None:
-    """Let go of everything that belongs to the parent.
+    """Give up everything that belongs to the parent: signals, and all descriptors but `keep`.
 
-    With its bell and its epoll we would take its signals and events away; its listeners, its lock on the
-    pidfile and its other clients would outlive it. A signal to the whole group is for the parent to answer:
-    while the parent drains, this child still delivers what it owes.
+    Through the parent's bell and epoll, the child would take its signals and events. The parent's listeners,
+    the lock on its pidfile and its other connections would stay open after its end. Signals to the process
+    group are ignored, because the parent handles them: while it drains, this child goes on sending.
     """
     signal.set_wakeup_fd(-1)
     for number in _OURS:
         signal.signal(number, signal.SIG_IGN)
-    gc.disable()  # it would close descriptors that are not ours, and copy every page that it looks at
+    gc.disable()  # a collection would close descriptors that are not ours, and copy all pages that it visits
     os.closerange(3, keep)
     os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX"))
 
 
 def _die_with(parent: int) -> None:
-    """Have the kernel end us with the thread that has forked us: the daemon's main thread, the loop's."""
+    """Have the kernel kill us when the thread that forked us ends. That is the daemon's main thread."""
     if not prctl(SET_PDEATHSIG, signal.SIGKILL):
         raise OSError(errno.EPERM, "nothing would end this process with the daemon: prctl(2)")
-    if os.getppid() != parent:  # it was too late to ask
+    if os.getppid() != parent:  # it ended before prctl was called
         os._exit(DEFECT)

@@ -1,4 +1,4 @@
-"""A TCP server: it owns the connections of a service from their beginning to their end."""
+"""A TCP server. It owns the connections of a service from their beginning to their end."""
 
 import errno
 import os
@@ -9,15 +9,16 @@ from netechod.reactor.counters import TcpCounters
 from netechod.reactor.event_log import ConnectionLog
 from netechod.reactor.loop import Loop, Timer
 from netechod.reactor.tcp.accept_queue import AcceptQueue, TcpLimits
-from netechod.reactor.tcp.connection import Arrival, Connection, Keep, StreamService, TcpConnection
+from netechod.reactor.tcp.api import Connection, Keep, PendingConnection, StreamService
+from netechod.reactor.tcp.connection import TcpConnection
 from netechod.reactor.tcp.idle import IdleWatch
 from netechod.reactor.tcp.models import Model, OnTheLoop
 from netechod.reactor.tcp.talking import connection_of
 from netechod.reactor.tcp.turns import Turns
 
-DRAIN_QUIET = 0.5  # seconds of silence after which a connection counts as served, once we stop
-EVICTION_INTERVAL = 1.0  # seconds between two vain looks for connections that give way to newcomers
-MIN_EVICTION_INTERVAL = 0.01  # the same where they give way without having been silent for long
+DRAIN_QUIET = 0.5  # seconds of silence after which a connection counts as served while the server drains
+EVICTION_INTERVAL = 1.0  # seconds, at most, until connections are evicted again after a try without success
+MIN_EVICTION_INTERVAL = 0.01  # seconds, at least, until then
 
 
 class TcpServer:
@@ -51,30 +52,30 @@ class TcpServer:
 
     @property
     def count(self) -> int:
-        """How many connections there are, those that wait to be served included."""
+        """The number of connections, including those that wait to be served."""
         return len(self.connections) + len(self._queue)
 
     @property
     def hands_over(self) -> bool:
-        """Whether connections can be handed over; where they can not, `hand_over` drains."""
+        """Return whether connections can be handed over. If not, `hand_over` drains them."""
         return self._model.hands_over
 
     def configure(self, limits: TcpLimits) -> None:
-        """Change the limits; no open connection is closed for being one too many."""
+        """Change the limits. Open connections stay open even if they are more than a new limit."""
         self._queue.limits = limits
         self._balance()
         self._idle.configure(limits.idle_timeout)
 
     def drain(self, drained: Callable[[], object]) -> None:
-        """Serve each connection until it falls silent, accept no others, then call `drained`."""
+        """Accept no more connections, serve each until it falls silent, then call `drained`."""
         self._stop_accepting(drained)
         self._idle.configure(DRAIN_QUIET)
         self._finish_drain()
 
     def hand_over(self, keep: Keep, drained: Callable[[], object]) -> None:
-        """Give every connection to `keep` as soon as nothing is owed on it, then call `drained`.
+        """Give every connection to `keep` as soon as it has nothing unsent, then call `drained`.
 
-        Sessions that are pulled have a state which would be lost: theirs are drained instead.
+        Connections whose sessions have a state are drained instead: the state would be lost.
         """
         if not self.hands_over:
             self.drain(drained)
@@ -83,23 +84,23 @@ class TcpServer:
         self._invite_the_waiting()
         self.keep = keep
         for connection in [each for each in self.connections if isinstance(each, TcpConnection)]:
-            connection.settle()
+            connection.update_interest()
         self._idle.configure(DRAIN_QUIET)
         self._finish_drain()
 
-    def adopt(self, sock: socket.socket, owed: bytes) -> None:
-        """Serve a connection that another process has accepted, and deliver what that still owed."""
+    def adopt(self, sock: socket.socket, unsent: bytes) -> None:
+        """Serve a connection that another process has accepted, and send what that process left unsent."""
         try:
             address, port = sock.getpeername()[:2]
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)  # as Acceptor has it
         except OSError:
-            sock.close()  # it ended while nobody was there
+            sock.close()  # it ended between the two processes
             return
-        self._queue.put(Arrival(sock, address, port, self.loop.now, owed))
+        self._queue.put(PendingConnection(sock, address, port, self.loop.now, unsent))
         self._serve_newcomer()
 
     def close(self) -> None:
-        """Close everything now; what is being handed over goes there, with what is owed."""
+        """Close everything now. During a handover, hand over all connections with their unsent bytes."""
         if self._shed in self.loop.on_no_memory:
             self.loop.on_no_memory.remove(self._shed)
         self._invite_the_waiting()
@@ -107,19 +108,19 @@ class TcpServer:
             connection.abandon()
         for connection in tuple(self.connections):
             connection.wait()
-        self._model.staff.close()
+        self._model.driver.close()
         self._idle.close()
         if self._eviction is not None:
             self._eviction.cancel()
 
     def forget(self, connection: Connection, reason: str) -> None:
-        """See Server: called by a connection that has closed or been handed over."""
+        """See Server."""
         self.connections.discard(connection)
         self.counters.closed += 1
         self.counters.bytes_in += connection.bytes_in
         self.counters.bytes_out += connection.bytes_out
         if reason and self._log is not None:
-            self._log.closed(connection, reason)
+            self._log.closed(connection.name, connection.summary(reason))
         self._queue.leave(connection.address)
         if len(self._queue):
             self._serve_soon()
@@ -128,16 +129,16 @@ class TcpServer:
         self._finish_drain()
 
     def _on_accepted(self, sock: socket.socket, peer: object) -> None:
-        arrival = self._queue.admit(sock, peer)
-        if arrival is None:
+        pending = self._queue.admit(sock, peer)
+        if pending is None:
             return
         if self._log is not None:
-            self._log.accepted(arrival, sock.fileno())
+            self._log.accepted(pending.name, sock.fileno())
         self._serve_newcomer()
 
     def _serve_newcomer(self) -> None:
-        """Serve whoever waits, at once unless that costs a worker's start."""
-        if self._model.starts is None:
+        """Serve a connection that was just queued. If that starts a worker, do it at the end of the turn."""
+        if self._model.starts_per_turn is None:
             self._serve_waiting()
         else:
             self._serve_soon()
@@ -150,22 +151,22 @@ class TcpServer:
             self.loop.call_soon(self._serve_waiting)
 
     def _serve_waiting(self) -> None:
-        """Serve connections that wait, as far as the system lets us, and a bounded number of them."""
+        """Serve a bounded number of the connections in the queue."""
         self._serves_soon = False
-        for arrival in self._queue.ready(len(self.connections)):
+        for pending in self._queue.ready(len(self.connections)):
             try:
-                self._serve(arrival)
+                self._serve(pending)
             except OSError as error:
-                self._queue.put_back(arrival, str(error.strerror))
+                self._queue.put_back(pending, str(error.strerror))
             except MemoryError:
-                self._queue.put_back(arrival, os.strerror(errno.ENOMEM))
+                self._queue.put_back(pending, os.strerror(errno.ENOMEM))
         if self._queue.has_ready(len(self.connections)):
             self._serve_soon()
         self._balance()
 
-    def _serve(self, arrival: Arrival) -> None:
-        """Begin to serve a connection. Raises OSError or MemoryError when there is nothing to do it with."""
-        connection = self._model.staff.serve(self, arrival)
+    def _serve(self, pending: PendingConnection) -> None:
+        """Begin to serve a connection. Raises OSError or MemoryError for lack of resources."""
+        connection = self._model.driver.serve(self, pending)
         self.connections.add(connection)
         try:
             connection.start()
@@ -173,11 +174,11 @@ class TcpServer:
             self.connections.discard(connection)
             raise
         self._idle.added()
-        if self._idle.draining and arrival.since <= self.loop.now - DRAIN_QUIET:
-            connection.retire("drain")  # others wait behind it: what it has sent until now is answered
+        if self._idle.draining and pending.since <= self.loop.now - DRAIN_QUIET:
+            connection.retire("drain")  # it has waited in the queue, and more wait behind it
 
     def _balance(self) -> None:
-        """Make room for newcomers, or let them wait, as the limits have it."""
+        """Evict silent connections near the limit, and stop or resume accepting."""
         limit = self._queue.limits.connections
         free, wanted = limit - self.count, max(1, limit // 16)
         if self._eviction is None and free < wanted and (free <= 0 or self._queue.full):
@@ -185,7 +186,7 @@ class TcpServer:
         self._queue.balance(len(self.connections))
 
     def _evict(self, count: int) -> None:
-        """Close up to `count` silent connections. While newcomers wait, come back for more."""
+        """Close up to `count` silent connections. While new ones wait, do it again later."""
         now, before = self.loop.now, self.count
         silence = self._queue.limits.idle_at_limit
         pause = min(max(silence, MIN_EVICTION_INTERVAL), EVICTION_INTERVAL)
@@ -200,25 +201,25 @@ class TcpServer:
         self._balance()
 
     def _shed(self) -> None:
-        """Give memory back: end a connection whose peer does not take what it is owed."""
+        """Free memory: close one connection whose peer does not read what we send."""
         for connection in self.connections:
-            if isinstance(connection, TcpConnection) and connection.owes:
+            if isinstance(connection, TcpConnection) and connection.has_unsent:
                 connection.fail(MemoryError())
                 return
 
     def _stop_accepting(self, drained: Callable[[], object]) -> None:
-        """Take the connections that wait in the backlog, and no others; call `drained` when all have gone."""
+        """Accept only the connections that are in the backlog. Call `drained` when all have closed."""
         self._idle.draining = True
         self._queue.stop_accepting(len(self.connections))
         self._drained = drained
 
     def _invite_the_waiting(self) -> None:
-        """Close the listeners, and have those that wait among the connections, which are about to end."""
-        for arrival in self._queue.close():
-            self.connections.add(connection_of(self, arrival))
+        """Close the listeners. Make connections of those in the queue: they end with the others."""
+        for pending in self._queue.close():
+            self.connections.add(connection_of(self, pending))
 
     def _finish_drain(self) -> None:
-        """Tell, once, that the last connection has gone."""
+        """Call `drained`, once, if the last connection has closed."""
         if self._drained is not None and not self.count:
             self.loop.call_soon(self._drained)
             self._drained = None

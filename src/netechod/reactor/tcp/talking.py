@@ -1,52 +1,56 @@
-"""A connection on the loop whose session does more than answer: banners, long answers, news, goodbyes."""
+"""A connection on the loop whose session does more than answer.
+
+It may speak first, answer at length, speak unasked, and close the connection.
+"""
 
 import socket
 from collections.abc import Callable
 from contextlib import suppress
 
 from netechod.reactor.loop import Timer
-from netechod.reactor.tcp.connection import AT_ONCE, Arrival, Server, TcpConnection, Waker
+from netechod.reactor.tcp.api import PendingConnection, Server, Waker
+from netechod.reactor.tcp.connection import AT_ONCE, TcpConnection
 from netechod.services.api import Chunk, StreamSession
 
-LINGER = 2.0  # seconds that a peer gets to end the stream after we have; then we close it all the same
+LINGER = 2.0  # seconds between our end of the stream and our close, unless the peer ends it before
 
 
 class TalkingConnection(TcpConnection):
-    """Pulls one session: the next piece when the kernel has the last one, and no input before that.
+    """Pulls pieces out of one session. It reads no input before the kernel has taken them all.
 
-    A peer that sends and gets no answer does not count as heard. So a request that never ends falls to the
-    server's idle timeout as silence does.
+    A peer that sends without getting an answer counts as silent. So the idle timeout of the server also ends
+    a request that never ends.
     """
 
     __slots__ = ("_ending", "_linger", "_more", "_pull", "_queued")
 
-    def __init__(self, server: Server, arrival: Arrival, session: StreamSession) -> None:
-        super().__init__(server, arrival, session)
+    def __init__(self, server: Server, pending: PendingConnection, session: StreamSession) -> None:
+        super().__init__(server, pending, session)
         assert session.more is not None  # noqa: S101 (or a TcpConnection would do)
         self._more = session.more
         self._pull: Callable[[], Chunk | None] = session.opened  # the first time, and then `more`
-        self._queued = False  # the session gets its turn soon
+        self._queued = False  # a turn of the session is due
         self._ending = False  # we have ended the stream, and wait for the peer to do the same
         self._linger: Timer | None = None
 
     @property
-    def owes(self) -> bool:
-        """Whether the peer has yet to get something, what the session has not said yet included."""
-        return self._owed is not None or self._queued or self._session.waiting
+    def has_unsent(self) -> bool:
+        """Return whether something is still to be sent. What the session has not made yet counts."""
+        return self._unsent is not None or self._queued or self._session.waiting
 
     def start(self) -> None:
-        """See TcpConnection. What the session says first leaves in this turn of the loop."""
-        self.settle()
+        """See TcpConnection. The session's first words leave in this turn of the loop."""
+        self.update_interest()
         self.wake()
 
     def wake(self) -> None:
-        """Ask the session for more, unless it will be asked anyway."""
-        if self._owed is None and not (self._queued or self._ending or self._is_closed):
+        """Have the session asked for more soon, unless that is due already."""
+        if self._unsent is None and not (self._queued or self._ending or self._is_closed):
             self._queued = True
             self._server.turns.add(self._take_turn)
 
     def retire(self, reason: str) -> None:
-        """See Connection. A session that has yet to answer is not silent."""
+        """See Connection. A connection whose session still has to answer is not silent."""
         if not self._session.waiting:
             super().retire(reason)
 
@@ -64,9 +68,9 @@ class TalkingConnection(TcpConnection):
         super()._close("ended" if self._ending else reason)
 
     def _on_readable(self, further_reads: int = 0) -> None:
-        """Read once per turn, and nothing while the session has more to say."""
-        if self._queued:  # its turn did not come in time
-            self.settle()
+        """Read once per turn, and not while the session has more to say."""
+        if self._queued:  # its turn has not come yet
+            self.update_interest()
             return
         buffer = self._server.buffer
         try:
@@ -84,16 +88,16 @@ class TalkingConnection(TcpConnection):
             self.fail(error)
 
     def _on_writable(self) -> None:
-        if self._owed is None:  # its turn did not come in time
-            self.settle()
+        if self._unsent is None:  # its turn has not come yet
+            self.update_interest()
             return
         try:
-            sent = self._sock.send(self._owed, AT_ONCE)
+            sent = self._sock.send(self._unsent, AT_ONCE)
             self.bytes_out += sent
-            self.heard = self._server.loop.now
-            del self._owed[:sent]
-            if not self._owed:
-                self._owed = None
+            self.last_active = self._server.loop.now
+            del self._unsent[:sent]
+            if not self._unsent:
+                self._unsent = None
                 self.wake()
         except (OSError, MemoryError) as error:
             self.fail(error)
@@ -114,29 +118,29 @@ class TalkingConnection(TcpConnection):
             self.fail(error)
 
     def _say(self, piece: Chunk) -> None:
-        """Send a piece. The session is asked for the next one when the kernel has all of it."""
+        """Send a piece. When the kernel has taken all of it, ask the session for the next one."""
         sent = 0
         if piece:
-            self.heard = self._server.loop.now
+            self.last_active = self._server.loop.now
             with suppress(BlockingIOError):
                 sent = self._sock.send(piece, AT_ONCE)
             self.bytes_out += sent
         if sent == len(piece):
             self.wake()
         else:
-            self._owe(piece[sent:])
+            self._send_later(piece[sent:])
 
     def _rest(self) -> None:
-        """Listen again, or end the stream: everything is said for now."""
+        """The session has no more to say for now: read again, or end the stream."""
         if self._session.ended:
             self._end()
         elif self._eof and not self._session.waiting:
             self._close("eof")
         else:
-            self.settle()
+            self.update_interest()
 
     def _end(self) -> None:
-        """End the stream, and read what is still under way: a close would answer that with a reset."""
+        """End the stream, and read on: to input behind a close, the kernel would answer with a reset."""
         self._ending = True
         if self._eof:
             self._close("ended")
@@ -144,27 +148,27 @@ class TalkingConnection(TcpConnection):
         self._sock.shutdown(socket.SHUT_WR)
         loop = self._server.loop
         self._linger = loop.call_at(loop.now + LINGER, self._stop_lingering)
-        self.settle()
+        self.update_interest()
 
     def _stop_lingering(self) -> None:
         self._close("ended")
 
-    def settle(self) -> None:
-        """Wait for what can come next."""
-        reads = self._ending or not (self._eof or self.owes)
+    def update_interest(self) -> None:
+        """Watch for the events that can come next."""
+        reads = self._ending or not (self._eof or self.has_unsent)
         self._server.loop.watch(
             self._sock.fileno(),
             self._on_readable if reads else None,
-            self._on_writable if self._owed is not None else None,
+            self._on_writable if self._unsent is not None else None,
         )
 
 
-def connection_of(server: Server, arrival: Arrival) -> TcpConnection:
-    """Make the connection that the session of `arrival` needs."""
-    waker = Waker(arrival)
+def connection_of(server: Server, pending: PendingConnection) -> TcpConnection:
+    """Make a connection of the kind that the session of `pending` needs."""
+    waker = Waker(pending)
     session = server.service.new_session(waker)
     if session.more is None:
-        return TcpConnection(server, arrival, session)
-    connection = TalkingConnection(server, arrival, session)
+        return TcpConnection(server, pending, session)
+    connection = TalkingConnection(server, pending, session)
     waker.target = connection.wake
     return connection

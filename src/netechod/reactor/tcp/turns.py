@@ -1,4 +1,4 @@
-"""Turns for sessions that have more to say than fits one piece."""
+"""Turns for sessions that answer in many pieces."""
 
 from collections import deque
 
@@ -10,8 +10,8 @@ SLICE = 0.001  # seconds of a turn of the loop in which the sessions of one serv
 class Turns:
     """Calls one piece of work after the other, each at most once a turn of the loop, for SLICE in all.
 
-    What did not come to its turn waits for the next one, in order. So eight clients with long answers take no
-    more of a turn than one does, and nobody starves.
+    The rest waits in order for the next turn of the loop. So eight clients with long answers take no more
+    time of a turn than one does, and each makes progress.
     """
 
     def __init__(self, loop: Loop) -> None:
@@ -21,13 +21,13 @@ class Turns:
     def add(self, work: Callback) -> None:
         """Have `work` called soon, once."""
         self._queue.append(work)
-        if len(self._queue) == 1:  # nobody else has asked for the run
+        if len(self._queue) == 1:  # no run is due yet
             self._loop.call_soon(self._run)
 
     def _run(self) -> None:
         ends = self._loop.clock() + SLICE
         for _ in range(len(self._queue)):
-            self._queue[0]()  # it stays first, so that what it adds asks for no run of its own
+            self._queue[0]()  # it stays in the queue, so that work which it adds asks for no other run
             self._queue.popleft()
             if self._loop.clock() >= ends:
                 break

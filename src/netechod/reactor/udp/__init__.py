@@ -2,9 +2,9 @@
 
 | module | contents |
 |---|---|
-| `endpoint` | the receiving half of a socket: batches, deadlines, the end |
-| `outbox` | the sending half: queue, budget, patience with a full kernel |
-| `send_queue` | the queue in portions that one system call sends |
+| `endpoint` | the receiving half of a socket: batches, deadlines, drain and close |
+| `outbox` | the sending half: queue, budget, waiting for a full kernel |
+| `send_queue` | the queue, in portions for one system call each |
 | `budget` | the limits of one turn |
 | `datagram_io` | the interface between endpoints and sockets |
 | `mmsg`, `messages` | batches by recvmmsg(2) and sendmmsg(2), and their arrays |

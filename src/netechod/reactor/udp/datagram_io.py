@@ -1,7 +1,7 @@
 """The interface between endpoints and sockets.
 
-A peer is where a datagram came from. On a wildcard socket it is also which of our addresses was asked: the
-answer must leave from there (RFC 1122, 4.1.3.5), or clients with connected sockets would never see it.
+A peer is the source of a datagram. On a wildcard socket it also holds the address of ours that was asked. An
+answer must leave from there (RFC 1122, 4.1.3.5): a client with a connected socket gets no other one.
 """
 
 import socket
@@ -16,7 +16,7 @@ MAX_PAYLOAD = 65536  # bytes: above every UDP payload (65507, or 65527 over IPv6
 
 
 class FanOut(Sequence[Datagram]):
-    """The same payload for many peers. It reads as a list of datagrams, and takes less work to send."""
+    """The same payload for many peers. It can be read as a list of datagrams, and is cheaper to send."""
 
     __slots__ = ("payload", "peers")
 
@@ -43,22 +43,22 @@ class FanOut(Sequence[Datagram]):
 
 
 class DatagramIO(Protocol):
-    """Moves batches between the kernel and memory. Its calls never wait."""
+    """Moves batches between the kernel and memory. No call blocks."""
 
     def receive(self) -> Sequence[Datagram]:
-        """Return up to BATCH datagrams, none after a spurious wake-up. Raises OSError."""
+        """Return up to BATCH datagrams; none if there are none. Raises OSError for any other failure."""
         ...
 
     def send(self, datagrams: Sequence[Datagram]) -> int:
         """Send as many of 1 to BATCH datagrams as the kernel takes at once, and return their number.
 
-        Raises BlockingIOError when it takes none for now, another OSError when it will never take the
+        Raises BlockingIOError if the kernel takes none for now. Raises another OSError if it refuses the
         first one.
         """
         ...
 
     def send_back(self, batch: Sequence[Datagram]) -> int:
-        """Do what `send` does with all of the batch that was received last."""
+        """Send the whole batch that was received last, as `send` does. It may be sent without a copy."""
         ...
 
     def address_of(self, peer: Peer) -> tuple[str, int]:
@@ -78,7 +78,7 @@ def zoned(address: tuple[Any, ...]) -> tuple[str, int]:
 
 
 def is_wildcard(sock: socket.socket) -> bool:
-    """Whether the socket is bound to every address of the machine."""
+    """Return whether the socket is bound to all addresses of the machine."""
     return sock.getsockname()[0] in ("0.0.0.0", "::")  # noqa: S104 (a comparison, not a bind)
 
 

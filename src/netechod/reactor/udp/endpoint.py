@@ -10,19 +10,17 @@ from netechod.reactor.udp.error_queue import ErrorQueue
 from netechod.reactor.udp.outbox import TRIES, ServiceOutbox, UdpOutbox
 from netechod.services.api import Datagram, DatagramService
 
-HEARINGS = (
-    64  # turns for which a deadline waits while whole batches come: who spoke in time is heard before it
-)
+HEARINGS = 64  # turns that a deadline waits, while whole batches come, for datagrams that came before it
 DRAIN_BATCHES = 64  # batches that are still answered when the endpoint closes
 
 
 class UdpEndpoint(UdpOutbox):
     """Takes batches from the socket to the service, and its answers back. It is the service's outbox.
 
-    Nothing is received while answers wait for more than one turn. But when they wait for the kernel,
-    reading goes on.
+    It receives no datagrams while answers for more than one turn wait. But while they wait for a full kernel,
+    it goes on receiving.
 
-    With `errors`, calls fail since another peer's host has reported an error. Those calls are repeated.
+    With `errors`, a call may fail because of an ICMP error about another peer. Such a call is repeated.
     """
 
     def __init__(
@@ -36,14 +34,12 @@ class UdpEndpoint(UdpOutbox):
         super().__init__(loop, sock, io, errors)
         self._fd = sock.fileno()
         self._service = service
-        self.out: ServiceOutbox = (
-            self  # what the service is given; a group's, if the socket is one of several
-        )
-        self._more = False  # the last batch was a whole one
+        self.out: ServiceOutbox = self  # a group sets its own
+        self._more = False  # the last batch was a full one
         self._timer: Timer | None = None
         self._hearings = 0
         self._pause = 0.0
-        self._pausing: Timer | None = None  # set while questions gather
+        self._pausing: Timer | None = None  # set during a pause of `gather`
         self._on_readable: Callback | None = self._receive
         self._watch()
 
@@ -53,23 +49,26 @@ class UdpEndpoint(UdpOutbox):
         return self._more
 
     def gather(self, pause: float) -> None:
-        """After a question, let those that follow gather for `pause` seconds before they are received.
+        """Wait `pause` seconds after each read before reading again, unless a full batch has been read.
 
-        This is for a service that takes long over each. However many come, it interrupts the others as
-        rarely as for a few.
+        For a service with expensive requests: under load it then interrupts the others at most once per
+        pause.
         """
         self._pause = pause
         self._on_readable = self._receive_and_pause
         self._watch()
 
     def stop_receiving(self) -> None:
-        """Leave in the kernel what comes from now on."""
+        """Leave further datagrams in the kernel."""
         self._on_readable = None
         self._more = False
         self._watch()
 
     def drain(self, until: float) -> None:
-        """Answer what has arrived, until the time `until` or until the kernel takes no more, and close."""
+        """Answer the datagrams that have arrived, then close.
+
+        Stop earlier at the time `until`, or when the kernel takes no more.
+        """
         batches = DRAIN_BATCHES if self._on_readable is None else 0
         while self._loop.clock() < until:
             self._loop.turns += 1  # each pass has the budget of a turn
@@ -98,7 +97,7 @@ class UdpEndpoint(UdpOutbox):
         )
 
     def _receive(self) -> int:
-        """Take one batch to the service, and send what it answers. Return the size of the batch."""
+        """Receive one batch, pass it to the service, and send the answers. Return the size of the batch."""
         if (self._queue.size or self.out is not self) and self.out.is_full:
             return 0
         batch = self._taken()
@@ -114,7 +113,7 @@ class UdpEndpoint(UdpOutbox):
         return count
 
     def _taken(self) -> Sequence[Datagram]:
-        """Receive one batch. A failure that may concern another peer is no reason not to look again."""
+        """Receive one batch. Repeat a call that may have failed because of another peer."""
         for _ in range(TRIES):
             try:
                 batch = self._io.receive()
@@ -129,7 +128,7 @@ class UdpEndpoint(UdpOutbox):
         return ()
 
     def _receive_and_pause(self) -> None:
-        """Receive one batch, then let questions gather, unless a whole batch says that they have."""
+        """Receive one batch, then pause, unless the batch was a full one."""
         if self._receive() < BATCH and not self.out.is_full:
             self._pausing = self._loop.call_at(self._loop.now + self._pause, self._on_pause_over)
             self._watch()
@@ -139,7 +138,7 @@ class UdpEndpoint(UdpOutbox):
         self._watch()
 
     def set_timer(self) -> None:
-        """Wait for the service's next deadline. A timer that comes too soon sets itself again."""
+        """Set a timer for the service's next deadline. A timer that comes too soon sets itself again."""
         deadline = self._service.next_deadline()
         if deadline is None or (self._timer is not None and self._timer.when <= deadline):
             return
@@ -148,10 +147,10 @@ class UdpEndpoint(UdpOutbox):
         self._timer = self._loop.call_at(deadline, self._on_deadline)
 
     def _on_deadline(self) -> None:
-        """Tell the service that its time has come, but first hear who has spoken in time.
+        """Call the service at its deadline, but first pass on the datagrams that came before it.
 
-        A process that was stopped or starved comes late itself, and finds whole batches. And what the
-        service sends at a deadline has to wait until there is room for it.
+        A process that was stopped or starved is late itself, and finds full batches. The call also waits
+        until the queue has room for what the service sends.
         """
         hear_first = self.out.may_have_more and self._hearings < HEARINGS
         if self.out.is_full or hear_first or self._queue.size > SEND_LIMIT:

@@ -1,11 +1,10 @@
-"""The error queue of a datagram socket: which of our datagrams reached no one (ip(7), IP_RECVERR).
+"""The error queue of a datagram socket: ICMP errors about datagrams that we have sent (ip(7), IP_RECVERR).
 
-A socket with an error queue has a price. While an error is pending, the next call on the socket fails, even
-if it concerns another peer. Therefore the endpoint takes the errors after a failed call, and repeats the
-call.
+While an error is pending, the next call on the socket fails, even if the error is about another peer. So the
+endpoint takes the errors after a failed call, and repeats the call.
 
-Anybody can forge ICMP errors, in any number. So few are taken a turn, only those about members are kept,
-and in a flood the kernel is asked for none for a moment.
+ICMP errors can be forged, in any number. So only a few are taken each turn, and only those about members are
+kept. In a flood the queue is switched off for a moment.
 """
 
 import errno
@@ -18,35 +17,33 @@ from netechod.reactor.udp.budget import ERROR_LIMIT
 from netechod.reactor.udp.datagram_io import zoned
 
 MUTE_TIME = 0.25
-"""Seconds without errors, after a turn that took ERROR_LIMIT of them, half of which did not matter."""
+"""Seconds that the queue is off after a turn that took ERROR_LIMIT errors, half of which did not matter."""
 
-_ANCILLARY = (
-    512  # bytes: the error, the address of its sender, and the control messages that the socket asks for
-)
+_ANCILLARY = 512  # bytes: the error, its sender's address, and the socket's other control messages
 
-Place = tuple[str, int]
-"""An address, as text and with its zone, and a port."""
+Destination = tuple[str, int]
+"""The address and port of a datagram that we have sent: text, with the zone of a link-local one."""
 
 
 class ErrorQueue:
     """The errors of one socket.
 
-    `is_known(place)` says whether an error about `place` matters. `refused(places)` is called once a turn
-    with the known places that have answered "port unreachable".
+    `is_known(destination)` returns whether an error about it matters. `refused(destinations)` is called once
+    a turn with the known destinations that have answered "port unreachable".
     """
 
     def __init__(
         self,
         loop: Loop,
         sock: socket.socket,
-        is_known: Callable[[Place], bool],
-        refused: Callable[[Collection[Place]], object],
+        is_known: Callable[[Destination], bool],
+        refused: Callable[[Collection[Destination]], object],
     ) -> None:
         self._loop = loop
         self._sock = sock
         self._is_known = is_known
         self._refused = refused
-        self._places: set[Place] = set()
+        self._destinations: set[Destination] = set()
         self._turn = 0
         self._left = ERROR_LIMIT  # errors that may still be taken this turn
         self._unknown = 0  # errors of this turn that did not matter
@@ -54,41 +51,41 @@ class ErrorQueue:
         self._ask(True)
 
     def drain(self) -> bool:
-        """Take the errors that this turn may take. Return whether to repeat a call that has failed."""
+        """Take errors, within the budget of the turn. Return whether to repeat a call that has failed."""
         if self._turn != self._loop.turns:
             self._turn, self._left, self._unknown = self._loop.turns, ERROR_LIMIT, 0
-        reported = not self._left  # there may be more, which another turn takes
+        reported = not self._left  # there may be more, for another turn
         while self._left and (error := self._take()) is not None:
             self._left -= 1
             self._loop.work += 1
-            number, origin, place = error
+            number, origin, destination = error
             if origin in (ORIGIN_ICMP, ORIGIN_ICMP6):
                 reported = True
-                self._note(number, place)
+                self._note(number, destination)
         if not self._left and self._unknown >= ERROR_LIMIT // 2 and self._muted is None:
             self._mute()
         return reported
 
     def close(self) -> None:
-        """Ask for nothing more."""
-        self._places.clear()
+        """Drop the errors that are not reported yet."""
+        self._destinations.clear()
         if self._muted is not None:
             self._muted.cancel()
 
-    def _note(self, number: int, place: Place) -> None:
-        """Keep the place of an error if it matters."""
-        if not self._is_known(place):
+    def _note(self, number: int, destination: Destination) -> None:
+        """Keep the destination of an error if it matters."""
+        if not self._is_known(destination):
             self._unknown += 1
         elif number == errno.ECONNREFUSED:
-            if not self._places:
+            if not self._destinations:
                 self._loop.call_soon(self._tell)
-            self._places.add(place)
+            self._destinations.add(destination)
 
-    def _take(self) -> tuple[int, int, Place] | None:
-        """Return the next error: its number, its origin, and where the datagram was sent that caused it."""
+    def _take(self) -> tuple[int, int, Destination] | None:
+        """Return the next error: its number, its origin, and the destination of our datagram."""
         try:
             _, ancillary, _, address = self._sock.recvmsg(0, _ANCILLARY, socket.MSG_ERRQUEUE)
-        except OSError:  # EAGAIN: there is none; and no other failure is a reason to end
+        except OSError:  # EAGAIN: there is none; no other failure matters either
             return None
         number = origin = 0
         for level, kind, data in ancillary:
@@ -97,15 +94,13 @@ class ErrorQueue:
         return number, origin, zoned(address)
 
     def _tell(self) -> None:
-        places, self._places = self._places, set()
-        self._refused(places)
+        destinations, self._destinations = self._destinations, set()
+        self._refused(destinations)
 
     def _mute(self) -> None:
-        """Have the kernel throw its errors away and queue none for a moment: they cost us nothing then."""
+        """Switch the queue off for a moment. The kernel drops its errors, and they cost us no call."""
         self._ask(False)
-        self._sock.getsockopt(
-            socket.SOL_SOCKET, socket.SO_ERROR
-        )  # the pending error, which would fail a call
+        self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # clears the pending error
         self._muted = self._loop.call_at(self._loop.now + MUTE_TIME, self._unmute)
 
     def _unmute(self) -> None:
@@ -113,7 +108,7 @@ class ErrorQueue:
         self._ask(True)
 
     def _ask(self, wanted: bool) -> None:
-        """Ask for errors, or no more. An IPv6 socket that takes IPv4 too has an option for either."""
+        """Switch the queue on or off. An IPv6 socket that takes IPv4, too, has an option for either."""
         self._sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, wanted)
         if self._sock.family == socket.AF_INET6:
             self._sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, wanted)

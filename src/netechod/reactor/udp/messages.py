@@ -64,7 +64,7 @@ class Messages:
     """The arrays that one call works on: headers, peers and payload pointers. They are connected once."""
 
     def __init__(self, layout: PeerLayout, *, shared: bool = False) -> None:
-        """With `shared`, all messages have the payload of the first."""
+        """With `shared`, all messages point to the payload of the first."""
         self.size = layout.size  # bytes of one peer
         self.peers = mmap.mmap(-1, BATCH * layout.size)
         self._iovecs = (_IoVec * BATCH)()
@@ -83,7 +83,7 @@ class Messages:
         ]
         bytes_of_iovecs = memoryview(self._iovecs).cast("B")
         self.iov_bases = bytes_of_iovecs.cast("L")[0::2]
-        # The lower half of each length: the other half is always zero, and the kernel's answers have 32 bits.
+        # The lower half of each length. The other half is always zero.
         self.iov_lengths = bytes_of_iovecs.cast("I")[2 if sys.byteorder == "little" else 3 :: 4]
         # The room for control messages. The kernel writes how much of it a received datagram has used.
         self.control_lengths = self.header_bytes.cast("L")[

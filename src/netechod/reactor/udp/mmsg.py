@@ -1,11 +1,11 @@
 """Datagrams in batches, by recvmmsg(2) and sendmmsg(2) through ctypes: no compiler is needed to install it.
 
-One system call moves up to BATCH datagrams. The arrays that it works on are filled and read column by
-column: a datagram costs no Python statement but those that make its payload and its peer.
+One system call moves up to BATCH datagrams. Its arrays are filled and read column by column, so a datagram
+costs only the Python code that makes its payload and its peer.
 
-A peer is the kernel's own bytes. They hold the socket address and, on a wildcard socket, the control
-message that says which of our addresses was asked, side by side as the kernel wants them back. So the
-header of an answer is a copy of its peer.
+A peer is the kernel's own bytes: the socket address, and on a wildcard socket the control message with the
+address of ours that was asked. They lie side by side as the kernel takes them back. So the header of an
+answer is a copy of its peer.
 """
 
 import ctypes
@@ -28,18 +28,17 @@ from netechod.services.api import Datagram, Peer
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
-_AT_ONCE = int(
-    socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
-)  # as enumerations they would cost a microsecond a call
+# Flags of each call. As an enumeration they would cost a microsecond a call.
+_AT_ONCE = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 RECENT = 256  # peers whose address is remembered as text
 
 STRIDE = MAX_PAYLOAD + 64  # bytes between two payloads: not a power of two, or all would share a cache set
 
 
 class BatchMemory:
-    """Room for the payloads of one batch each way. All sockets of a loop share it, one batch at a time.
+    """Memory for the payloads of one batch each way. All sockets of a loop share it, one batch at a time.
 
-    It is anonymous memory (mmap(2)): pages that nobody has used take no room, and a slice is a bytes object.
+    It is anonymous memory (mmap(2)): unused pages take no room, and a slice is a bytes object.
     """
 
     def __init__(self) -> None:
@@ -52,8 +51,8 @@ class BatchMemory:
 class MmsgDatagramIO:
     """A socket whose datagrams move in batches.
 
-    Three kinds of batches need no whole layout of the arrays: a single datagram, one payload for many
-    peers, and the batch that was received last, which is sent from where it lies.
+    Three kinds of batches have a faster way through the arrays: a single datagram, one payload for many
+    peers, and the batch that was received last, which is sent from the memory where it lies.
     """
 
     def __init__(self, sock: socket.socket, memory: BatchMemory) -> None:
@@ -103,7 +102,7 @@ class MmsgDatagramIO:
     def _receive_messages(self) -> int:
         """Have the kernel fill the arrays for received datagrams. Return the number of datagrams."""
         messages = self._in
-        self._memory.holds = (None, ())  # this call overwrites it, whatever it returns
+        self._memory.holds = (None, ())  # the call overwrites it, even if it fails
         messages.header_bytes[:] = self._fresh
         count: int = _libc.recvmmsg(self._fd, messages.headers, BATCH, _AT_ONCE, None)
         if count < 0:
@@ -136,7 +135,7 @@ class MmsgDatagramIO:
         return self._call(messages, count)
 
     def send_back(self, batch: Sequence[Datagram]) -> int:
-        """See DatagramIO. The batch is sent from where it lies, if nothing has been received since."""
+        """See DatagramIO. The batch is sent from the memory where it lies, if it is still there."""
         holder, held = self._memory.holds
         if holder is not self or held is not batch:
             return self.send(batch)
@@ -148,7 +147,7 @@ class MmsgDatagramIO:
             messages.iov_lengths[:count] = ROOM[:count]
 
     def _fan_out(self, datagrams: FanOut) -> int:
-        """Send one payload to many peers: every header points to the same payload already."""
+        """Send one payload to many peers. All headers point to it already."""
         messages, payload, count = self._fan, datagrams.payload, len(datagrams)
         messages.peers[: count * self._layout.size] = b"".join(cast(Sequence[bytes], datagrams.peers))
         self._memory.sent[: len(payload)] = payload
@@ -175,7 +174,7 @@ _ZEROS = memoryview(array("I", bytes(4 * BATCH)))
 def _address_of(peer: bytes) -> tuple[str, int]:
     """Read address and port out of a struct sockaddr_in or sockaddr_in6 (ip(7), ipv6(7)).
 
-    The kernel gives link-local addresses alone a scope, which is the number of the interface.
+    The kernel sets a scope for link-local addresses only. It is the number of the interface.
     """
     port = int.from_bytes(peer[2:4], "big")
     if int.from_bytes(peer[:2], sys.byteorder) == socket.AF_INET:

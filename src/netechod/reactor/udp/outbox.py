@@ -1,4 +1,4 @@
-"""The sending half of a datagram socket: a queue, a budget for each turn, and patience with a full kernel."""
+"""The sending half of a datagram socket: a queue, a budget for each turn, and a wait for a full kernel."""
 
 import socket
 from abc import abstractmethod
@@ -22,21 +22,20 @@ class ServiceOutbox(Outbox, Protocol):
 
     @property
     def is_full(self) -> bool:
-        """Whether answers wait for more than one turn. Until they have left, nothing is received."""
+        """Return whether answers for more than one turn wait. Until they have left, none is received."""
         ...
 
     @property
     def may_have_more(self) -> bool:
-        """Whether more may wait in the kernel than was received this turn."""
+        """Return whether the kernel may hold more datagrams than were received this turn."""
         ...
 
 
 class UdpOutbox(ServiceOutbox):
-    """Queues datagrams and sends them: so many a turn, the rest in the next turns.
+    """Queues datagrams and sends them: SEND_LIMIT a turn, the rest in the next turns.
 
-    A kernel that takes nothing does not keep the queue for long: one destination that holds the socket up
-    would stop all others. The datagrams that have waited longest are dropped then, and `on_dropped` is told
-    how many.
+    While the kernel takes none, the queue does not wait for long: one slow destination would hold up all
+    others. The datagrams that have waited longest are dropped, and `on_dropped` is called with their number.
     """
 
     def __init__(self, loop: Loop, sock: socket.socket, io: DatagramIO, errors: ErrorQueue | None) -> None:
@@ -49,8 +48,8 @@ class UdpOutbox(ServiceOutbox):
         self._left = SEND_LIMIT  # datagrams that may still be sent this turn
         self._failures = 0  # of calls for the datagram that is next
         self._flush_asked = False
-        self._waiting = False  # for the next turn, or for the kernel, to send the rest of the queue
-        self._blocked: Timer | None = None  # set while the kernel takes nothing
+        self._waiting = False  # the rest of the queue waits for the next turn, or for the kernel
+        self._blocked: Timer | None = None  # set while the kernel takes none
         self.on_dropped: Callable[[int], object] = lambda count: None
         self.counters = UdpCounters()
 
@@ -70,10 +69,10 @@ class UdpOutbox(ServiceOutbox):
         self._ask_for_flush()
 
     def send_back(self, batch: Sequence[Datagram]) -> None:
-        """See Outbox. It leaves at once, as far as the kernel takes it, since nothing waits before it."""
+        """See Outbox. If the queue is empty, the batch leaves at once, as far as the kernel takes it."""
         sent = 0
         if not self._queue.size and self._budget() >= len(batch):
-            with suppress(OSError):  # the queue finds out why
+            with suppress(OSError):  # the datagrams are queued, and a later call fails with the same error
                 sent = self._io.send_back(batch)
             self._spend(sent)
             self.counters.sent += sent
@@ -90,7 +89,7 @@ class UdpOutbox(ServiceOutbox):
         """Have `_on_writable` called while `_waiting`."""
 
     def _may_concern_another(self) -> bool:
-        """Return whether a failed call may have met the error of a datagram sent earlier, to whomever."""
+        """Return whether a failed call may have met an ICMP error about an earlier datagram."""
         return self._errors is not None and self._errors.drain()
 
     def _ask_for_flush(self) -> None:
@@ -101,7 +100,7 @@ class UdpOutbox(ServiceOutbox):
             self._overflow(self._queue.size - QUEUE_LIMIT)
 
     def _flush(self) -> None:
-        """Send at the end of a batch or of a turn, unless the queue waits already."""
+        """Send at the end of a batch or of a turn, unless the queue is waiting already."""
         self._flush_asked = False
         if self._waiting or not self._queue.size:
             return
@@ -130,7 +129,7 @@ class UdpOutbox(ServiceOutbox):
         self._loop.work += count
 
     def _send(self) -> None:
-        """Send what this turn may send, until the kernel takes no more for now."""
+        """Send datagrams within the budget of the turn, until the kernel takes no more for now."""
         queue, left = self._queue, self._budget()
         begun = left
         while queue.size and left > 0:
@@ -155,7 +154,7 @@ class UdpOutbox(ServiceOutbox):
         self._spend(begun - left)
 
     def _note_failure(self) -> None:
-        """Drop the first datagram, unless the call may have failed for another peer's sake."""
+        """Drop the first datagram, unless the call may have failed because of another peer."""
         self._failures += 1
         if self._failures == TRIES or not self._may_concern_another():
             self._failures = 0
@@ -163,14 +162,14 @@ class UdpOutbox(ServiceOutbox):
             self._queue.drop(1)
 
     def _note_blocked(self) -> None:
-        """The kernel takes nothing. What waits now may wait for SEND_PATIENCE."""
+        """The kernel takes none. The datagrams in the queue may wait for SEND_PATIENCE from now on."""
         if self._blocked is None:
             self.counters.blocked += 1
             self._queue.mark()
             self._blocked = self._loop.call_at(self._loop.now + SEND_PATIENCE, self._on_out_of_patience)
 
     def _on_out_of_patience(self) -> None:
-        """Drop what has waited since the kernel took the last datagram, and wait with the rest."""
+        """Drop the datagrams that have waited for SEND_PATIENCE, and wait with the rest."""
         self._overflow(self._queue.marked)
         self._blocked = None
         if self._queue.size:

@@ -1,4 +1,4 @@
-"""The queue of datagrams that wait to be sent from one socket, in their order."""
+"""The queue of datagrams that wait to be sent from one socket."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ from netechod.services.api import Datagram, Peer
 
 
 class SendQueue:
-    """Datagrams in portions. A portion that one system call can send is handed out as it came."""
+    """Datagrams in portions, in their order. A portion for one system call is handed out as it came."""
 
     def __init__(self) -> None:
         self._portions: deque[Sequence[Datagram]] = deque()
-        self._gone = 0  # datagrams of the first portion that have left
-        self._open: list[Datagram] = []  # the last portion, while single datagrams may still join it
+        self._sent = 0  # datagrams of the first portion that have left
+        self._open: list[Datagram] = []  # the last portion, while single datagrams may still be added to it
         self.size = 0  # datagrams
-        self.marked = 0  # datagrams at the front that were there at `mark`; not positive when none is left
+        self.marked = 0  # datagrams at the front that were there at `mark`; 0 or less if none is left
 
     def add(self, payload: bytes, peer: Peer) -> None:
         """Add one datagram."""
@@ -27,31 +27,31 @@ class SendQueue:
         self.size += 1
 
     def add_all(self, datagrams: Sequence[Datagram] | FanOut) -> None:
-        """Add many. The sequence must not change afterwards."""
+        """Add many datagrams. The sequence must not change afterwards."""
         self._open = []
         if datagrams:
             self.size += len(datagrams)
             self._portions.append(datagrams)
 
     def first(self, limit: int = BATCH) -> Sequence[Datagram]:
-        """Return up to `limit` datagrams that are next. The queue must not be empty."""
-        portion, gone = self._portions[0], self._gone
-        if not gone and len(portion) <= limit:
+        """Return the next datagrams, `limit` at most. The queue must not be empty."""
+        portion, sent = self._portions[0], self._sent
+        if not sent and len(portion) <= limit:
             return portion
-        return portion[gone : gone + limit]
+        return portion[sent : sent + limit]
 
     def drop(self, count: int) -> None:
-        """Forget the first `count` datagrams: they have left, or never will."""
+        """Remove the first `count` datagrams, which have left or are given up."""
         self.size -= count
         self.marked -= count
-        gone = self._gone + count
-        while self._portions and gone >= len(self._portions[0]):
+        sent = self._sent + count
+        while self._portions and sent >= len(self._portions[0]):
             portion = self._portions.popleft()
-            gone -= len(portion)
+            sent -= len(portion)
             if portion is self._open:
                 self._open = []
-        self._gone = gone
+        self._sent = sent
 
     def mark(self) -> None:
-        """Mark all that waits now, so that it can be told from what comes later."""
+        """Mark all datagrams in the queue. `marked` counts those of them that are left."""
         self.marked = self.size

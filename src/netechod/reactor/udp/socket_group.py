@@ -1,4 +1,4 @@
-"""One service on several sockets that speaks to all its peers: a chat room with several addresses."""
+"""Several sockets of one service that may send to any of its peers at any time, such as a chat room."""
 
 import socket
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ GroupMember = tuple[socket.socket, DatagramIO, ErrorQueue | None]
 
 
 class SocketGroup(ServiceOutbox):
-    """The outbox of the service. A peer is (number of the socket, the socket's own peer)."""
+    """The outbox of such a service. A peer is (number of the socket, the socket's own peer)."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class SocketGroup(ServiceOutbox):
 
     @property
     def is_full(self) -> bool:
-        """See ServiceOutbox. It holds for a whole turn, or the first socket could keep the others out."""
+        """See ServiceOutbox. It holds for a whole turn: otherwise the first socket could block the others."""
         if self._turn != self._loop.turns:
             self._turn = self._loop.turns
             self._is_full = any(endpoint.is_full for endpoint in self.endpoints)
@@ -63,12 +63,12 @@ class SocketGroup(ServiceOutbox):
 
 
 class _Numbered:
-    """The service as one endpoint sees it: peers get the number of the socket on their way in."""
+    """The service as one endpoint sees it. It adds the number of the socket to the peers of a batch."""
 
     def __init__(self, service: DatagramService, number: int) -> None:
         self._service = service
         self._number = number
-        self.next_deadline = service.next_deadline  # each endpoint keeps the time; the first to reach it acts
+        self.next_deadline = service.next_deadline  # each endpoint has a timer; the first one acts
         self.deadline_reached = service.deadline_reached
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
@@ -84,5 +84,5 @@ def parts(peer: Peer) -> tuple[int, Peer]:
 
 
 def group_address_of(address_of: AddressOf) -> AddressOf:
-    """Return what tells the address of a group's peer, given what tells that of a socket's own peer."""
+    """Return the `address_of` for peers of a group, given the one for peers of a single socket."""
     return lambda peer: address_of(parts(peer)[1])

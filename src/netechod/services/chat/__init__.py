@@ -1,0 +1,10 @@
+"""The chat room.
+
+| module | contents |
+|---|---|
+| `room` | the service: joining, talking, leaving |
+| `members` | the members, their names, and their number from each source |
+| `cookie` | proves that a newcomer receives at its address |
+| `strangers` | limits the prompts to peers that are not members |
+| `message_rate` | limits the messages of each member |
+"""

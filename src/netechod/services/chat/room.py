@@ -1,0 +1,271 @@
+"""The chat: members come online, talk to all members, and go offline.
+
+UDP has no connections. So a member that is silent for too long goes offline.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from typing import Literal, NamedTuple, TypeAlias
+
+from netechod.services.api import Datagram, Outbox, Peer
+from netechod.services.chat.cookie import LENGTH, CookieJar
+from netechod.services.chat.members import Members, shown
+from netechod.services.chat.message_rate import MessageRate
+from netechod.services.chat.strangers import Strangers
+from netechod.services.wire import (
+    CHALLENGE,
+    NOT_ONLINE,
+    OFFLINE,
+    ONLINE,
+    REFUSED,
+    chat_line,
+    display_name,
+    text_error,
+    text_of,
+)
+
+TRUSTED_FACTOR = 100  # times the rate that members from trusted networks have
+DEPARTURE_COPIES = 512  # datagrams about departures that one call queues, but one departure in any case
+FEW = 16  # idle members, at most, that get the lines about one another when they leave together
+RECENT = 256  # peers and addresses whose names and rules are cached
+
+_REFUSED = REFUSED.encode()
+_JOINING = re.compile(rb"online(?: ([0-9a-f]{%d}))?" % LENGTH)
+
+Departure: TypeAlias = Literal["said", "idle", "unreachable"]
+
+
+class MemberInfo(NamedTuple):
+    """What other parts of the daemon may know of a member. Times are the loop's clock, in seconds."""
+
+    name: str
+    since: float
+    last_seen: float
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The operator's limits. `trusts` returns whether an address is in a trusted network."""
+
+    join: Literal["auto", "open", "cookie"] = "open"
+    trusts: Callable[[str], bool] = lambda address: True
+    idle_timeout: float = 120.0  # seconds of silence after which a member is offline; 0 for never
+    max_members: int = 4096
+    max_members_per_source: int = 4096
+    max_message: int = 1024  # bytes
+    rate: float = 0.0  # messages a second of a member that is not trusted; 0: no limit
+
+
+class ChatRoom:
+    """The room as a datagram service.
+
+    A member is an address, with its zone, and a port. Datagrams to it leave from the address of ours that it
+    sent to last. `address_of` returns a peer's address and port. `on_online(name)` and `on_offline(name,
+    reason)` are for the operator's log. `secret` is the key of the cookies, by which newcomers prove their
+    address.
+    """
+
+    def __init__(
+        self,
+        *,
+        address_of: Callable[[Peer], tuple[str, int]],
+        on_online: Callable[[str], None],
+        on_offline: Callable[[str, Departure], None],
+        secret: bytes,
+    ) -> None:
+        self._address_of = address_of
+        self._key_of = lru_cache(RECENT)(lambda peer: display_name(*address_of(peer)))
+        self._cookies = CookieJar(secret)
+        self._on_online = on_online
+        self._on_offline = on_offline
+        self._members = Members(address_of)
+        self._unreachable: dict[
+            str, None
+        ] = {}  # keys of unreachable members that the others are yet to be told of
+        self._strangers = Strangers()
+        self._rate = MessageRate()
+        self.configure(Terms())
+        self.counters: Counter[str] = Counter(messages=0, refused=0)
+        self.dropped: Counter[str] = Counter()  # datagrams that get no answer, by reason
+
+    def configure(self, terms: Terms) -> None:
+        """Change the terms. Members stay online."""
+        self._terms = terms
+        self._trusts = lru_cache(RECENT)(terms.trusts)
+
+    @property
+    def presence(self) -> Mapping[Peer, MemberInfo]:
+        """The members by peer, the most silent first. Each access makes a new mapping."""
+        return {
+            member.peer: MemberInfo(shown(key), member.since, member.last_seen)
+            for key, member in self._members.items()
+        }
+
+    @property
+    def size(self) -> int:
+        """The number of members."""
+        return len(self._members)
+
+    def is_member(self, destination: tuple[str, int]) -> bool:
+        """Return whether a member is at this address and port."""
+        return display_name(*destination) in self._members
+
+    def restore(self, peer: Peer, since: float, last_seen: float) -> None:
+        """Take back a member that was online before a restart. No line is sent: it has not left."""
+        self._members.add(peer, since, last_seen)
+
+    def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
+        """Handle every datagram, unless it is empty or an error text of a room.
+
+        Two forged datagrams make two rooms members of each other. They must not exchange their error texts
+        for ever.
+        """
+        for payload, peer in batch:
+            text = text_of(payload)
+            key = self._key_of(peer)
+            if not text:
+                self.dropped["empty"] += 1
+            elif text == NOT_ONLINE or text.startswith(_REFUSED):
+                self.dropped["error-text"] += 1
+            elif key in self._members:
+                self._members.renew(key, peer, now)
+                self._member_said(text, key, now, out)
+            elif _JOINING.fullmatch(text):
+                self._ask_to_join(text, peer, now, out)
+            elif self._strangers.may_be_prompted(peer, now):
+                out.send(NOT_ONLINE, peer)
+            else:
+                self.dropped["not-online"] += 1
+
+    def _member_said(self, text: bytes, key: str, now: float, out: Outbox) -> None:
+        """Handle the text of a member: it leaves, stays, or talks."""
+        if text == OFFLINE:
+            self._leave(key, "said", out)
+        elif text != ONLINE and not self._proves(text, shown(key), now):
+            self._talk(text, key, now, out)
+
+    def _talk(self, text: bytes, key: str, now: float, out: Outbox) -> None:
+        """Send a text to all members. The sender's own copy is its receipt."""
+        limit = self._terms.max_message
+        flaw = f"longer than {limit} bytes" if len(text) > limit else text_error(text)
+        peer = self._members[key].peer
+        if flaw is not None:
+            self._refuse(flaw, peer, out)
+        elif self._is_in_rate(peer, key, now, out):
+            self.counters["messages"] += 1
+            out.broadcast(chat_line(shown(key), text), self._members.peers())
+
+    def _is_in_rate(self, peer: Peer, key: str, now: float, out: Outbox) -> bool:
+        """Count a datagram to all members. Over the rate, refuse it, at most once a second."""
+        rate = self._terms.rate
+        if not rate:
+            return True
+        if self._trusts(self._address_of(peer)[0]):
+            rate *= TRUSTED_FACTOR
+        if self._rate.admits(key, rate, now):
+            return True
+        self.dropped["member-rate"] += 1
+        if self._rate.may_be_refused(key, now):
+            self._refuse(f"more than {rate:g} messages a second", peer, out)
+        return False
+
+    def _ask_to_join(self, text: bytes, peer: Peer, now: float, out: Outbox) -> None:
+        """Let in a peer that is trusted or has its cookie. Send a cookie to any other peer."""
+        address, port = self._address_of(peer)
+        key = display_name(address, port)
+        terms = self._terms
+        at_once = terms.join == "open" or (terms.join == "auto" and terms.trusts(address))
+        if not at_once and not self._proves(text, shown(key), now):
+            out.send(CHALLENGE + self._cookies.cookie_for(shown(key), now).encode(), peer)
+        elif len(self._members) >= terms.max_members:
+            self._refuse("the room is full", peer, out)
+        elif not self._members.sources.has_place(
+            address, per_source=terms.max_members_per_source, places=terms.max_members
+        ):
+            self._refuse("too many members from your address", peer, out)
+        elif self._is_in_rate(peer, key, now, out):
+            self._tell_unreachable(key, out)  # its departure must be announced before its return
+            self._members.add(peer, now, now)
+            out.broadcast(chat_line(shown(key), ONLINE), self._members.peers())
+            self._on_online(shown(key))
+
+    def _proves(self, text: bytes, name: str, now: float) -> bool:
+        """Return whether `text` is a join with a cookie that is good for `name`."""
+        joining = _JOINING.fullmatch(text)
+        return joining is not None and bool(joining[1]) and self._cookies.proves(joining[1], name, now)
+
+    def _refuse(self, why: str, peer: Peer, out: Outbox) -> None:
+        self.counters["refused"] += 1
+        out.send((REFUSED + why).encode(), peer)
+
+    def _leave(self, key: str, reason: Departure, out: Outbox) -> None:
+        """Put a member offline, and send the line about it to all members and the one that leaves."""
+        hearers = self._members.peers()
+        self._members.remove(key)
+        self._tell_offline(key, reason, hearers, out)
+
+    def _tell_offline(self, key: str, reason: Departure, hearers: Sequence[Peer], out: Outbox) -> None:
+        name = shown(key)
+        out.broadcast(chat_line(name, OFFLINE), hearers)
+        self._on_offline(name, reason)
+
+    def unreachable(self, destinations: Collection[tuple[str, int]], out: Outbox) -> None:
+        """Put the members at these addresses and ports offline: their hosts report closed ports.
+
+        No further datagram is sent to them. The lines about their departures are sent as far as one call may
+        do that. The rest is due at once.
+        """
+        for destination in destinations:
+            key = display_name(*destination)
+            if key in self._members:
+                self._members.remove(key)
+                self._unreachable[key] = None
+        self._tell_all_unreachable(out)
+
+    def _tell_all_unreachable(self, out: Outbox) -> None:
+        """Send the lines about unreachable members, as many as one call may."""
+        for key in list(islice(self._unreachable, _departures(len(self._members)))):
+            self._tell_unreachable(key, out)
+
+    def _tell_unreachable(self, key: str, out: Outbox) -> None:
+        if key in self._unreachable:
+            del self._unreachable[key]
+            self._tell_offline(key, "unreachable", self._members.peers(), out)
+
+    def next_deadline(self) -> float | None:
+        """Return the time at which the most silent member goes offline; 0 if a departure waits."""
+        if self._unreachable:
+            return 0.0
+        last_seen = self._members.longest_silence()
+        if last_seen is None or not self._terms.idle_timeout:
+            return None
+        return last_seen + self._terms.idle_timeout
+
+    def deadline_reached(self, now: float, out: Outbox) -> None:
+        """Put members offline that are silent for too long, as many as one call may. The rest stays due."""
+        self._tell_all_unreachable(out)
+        if not self._terms.idle_timeout:
+            return
+        due = self._members.silent_for(self._terms.idle_timeout, now)
+        if len(due) <= FEW:
+            for key in due:
+                self._leave(key, "idle", out)
+        else:
+            self._expire_many(due, out)
+
+    def _expire_many(self, due: Sequence[str], out: Outbox) -> None:
+        """Put many members offline. A line goes to the members that stay, and to its subject."""
+        staying = self._members.peers_after(len(due))
+        for key in due[: _departures(len(staying) + 1)]:
+            leaver = self._members[key].peer
+            self._members.remove(key)
+            self._tell_offline(key, "idle", (*staying, leaver), out)
+
+
+def _departures(hearers: int) -> int:
+    """Return the number of departures that one call may send to so many receivers."""
+    return max(1, DEPARTURE_COPIES // max(1, hearers))

@@ -1,0 +1,8 @@
+"""Remote commands.
+
+| module | contents |
+|---|---|
+| `service` | the service: checks requests, has commands run, and answers |
+| `signing` | the signed requests and answers, byte by byte; shared with the client |
+| `nonces` | refuses requests that were seen before |
+"""

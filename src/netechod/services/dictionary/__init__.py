@@ -1,0 +1,7 @@
+"""The dictionary.
+
+| module | contents |
+|---|---|
+| `service` | the service, and a dictionary in memory |
+| `parser` | parses the text of a dictionary file |
+"""

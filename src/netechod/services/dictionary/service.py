@@ -1,0 +1,179 @@
+"""The dictionary: it answers a word with its translation. An edition is replaced as a whole."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal, Protocol, TypeAlias
+from unicodedata import combining, normalize
+
+from netechod.services.api import Datagram, Outbox
+from netechod.services.wire import MAX_DATAGRAM, MISS, is_padded, text_of, truncate_utf8
+
+MAX_FOLDED = 256  # characters of a word that is folded, unless it is ASCII: it takes 0.25 ms at worst
+MAX_NON_STARTERS = 30  # in a row, in a word that is folded (UAX #15, section 13: Stream-Safe Text)
+MAX_STRETCH = 4  # times the bytes of its folded form that a spelling has at most
+
+_TOO_MANY = bytes([True]) * (MAX_NON_STARTERS + 1)
+
+Lookup: TypeAlias = Callable[[bytes], bytes | None]
+"""Finds the value of a word, which is never empty; None for a miss."""
+
+
+def fold(word: str) -> str:
+    """Return a form that is equal for spellings which differ in case or composition (Unicode 3.13, D145).
+
+    A word that would take long to fold is returned as it is, and is found by its exact spelling only. Such a
+    word has more than MAX_FOLDED characters, not all of them ASCII, or it is not Stream-Safe: the time to
+    normalize a row of non-starters grows with the square of their number.
+    """
+    if word.isascii():
+        return word.lower()
+    if len(word) > MAX_FOLDED or not _is_stream_safe(word):
+        return word
+    decomposed = normalize("NFD", word)
+    return normalize("NFC", decomposed.casefold()) if _is_stream_safe(decomposed) else word
+
+
+def _is_stream_safe(text: str) -> bool:
+    """Return whether no more than MAX_NON_STARTERS characters in a row have a combining class."""
+    return _TOO_MANY not in bytes(map(bool, map(combining, text)))
+
+
+class Dictionary(Protocol):
+    """One edition of the dictionary, as it was in the file. It never changes: a new one replaces it."""
+
+    exact: Lookup
+    """Finds a word by its spelling in the file. It is an attribute, so that a loop can hold it."""
+    folded: Lookup
+    """Finds a word by its folded spelling, unless the spelling in the file is the folded one."""
+    longest: int  # bytes of the longest word, as it is spelled or folded
+    sha256: str  # of the file, in hex
+    skipped: int  # lines that are no entry
+    doubt: float  # the share of lines that speak against the file as a whole, from 0 to 1
+    warnings: Sequence[str]
+
+    def __len__(self) -> int:
+        """Return the number of entries."""
+        ...
+
+    def items(self) -> Iterable[tuple[bytes, bytes]]:
+        """Iterate over all entries: word and translation."""
+        ...
+
+    def lookup_folded(self, text: bytes) -> bytes | None:
+        """Return the translation of the word that has the same folded form as `text`; None for a miss."""
+        if len(text) > MAX_STRETCH * self.longest:
+            return None
+        try:
+            word = fold(text.decode()).encode()
+        except UnicodeDecodeError:
+            return None
+        return self.exact(word) or self.folded(word)
+
+    def close(self) -> None:
+        """Free the edition's resources. It must not be used any more."""
+        ...
+
+
+class MemoryDictionary(Dictionary):
+    """An edition in memory, for small and medium files."""
+
+    def __init__(
+        self,
+        entries: Mapping[bytes, bytes] | None = None,
+        folded: Mapping[bytes, bytes] | None = None,
+        *,
+        sha256: str = "",
+        skipped: int = 0,
+        warnings: Sequence[str] = (),
+    ) -> None:
+        self.entries: Mapping[bytes, bytes] = entries or {}
+        self.exact = self.entries.get
+        self.folded = (folded or {}).get
+        self.longest = MAX_DATAGRAM  # an upper bound; the parser sets the exact number
+        self.sha256 = sha256
+        self.skipped = skipped
+        self.doubt = 0.0  # likewise
+        self.warnings = tuple(warnings)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def items(self) -> Iterable[tuple[bytes, bytes]]:
+        """See Dictionary. The order is that of the file."""
+        return self.entries.items()
+
+    def close(self) -> None:
+        """See Dictionary. The interpreter frees the memory."""
+
+
+class DictionaryService:
+    """Answers each word with its translation: by the exact spelling, and then by the folded one."""
+
+    def __init__(
+        self,
+        dictionary: Dictionary,
+        *,
+        unknown: str = MISS,
+        match: Literal["folded", "exact"] = "folded",
+        max_reply: int = 1200,
+    ) -> None:
+        self._dictionary = dictionary
+        self.configure(unknown=unknown, match=match, max_reply=max_reply)
+        self._received = 0
+        self._missed = 0
+        self.dropped: Counter[str] = Counter()  # datagrams without an answer, by reason
+
+    def configure(self, *, unknown: str, match: Literal["folded", "exact"], max_reply: int) -> None:
+        """Change the answer to a miss, the kind of matching, and the limit of an answer in bytes."""
+        # In the form in which another dictionary would send it back.
+        self._unknown = text_of(truncate_utf8(unknown.encode(), max_reply))
+        self._folds = match == "folded"
+        self._max_reply = max_reply
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """The numbers of queries that were found, and that got the text for a miss."""
+        return {"found": self._received - self._missed - self.dropped.total(), "missed": self._missed}
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """The edition in use."""
+        return self._dictionary
+
+    def replace(self, dictionary: Dictionary) -> None:
+        """Replace the edition in one assignment. A query sees the old one or the new one, never a mix."""
+        self._dictionary = dictionary
+
+    def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
+        """Answer every query. It is looked up unchanged first, because most queries are a word alone."""
+        exact, limit = self._dictionary.exact, self._max_reply
+        answers: list[Datagram] = []
+        for payload, peer in batch:
+            answer = exact(payload) or self._search(payload)
+            if answer is not None:
+                answers.append((answer if len(answer) <= limit else truncate_utf8(answer, limit), peer))
+        out.send_all(answers)
+        self._received += len(batch)
+
+    def _search(self, payload: bytes) -> bytes | None:
+        """The answer to a datagram that is no entry as it came; None for silence."""
+        text = text_of(payload)
+        answer = self._dictionary.exact(text)
+        if answer is None and self._folds:
+            answer = self._dictionary.lookup_folded(text)
+        if answer is not None:
+            return answer
+        if not text or (text == self._unknown and not is_padded(payload)):
+            # Two dictionaries must not tell each other "unknown" for ever (CVE-2024-2169). A padded datagram
+            # is a client's: no answer of a dictionary is padded so far.
+            self.dropped["error-text" if text else "empty"] += 1
+            return None
+        self._missed += 1
+        return self._unknown
+
+    def next_deadline(self) -> float | None:
+        """See DatagramService. There are no deadlines."""
+        return None
+
+    def deadline_reached(self, now: float, out: Outbox) -> None:
+        """See DatagramService."""
