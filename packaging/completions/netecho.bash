@@ -8,7 +8,7 @@
 _shtab_netecho_subparsers=(echo ping dict chat run)
 
 _shtab_netecho_echo_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color -u --udp --verify)
-_shtab_netecho_ping_option_strings=(-h --help -4 --ipv4 -6 --ipv6 -W --timeout --retries --color -u --udp -c --count -i --interval -s --size --sweep -w --deadline --histogram -v --verbose -q --quiet --json --jsonl --ascii)
+_shtab_netecho_ping_option_strings=(-h --help -4 --ipv4 -6 --ipv6 -W --timeout --retries --color -u --udp --stamp -c --count -i --interval -s --size --sweep -w --deadline --ssid --padding --dscp --source-port --key-file --key --histogram -v --verbose -q --quiet --json --jsonl --ascii)
 _shtab_netecho_dict_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --json --miss)
 _shtab_netecho_chat_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --jsonl --json --plain --mention --dictionary)
 _shtab_netecho_run_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --list --key-file --key --wait --json)
@@ -16,6 +16,7 @@ _shtab_netecho_option_strings=(-h --help -V --version)
 
 _shtab_netecho_echo_pos_0_COMPGEN=_netecho_hosts
 _shtab_netecho_ping_pos_0_COMPGEN=_netecho_hosts
+_shtab_netecho_ping___key_file_COMPGEN=_shtab_compgen_files
 _shtab_netecho_dict_pos_0_COMPGEN=_netecho_hosts
 _shtab_netecho_chat_pos_0_COMPGEN=_netecho_hosts
 _shtab_netecho_chat___dictionary_COMPGEN=_netecho_hosts
@@ -24,6 +25,7 @@ _shtab_netecho_run___key_file_COMPGEN=_shtab_compgen_files
 
 _shtab_netecho_echo___color_choices=(auto always never)
 _shtab_netecho_ping___color_choices=(auto always never)
+_shtab_netecho_ping___padding_choices=(random zero)
 _shtab_netecho_dict___color_choices=(auto always never)
 _shtab_netecho_chat___color_choices=(auto always never)
 _shtab_netecho_run___color_choices=(auto always never)
@@ -46,6 +48,7 @@ _shtab_netecho_ping__6_nargs=0
 _shtab_netecho_ping___ipv6_nargs=0
 _shtab_netecho_ping__u_nargs=0
 _shtab_netecho_ping___udp_nargs=0
+_shtab_netecho_ping___stamp_nargs=0
 _shtab_netecho_ping___histogram_nargs=0
 _shtab_netecho_ping__v_nargs=0
 _shtab_netecho_ping___verbose_nargs=0

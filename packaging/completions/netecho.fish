@@ -51,7 +51,7 @@ function _shtab_netecho_using
 end
 
 set -g _shtab_netecho_commands echo ping dict chat run
-set -g _shtab_netecho_opts_with_value --color --count --deadline --dictionary --interval --key --key-file --mention --miss --retries --size --sweep --timeout --wait -W -c -i -s -w
+set -g _shtab_netecho_opts_with_value --color --count --deadline --dictionary --dscp --interval --key --key-file --mention --miss --padding --retries --size --source-port --ssid --sweep --timeout --wait -W -c -i -s -w
 
 complete -c netecho -e
 complete -c netecho -f
@@ -76,11 +76,18 @@ complete -c netecho -n '_shtab_netecho_using ping' -s W -l timeout -x -d 'second
 complete -c netecho -n '_shtab_netecho_using ping' -l retries -x -d 'further tries of a lost datagram (default: 2)'
 complete -c netecho -n '_shtab_netecho_using ping' -l color -xka "auto always never" -d 'paint: on a terminal unless NO_COLOR is set (auto), always, never'
 complete -c netecho -n '_shtab_netecho_using ping' -s u -l udp -d 'use UDP instead of TCP'
+complete -c netecho -n '_shtab_netecho_using ping' -l stamp -d 'probe a STAMP or TWAMP Light reflector, port 862: which direction is slow, and which loses'
 complete -c netecho -n '_shtab_netecho_using ping' -s c -l count -x -d 'stop after N probes (default: never)'
 complete -c netecho -n '_shtab_netecho_using ping' -s i -l interval -x -d 'seconds between probes, 0.002 at least (default: 1)'
 complete -c netecho -n '_shtab_netecho_using ping' -s s -l size -x -d 'payload, 8 to 65507 bytes (default: 56)'
 complete -c netecho -n '_shtab_netecho_using ping' -l sweep -x -d 'find the largest payload that comes back, over UDP in one packet'
 complete -c netecho -n '_shtab_netecho_using ping' -s w -l deadline -x -d 'stop after so many seconds, whatever is under way'
+complete -c netecho -n '_shtab_netecho_using ping' -l ssid -x -d 'session id, 1 to 65535; answers without it are not ours (default: one by lot)'
+complete -c netecho -n '_shtab_netecho_using ping' -l padding -xka "random zero" -d 'content of what -s adds (default: random)'
+complete -c netecho -n '_shtab_netecho_using ping' -l dscp -x -d 'traffic class: EF, AF41, CS6 or 0 to 63 (default: 0)'
+complete -c netecho -n '_shtab_netecho_using ping' -l source-port -x -d 'port that the probes leave from'
+complete -c netecho -n '_shtab_netecho_using ping' -l key-file -xka "(__fish_complete_path (commandline -ct))" -d 'sign the probes with a key of this file'
+complete -c netecho -n '_shtab_netecho_using ping' -l key -x -d 'which key of the file (default: the first)'
 complete -c netecho -n '_shtab_netecho_using ping' -l histogram -d 'show how the times are spread'
 complete -c netecho -n '_shtab_netecho_using ping' -s v -l verbose -d 'a line a probe, on a terminal too'
 complete -c netecho -n '_shtab_netecho_using ping' -s q -l quiet -d 'only the summary'

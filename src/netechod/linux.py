@@ -6,6 +6,11 @@ import struct
 SO_SNDBUFFORCE = 32
 SO_RCVBUFFORCE = 33
 SO_TIMESTAMPNS = 35  # also the type of the control message that carries the time
+SO_TIMESTAMPING = 37  # the same for times of leaving
+
+# linux/net_tstamp.h: have the kernel's times of leaving reported on the error queue, each with the number of
+# its datagram among those that were sent since, and without the datagram itself.
+TIMES_OF_LEAVING = 1 << 1 | 1 << 4 | 1 << 7 | 1 << 11  # TX_SOFTWARE, SOFTWARE, OPT_ID, OPT_TSONLY
 
 # linux/in.h
 IP_PKTINFO = 8
@@ -24,6 +29,7 @@ EXTENDED_ERROR = struct.Struct("@IBBBBII")
 ORIGIN_LOCAL = 1
 ORIGIN_ICMP = 2
 ORIGIN_ICMP6 = 3
+ORIGIN_TIMESTAMPING = 4
 
 TIMESPEC = struct.Struct("@ll")
 """struct timespec: seconds and nanoseconds."""

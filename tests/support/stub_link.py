@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from netechod.client.ping.links import Arrival, LinkEvent, ProbeError
 from netechod.client.ping.payload import Reading
+from netechod.client.ping.stamp.directions import Directions
 from netechod.client.resolver import Address
 
 
@@ -17,6 +18,7 @@ class StubLink:
         self.unmatched = 0
         self.redirected: Address | None = None
         self.connect_seconds: float | None = None
+        self.directions: Directions | None = None
         self.sizes: list[int] = []
         self.times: list[float] = []  # when probes were sent
         self._stall = stall  # seconds that sending the third one takes

@@ -58,7 +58,7 @@ class ClientParser(Parser):
         self.add_argument(
             "address",
             metavar="HOST[:PORT]",
-            type=address_with(port),
+            type=address_with(0 if self.prog.endswith(" ping") else port),  # ping chooses by its options
             help=tr("a name, IPv4, ::1 or [::1]:{port}; port {port} if none", port=port),
         )
         family = self.add_mutually_exclusive_group()

@@ -2,12 +2,15 @@
 
 import argparse
 import math
+from functools import partial
 
 from netechod.cli.netecho_parser import ClientParser, target_of
+from netechod.cli.netecho_stamp import STAMP_PORT, define_stamp, run_stamp
 from netechod.cli.parser import seconds
 from netechod.client.i18n.translate import tr
 from netechod.services.wire import MAX_DATAGRAM
 
+ECHO_PORT = 8080
 USUAL_SIZE = 56  # bytes of a payload, as of ping(8)
 SMALLEST = 8  # bytes: the token of a run, and the number of a probe
 SWEEP_INTERVAL = 0.02  # seconds between the few probes of a size
@@ -17,6 +20,7 @@ MIN_INTERVAL = 0.002  # seconds, as of ping(8) for everybody but root: this is n
 def define_ping(command: ClientParser) -> None:
     """Add the options of `ping`."""
     _define_probes(command)
+    define_stamp(command)
     _define_forms(command)
     command.epilog = tr(
         "exit status: 0 all answered as it was sent, 1 something lost or corrupted, 64 usage."
@@ -26,12 +30,19 @@ def define_ping(command: ClientParser) -> None:
         ("netecho ping -u -c 1000 -i 0.01 --histogram localhost", tr("UDP, and how the times are spread")),
         ("netecho ping -u --sweep 64:9000 localhost", tr("which sizes pass the path whole")),
         ("netecho ping -c 3 --json localhost", tr("for a program")),
+        ("netecho ping --stamp -i 0.02 -c 500 r1.example", tr("a router, by direction")),
     )
-    command.set_defaults(run=_ping)
+    command.set_defaults(run=partial(_ping, command))
 
 
 def _define_probes(command: ClientParser) -> None:
-    command.add_argument("-u", "--udp", action="store_true", help=tr("use UDP instead of TCP"))
+    protocol = command.add_mutually_exclusive_group()
+    protocol.add_argument("-u", "--udp", action="store_true", help=tr("use UDP instead of TCP"))
+    protocol.add_argument(
+        "--stamp",
+        action="store_true",
+        help=tr("probe a STAMP or TWAMP Light reflector, port 862: which direction is slow, and which loses"),
+    )
     command.add_argument(
         "-c", "--count", type=number, default=0, metavar="N", help=tr("stop after N probes (default: never)")
     )
@@ -84,14 +95,18 @@ def _define_forms(command: ClientParser) -> None:
     command.add_argument("--ascii", action="store_true", help=tr("draw with characters that every font has"))
 
 
-def _ping(arguments: argparse.Namespace) -> int:
+def _ping(parser: ClientParser, arguments: argparse.Namespace) -> int:
     from netechod.client.ping import run
     from netechod.client.ping.prober import Plan
 
+    host, port = arguments.address
+    arguments.address = host, port or (STAMP_PORT if arguments.stamp else ECHO_PORT)
     target = target_of(arguments)
     every = arguments.interval or (SWEEP_INTERVAL if arguments.sweep else 1.0)
     plan = Plan(arguments.size or USUAL_SIZE, every, arguments.count, target.until)
     output = run.OutputOptions(arguments.form, arguments.histogram, arguments.ascii)
+    if arguments.stamp:
+        return run_stamp(parser, arguments, plan, output)
     if arguments.sweep:
         return run.run_sweep(target, arguments.sweep, plan, output, udp=arguments.udp)
     return run.run(target, plan, output, udp=arguments.udp)

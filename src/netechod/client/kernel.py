@@ -1,24 +1,33 @@
-"""What Linux tells about datagrams besides their bytes: times of arrival and ICMP errors (ip(7), ipv6(7))."""
+"""What Linux tells about datagrams besides their bytes (socket(7), ip(7), ipv6(7)).
+
+These are times of arrival and of leaving, TTLs, traffic classes, and errors that ICMP reports.
+"""
 
 import errno
 import os
 import socket
 import struct
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
+from netechod import linux
 from netechod.linux import (
     EXTENDED_ERROR,
     IP_MTU_DISCOVER,
     IP_RECVERR,
+    IP_RECVTTL,
     IPV6_DONTFRAG,
     IPV6_MTU_DISCOVER,
     IPV6_RECVERR,
     ORIGIN_LOCAL,
+    ORIGIN_TIMESTAMPING,
     PMTUDISC_PROBE,
+    SO_TIMESTAMPING,
     SO_TIMESTAMPNS,
+    TIMES_OF_LEAVING,
     TIMESPEC,
 )
 
@@ -56,6 +65,24 @@ def reason_of(error: OSError) -> str:
     return REASONS.get(error.errno or 0, (error.strerror or str(error)).lower())
 
 
+class Departure(NamedTuple):
+    """The time at which the kernel gave a datagram to the network device."""
+
+    place: int  # of the datagram among those sent since `ask_for_departures`, from 0
+    wall_ns: int  # nanoseconds since the epoch
+
+
+class Received(NamedTuple):
+    """A datagram, or a piece of a stream, and how it arrived."""
+
+    data: bytes
+    at: float  # monotonic clock
+    by_kernel: bool  # whether that time is the kernel's
+    wall_ns: int  # the same time in nanoseconds since the epoch
+    ttl: int | None  # TTL or Hop Limit; None if it was not asked for
+    tos: int | None  # traffic class
+
+
 class TimedReceiver:
     """Receives from a socket, and tells when each datagram, or piece of a stream, reached the kernel.
 
@@ -64,6 +91,7 @@ class TimedReceiver:
     """
 
     def __init__(self, sock: socket.socket) -> None:
+        self.steps = 0  # how often the wall clock was set
         self._sock = sock
         self._offset, self._looked = _clock_offset()
         with suppress(OSError):
@@ -71,18 +99,46 @@ class TimedReceiver:
 
     def receive(self, size: int) -> tuple[bytes, float, bool]:
         """Return the bytes, when they arrived (monotonic clock), and whether the kernel told that time."""
+        return self.receive_with_journey(size)[:3]
+
+    def receive_with_journey(self, size: int) -> Received:
+        """Return the bytes and all that the kernel tells about them."""
         data, messages, _, _ = self._sock.recvmsg(size, _ANCILLARY)
+        was_set = self.look_at_clocks()
+        now, ttl, tos = self._looked, None, None
+        wall_ns = time.time_ns()
+        at, by_kernel = now, False
+        for level, kind, content in messages:
+            match level, kind:
+                case socket.SOL_SOCKET, linux.SO_TIMESTAMPNS if not was_set:
+                    came_ns = _nanoseconds(content)
+                    if (came := self.monotonic(came_ns)) <= now:
+                        at, by_kernel, wall_ns = came, True, came_ns
+                case (socket.IPPROTO_IP, socket.IP_TTL) | (socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT):
+                    ttl = int.from_bytes(content, sys.byteorder)
+                case (socket.IPPROTO_IP, socket.IP_TOS) | (socket.IPPROTO_IPV6, socket.IPV6_TCLASS):
+                    tos = int.from_bytes(content, sys.byteorder)
+        return Received(data, at, by_kernel, wall_ns, ttl, tos)
+
+    def look_at_clocks(self) -> bool:
+        """Return whether the wall clock was set since the last look at it."""
         offset, now = _clock_offset()
         drift = abs(offset - self._offset)
         was_set = drift > CLOCK_TOLERANCE + MAX_SLEW * (now - self._looked)
         self._offset, self._looked = offset, now
-        for level, kind, content in messages:
-            if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS) and not was_set:
-                seconds, nanoseconds = TIMESPEC.unpack_from(content)
-                came = seconds - offset + nanoseconds / 1e9
-                if came <= now:
-                    return data, came, True
-        return data, now, False
+        self.steps += was_set
+        return was_set
+
+    def monotonic(self, wall_ns: int) -> float:
+        """Return a time of the wall clock as one of the monotonic clock, by the last look at both."""
+        seconds, nanoseconds = divmod(wall_ns, 1_000_000_000)
+        return seconds - self._offset + nanoseconds / 1e9
+
+
+def _nanoseconds(content: bytes) -> int:
+    """Read a struct timespec."""
+    seconds, nanoseconds = TIMESPEC.unpack_from(content)
+    return int(seconds * 1_000_000_000 + nanoseconds)
 
 
 def _clock_offset() -> tuple[float, float]:
@@ -94,6 +150,31 @@ def _clock_offset() -> tuple[float, float]:
 def ask_for_reports(sock: socket.socket) -> None:
     """Ask for ICMP errors together with the start of the datagrams that they are about."""
     _set(sock, {IP_RECVERR: 1}, {IPV6_RECVERR: 1})
+
+
+def ask_for_departures(sock: socket.socket) -> None:
+    """Ask for the time at which each datagram leaves. They are counted from 0 again."""
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, 0)
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, TIMES_OF_LEAVING)
+
+
+def ask_for_journeys(sock: socket.socket) -> None:
+    """Ask for the TTL and the traffic class of each datagram that arrives."""
+    _set(
+        sock,
+        {IP_RECVTTL: 1, socket.IP_RECVTOS: 1},
+        {socket.IPV6_RECVHOPLIMIT: 1, socket.IPV6_RECVTCLASS: 1},
+    )
+
+
+def set_journey(sock: socket.socket, ttl: int, tos: int) -> None:
+    """Have datagrams leave with this TTL and traffic class."""
+    _set(
+        sock,
+        {socket.IP_TTL: ttl, socket.IP_TOS: tos},
+        {socket.IPV6_UNICAST_HOPS: ttl, socket.IPV6_TCLASS: tos},
+    )
 
 
 def forbid_fragments(sock: socket.socket) -> None:
@@ -111,8 +192,8 @@ def _set(sock: socket.socket, ipv4: Mapping[int, int], ipv6: Mapping[int, int]) 
             sock.setsockopt(level, option, value)
 
 
-def reports(sock: socket.socket) -> Iterator[Report]:
-    """Return the reports that have arrived since the last call."""
+def reports(sock: socket.socket) -> Iterator[Report | Departure]:
+    """Return the reports, and the times of leaving, that have arrived since the last call."""
     while True:
         try:
             payload, messages, _, _ = sock.recvmsg(
@@ -120,9 +201,16 @@ def reports(sock: socket.socket) -> Iterator[Report]:
             )
         except OSError:
             return
+        left_ns = 0
         for level, kind, content in messages:
-            if (level, kind) in _RECVERR:
-                yield _report(payload, content)
+            if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPING):
+                left_ns = _nanoseconds(content)
+            elif (level, kind) in _RECVERR:
+                _, origin, *_, data = EXTENDED_ERROR.unpack_from(content)
+                if origin == ORIGIN_TIMESTAMPING:
+                    yield Departure(data, left_ns)
+                else:
+                    yield _report(payload, content)
 
 
 def _report(payload: bytes, content: bytes) -> Report:

@@ -57,6 +57,7 @@ def _unreadable(loaded: Loaded) -> Iterator[str]:
     files = {
         "the configuration": loaded.base / loaded.path if loaded.path else None,
         "dictionary.file": loaded.config.dictionary.file if loaded.config.dictionary.enabled else None,
+        "stamp.key_file": loaded.config.stamp.key_file if loaded.config.stamp.enabled else None,
         "command.key_file": loaded.config.command.key_file if loaded.config.command.enabled else None,
     }
     for name, path in files.items():

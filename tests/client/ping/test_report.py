@@ -7,7 +7,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from netechod.client.ping.report import About, RunInfo, Samples, histogram, ms, record, summary, wrapped
+from netechod.client.ping.layout import ms, wrapped
+from netechod.client.ping.report import About, RunInfo, Samples, histogram, record, summary
 from netechod.client.ping.tally import Tally
 from netechod.client.ping.views import JsonLinesView, LineView, LiveView
 from netechod.services.cells import cells
@@ -112,7 +113,7 @@ def test_the_schema_refuses_a_record_that_is_not_whole(missing: str) -> None:
 
 def test_the_schema_explains_every_key() -> None:
     properties = SCHEMA["$defs"]["record"]["properties"]
-    assert set(properties) == {"type", *GOLDEN}
+    assert set(properties) == {"type", "stamp", *GOLDEN}
     assert all(about["description"] for about in properties.values())
 
 
@@ -184,7 +185,7 @@ def test_parts_are_put_on_as_few_lines_as_hold_them() -> None:
 
 
 def test_a_histogram_is_drawn(run: tuple[Tally, Samples]) -> None:
-    assert list(histogram(run[0], ascii_only=False)) == [
+    assert list(histogram(run[0].times, ascii_only=False)) == [
         "  0.3 - 0.4 ms |██████████████████████████████ 2   50.0 %",
         "  0.4 - 0.5 ms |███████████████                1   25.0 %",
         "  0.5 - 0.7 ms |                               0    0.0 %",
@@ -192,18 +193,18 @@ def test_a_histogram_is_drawn(run: tuple[Tally, Samples]) -> None:
         "  1 - 2 ms     |                               0    0.0 %",
         "  2 - 3 ms     |███████████████                1   25.0 %",
     ]
-    assert [*histogram(run[0], ascii_only=True)][
+    assert [*histogram(run[0].times, ascii_only=True)][
         1
     ] == "  0.4 - 0.5 ms |###############                1   25.0 %"
-    assert list(histogram(Tally(2.0), ascii_only=True)) == []
+    assert list(histogram(Tally(2.0).times, ascii_only=True)) == []
 
 
 def test_what_is_rare_is_seen_in_a_histogram() -> None:
     tally = Tally(2.0)
     for seconds in [0.001] * 1000 + [0.0015]:
         tally.times.add(seconds)
-    assert [line[13:15] for line in histogram(tally, ascii_only=False)] == ["|█", "|▏"]
-    assert [line[13:15] for line in histogram(tally, ascii_only=True)] == ["|#", "|#"]
+    assert [line[13:15] for line in histogram(tally.times, ascii_only=False)] == ["|█", "|▏"]
+    assert [line[13:15] for line in histogram(tally.times, ascii_only=True)] == ["|#", "|#"]
 
 
 def test_a_move_is_told_in_every_form(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

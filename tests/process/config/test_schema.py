@@ -23,6 +23,9 @@ LIVE = {
                    "strict", "max_skipped"],
     "chat": ["join", "idle_timeout", "max_members", "max_members_per_source", "max_message", "rate"],
     "command": ["key_file", "timeout", "max_running", "max_output", "window", "allow"],
+    "stamp": [
+        *("public", "stateful", "max_sessions", "session_timeout", "authentication", "key_file", "dscp"),
+    ],
 }  # fmt: skip
 
 

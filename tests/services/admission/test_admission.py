@@ -161,6 +161,15 @@ def test_port_0_is_refused_even_where_every_port_is_allowed(port: int, objection
     assert Rules(min_source_port=0).objection("192.0.2.1", port) == objection
 
 
+@pytest.mark.parametrize(
+    ("port", "objection"),
+    [(862, None), (8081, None), (7, "source-port"), (8082, "own-port"), (1900, "source-port")],
+)
+def test_a_welcome_port_may_be_low_or_our_own(port: int, objection: str | None) -> None:
+    rules = Rules(own_ports={8081, 8082}, refused_source_ports={1900}, welcome_ports={862, 8081, 1900})
+    assert rules.objection("192.0.2.1", port) == objection
+
+
 def test_a_service_that_is_not_public_answers_the_trusted_only() -> None:
     gate = Gate()
     gate.admission.configure(RULES, trusted_only=True)

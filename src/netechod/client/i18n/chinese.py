@@ -141,6 +141,51 @@ TEXTS = HELP | {
     "leaving, Ctrl-C drops what is unsaid": "正在下线，按 Ctrl-C 放弃未送达的消息",
     "Enter says {count} lines": "按 Enter 发送 {count} 行",
     "Tab completes, /help": "Tab 补全 · /help",
+    # ping --stamp
+    ": {forward} forward, {backward} backward": "：去程 {forward}，回程 {backward}",
+    ", {count} unknown": "，方向不明 {count}",
+    "forward ms": "去程 毫秒",
+    "backward ms": "回程 毫秒",
+    "jitter ms": "抖动 毫秒",
+    "forward": "去程",
+    "backward": "回程",
+    "forward {ms}": "去 {ms}",
+    "backward {ms}": "回 {ms}",
+    "(reflector {ms})": "（反射器 {ms}）",
+    "{before} hops -> {now}": "{before} 跳 -> {now} 跳",
+    "above its least: {first}": "高出最小值：{first}",
+    "{name}, above its least": "{name}，高出最小值",
+    "{ms} ms in the reflector taken off (p99 {p99})": "已扣除反射器内停留 {ms} 毫秒（p99 {p99}）",
+    "{forward} hops forward, {backward} backward": "跳数 去程 {forward}，回程 {backward}",
+    "{backward} hops backward": "跳数 回程 {backward}",
+    "; ": "；",
+    "clocks: {claims}; {offset}": "时钟：{claims}；{offset}",
+    "the reflector's counts as PTP does: no absolute delays": "反射器使用 PTP 格式的时间：没有绝对时延",
+    "neither is synchronized: no absolute delays": "双方都没有同步：没有绝对时延",
+    "ours is not synchronized: no absolute delays": "本机没有同步：没有绝对时延",
+    "the reflector's is not synchronized: no absolute delays": "反射器没有同步：没有绝对时延",
+    "both claim to be synchronized to {error} ms, but {count} packets came up to {ms} ms before they left: "
+    "not believed": "都自称同步到 {error} 毫秒以内，但有 {count} 个包早于发出到达，最多 {ms} 毫秒：不可信",
+    "both synchronized, but errors of {error} ms say nothing about such delays": (
+        "双方都已同步，但 {error} 毫秒的误差说明不了这样的时延"
+    ),
+    "both synchronized, errors {theirs} and {ours} ms": "双方都已同步，误差 {theirs} 和 {ours} 毫秒",
+    "they drift, or were set: no constant offset fits": "两个时钟有漂移或被调整过：没有固定的偏差",
+    "the reflector's is {least} to {most} ms ahead of ours": "反射器比本机快 {least} 到 {most} 毫秒",
+    "the reflector's is {least} to {most} ms behind ours": "反射器比本机慢 {least} 到 {most} 毫秒",
+    "the reflector's is between {most} ms ahead and {least} ms behind": (
+        "反射器的偏差在快 {most} 毫秒和慢 {least} 毫秒之间"
+    ),
+    "clocks: ours was set during the run; {count} probes left out": (
+        "时钟：测量期间本机时钟被调整，略去 {count} 次"
+    ),
+    "{count} answers tell no usable times: round trips alone": "{count} 个应答没有可用的时间：只有往返时间",
+    "the reflector does not count: losses have no direction": "反射器不计数：丢失没有方向",
+    "answers came in another traffic class": "应答的流量类别不同",
+    "a reflector answers trusted networks alone unless stamp.public is set there": (
+        "反射器只应答受信任的网络，除非那边设置了 stamp.public"
+    ),
+    "cannot send from port {port}: {reason}": "无法从端口 {port} 发送：{reason}",
     # run
     "no key: {reason}": "没有密钥：{reason}",
     "no key {key_id!r} in {path}": "{path} 中没有密钥 {key_id!r}",

@@ -36,6 +36,23 @@ HELP = {
         "{text} 秒：两次发送之间至少 {least} 秒，以免造成洪泛"
     ),
     "{text}: a payload has {least} to {most} bytes": "{text}：载荷应为 {least} 到 {most} 字节",
+    "probe a STAMP or TWAMP Light reflector, port 862: which direction is slow, and which loses": (
+        "测量 STAMP 或 TWAMP Light 反射器（端口 862）：哪个方向慢，哪个方向丢失"
+    ),
+    "with --stamp": "用于 --stamp",
+    "session id, 1 to 65535; answers without it are not ours (default: one by lot)": (
+        "会话标识，1 到 65535；不带它的应答不算（默认随机）"
+    ),
+    "content of what -s adds (default: random)": "-s 增加的内容（默认 random）",
+    "traffic class: EF, AF41, CS6 or 0 to 63 (default: 0)": "流量类别：EF、AF41、CS6 或 0 到 63（默认 0）",
+    "port that the probes leave from": "发送探测包的端口",
+    "sign the probes with a key of this file": "用这个文件中的密钥签名",
+    "a router, by direction": "测量路由器，分方向",
+    "--sweep is for the echo services": "--sweep 只用于回显服务",
+    "--key is for --key-file": "--key 须与 --key-file 一起使用",
+    "{size}: --stamp sends {least} bytes, or {more} and more": (
+        "{size}：--stamp 发送 {least} 字节，或 {more} 字节以上"
+    ),
     "look words up": "查单词",
     "come online, talk, go offline": "上线，聊天，下线",
     "a name, IPv4, ::1 or [::1]:{port}; port {port} if none": (

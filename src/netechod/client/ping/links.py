@@ -9,7 +9,10 @@ from typing import NamedTuple, Protocol
 
 from netechod.client import kernel
 from netechod.client.kernel import RECEIVE_SIZE
+from netechod.client.ping.departures import Departed, Departures
 from netechod.client.ping.payload import Payloads, Reading, Stream
+from netechod.client.ping.stamp.directions import Directions
+from netechod.client.ping.tally import Crossing
 from netechod.client.resolver import Address
 
 
@@ -19,6 +22,7 @@ class Arrival(NamedTuple):
     reading: Reading
     at: float  # monotonic clock
     by_kernel: bool  # whether that time is the kernel's
+    crossing: Crossing | None = None  # only a STAMP reflector tells it
 
 
 class ProbeError(NamedTuple):
@@ -30,7 +34,7 @@ class ProbeError(NamedTuple):
     mtu: int = 0
 
 
-LinkEvent = Arrival | ProbeError
+LinkEvent = Arrival | Departed | ProbeError
 
 
 class Link(Protocol):
@@ -38,6 +42,10 @@ class Link(Protocol):
 
     unmatched: int  # datagrams that answer nothing of ours, or bytes added to a stream
     connect_seconds: float | None
+
+    @property
+    def directions(self) -> Directions | None:
+        """Return what a STAMP reflector has told; None if it is none."""
 
     def fileno(self) -> int:
         """Return the descriptor for select(2); -1 while there is none."""
@@ -64,12 +72,16 @@ class Link(Protocol):
 class Datagrams:
     """UDP: the server's answers, and reports about probes that did not arrive."""
 
+    directions: Directions | None = None
+
     def __init__(self, address: Address, *, whole: bool = False) -> None:
         self.unmatched = 0
         self.connect_seconds: float | None = None  # there is no connection
         self._whole = whole
         self._payloads = Payloads()
+        self._number_of = self._payloads.number_of
         self._reported: list[ProbeError] = []
+        self._departed: list[Departed] = []
         self._open(address)
 
     def _open(self, address: Address) -> None:
@@ -80,6 +92,7 @@ class Datagrams:
         self._sock.setblocking(False)
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self._receiver = kernel.TimedReceiver(self._sock)
+        self._departures = Departures(self._sock)
         kernel.ask_for_reports(self._sock)
         if self._whole:
             kernel.forbid_fragments(self._sock)
@@ -99,7 +112,7 @@ class Datagrams:
 
     def send(self, number: int, size: int) -> ProbeError | None:
         """Send a probe."""
-        payload = self._payloads.make(number, size)
+        payload = self._make(number, size)
         try:
             self._send(payload)
         except OSError as error:
@@ -107,8 +120,13 @@ class Datagrams:
             # A report about what this machine itself refuses to send has no payload.
             mine = [report for report in self._reported if report.number == 0 and not report.reporter]
             self._reported = [report for report in self._reported if report not in mine]
+            self._departures.restart()
             return ProbeError(number, kernel.reason_of(error), mtu=mine[0].mtu if mine else 0)
+        self._departures.note(number)
         return None
+
+    def _make(self, number: int, size: int) -> bytes:
+        return self._payloads.make(number, size)
 
     def _send(self, payload: bytes) -> None:
         """Send, and once more if the error was about an earlier probe."""
@@ -119,27 +137,42 @@ class Datagrams:
             self._sock.send(payload)
         except OSError:
             self._take_reports()
+            self._departures.restart()
             self._sock.send(payload)
 
     def _take_reports(self) -> None:
         for report in kernel.reports(self._sock):
-            number = self._payloads.number_of(report.payload)
-            self._reported.append(ProbeError(number, report.reason, report.reporter, report.mtu))
+            if isinstance(report, kernel.Departure):
+                number = self._departures.number_of(report)
+                self._departed.append(Departed(number, self._left(number, report.wall_ns)))
+            else:
+                number = self._number_of(report.payload)
+                self._reported.append(ProbeError(number, report.reason, report.reporter, report.mtu))
+
+    def _left(self, number: int, wall_ns: int) -> float:
+        self._receiver.look_at_clocks()
+        return self._receiver.monotonic(wall_ns)
 
     def events(self) -> Iterator[LinkEvent]:
         """See Link."""
         self._take_reports()
+        yield from self._departed
         yield from self._reported
-        self._reported.clear()
+        self._departed, self._reported = [], []
         while True:
             try:
-                data, at, by_kernel = self._receiver.receive(RECEIVE_SIZE)
+                received = self._receiver.receive_with_journey(RECEIVE_SIZE)
             except OSError:  # there is nothing more, or the error has been reported above
                 return
-            if reading := self._payloads.read(data):
-                yield Arrival(reading, at, by_kernel)
+            if arrival := self._read(received):
+                yield arrival
             else:
                 self.unmatched += 1
+
+    def _read(self, received: kernel.Received) -> Arrival | None:
+        """Return the answer in a datagram; None if it is none."""
+        reading = self._payloads.read(received.data)
+        return Arrival(reading, received.at, received.by_kernel) if reading else None
 
     def give_up(self) -> bool:
         """Return False: each datagram has a fate of its own."""
@@ -152,6 +185,8 @@ class Datagrams:
 
 class Connection:
     """TCP: one connection for all probes. It is made when a probe is to be sent and there is none."""
+
+    directions: Directions | None = None
 
     def __init__(self, address: Address, made: socket.socket | None, seconds: float | None) -> None:
         self.unmatched = 0

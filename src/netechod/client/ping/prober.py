@@ -6,6 +6,7 @@ import time
 from typing import NamedTuple
 
 from netechod.client.net import Server
+from netechod.client.ping.departures import Departed
 from netechod.client.ping.links import Arrival, Link, LinkEvent
 from netechod.client.ping.report import RunInfo
 from netechod.client.ping.tally import Event, Kind, Tally
@@ -118,7 +119,8 @@ class Prober:
         """Return what is known besides the tally."""
         both = bool(self._by_kernel and self._by_program)
         clock = "mixed" if both else "kernel" if self._by_kernel else "program" if self._by_program else None
-        return RunInfo(self.seconds, clock, self._link.connect_seconds, self._link.unmatched)
+        link = self._link
+        return RunInfo(self.seconds, clock, link.connect_seconds, link.unmatched, link.directions)
 
     def run(self) -> None:
         """Send, and wait for the answers. One probe is sent even if no time is left for its answer."""
@@ -188,6 +190,9 @@ class Prober:
         if isinstance(event, Arrival):
             self._take_answer(event)
             return
+        if isinstance(event, Departed):
+            self._tally.left(event.number, event.at)
+            return
         self.mtu = event.mtu or self.mtu
         if event.number < 0:
             for failed in self._tally.all_failed(event.reason):
@@ -202,7 +207,7 @@ class Prober:
         if event is not None and event.kind is Kind.ANSWERED:
             self._by_kernel += answer.by_kernel
             self._by_program += not answer.by_kernel
-        self._tell(event)
+        self._tell(event._replace(crossing=answer.crossing) if event else None)
 
     def _expire(self) -> None:
         now = time.monotonic()

@@ -1,11 +1,14 @@
 """Summaries of a run: lines for people, a record for programs."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from netechod.client.i18n.translate import tr
-from netechod.client.ping.tally import Event, Kind, Tally
+from netechod.client.ping.layout import ms, wrapped
+from netechod.client.ping.stamp import figures
+from netechod.client.ping.stamp.directions import Directions
+from netechod.client.ping.tally import Event, Kind, Tally, Times
 from netechod.client.terminal.text import padded
 from netechod.services.cells import cells
 
@@ -40,6 +43,7 @@ class RunInfo(NamedTuple):
     clock: str | None  # where times of arrival are from: kernel, program, mixed; None without an answer
     connect_seconds: float | None
     unmatched: int  # datagrams, or bytes of a stream, that answer no probe
+    directions: Directions | None = None  # what a STAMP reflector has told
 
 
 class Samples:
@@ -62,12 +66,6 @@ def _number(sample: tuple[int, float | None]) -> int:
     return sample[0]
 
 
-def ms(seconds: float) -> str:
-    """Format a time in milliseconds: three significant digits, but none below a microsecond."""
-    value = seconds * 1000
-    return f"{value:.{3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0}f}"
-
-
 def share(part: int, whole: int) -> float:
     """Return `part` in percent of `whole`."""
     return 100 * part / whole if whole else 0.0
@@ -78,25 +76,18 @@ def summary(about: About, tally: Tally, info: RunInfo, width: int) -> Iterator[s
     yield f"--- {about.where} ---"
     yield from wrapped(_counts(tally, info), tr(", "), width)
     if times := tally.times.in_ms():
-        names = {
-            "min": tr("min"),
-            "avg": tr("avg"),
-            "p50": tr("p50"),
-            "p90": "p90",
-            "p95": "p95",
-            "p99": "p99",
-            "max": tr("max"),
-            "mdev": tr("mdev"),
-        }
-        cases = [tr("RTT ms"), *(f"{names[name]} {ms(value / 1000)}" for name, value in times.items())]
-        yield from wrapped(cases, "  ", width)
-        yield _clock_line(info)
+        yield from wrapped(figures.statistics(tr("RTT ms"), times), "  ", width)
+        if info.directions is not None:
+            yield from figures.lines(info.directions, width)
+        if info.directions is None or info.clock != "kernel":
+            yield _clock_line(info)
 
 
 def _counts(tally: Tally, info: RunInfo) -> Iterator[str]:
     yield tr("{count} sent", count=tally.sent)
     yield tr("{count} received", count=tally.received)
-    yield tr("{count} lost ({percent:.1f} %)", count=tally.lost, percent=share(tally.lost, tally.sent))
+    lost = tr("{count} lost ({percent:.1f} %)", count=tally.lost, percent=share(tally.lost, tally.sent))
+    yield lost + ("" if info.directions is None else figures.losses(info.directions, tally.lost - tally.late))
     if tally.pending:
         yield tr("{count} under way", count=tally.pending)
     if tally.late:
@@ -121,22 +112,24 @@ def _clock_line(info: RunInfo) -> str:
     return line
 
 
-def wrapped(parts: Iterable[str], separator: str, width: int) -> Iterator[str]:
-    """Put the parts on as few lines as possible."""
-    end = cells(separator.rstrip())  # of a line that another one follows
-    line = ""
-    for part in parts:
-        longer = line + separator + part if line else part
-        if width and line and cells(longer) + end > width:
-            yield (line + separator).rstrip()
-            longer = part
-        line = longer
-    yield line
+def histograms(tally: Tally, info: RunInfo, *, ascii_only: bool) -> Iterator[str]:
+    """Return the bars of round trips, and those of each direction if there are some."""
+    yield from histogram(tally.times, ascii_only=ascii_only)
+    if info.directions is not None:
+        for title, direction in (
+            (tr("forward"), info.directions.forward),
+            (tr("backward"), info.directions.backward),
+        ):
+            is_absolute = info.directions.clocks().is_absolute
+            yield title if is_absolute else tr("{name}, above its least", name=title)
+            yield from histogram(
+                direction.delays if is_absolute else direction.variation, ascii_only=ascii_only
+            )
 
 
-def histogram(tally: Tally, *, ascii_only: bool) -> Iterator[str]:
+def histogram(times: Times, *, ascii_only: bool) -> Iterator[str]:
     """Return a bar for each range of times."""
-    rows = tally.times.histogram()
+    rows = times.histogram()
     if not rows:
         return
     names = [f"{lower:g} - {upper:g} ms" for lower, upper, _ in rows]
@@ -144,7 +137,7 @@ def histogram(tally: Tally, *, ascii_only: bool) -> Iterator[str]:
     digits = len(str(most))
     for name, (_, _, count) in zip(names, rows, strict=True):
         bar = padded(_bar(count / most, ascii_only=ascii_only), BAR)
-        percent = share(count, tally.times.count)
+        percent = share(count, times.count)
         yield f"  {padded(name, widest)} |{bar} {count:{digits}}  {percent:5.1f} %"
 
 
@@ -189,4 +182,5 @@ def record(about: About, tally: Tally, info: RunInfo, samples: Samples | None) -
         "rtt_ms": tally.times.in_ms() or None,
         "histogram": cumulated,
         **({"samples_ms": samples.in_ms()} if samples is not None else {}),
+        **figures.record(info.directions, tally.lost - tally.late),
     }

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from netechod.client.i18n.translate import tr
+from netechod.client.ping.layout import ms
 from netechod.client.ping.links import Link
 from netechod.client.ping.prober import Plan, Prober, View
-from netechod.client.ping.report import About, ms
+from netechod.client.ping.report import About
 from netechod.client.ping.tally import Event, Tally
 from netechod.client.ping.user_input import UserInput
 from netechod.client.ping.views import reason_text

@@ -24,6 +24,23 @@ class Kind(Enum):
     DUPLICATE = "duplicate"  # answered once more
 
 
+class Crossing(NamedTuple):
+    """How a probe and its answer crossed the network, by direction. Times are in seconds.
+
+    Forward is from us to the reflector. `forward` and `backward` have the offset between both clocks in them.
+    """
+
+    forward: float
+    backward: float
+    residence: float  # how long the reflector kept it
+    reflector_number: int
+    hops_forward: int | None  # None if it is not told
+    hops_backward: int | None
+    shown: tuple[float, float]  # forward and backward
+    is_absolute: bool  # whether those shown are delays; else they are above the least of the run
+    was_rerouted: tuple[int, int] | None = None  # hops forward before and now, if they have changed
+
+
 class Event(NamedTuple):
     """An outcome of a probe."""
 
@@ -35,10 +52,11 @@ class Event(NamedTuple):
     is_reordered: bool = False
     reason: str = ""  # of a failure, such as "refused"; the same in all languages
     reporter: str = ""  # the address of the host that reports a failure; empty if none does
+    crossing: Crossing | None = None  # only a STAMP reflector tells it
 
 
 class Times:
-    """Round-trip times: exact to the microsecond, in memory that does not grow with their number."""
+    """Times, such as those of round trips, to the microsecond. Their number takes no memory."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -53,6 +71,14 @@ class Times:
         distance = seconds - self.mean
         self.mean += distance / self.count
         self._squares += distance * (seconds - self.mean)
+
+    def above(self, seconds: float) -> "Times":
+        """Return these times less `seconds`."""
+        others = Times()
+        others.count, others.mean, others._squares = self.count, self.mean - seconds, self._squares
+        shift = round(seconds * 1e6)
+        others._counts = Counter({time - shift: count for time, count in self._counts.items()})
+        return others
 
     @property
     def deviation(self) -> float:
@@ -142,6 +168,11 @@ class Tally:
         self.sent += 1
         self._waiting[number] = now
         return number
+
+    def left(self, number: int, at: float) -> None:
+        """Note when a probe really left, by the kernel."""
+        if number in self._waiting:
+            self._waiting[number] = at
 
     def answered(self, number: int, at: float, size: int, damaged: int) -> Event | None:
         """Count an answer; return None if it is to no probe of this tally."""

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 
 from netechod.client.i18n import translate
 from netechod.client.i18n.translate import tr
+from netechod.client.ping.layout import ms, wrapped
 from netechod.client.ping.prober import View
-from netechod.client.ping.report import About, RunInfo, Samples, histogram, ms, record, summary, wrapped
+from netechod.client.ping.report import About, RunInfo, Samples, histograms, record, summary
+from netechod.client.ping.stamp.figures import crossing_record, crossing_text
 from netechod.client.ping.tally import Event, Kind, Tally
 from netechod.client.terminal.output import painted, put, put_json
 from netechod.client.terminal.text import cut_to_cells
@@ -47,7 +49,7 @@ class SummaryView(View):
         """See View."""
         lines = [*summary(self._about, tally, info, columns())]
         if self._histogram:
-            lines += histogram(tally, ascii_only=self._ascii_only)
+            lines += histograms(tally, info, ascii_only=self._ascii_only)
         put("".join(f"{line}\n" for line in lines))
 
     def end(self, tally: Tally, info: RunInfo) -> None:
@@ -185,6 +187,7 @@ class JsonLinesView(View):
                 "corrupted_bytes": event.damaged,
                 "reason": event.reason or None,
                 "by": event.reporter or None,
+                **crossing_record(event.crossing),
             }
         )
 
@@ -262,6 +265,8 @@ def sentence(event: Event, tally: Tally) -> str:
         told = tr(" (told by {address})", address=event.reporter) if event.reporter else ""
         return f"{number}  {escape_controls(reason_text(event.reason, tally.wait))}{told}"
     parts = [number, f"{ms(event.seconds)} ms"]
+    if event.crossing is not None:
+        parts += crossing_text(event.crossing)
     if event.kind is Kind.LATE:
         parts.append(tr("too late"))
     if event.is_reordered:

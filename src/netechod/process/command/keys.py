@@ -1,26 +1,52 @@
-"""The keys of the command service. A start may read them as root, a reload as the daemon's user."""
+"""The keys that services check signatures with.
 
-from collections.abc import Collection
+A start reads them, as root perhaps; a reload, as the daemon's user.
+"""
+
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from netechod.errors import ConfigError, PermissionRefusedError
 from netechod.key_file import KeyFileError, read_keys
 from netechod.process.config.load import Loaded
 from netechod.process.unix.privileges import identity_of
+from netechod.services.stamp.packets import DEFAULT_KEY
 
 
 def with_keys(loaded: Loaded) -> Loaded:
-    """Return `loaded` with the keys of `command.key_file`, if the service is on. Raises ConfigError."""
-    command = loaded.config.command
-    if not command.enabled or command.key_file is None:
-        return loaded
+    """Return `loaded` with the keys of the services that are on and use some. Raises ConfigError."""
+    command, stamp = loaded.config.command, loaded.config.stamp
+    is_signed = stamp.enabled and stamp.authentication != "off"
+    stamp_keys = _keys(loaded, "stamp.key_file", stamp.key_file if is_signed else None)
+    for key_id in stamp_keys:
+        if key_id != DEFAULT_KEY and not _is_ssid(key_id):
+            raise _refused(loaded, "stamp.key_file", f"{key_id} is neither {DEFAULT_KEY} nor a session id")
+    return replace(
+        loaded,
+        keys=_keys(loaded, "command.key_file", command.key_file if command.enabled else None),
+        stamp_keys=stamp_keys,
+    )
+
+
+def _keys(loaded: Loaded, key: str, path: Path | None) -> Mapping[str, bytes]:
+    """Return the keys of a file, if there is one, by their ids."""
+    if path is None:
+        return {}
     try:
-        keys = read_keys(command.key_file, _owners(loaded.config.daemon.user))
+        return read_keys(path, _owners(loaded.config.daemon.user))
     except KeyFileError as error:
-        origin = loaded.origins.get("command.key_file", "default")
-        hint = f"\n  = hint: {error.hint}" if error.hint else ""
-        raise ConfigError(f"error: {origin}: command.key_file: {error}{hint}") from None
-    return replace(loaded, keys=keys)
+        raise _refused(
+            loaded, key, f"{error}" + (f"\n  = hint: {error.hint}" if error.hint else "")
+        ) from None
+
+
+def _is_ssid(key_id: str) -> bool:
+    return key_id.isdigit() and key_id == str(int(key_id)) and 0 < int(key_id) < 1 << 16
+
+
+def _refused(loaded: Loaded, key: str, reason: str) -> ConfigError:
+    return ConfigError(f"error: {loaded.origins.get(key, 'default')}: {key}: {reason}")
 
 
 def _owners(user: str) -> Collection[int]:

@@ -40,6 +40,9 @@ def requirements(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Yield the keys whose value does not fit the others, each with a sentence about the right value."""
     if config.command.enabled and config.command.key_file is None:
         yield ("command", "key_file"), "must name the file with the keys where command.enabled is true"
+    stamp = config.stamp
+    if stamp.enabled and stamp.authentication != "off" and stamp.key_file is None:
+        yield ("stamp", "key_file"), "must name the file with the keys unless stamp.authentication is off"
     for name, command in config.command.allow.items():
         for key, message in _command_requirements(command):
             yield ("command", "allow", name, key), message

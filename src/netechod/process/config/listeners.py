@@ -27,6 +27,7 @@ LISTENERS: tuple[Listener, ...] = (
     Listener("dictionary", "udp", "dictionary", f"{_RUNS}.dictionary"),
     Listener("chat", "udp", "chat", f"{_RUNS}.chat"),
     Listener("command", "udp", "command", f"{_RUNS}.command"),
+    Listener("stamp", "udp", "stamp", f"{_RUNS}.stamp"),
     Listener("metrics", "tcp", "metrics", f"{_RUNS}.metrics"),
 )
 

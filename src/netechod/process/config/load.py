@@ -31,6 +31,7 @@ class Loaded:
     overrides: Sequence[str] = ()
     base: Path = Path("/")
     keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # secrets of command.key_file, by id
+    stamp_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # the same of stamp.key_file
 
     def reread(self) -> "Loaded":
         """Load it again. Relative names still start at `base`, wherever the process is now."""

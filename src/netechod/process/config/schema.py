@@ -19,6 +19,7 @@ from netechod.process.config.services import (
     EchoTcp,
     EchoUdp,
 )
+from netechod.process.config.stamp import Stamp
 from netechod.process.config.values import LIVE, Address
 
 __all__ = [
@@ -47,6 +48,7 @@ class Config(Section):
     dictionary: Dictionary = Dictionary()
     chat: Chat = Chat()
     command: Command = Command()
+    stamp: Stamp = Stamp()
     bus: Bus = Bus()
     metrics: Metrics = Metrics()
 

@@ -41,6 +41,7 @@ COUNTERS = {
     "ran": ("commands_run", "Commands that have ended."),
     "timed_out": ("commands_timed_out", "Those of them that took too long and were killed."),
     "denied": ("commands_denied", "Requests that their key may not make."),
+    "stateless": ("stamp_stateless", "Test packets answered without a session: the table was full."),
     "busy": ("commands_busy", "Requests that came while too many commands ran."),
 }
 

@@ -46,6 +46,8 @@ class UdpService(RunningService):
     service answers on the socket that was asked.
     """
 
+    make_io: type[MmsgDatagramIO] = MmsgDatagramIO
+
     def __init__(
         self,
         shared: Shared,
@@ -61,7 +63,7 @@ class UdpService(RunningService):
         self._throttle = LogThrottle()
         address_of = address_of_peers(socks if members is not None else ())
         self.admission = Admission(service, address_of, buckets=shared.buckets, on_drop=self._on_drop)
-        ios = [MmsgDatagramIO(sock, shared.memory) for sock in socks]
+        ios = [self.make_io(sock, shared.memory) for sock in socks]
         self._peer_sizes = [io.peer_size for io in ios]
         if members is not None and len(socks) > 1:
             sockets = [(sock, io, self._error_queue(sock)) for sock, io in zip(socks, ios, strict=True)]

@@ -32,7 +32,11 @@ AddressOf = Callable[[Peer], tuple[str, int]]
 
 @dataclass(frozen=True)
 class Rules:
-    """The operator's rules. `own_ports` are the UDP ports that this daemon itself answers on."""
+    """The operator's rules.
+
+    `own_ports` are the UDP ports that this daemon itself answers on. `welcome_ports` may be among them, or be
+    low: the service that has these rules ends its loops itself.
+    """
 
     allow: Collection[Network] = ()
     deny: Collection[Network] = ()
@@ -40,6 +44,7 @@ class Rules:
     min_source_port: int = 1024
     refused_source_ports: Collection[int] = ()
     own_ports: Collection[int] = ()
+    welcome_ports: Collection[int] = ()
     bounce_limit: int = 10_000
 
     @cached_property
@@ -67,9 +72,11 @@ class Rules:
 
     def objection(self, address: str | Address, port: int) -> str | None:
         """Return why this address and port get no answer, as the name of a counter; None if they may."""
-        if port in self.own_ports:
+        is_welcome = port in self.welcome_ports
+        if port in self.own_ports and not is_welcome:
             return "own-port"
-        if port == 0 or port < self.min_source_port or port in self.refused_source_ports:
+        is_low = port < self.min_source_port and not is_welcome
+        if port == 0 or is_low or port in self.refused_source_ports:
             return "source-port"
         ip = _parsed(address)
         if ip.is_multicast or ip.is_unspecified or ip == BROADCAST:

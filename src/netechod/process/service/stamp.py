@@ -1,0 +1,107 @@
+"""The STAMP reflector as it runs."""
+
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from netechod.clock_error import clock_error
+from netechod.process.config.stamp import Stamp
+from netechod.process.control.status import Gauge
+from netechod.process.service.datagrams import UdpService
+from netechod.process.service.running import Context
+from netechod.process.service.running import Settings as Given
+from netechod.reactor.loop import Loop
+from netechod.reactor.udp.measuring import MeasuringDatagramIO
+from netechod.services.api import Peer
+from netechod.services.stamp.packets import PORT
+from netechod.services.stamp.reflector import Settings, StampReflector
+from netechod.services.stamp.timestamps import UNKNOWN_ERROR
+from netechod.services.stamp.tlv import Ends
+
+log = logging.getLogger(__name__)
+
+
+class ClockWatch:
+    """The error of the clock, read once a second at most."""
+
+    def __init__(self, loop: Loop, read: Callable[[], float | None] = clock_error) -> None:
+        self._loop = loop
+        self._read = read
+        self._until = loop.now
+        self._error: float | None = None
+
+    def __call__(self) -> float | None:
+        """Return it in seconds; None if nobody synchronizes the clock, or we may not know."""
+        if self._loop.now >= self._until:
+            self._until = self._loop.now + 1
+            self._error = self._read()
+        return self._error
+
+
+class Service(UdpService):
+    """It answers trusted sources alone, unless it is public or signatures are required."""
+
+    make_io = MeasuringDatagramIO
+
+    def __init__(self, context: Context, socks: Sequence[socket.socket]) -> None:
+        self._clock = ClockWatch(context.loop)
+        self._ports = {sock.getsockname()[1] for sock in socks}
+        self._reflector = StampReflector(wall_ns=time.time_ns, clock_error=self._clock, ends_of=self._ends_of)
+        super().__init__(context.datagrams, "stamp", socks, self._reflector)
+        if self._clock() is None:
+            log.warning(
+                "stamp tells who measures that this clock is not synchronized: nobody does it, "
+                "or the unit forbids to look (stamp-clock.conf)"
+            )
+
+    def apply(self, settings: Given) -> None:
+        """See RunningService. Reflectors and their senders may both use the port of STAMP."""
+        stamp, rules = settings.loaded.config.stamp, settings.rules
+        self.admission.configure(
+            replace(rules, welcome_ports=frozenset({PORT, *self._ports})),
+            trusted_only=not stamp.public and stamp.authentication != "required",
+        )
+        address_of = MeasuringDatagramIO.address_of
+        keys = settings.loaded.stamp_keys
+        self._reflector.configure(settings_of(stamp, keys, lambda peer: rules.trusts(address_of(peer)[0])))
+
+    def _ends_of(self, peer: Peer) -> Ends:
+        """Return what a Location TLV is filled with. Our address is left out, as RFC 8972, 4.2 allows."""
+        return Ends(MeasuringDatagramIO.address_of(peer), ("", min(self._ports)))
+
+    def counters(self) -> Mapping[str, int]:
+        """See RunningService."""
+        return {**super().counters(), **self._reflector.counters}
+
+    def gauges(self) -> Iterable[Gauge]:
+        """See RunningService."""
+        yield Gauge("stamp_sessions", "Sessions of the STAMP reflector now.", len(self._reflector.sessions))
+        error = self._clock()
+        text = "Error of the clock as the STAMP reflector claims it; 16 if nobody synchronizes it."
+        yield Gauge("stamp_clock_error_seconds", text, UNKNOWN_ERROR if error is None else error)
+
+    def report(self) -> Mapping[str, Any]:
+        """See RunningService."""
+        error = self._clock()
+        clock = {"synchronized": error is not None, "error_s": error}
+        return {"stamp": {"sessions": len(self._reflector.sessions), "clock": clock}}
+
+    def summary(self) -> str:
+        """See RunningService."""
+        return f"{len(self._reflector.sessions)} STAMP sessions"
+
+
+def settings_of(stamp: Stamp, keys: Mapping[str, bytes], trusts: Callable[[Peer], bool]) -> Settings:
+    """Return the reflector's settings, as configured."""
+    return Settings(
+        stateful=stamp.stateful,
+        max_sessions=stamp.max_sessions,
+        session_timeout=stamp.session_timeout,
+        authentication=stamp.authentication,
+        keys=keys,
+        copies_dscp=stamp.dscp == "copy",
+        trusts=trusts,
+    )
