@@ -1,15 +1,18 @@
 """Dictionary: a word comes in, its translation goes out. The table is built whole and swapped whole."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, Protocol, TypeAlias
 from unicodedata import combining, normalize
 
 from netechod.services.api import Datagram, Outbox
+from netechod.services.headwords import chunks_from, sorted_chunks
 from netechod.services.wire import MAX_DATAGRAM, MISS, cut, text_of
 
 MAX_FOLDED = 256  # characters of a word that is folded, unless it is ASCII: that takes 0.25 ms at the worst
 MAX_NON_STARTERS = 30  # in a row, in a word that is folded (UAX #15, section 13: Stream-Safe Text)
+MAX_SPELLINGS = 200  # of a folded word that are found by it; others are found as they are spelled
 MAX_STRETCH = 4  # a spelling has fewer bytes than this many times its folded form
 
 _TOO_MANY = bytes([True]) * (MAX_NON_STARTERS + 1)
@@ -44,7 +47,7 @@ class Dictionary(Protocol):
     exact: Lookup
     """By the spelling in the file. The value of an attribute, so that a batch of queries can hold it."""
     folded: Lookup
-    """By the folded spelling, of the words that are not folded themselves."""
+    """The words that are folded to a word and differ from it, a line each, in the order of the file."""
     longest: int  # bytes of the longest word, as it is spelled or folded
     sha256: str  # of the file, in hex
     skipped: int  # lines that are no entry
@@ -58,6 +61,20 @@ class Dictionary(Protocol):
         """Every entry."""
         ...
 
+    def heads(self, start: bytes = b"") -> Iterator[bytes]:
+        """The chunks of headwords that may hold some from `start` on (see `netechod.services.headwords`).
+
+        b"" stands for a piece of work without a result yet. Use it within `held`.
+        """
+        ...
+
+    def held(self) -> AbstractContextManager[object]:
+        """Keep what the edition holds in the meantime, even if it is closed.
+
+        Look-ups that were taken off its attributes before can be used as long.
+        """
+        return nullcontext()
+
     def lookup_folded(self, text: bytes) -> bytes | None:
         """The entry whose word equals `text` but for case and composition (see `fold`)."""
         if len(text) > MAX_STRETCH * self.longest:
@@ -66,7 +83,7 @@ class Dictionary(Protocol):
             word = fold(text.decode()).encode()
         except UnicodeDecodeError:
             return None
-        return self.exact(word) or self.folded(word)
+        return self.exact(word) or self.exact((self.folded(word) or b"").partition(b"\n")[0])
 
     def close(self) -> None:
         """Give back what the edition holds. It has no words any more."""
@@ -88,6 +105,7 @@ class MemoryDictionary(Dictionary):
         self.entries: Mapping[bytes, bytes] = entries or {}
         self.exact = self.entries.get
         self.folded = (folded or {}).get
+        self._heads: Sequence[bytes] | None = None  # sorted when somebody asks for them
         self.longest = MAX_DATAGRAM  # unless somebody knows better
         self.sha256 = sha256
         self.skipped = skipped
@@ -99,6 +117,12 @@ class MemoryDictionary(Dictionary):
     def items(self) -> Iterable[tuple[bytes, bytes]]:
         """See Dictionary: in the order of the file."""
         return self.entries.items()
+
+    def heads(self, start: bytes = b"") -> Iterator[bytes]:
+        """See Dictionary. The first call for an edition sorts its words."""
+        if self._heads is None:
+            self._heads = yield from sorted_chunks(fold(word.decode()).encode() for word in self.entries)
+        yield from chunks_from(start, self._heads.__getitem__, len(self._heads))
 
     def close(self) -> None:
         """See Dictionary. Memory is given back when nobody has the edition any more."""

@@ -14,7 +14,7 @@ from encodings.utf_8_sig import (
 )
 
 from netechod.errors import DictionaryError
-from netechod.services.dictionary import MemoryDictionary, fold
+from netechod.services.dictionary import MAX_SPELLINGS, MemoryDictionary, fold
 
 MAX_WARNINGS = 100  # bad lines described one by one; the rest are only counted
 MAX_SHOWN = 256  # characters of a key in a warning
@@ -168,7 +168,11 @@ class DictionaryParser(Parser):
             return
         self._entries[word] = meaning
         if folded != word:
-            self._folded.setdefault(folded, meaning)
+            others = self._folded.get(folded)
+            if others is None:
+                self._folded[folded] = word
+            elif others.count(b"\n") + 1 < MAX_SPELLINGS:
+                self._folded[folded] = b"%b\n%b" % (others, word)
 
     def finish(self) -> MemoryDictionary:
         """End, and return the edition. Raises DictionaryError as `end` does."""

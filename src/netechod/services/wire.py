@@ -57,6 +57,15 @@ def harmless(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
+def printable(text: str) -> str:
+    r"""Return `text` without the characters that a terminal would obey.
+
+    >>> printable("a\x1b[2Jb")
+    'a[2Jb'
+    """
+    return _UNPRINTABLE.sub("", text)
+
+
 def unmapped(address: str) -> str:
     """Return an IPv4 address that a dual-stack socket shows as IPv6 in its own form (RFC 4291, 2.5.5.2).
 

@@ -1,7 +1,7 @@
 """The index of a large dictionary: an LMDB file that a process of its own builds and the daemon only maps.
 
-It holds two tables, of words and of folded words, and the facts about them. Nobody writes to an index that
-has its name. A process that has it open keeps it when another one takes its place.
+It holds three tables, of words, of folded words and of headwords, and the facts about them. Nobody writes to
+an index that has its name. A process that has it open keeps it when another one takes its place.
 """
 
 import hashlib
@@ -11,22 +11,26 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from netechod.process.dictionary.index_facts import IndexFacts, UnusableIndexError, facts_of
 from netechod.services.dictionary import Dictionary, Lookup
+from netechod.services.headwords import chunks_from
 
 if TYPE_CHECKING:
     import lmdb
 
-EXACT, FOLDED = b"exact", b"folded"  # the tables
+EXACT, FOLDED, HEADS = b"exact", b"folded", b"heads"  # the tables
 
 LEAST_ROOM = 16 * 1024 * 1024  # bytes of address space for an index, however small
 MAX_KEY = 510  # bytes of a word that is its own key; LMDB has room for 511
 DIGEST = 64  # hex digits of SHA-256, the end of the key of a longer word
+
+Row: TypeAlias = tuple[bytes, bytes]
+"""A key and its value, as in a table."""
 
 MISSING = "lmdb is not installed: apt install python3-lmdb, or pip install 'netechod[index]'"
 
@@ -37,17 +41,22 @@ class TouchedIndexError(UnusableIndexError):
     """Somebody has written to the index since it was made, or has copied it: it must be verified first."""
 
 
-def packed(word: bytes, meaning: bytes) -> tuple[bytes, bytes]:
+def packed(word: bytes, meaning: bytes) -> Row:
     """The entry of a long word in a table: the key is its start and digest, the value also holds the word."""
     return _short(word), word + b"\0" + meaning
 
 
-def unpacked(key: bytes, value: bytes) -> tuple[bytes, bytes]:
+def unpacked(key: bytes, value: bytes) -> Row:
     """The word and meaning of an entry in a table. Neither has a NUL in it."""
     if len(key) <= MAX_KEY:
         return key, value
     word, _, meaning = value.partition(b"\0")
     return word, meaning
+
+
+def numbered(number: int) -> bytes:
+    """The key of a chunk of headwords."""
+    return number.to_bytes(4)
 
 
 def _short(word: bytes) -> bytes:
@@ -76,7 +85,10 @@ class IndexedDictionary(Dictionary):
             raise UnusableIndexError("is damaged")
         self.exact = _lookup_in(exact, facts.longest, self.note_damage)
         self.folded = _lookup_in(folded, facts.longest, self.note_damage)
-        self._readers = 0  # generators of `rows` that are not at their end
+        heads = environment.open_db(HEADS, create=False)
+        self._heads = environment.begin(db=heads)
+        self._chunks = self._heads.stat(heads)["entries"]
+        self._readers = 0  # contexts of `held` that are not at their end
         self._closed = False
 
     def __len__(self) -> int:
@@ -106,32 +118,53 @@ class IndexedDictionary(Dictionary):
         except OSError:
             return False
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
+    def items(self) -> Iterator[Row]:
         """See Dictionary: in the order of their bytes."""
         for key, value in self.rows():
             yield unpacked(key, value)
 
-    def rows(self) -> Iterator[tuple[bytes, bytes]]:
+    def rows(self) -> Iterator[Row]:
         """The table of words, to its end also when `close` is called; less when the index is damaged."""
         import lmdb
 
         if self._closed or not self.is_sound:  # LMDB may abort the process when it meets damaged pages
             return
-        self._readers += 1
+        with self.held():
+            try:
+                with self._environment.begin(db=self._table) as transaction, transaction.cursor() as cursor:
+                    yield from cursor
+            except lmdb.Error as error:
+                self.note_damage(str(error))
+
+    def heads(self, start: bytes = b"") -> Iterator[bytes]:
+        """See Dictionary; none at all when the index is damaged."""
+        return chunks_from(start, self._chunk, self._chunks if self.is_sound else 0)
+
+    def _chunk(self, number: int) -> bytes:
+        import lmdb
+
         try:
-            with self._environment.begin(db=self._table) as transaction, transaction.cursor() as cursor:
-                yield from cursor
+            return self._heads.get(numbered(number), b"")
         except lmdb.Error as error:
             self.note_damage(str(error))
+            return b""
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """See Dictionary."""
+        self._readers += 1
+        try:
+            yield
         finally:
             self._readers -= 1
             self._give_back()
 
     def close(self) -> None:
-        """See Dictionary. Whoever still reads `rows` reads them to the end first."""
+        """See Dictionary. Whoever holds it gives it back first."""
         if not self._closed:
             self._closed = True
             self.exact = self.folded = _no_word
+            self._chunks = 0
             self._give_back()
 
     def _give_back(self) -> None:
@@ -238,7 +271,7 @@ def opened(fd: int, *, readonly: bool = False, room: int = LEAST_ROOM) -> "lmdb.
         metasync=False,
         sync=False,
         lock=False,
-        max_dbs=2,
+        max_dbs=3,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from netechod.process.dictionary.file import Stamp
 
-FORMAT = 2
+FORMAT = 3
 MAGIC = b"netechod"
 FOOTER = Struct(">8sQ32s")  # MAGIC, bytes of the facts, their SHA-256
 MAX_FACTS = 16 * 1024 * 1024  # bytes; facts are never that long, so that a longer length is damage
