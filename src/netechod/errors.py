@@ -33,6 +33,14 @@ class DictionaryError(NetechodError):
     exit_code = 5
 
 
+class DictionaryFormatError(DictionaryError):
+    """The file is no `key:value` lines in UTF-8. `hint` is what else can be done than to convert it."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
 class DictionaryIndexError(DictionaryError):
     """The index of a large dictionary could not be made, whatever its file is like."""
 

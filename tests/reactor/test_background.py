@@ -26,7 +26,7 @@ def gate() -> Iterator[threading.Event]:
 class Answers:
     """What came of calls."""
 
-    def __init__(self, loop: Loop, background: Background[str]) -> None:
+    def __init__(self, loop: Loop, background: Background) -> None:
         self.told: list[str] = []
         self._loop = loop
         self._background = background

@@ -13,7 +13,7 @@ from support.cutting import cut_at
 from support.recorder import Recorder
 from support.worst_texts import WORST_TEXTS
 
-from netechod.errors import DictionaryError
+from netechod.errors import DictionaryError, DictionaryFormatError
 from netechod.services.dictionary import (
     MAX_FOLDED,
     MAX_NON_STARTERS,
@@ -22,7 +22,7 @@ from netechod.services.dictionary import (
     MemoryDictionary,
     fold,
 )
-from netechod.services.dictionary_parser import MAX_LINE, MAX_SHOWN, MAX_WARNINGS, DictionaryParser
+from netechod.services.dictionary_parser import MAX_LINE, MAX_SHOWN, MAX_WARNINGS, DictionaryParser, Rules
 from netechod.services.wire import MAX_DATAGRAM, text_of
 
 FRUIT = "apple:苹果\nbanana:香蕉\nStraße:街\nCafé:咖啡馆\n"
@@ -33,7 +33,7 @@ files = st.text(st.sampled_from("abAB::##\n\n\r \t：苹é\u3000\ufeff\x85\x1c\u
 
 def parse(blocks: Sequence[bytes], *, strict: bool = False) -> MemoryDictionary:
     """The edition that comes of a file read in these blocks."""
-    parser = DictionaryParser("dict.txt", strict=strict)
+    parser = DictionaryParser("dict.txt", Rules(strict=strict, max_skipped=1))
     for block in blocks:
         parser.feed(block)
     return parser.finish()
@@ -183,9 +183,7 @@ def test_bytes_that_are_no_utf_8_are_found_in_their_line_wherever_a_block_ends(
     data = "apple:苹果\n".encode() * lines_before + b"key" + flaw + rest
     with pytest.raises(DictionaryError) as caught:
         parse([data[at : at + size] for at in range(0, len(data), size)])
-    assert str(caught.value) == (
-        f"dict.txt:{lines_before + 1}: not UTF-8; convert the file, for example with: iconv -f GBK -t UTF-8"
-    )
+    assert str(caught.value) == f"dict.txt:{lines_before + 1}: not UTF-8"
 
 
 @pytest.mark.parametrize("size", [1, 5, 4096])
@@ -549,7 +547,7 @@ def test_junk_gets_an_answer_or_silence_and_nothing_else(batch: list[bytes]) -> 
 def test_of_several_errors_the_first_one_is_told_wherever_a_block_ends(
     data: bytes, line: int, size: int
 ) -> None:
-    parser = DictionaryParser("file", strict=True)
+    parser = DictionaryParser("file", Rules(strict=True))
 
     def parse() -> None:
         for start in range(0, len(data), size):
@@ -558,3 +556,66 @@ def test_of_several_errors_the_first_one_is_told_wherever_a_block_ends(
 
     with pytest.raises(DictionaryError, match=f"^file:{line}: "):
         parse()
+
+
+# The file as a whole.
+
+
+def refusal(text: str, rules: Rules) -> str:
+    """Why a file is refused; empty when it is not."""
+    parser = DictionaryParser("dict.txt", rules)
+    parser.feed(text.encode())
+    try:
+        parser.finish()
+    except DictionaryFormatError as error:
+        return f"{error}; {error.hint}"
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("a:b\nstray\nstray\n", 2 / 3),
+        ("a:b\nstray\n# comment\n\n", 1 / 2),
+        ("a b:c\nd-e:f, g\n1,000:h\nyes, sir:i\n", 0),
+        ("a\tb:c\nd:e\n", 1 / 2),
+        ("a  b:c\nd:e\n", 1 / 2),
+        ("a：b:c\nd:e\n", 1 / 2),
+        ("a:b\x1bc\nd:e\n", 1 / 2),
+        ("[words]\na:b\nc:d\ne:f\ng:h\ni:j\nk:l\nm:n\no:p\nq:r\n", 1 / 2),
+        ("a:1 b:2 c:3\n", 1),
+        ("a:1 b:2\n", 0),
+    ],
+)
+def test_a_file_is_judged_by_the_share_of_its_lines_that_are_doubtful(text: str, share: float) -> None:
+    assert parse([text.encode()]).doubt == share
+    assert refusal(text, Rules(max_skipped=share)) == ""
+    if share:
+        told = refusal(text, Rules(max_skipped=share - 0.01))
+        assert told.endswith("; dictionary.max_skipped = 1 has it loaded all the same")
+
+
+def test_meanings_that_are_cut_are_counted() -> None:
+    text = "a:12345678901234567\nb:1234567890123456\nc:苹果苹果苹果\n"
+    parser = DictionaryParser("dict.txt", Rules(max_reply=16))
+    parser.feed(text.encode())
+    [warning] = parser.finish().warnings
+    assert warning == "dict.txt: 2 meanings are longer than dictionary.max_reply (16 bytes), and are cut"
+
+
+@pytest.mark.parametrize(
+    ("payload", "heard"),
+    [
+        (b"unknown".ljust(400, b"\0"), [b"unknown"]),
+        (b"unknown\r\n".ljust(500, b"\0"), [b"unknown"]),
+        (b"unknown".ljust(399, b"\0"), []),
+        (b"unknown".ljust(400, b" "), []),
+        (b"unknown\0x".ljust(400, b"\0"), []),
+        (b"".ljust(400, b"\0"), []),
+    ],
+)
+def test_a_client_that_pads_is_answered_though_it_asks_for_the_text_of_a_miss(
+    service: DictionaryService, payload: bytes, heard: list[bytes]
+) -> None:
+    assert answers(service, payload) == heard
+    assert service.counters["missed"] == len(heard)

@@ -9,10 +9,9 @@ ALL_OFF = Status(
     config="",
     listeners=(),
     counters={},
-    connections=None,
-    dictionary=None,
-    members=None,
-    commands=None,
+    reports={},
+    gauges=(),
+    summaries=(),
     log_lost=0,
     last_reload=None,
 )

@@ -15,11 +15,11 @@ from netechod.client.operator import commands as operator
 from netechod.client.operator.control import Target
 from netechod.client.terminal.output import OutputClosed, put
 from netechod.errors import NetechodError
+from netechod.levels import LEVELS
 from netechod.services.wire import harmless
 
 CONFIG = Path("/etc/netechod/netechod.toml")
 SOCKET = Path("/run/netechod/control.sock")
-LEVELS = ("DEBUG", "NORMAL", "WARNING", "ERROR", "FATAL")
 
 EPILOG = """\
 Looking is for whoever may open the control socket, changing for root and the user of the daemon.
@@ -171,7 +171,7 @@ def _define_commands(parser: Parser, common: Parser) -> dict[str, Parser]:
         "-n", "--interval", type=seconds, default=1.0, metavar="S", help="seconds between two (default: 1)"
     )
     commands["log-level"].add_argument(
-        "level", metavar="LEVEL", type=str.upper, choices=LEVELS, help=", ".join(LEVELS)
+        "level", metavar="LEVEL", type=str.upper, choices=tuple(LEVELS), help=", ".join(LEVELS)
     )
     return commands
 

@@ -4,7 +4,8 @@
 |---|---|
 | `start` | a start, from the command line to the running loop, top to bottom |
 | `app` | the running daemon: what signals, timers and the service manager talk to |
-| `wiring`, `udp_service`, `listeners` | services, their sockets, rules and limits |
+| `services`, `service/` | the services as they run, one file each |
+| `listeners` | their sockets |
 | `reload`, `check` | read everything anew; would that work? |
 | `run_files`, `clock` | names in /run that come back; wall time |
 | `config/` | what the operator wrote, checked |

@@ -9,21 +9,21 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from netechod import __version__
-from netechod.process.clock import wall_clock
+from netechod.errors import NetechodError
 from netechod.process.config.load import Loaded
-from netechod.process.control.metrics import serve
 from netechod.process.control.requests import commands
-from netechod.process.control.status import DictionaryStatus, Outcome, Presence, Status
-from netechod.process.dictionary.index import IndexedDictionary
+from netechod.process.control.status import Outcome, Presence, Status
+from netechod.process.dictionary.in_use import Words
 from netechod.process.dictionary.loader import Loader
 from netechod.process.listeners import Retries, Socket, Sockets, discard
 from netechod.process.log.writer import Logs
 from netechod.process.reload import Fresh, Reading, Reload, Reloader
 from netechod.process.run_files import ControlSocket, RunFiles
+from netechod.process.service.running import Context, Shared
+from netechod.process.services import Services
 from netechod.process.unix.handover import Estate, Legacy
 from netechod.process.unix.pidfile import Pidfile
 from netechod.process.unix.service_manager import Notifier, extended
-from netechod.process.wiring import House
 from netechod.reactor.jobs.children import Children
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.selectors import SELECTORS
@@ -45,11 +45,9 @@ class App:
         config = loaded.config
         self.loop = Loop(SELECTORS[config.daemon.selector]())
         self._started = time.monotonic()
-        self._generation = 1
-        self._loaded_at = wall_clock()
-        self._house = House(self.loop, loaded, sockets, dictionary)
         self._last_reload: Outcome | None = None
         self._loaded = loaded
+        self._words = Words(dictionary, config.dictionary.file)
         self._at_start = config
         self._sockets = sockets
         Retries(self.loop, config, sockets.taken, self._on_opened)
@@ -65,15 +63,14 @@ class App:
         self._stopping = ""
         self._signals: SignalSource | None = None
         self._estate = Estate() if notifier.keeps else None
-        if self._estate is not None and not self._house.hands_over:
-            log.warning(
-                "TCP connections end at a restart: echo.tcp.model = %s keeps none", config.echo.tcp.model
-            )
+        context = Context(
+            self.loop, loaded, Shared(self.loop), self._words, self.status, hands_over=bool(notifier.keeps)
+        )
+        self._services = Services(context, sockets)
         self._control = ControlSocket(
             self.loop, config.daemon.control, sockets.control, commands(self), {0, os.geteuid()}
         )
         self._run_files: RunFiles | None = None
-        self._metrics = serve(self.loop, sockets, config, self.status)
 
     def watch_names(self, pidfile: Pidfile) -> None:
         """From now on make pidfile and control socket again when somebody has removed them."""
@@ -84,7 +81,10 @@ class App:
         """Serve a service whose addresses have become free."""
         if not self._stopping:
             self._sockets = self._sockets.with_service(service, socks)
-            self._house.add(service, self._sockets, self._loaded)
+            try:
+                self._services.add(service, self._sockets, self._loaded)
+            except NetechodError as error:  # at a start it would be fatal; by now others are served
+                log.error("%s cannot be served: %s", service, error)
 
     def obey(self, signals: SignalSource) -> None:
         """Have the signals delivered here, those first that have come already."""
@@ -117,22 +117,22 @@ class App:
         """Go on where the process before us has stopped."""
         if legacy.problem:
             log.error("%s", legacy.problem)
-        self._house.inherit(legacy)
+        self._services.inherit(legacy)
 
     def _leave(self) -> None:
         """Give everything back, or to the process after us."""
         self._reloader.cancel()
         self._loader.close()
-        self._house.close()
+        self._services.close()
         self._control.close()
         if self._estate is not None:
-            self._house.leave_members(self._estate)
+            self._services.leave(self._estate)
             self._estate.leave(self._notifier)
 
     @property
     def edition(self) -> Dictionary:
         """The dictionary in use."""
-        return self._house.dictionary.dictionary
+        return self._words.edition
 
     def status(self) -> Status:
         """Return the status of this moment."""
@@ -143,29 +143,17 @@ class App:
             config=str(self._loaded.base / self._loaded.path) if self._loaded.path else "",
             listeners=[(service, str(address)) for service, address in self._sockets.bound],
             complaints=self._sockets.complaints,
-            counters=self._house.counters(),
-            connections=self._house.connections,
-            dictionary=self._dictionary_status() if "dictionary" in self._house.udp else None,
-            members=self._house.member_count,
-            commands=None if self._house.commands is None else self._house.commands.running,
+            counters=self._services.counters(),
+            gauges=self._services.gauges(),
+            reports=self._services.reports(),
+            summaries=self._services.summaries(),
             log_lost=self._logs.lost,
             last_reload=self._last_reload,
         )
 
-    def _dictionary_status(self) -> DictionaryStatus:
-        return DictionaryStatus(
-            file=str(self._loaded.config.dictionary.file),
-            entries=len(self.edition),
-            skipped=self.edition.skipped,
-            sha256=self.edition.sha256,
-            store="index" if isinstance(self.edition, IndexedDictionary) else "memory",
-            generation=self._generation,
-            loaded=self._loaded_at,
-        )
-
     def members(self) -> Sequence[Presence]:
         """Return the members of the chat."""
-        return self._house.members()
+        return self._services.members()
 
     def reload(self, done: Callable[[Outcome], None] = lambda outcome: None) -> None:
         """Read configuration and dictionary again. A mistake in them leaves everything as it was."""
@@ -196,11 +184,12 @@ class App:
         self._notifier.stopping(f"stopping: {reason}")
         self._reloader.cancel()
         timeout = self._loaded.config.daemon.drain_timeout
-        if self._estate is not None and self._house.hands_over:
+        if self._estate is not None and self._services.hands_over:
             timeout = min(timeout, HAND_OVER_PATIENCE)
-        log.info("stopping reason=%s connections=%d", reason, self._house.connections or 0)
+        connections = self._services.reports().get("connections", 0)
+        log.info("stopping reason=%s connections=%d", reason, connections)
         self.loop.call_at(self.loop.now + timeout, self.loop.stop)
-        self._house.drain(self.loop.stop, self._estate)
+        self._services.drain(self.loop.stop, self._estate)
 
     def stop_now(self, reason: str) -> None:
         """Stop at once, and hand nothing over to the next process."""
@@ -225,15 +214,8 @@ class App:
         self._loaded = fresh.loaded
         settings = fresh.loaded.config.log
         self._logs.level, self._logs.format = settings.level, settings.format
-        self._house.apply(fresh.loaded)
-        old = self.edition
-        self._house.dictionary.replace(fresh.edition)
-        if old is not fresh.edition:
-            old.close()
-        if self._metrics is not None:
-            self._metrics.apply(fresh.loaded.config)
-        self._generation += 1
-        self._loaded_at = wall_clock()
+        self._services.apply(fresh.loaded)
+        self._words.replace(fresh.edition, fresh.loaded.config.dictionary.file)
         self._loader.look_after(self._loaded.config.dictionary, self.edition, self.reload)
 
     def _feed_watchdog(self, interval: float) -> None:

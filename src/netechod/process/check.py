@@ -8,13 +8,14 @@ from pathlib import Path
 from netechod.errors import ConfigError, DictionaryError, PermissionRefusedError
 from netechod.process.command.keys import with_keys
 from netechod.process.command.lint import doubts
+from netechod.process.config.listeners import enabled
 from netechod.process.config.load import Loaded, load
 from netechod.process.config.schema import Dictionary
+from netechod.process.dictionary.file import Stamp, stamp_of
 from netechod.process.dictionary.index import open_index
 from netechod.process.dictionary.index_builder import survey
 from netechod.process.dictionary.index_facts import UnusableIndexError
-from netechod.process.dictionary.loader import fits, is_large
-from netechod.process.listeners import enabled_services
+from netechod.process.dictionary.loader import fits, is_large, rules_of
 from netechod.process.unix.privileges import can_read, identity_of
 from netechod.process.unix.sockets import unknown_interfaces
 
@@ -26,20 +27,21 @@ def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
     """
     loaded = with_keys(load(path, overrides))
     config = loaded.config
-    listened = (address for service in enabled_services(config).values() for address in service.listen)
+    listened = (address for listener in enabled(config) for address in listener.section(config).listen)
     if missing := list(unknown_interfaces(listened)):
         raise ConfigError("\n".join(f"error: {sentence}" for sentence in missing))
     lines = [*doubts(loaded), *_unreadable(loaded), f"{path or 'built-in configuration'}: ok"]
     section = config.dictionary
     if section.enabled:
         try:
-            entries, facts = survey(section.file, max_size=section.max_size, strict=section.strict)
+            entries, facts = survey(section.file, max_size=section.max_size, rules=rules_of(section))
         except DictionaryError as error:
             raise ConfigError(f"error: {error}") from None
         lines += facts.warnings
         lines.append(f"{section.file}: ok, {entries} words, {facts.skipped} lines skipped")
-        if section.index is not None and is_large(section):
-            lines.append(f"{section.index}: {_state(section, section.index)}")
+        stamp = stamp_of(section.file)
+        if section.index is not None and stamp is not None and is_large(section, stamp):
+            lines.append(f"{section.index}: {_state(section, stamp, section.index)}")
     return lines
 
 
@@ -62,10 +64,17 @@ def _unreadable(loaded: Loaded) -> Iterator[str]:
             yield f"warning: {name}: user {daemon.user} cannot read {path}: a reload will fail"
 
 
-def _state(section: Dictionary, index: Path) -> str:
+def _state(section: Dictionary, stamp: Stamp, index: Path) -> str:
     """Describe the index of a large dictionary."""
     try:
         with closing(open_index(index)) as edition:
-            return "ok, the index of this file" if fits(section, edition) else "the index of another file"
+            if not fits(section, stamp, edition):
+                return "the index of another file"
+            known = edition.facts.stamp == stamp
+            return (
+                "ok, the index of this file"
+                if known
+                else "of a file of the same size and time; verified first"
+            )
     except UnusableIndexError as error:
         return f"no index yet: {error}"

@@ -7,15 +7,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from operator import attrgetter
 from typing import TypeAlias
 
 from netechod.errors import SocketError
-from netechod.process.config.schema import Chat, Command, Config, Dictionary, EchoTcp, EchoUdp, Metrics
+from netechod.process.config.listeners import Listener, enabled, listeners
+from netechod.process.config.schema import Config
 from netechod.process.config.values import Address
 from netechod.process.unix.control_socket import open_control
 from netechod.process.unix.privileges import Identity, identity_of
-from netechod.process.unix.sockets import SOCKET_FAILED, adopt, bound_to, open_service
+from netechod.process.unix.sockets import SOCKET_FAILED, TcpOptions, adopt, bound_to, open_listeners
 from netechod.reactor.loop import Loop
 
 DISCARDED = 64  # datagrams or connections thrown away at once
@@ -24,17 +24,6 @@ RETRY = 5.0  # seconds between two attempts to get addresses that were taken
 log = logging.getLogger(__name__)
 
 Socket: TypeAlias = socket.socket
-Section: TypeAlias = EchoTcp | EchoUdp | Dictionary | Chat | Command | Metrics
-
-KEYS = {
-    "echo-tcp": "echo.tcp",
-    "echo-udp": "echo.udp",
-    "dictionary": "dictionary",
-    "chat": "chat",
-    "command": "command",
-    "metrics": "metrics",
-}
-"""The sections of the services, by the names under which a service manager passes their sockets."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +101,6 @@ def open_sockets(
     return sockets
 
 
-def enabled_services(config: Config) -> dict[str, Section]:
-    """The sections of the services that are on, by the name under which a service manager passes sockets."""
-    sections = {name: attrgetter(key)(config) for name, key in KEYS.items()}
-    return {name: section for name, section in sections.items() if section.enabled}
-
-
 class _Opening:
     """The sockets of all services, one service after the other."""
 
@@ -129,64 +112,70 @@ class _Opening:
         self.missing: dict[str, str] = {}
         self.taken: list[str] = []
         self.warnings: list[str] = []
-        self._wanted = enabled_services(config)
+        self._config = config
         self._strict = config.daemon.strict_start
         self._adopted = adopted
         self._explicit = explicit
-        self._passed_some = any(name in KEYS for name in adopted)
+        self._passed_some = any(name in listeners() for name in adopted)
         self._first: SocketError | None = None
 
     def run(self) -> None:
         """Adopt and open everything. Raises SocketError or OSError."""
-        for name in self._adopted.keys() - self._wanted.keys():
+        wanted = {listener.name: listener for listener in enabled(self._config)}
+        for name in self._adopted.keys() - wanted.keys():
             self._refuse(name)
-        for name, section in self._wanted.items():
+        for name, listener in wanted.items():
             if name in self._adopted:
-                self._adopt(name, section)
-            elif self._passed_some and f"{KEYS[name]}.listen" not in self._explicit:
-                self._leave_off(name)
+                self._adopt(listener)
+            elif self._passed_some and f"{listener.key}.listen" not in self._explicit:
+                self._leave_off(listener)
             else:
-                self._open(name, section)
+                self._open(listener)
         if self._first is not None and not self.opened:
             raise self._first
 
     def _refuse(self, name: str) -> None:
         """Warn that a passed socket is not used, why, and what can be done."""
-        if name not in KEYS:
-            known = ", ".join(KEYS)
+        rows = listeners()
+        if name not in rows:
+            known = ", ".join(rows)
             self._warn(f"socket passed as {name} is not used: no such service is on; the names are {known}")
             for fd in self._adopted[name]:
                 os.close(fd)
             return
         self._warn(
-            f"socket passed as {name} is not used: {KEYS[name]}.enabled is false; what arrives there is "
+            f"socket passed as {name} is not used: {rows[name].key}.enabled is false; what arrives there is "
             f"thrown away (systemctl disable --now netechod-{name}.socket ends that)"
         )
         self.unused += [socket.socket(fileno=fd) for fd in self._adopted[name]]
         for sock in self.unused:
             sock.setblocking(False)
 
-    def _adopt(self, name: str, section: Section) -> None:
-        self.opened[name] = socks = [adopt(fd, name) for fd in self._adopted[name]]
+    def _adopt(self, listener: Listener) -> None:
+        kind = socket.SOCK_STREAM if listener.kind == "tcp" else socket.SOCK_DGRAM
+        socks = [adopt(fd, listener.name, kind) for fd in self._adopted[listener.name]]
+        self.opened[listener.name] = socks
         places = [bound_to(sock) for sock in socks]
-        key = f"{KEYS[name]}.listen"
-        if key in self._explicit and set(places) != set(section.listen):
+        key = f"{listener.key}.listen"
+        if key in self._explicit and set(places) != set(listener.section(self._config).listen):
             self._warn(
                 f"{key} is not used: the service manager passes {', '.join(map(str, places))} "
                 f"(change ListenStream= or ListenDatagram= of the socket unit)"
             )
 
-    def _leave_off(self, name: str) -> None:
+    def _leave_off(self, listener: Listener) -> None:
         """Bind no default that might be open to the world, when a socket unit was meant to say where."""
-        self.missing[name] = (
-            f"the service manager passes sockets, but none as {name} (start its socket unit, then restart, "
-            f"or set {KEYS[name]}.listen)"
+        why = (
+            f"the service manager passes sockets, but none as {listener.name} (start its socket unit, then "
+            f"restart, or set {listener.key}.listen)"
         )
-        log.error("%s is off: %s", name, self.missing[name])
+        self.missing[listener.name] = why
+        log.error("%s is off: %s", listener.name, why)
 
-    def _open(self, name: str, section: Section) -> None:
+    def _open(self, listener: Listener) -> None:
+        name = listener.name
         try:
-            self.opened[name] = open_service(section)
+            self.opened[name] = open_service(listener, self._config)
         except SocketError as error:
             if self._strict:
                 raise
@@ -198,6 +187,13 @@ class _Opening:
     def _warn(self, sentence: str) -> None:
         log.warning("%s", sentence)
         self.warnings.append(sentence)
+
+
+def open_service(listener: Listener, config: Config, level: int = logging.INFO) -> list[socket.socket]:
+    """Bind every address of a service, or none. Raises SocketError."""
+    section = listener.section(config)
+    options = TcpOptions.of(section) if listener.kind == "tcp" else None
+    return open_listeners(section.listen, options, level)
 
 
 def discard(sock: socket.socket) -> None:
@@ -222,22 +218,21 @@ class Retries:
     ) -> None:
         """`opened` is given each service that has its sockets at last."""
         self._loop = loop
-        self._sections = {
-            name: section for name, section in enabled_services(config).items() if name in taken
-        }
+        self._config = config
+        self._taken = [listener for listener in enabled(config) if listener.name in taken]
         self._opened = opened
         self._wait()
 
     def _wait(self) -> None:
-        if self._sections:
+        if self._taken:
             self._loop.call_at(self._loop.now + RETRY, self._try)
 
     def _try(self) -> None:
-        for name, section in tuple(self._sections.items()):
+        for listener in tuple(self._taken):
             with suppress(SocketError, OSError):
-                socks = open_service(section, logging.DEBUG)
-                del self._sections[name]
+                socks = open_service(listener, self._config, logging.DEBUG)
+                self._taken.remove(listener)
                 places = ", ".join(str(bound_to(sock)) for sock in socks)
-                log.warning("%s is on at last: %s", name, places)
-                self._opened(name, socks)
+                log.warning("%s is on at last: %s", listener.name, places)
+                self._opened(listener.name, socks)
         self._wait()

@@ -15,7 +15,7 @@ from netechod.process.command.keys import with_keys
 from netechod.process.config.load import Loaded, changed
 from netechod.process.config.schema import LIVE_KEYS, Config
 from netechod.process.control.status import Outcome
-from netechod.process.dictionary.changes import Changes, compared
+from netechod.process.dictionary.changes import Changes, check_loss, compared
 from netechod.process.dictionary.file import log_loaded
 from netechod.process.dictionary.loader import Loader
 from netechod.reactor.background import Background
@@ -51,7 +51,7 @@ class Reading:
 
     def __init__(self, loop: Loop, loader: Loader) -> None:
         self._loader = loader
-        self._background: Background[Loaded] = Background(loop, "reading the configuration", PATIENCE)
+        self._background = Background(loop, "reading the configuration", PATIENCE)
 
     def steps(self, loaded: Loaded, old: Dictionary) -> Work[Fresh]:
         """Read the files of `loaded` and `old` again. Raises ReloadError."""
@@ -66,10 +66,15 @@ class Reading:
             return Fresh(fresh, old, Changes())
         try:
             edition = yield from self._loader.load(section, old)
+            changes = yield from compared(old, edition)
+            try:
+                check_loss(changes, edition, section.max_skipped)
+            except DictionaryError:
+                edition.close()
+                raise
         except DictionaryError as error:
             sentence = f"dictionary reload failed, {len(old)} entries stay in use: {error}"
             raise ReloadError(sentence, str(error), "dictionary") from None
-        changes = yield from compared(old, edition)
         return Fresh(fresh, edition, changes)
 
 
@@ -106,7 +111,13 @@ class Reload:
             log.warning("configuration changes that need a restart: %s", ", ".join(waiting))
         self._in_use = config
         self._commit(fresh)
-        return Outcome(dictionary=fresh.changes, keys=keys, waiting=waiting)
+        return Outcome(
+            dictionary=fresh.changes,
+            skipped=fresh.edition.skipped,
+            lost=fresh.changes.removed,
+            keys=keys,
+            waiting=waiting,
+        )
 
 
 class Reloader:

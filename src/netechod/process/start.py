@@ -20,14 +20,15 @@ from netechod.errors import (
     reason_of,
 )
 from netechod.process.app import App
-from netechod.process.clock import await_next_second
 from netechod.process.command.keys import with_keys
+from netechod.process.config.listeners import enabled
 from netechod.process.config.load import Loaded, load
 from netechod.process.config.schema import Dictionary as Settings
 from netechod.process.dictionary.file import log_loaded
-from netechod.process.dictionary.loader import Loader, in_memory
+from netechod.process.dictionary.loader import Loader
 from netechod.process.listeners import Sockets, open_sockets
 from netechod.process.log.writer import Logs, journal_wanted
+from netechod.process.services import service_class
 from netechod.process.unix.control_socket import remove_control
 from netechod.process.unix.daemonize import Readiness, detach, ensure_stdio, outlive_terminal, settle_in
 from netechod.process.unix.handover import inherit
@@ -130,7 +131,7 @@ def _first_edition(loader: Loader, settings: Settings) -> Work[Dictionary]:
         edition = yield from loader.load(settings)
     except DictionaryIndexError as error:
         log.warning("dictionary not indexed, its words are held in memory: %s", error)
-        edition = yield from in_memory(settings)
+        edition = yield from loader.in_memory(settings)
     return edition
 
 
@@ -160,8 +161,8 @@ class _Start:
 
     def open_sockets(self, adopted: Mapping[str, Sequence[int]]) -> Sockets:
         """Adopt the passed sockets and bind the others."""
-        if self._config.command.enabled:
-            await_next_second()
+        for listener in enabled(self._config):
+            service_class(listener).prepare(self._config)
         self._sockets = open_sockets(self._config, adopted, self._identity, self._explicit)
         return self._sockets
 

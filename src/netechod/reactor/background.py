@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from netechod.errors import NetechodError
 from netechod.reactor.loop import Callback, Loop, Timer
@@ -16,32 +16,37 @@ class TooLongError(NetechodError):
     """The work was not done in time, or has not been since an earlier request."""
 
 
-class Background(Generic[T]):
+class Background:
     """Runs a function on a thread of its own, one call at a time."""
 
     def __init__(self, loop: Loop, name: str, limit: float) -> None:
-        """`limit`: seconds after which `call` gives up. The thread itself cannot be ended, and goes on."""
+        """`limit`: seconds after which nobody waits any longer. The thread cannot be ended, and goes on."""
         self._loop = loop
         self._name = name
         self._limit = limit
         self._thread: threading.Thread | None = None
 
-    def call(self, function: Callable[[], T]) -> Work[T]:
-        """Return the value of the function, or raise its exception, in steps. Raises TooLongError."""
-        if self._thread is not None and self._thread.is_alive():
+    def call(self, function: Callable[[], T], limit: float | None = None) -> Work[T]:
+        """The function's value, or what it raises, in steps. Raises TooLongError.
+
+        `limit`: seconds for this call alone.
+        """
+        if self._thread is not None:
             raise TooLongError(f"{self._name} still waits since an earlier request")
+        limit = limit or self._limit
         future: Future[T] = Future()
         bell = _Bell(self._loop)
 
         def work() -> None:
             try:
                 future.set_result(function())
-            except BaseException as error:  # `call` raises it
+            except BaseException as error:  # whoever waits raises it
                 future.set_exception(error)
+            self._thread = None  # before anybody hears of it: the next call may follow at once
             bell.ring()
 
         def wait(resume: Callback) -> None:
-            bell.wait(resume, self._limit)
+            bell.wait(resume, limit)
             self._thread = threading.Thread(target=work, name=self._name, daemon=True)
             try:
                 self._thread.start()
@@ -55,12 +60,12 @@ class Background(Generic[T]):
         finally:
             bell.close()
         if not future.done():
-            raise TooLongError(f"{self._name} takes longer than {self._limit:g} s")
+            raise TooLongError(f"{self._name} takes longer than {limit:g} s")
         return future.result()
 
 
 class _Bell:
-    """Resumes a waiting generator on the loop, once: when a thread rings, or when the time is over."""
+    """Wakes who waits on the loop, once: from a thread, or when the time is over."""
 
     def __init__(self, loop: Loop) -> None:
         self._lock = threading.Lock()
@@ -75,13 +80,13 @@ class _Bell:
             self._timer = self._loop.call_at(self._loop.now + limit, self._wake)
 
     def ring(self) -> None:
-        """Resume, from any thread. Harmless after `close`, when the loop may be closed too."""
+        """From any thread. Harmless when nobody waits any longer; the loop may be closed by then."""
         with self._lock:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._wake)
 
     def close(self) -> None:
-        """Stop waiting."""
+        """Nobody waits any longer."""
         with self._lock:
             self._loop = None
         self._resume = None

@@ -8,7 +8,7 @@ from unicodedata import combining, normalize
 
 from netechod.services.api import Datagram, Outbox
 from netechod.services.headwords import chunks_from, sorted_chunks
-from netechod.services.wire import MAX_DATAGRAM, MISS, cut, text_of
+from netechod.services.wire import MAX_DATAGRAM, MISS, cut, is_padded, text_of
 
 MAX_FOLDED = 256  # characters of a word that is folded, unless it is ASCII: that takes 0.25 ms at the worst
 MAX_NON_STARTERS = 30  # in a row, in a word that is folded (UAX #15, section 13: Stream-Safe Text)
@@ -51,6 +51,7 @@ class Dictionary(Protocol):
     longest: int  # bytes of the longest word, as it is spelled or folded
     sha256: str  # of the file, in hex
     skipped: int  # lines that are no entry
+    doubt: float  # the share of lines that speak against the file as a whole, from 0 to 1
     warnings: Sequence[str]
 
     def __len__(self) -> int:
@@ -109,6 +110,7 @@ class MemoryDictionary(Dictionary):
         self.longest = MAX_DATAGRAM  # unless somebody knows better
         self.sha256 = sha256
         self.skipped = skipped
+        self.doubt = 0.0  # likewise
         self.warnings = tuple(warnings)
 
     def __len__(self) -> int:
@@ -170,21 +172,23 @@ class DictionaryService:
         exact, limit = self._dictionary.exact, self._max_reply
         answers: list[Datagram] = []
         for payload, peer in batch:
-            answer = exact(payload) or self._search(text_of(payload))
+            answer = exact(payload) or self._search(payload)
             if answer is not None:
                 answers.append((answer if len(answer) <= limit else cut(answer, limit), peer))
         out.send_all(answers)
         self._received += len(batch)
 
-    def _search(self, text: bytes) -> bytes | None:
-        """The answer to a text that is no entry as it came; None for silence."""
+    def _search(self, payload: bytes) -> bytes | None:
+        """The answer to a datagram that is no entry as it came; None for silence."""
+        text = text_of(payload)
         answer = self._dictionary.exact(text)
         if answer is None and self._folds:
             answer = self._dictionary.lookup_folded(text)
         if answer is not None:
             return answer
-        if not text or text == self._unknown:
-            # Two dictionaries must not tell each other "unknown" for ever (CVE-2024-2169).
+        if not text or (text == self._unknown and not is_padded(payload)):
+            # Two dictionaries must not tell each other "unknown" for ever (CVE-2024-2169). A padded datagram
+            # is a client's: no answer of a dictionary is padded so far.
             self.dropped["error-text" if text else "empty"] += 1
             return None
         self._missed += 1

@@ -2,9 +2,13 @@
 
 A parser is fed in blocks: its user decides how much is parsed between two datagrams. Errors and warnings name
 `file:line`.
+
+A file of another format can have lines that look like entries. Such a file is refused as a whole, by the
+share of its lines that are no entries, or have separators of another format in their words.
 """
 
 import hashlib
+import re
 from abc import ABC, abstractmethod
 from bisect import insort
 from collections.abc import Sequence
@@ -13,12 +17,40 @@ from encodings.utf_8_sig import (
     IncrementalDecoder,  # not by `codecs`, which would read a file at the first use
 )
 
-from netechod.errors import DictionaryError
+from netechod.errors import DictionaryError, DictionaryFormatError
 from netechod.services.dictionary import MAX_SPELLINGS, MemoryDictionary, fold
 
 MAX_WARNINGS = 100  # bad lines described one by one; the rest are only counted
 MAX_SHOWN = 256  # characters of a key in a warning
 MAX_LINE = 128 * 1024  # characters of a line; a longer one fails the load, as no datagram holds so much
+MAX_SKIPPED = 0.5  # the share of lines, none of which is an entry, that a file may have
+MAX_REPLY = 1200  # bytes of a meaning that is not cut
+SUSPICION = 5  # how many times a bad line counts where something else speaks against the file, too
+
+_FULL_WIDTH = "："
+_FOREIGN = re.compile(  # not in a word
+    r"""[\x01-\x1f\x7f"<>{}|=]|[ ]{2}|\][ ]/|[,;](?=[^\s\d])|(?<!\d)[,;](?=\d)"""
+)
+_CONTROL = re.compile(r"[\x01-\x08\x0a-\x1f\x7f]")  # not in a meaning
+_NEXT_ENTRY = re.compile(r"[\s,;，；]\w+:")  # in a meaning: a line that holds several entries
+_FOREIGN_STARTS = ("<", "{", "[")  # of HTML and XML, of JSON, of INI files
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What a file has to be like, and what is said about it."""
+
+    strict: bool = False
+    """Whether one bad line fails the load."""
+    max_skipped: float = MAX_SKIPPED
+    """The largest share of lines that may be no entries, from 0 to 1."""
+    max_reply: int = MAX_REPLY
+    """Bytes of the longest meaning that is not cut; of longer ones a warning tells the number."""
+
+
+DEFAULT_RULES = Rules()
+ACCEPT = "dictionary.max_skipped = 1 has it loaded all the same"
+FOREIGN_WORDS = "words have a tab, a quote or another separator inside"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,18 +60,18 @@ class Facts:
     sha256: str
     longest: int  # bytes of the longest word, as it is spelled or folded
     skipped: int  # lines that are no entry
+    lines: int  # without comments and empty ones
+    doubted: int  # of these lines, how many speak against the file as a whole
+    max_reply: int  # bytes: the warnings count the meanings that are longer
     warnings: Sequence[str]
 
 
 class Parser(ABC):
-    """Takes the entries out of a file's blocks and hands them to `keep`, which a subclass defines.
+    """Takes the entries out of a file's blocks and hands them to `keep`, which a subclass defines."""
 
-    `strict` makes a bad line fail the load.
-    """
-
-    def __init__(self, name: str, *, strict: bool = False) -> None:
+    def __init__(self, name: str, rules: Rules = DEFAULT_RULES) -> None:
         self._name = name
-        self._strict = strict
+        self._rules = rules
         self._decoder = IncrementalDecoder()  # drops a BOM, even in two blocks
         self._hash = hashlib.sha256()
         self._line = 0  # lines parsed
@@ -48,6 +80,12 @@ class Parser(ABC):
         self._warnings: list[tuple[int, str]] = []  # the first ones of the file, by line
         self._unsaid = 0
         self._skipped = 0
+        self._entries = 0  # lines that are one
+        self._foreign = 0  # entries with separators of another format
+        self._first_foreign = 0  # the line of the first one
+        self._cut = 0  # meanings that are longer than an answer
+        self._start = ""  # the first character of the file
+        self._last = b""  # the meaning of the entry parsed last
 
     @abstractmethod
     def keep(self, number: int, word: bytes, meaning: bytes, folded: bytes) -> None:
@@ -55,30 +93,34 @@ class Parser(ABC):
         ...
 
     def feed(self, block: bytes) -> None:
-        """Parse the lines that `block` completes. Raises DictionaryError for what is not UTF-8 text.
+        """Parse the lines that `block` completes. Raises DictionaryFormatError for what is not UTF-8 text.
 
         Of several errors it tells the first one in the file, wherever a block ends.
         """
         self._hash.update(block)
         text, flaw = self._decoded(block, final=False)
+        self._start = self._start or text.lstrip()[:1]
         lines = (self._rest + text).split("\n")
         if max(map(len, lines)) > MAX_LINE:
             before = next(at for at, line in enumerate(lines) if len(line) > MAX_LINE)
             self._parse(lines[:before])
-            raise DictionaryError(f"{self._at(self._line + 1)}: longer than {MAX_LINE} characters")
+            raise DictionaryFormatError(f"{self._at(self._line + 1)}: longer than {MAX_LINE} characters")
         self._rest = lines.pop()
         self._parse(lines)
         if flaw is not None:
             raise flaw
 
     def end(self) -> None:
-        """Parse the last line. Raises DictionaryError when the file holds not one entry."""
+        """Parse the last line. Raises DictionaryFormatError when the file as a whole is no dictionary."""
         text, flaw = self._decoded(b"", final=True)
         if flaw is not None:
             raise flaw
         self._parse([self._rest + text])
-        if not self._longest:
-            raise DictionaryError(f"{self._name}: holds no entry at all; write one `key:value` a line")
+        if not self._entries:
+            raise DictionaryFormatError(f"{self._name}: holds no entry at all; write one `key:value` a line")
+        facts = self.facts
+        if facts.doubted > self._rules.max_skipped * facts.lines:
+            raise DictionaryFormatError(self._refusal(), hint=ACCEPT)
 
     def warn_of_duplicate(self, number: int, word: bytes) -> None:
         """Warn that an earlier line has the same word. Lines may be warned of in any order."""
@@ -92,11 +134,39 @@ class Parser(ABC):
         warnings = [f"{self._at(number)}: {warning}" for number, warning in self._warnings]
         if self._unsaid:
             warnings.append(f"{self._name}: {self._unsaid} more warnings are not shown")
+        if self._foreign:
+            warnings.append(
+                f"{self._at(self._first_foreign)}: {self._foreign} {FOREIGN_WORDS}, here the first"
+            )
+        if self._cut:
+            limit = f"dictionary.max_reply ({self._rules.max_reply} bytes)"
+            warnings.append(f"{self._name}: {self._cut} meanings are longer than {limit}, and are cut")
+        lines = self._entries + self._skipped
+        doubted = self._skipped + self._foreign
+        if self._start in _FOREIGN_STARTS:
+            doubted *= SUSPICION
         return Facts(
             sha256=self._hash.hexdigest(),
             longest=self._longest,
             skipped=self._skipped,
+            lines=lines,
+            doubted=lines if self._is_one_line else min(lines, doubted),
+            max_reply=self._rules.max_reply,
             warnings=tuple(warnings),
+        )
+
+    @property
+    def _is_one_line(self) -> bool:
+        """Whether the file has one line alone, which holds more entries than one."""
+        return self._entries == 1 and not self._skipped and len(_NEXT_ENTRY.findall(self._last.decode())) > 1
+
+    def _refusal(self) -> str:
+        """Why the file is refused that holds entries."""
+        if self._is_one_line:
+            return f"{self._name}: holds one line, with many entries in it"
+        foreign = f", {self._foreign} {FOREIGN_WORDS}" if self._foreign else ""
+        return (
+            f"{self._name}: {self._skipped} of {self._entries + self._skipped} lines are no entries{foreign}"
         )
 
     def _decoded(self, block: bytes, *, final: bool) -> tuple[str, DictionaryError | None]:
@@ -106,39 +176,52 @@ class Parser(ABC):
             text = self._decoder.decode(block, final)
         except UnicodeDecodeError as error:
             text = error.object[: error.start].decode()  # the object includes what the decoder had held back
-            flaw = "not UTF-8; convert the file, for example with: iconv -f GBK -t UTF-8"
+            flaw = "not UTF-8"
         if "\0" in text:
             text = text[: text.index("\0")]
             flaw = "a NUL byte; this is not a text file"
         if not flaw:
             return text, None
-        return text, DictionaryError(f"{self._at(self._line + 1 + text.count(chr(10)))}: {flaw}")
+        number = self._line + 1 + text.count("\n")
+        return text, DictionaryFormatError(f"{self._at(number)}: {flaw}")
 
     def _parse(self, lines: Sequence[str]) -> None:
         """Take the entries out of whole lines."""
-        keep = self.keep
+        keep, limit, longest = self.keep, self._rules.max_reply, self._longest
+        entries = 0
+        meaning = b""
         for number, line in enumerate(lines, self._line + 1):
             key, colon, value = line.partition(":")
             key, value = key.strip(), value.strip()
             if key.startswith("#") or not (key or colon):
                 continue
-            if not (key and value):
+            plain = key.isalnum() or (key.replace(" ", "").isalnum() and "  " not in key)
+            if not (key and value) or (not plain and _FULL_WIDTH in key):
                 self._skip(number, line)
                 continue
-            word, folded = key.encode(), fold(key).encode()
-            keep(number, word, value.encode(), folded)
-            self._longest = max(self._longest, len(word), len(folded))
+            if not (plain and value.isprintable()):
+                self._look_for_separators(number, key, value)
+            word, meaning, folded = key.encode(), value.encode(), fold(key).encode()
+            keep(number, word, meaning, folded)
+            entries += 1
+            if len(meaning) > limit:
+                self._cut += 1
+            longest = max(longest, len(word), len(folded))
+        self._longest = longest
+        self._last = meaning or self._last
+        self._entries += entries
         self._line += len(lines)
+
+    def _look_for_separators(self, number: int, key: str, value: str) -> None:
+        """Count an entry that seems to be a line of another format."""
+        if _FOREIGN.search(key) or _CONTROL.search(value):
+            self._foreign += 1
+            self._first_foreign = self._first_foreign or number
 
     def _skip(self, number: int, line: str) -> None:
         """Warn of a line that is no entry; with `strict`, raise DictionaryError."""
-        if ":" in line:
-            problem = "nothing before the ':'" if line.strip().startswith(":") else "nothing behind the ':'"
-        elif "：" in line:
-            problem = "no ':' (found a full-width '：'); write it as key:value"
-        else:
-            problem = "no ':'; write it as key:value"
-        if self._strict:
+        problem = _problem_of(line)
+        if self._rules.strict:
             raise DictionaryError(f"{self._at(number)}: {problem}")
         self._skipped += 1
         self._warn(number, f"{problem}; the line is skipped")
@@ -153,20 +236,33 @@ class Parser(ABC):
         return f"{self._name}:{number}"
 
 
+def _problem_of(line: str) -> str:
+    """Why a line is no entry."""
+    key, colon, value = line.partition(":")
+    if not colon:
+        found = f" (found a full-width '{_FULL_WIDTH}')" if _FULL_WIDTH in line else ""
+        return f"no ':'{found}; write it as key:value"
+    if not key.strip():
+        return "nothing before the ':'"
+    if not value.strip():
+        return "nothing behind the ':'"
+    return f"a full-width '{_FULL_WIDTH}' before the ':'; write it as key:value"
+
+
 class DictionaryParser(Parser):
     """Builds an edition in memory."""
 
-    def __init__(self, name: str, *, strict: bool = False) -> None:
-        super().__init__(name, strict=strict)
-        self._entries: dict[bytes, bytes] = {}
+    def __init__(self, name: str, rules: Rules = DEFAULT_RULES) -> None:
+        super().__init__(name, rules)
+        self._words: dict[bytes, bytes] = {}
         self._folded: dict[bytes, bytes] = {}
 
     def keep(self, number: int, word: bytes, meaning: bytes, folded: bytes) -> None:
         """See Parser."""
-        if word in self._entries:
+        if word in self._words:
             self.warn_of_duplicate(number, word)
             return
-        self._entries[word] = meaning
+        self._words[word] = meaning
         if folded != word:
             others = self._folded.get(folded)
             if others is None:
@@ -175,15 +271,16 @@ class DictionaryParser(Parser):
                 self._folded[folded] = b"%b\n%b" % (others, word)
 
     def finish(self) -> MemoryDictionary:
-        """End, and return the edition. Raises DictionaryError as `end` does."""
+        """End, and return the edition. Raises DictionaryFormatError as `end` does."""
         self.end()
         facts = self.facts
         edition = MemoryDictionary(
-            self._entries,
+            self._words,
             self._folded,
             sha256=facts.sha256,
             skipped=facts.skipped,
             warnings=facts.warnings,
         )
         edition.longest = facts.longest
+        edition.doubt = facts.doubted / facts.lines
         return edition

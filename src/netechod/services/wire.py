@@ -8,6 +8,9 @@ MAX_DATAGRAM = 65507
 MISS = "unknown"
 """The dictionary's answer for a word that it does not have, unless configured otherwise."""
 
+PADDED = 400
+"""Bytes to which clients pad a query with NULs: enough to be answered whole under the three-times rule."""
+
 ONLINE = b"online"
 OFFLINE = b"offline"
 CHALLENGE = b"challenge "
@@ -36,6 +39,12 @@ def text_of(payload: bytes) -> bytes:
     """
     end = payload.find(b"\0")
     return (payload if end < 0 else payload[:end]).rstrip(b"\r\n ")
+
+
+def is_padded(payload: bytes) -> bool:
+    """Whether a datagram is filled with NULs up to PADDED bytes at least, as a client's query is."""
+    _, end, padding = payload.partition(b"\0")
+    return len(payload) >= PADDED and bool(end) and not padding.strip(b"\0")
 
 
 def flaw_of(text: bytes) -> str | None:

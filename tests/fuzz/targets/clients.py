@@ -17,12 +17,12 @@ from fuzz.target import STEPS, scratch, target
 from netechod.client.chat.events import ENQUIRY, Kind, event_of
 from netechod.client.chat.protocol import Member
 from netechod.client.chat.states import State
-from netechod.client.dictionary.lookups import QUERY_SIZE, query_of
+from netechod.client.dictionary.lookups import query_of
 from netechod.client.errors import ClientError
 from netechod.client.net import split_address
 from netechod.client.operator.control import ask, dump
 from netechod.process.config.values import Address
-from netechod.services.wire import NOT_ONLINE, text_of
+from netechod.services.wire import NOT_ONLINE, PADDED, text_of
 
 ME = "192.0.2.1--5000"
 
@@ -111,7 +111,7 @@ def query(feed: Feed) -> None:
     word = text_of(feed.rest())
     sent = query_of(word)
     assert text_of(sent) == word
-    assert len(sent) == max(QUERY_SIZE, len(word))
+    assert len(sent) == max(PADDED, len(word))
 
 
 @cache

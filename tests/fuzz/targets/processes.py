@@ -22,7 +22,8 @@ from netechod.process.control.requests import commands
 from netechod.process.control.server import MAX_QUESTION, ControlServer
 from netechod.process.control.status import Outcome, Presence, Status
 from netechod.process.log.format import FORMATS, entry_of
-from netechod.process.udp_service import Shared, UdpService
+from netechod.process.service.datagrams import UdpService
+from netechod.process.service.running import Shared
 from netechod.process.unix.handover import STATE, inherit
 from netechod.process.unix.pidfile import Pidfile
 from netechod.reactor.loop import Loop

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netechod.process.command.lint import doubts
-from netechod.process.command.runtime import build_policy
 from netechod.process.config.dump import dump
 from netechod.process.config.load import load, needs_restart
 from netechod.process.config.locations import leaves, quoted
 from netechod.process.config.schema import KEYS
+from netechod.process.service.command import build_policy
 
 INSTALLED = Path(__file__).parents[2] / "etc" / "netechod.toml"
 

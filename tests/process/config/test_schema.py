@@ -20,7 +20,7 @@ LIVE = {
     "echo.tcp": ["max_connections", "max_connections_per_source", "idle_timeout"],
     "echo.udp": ["public"],
     "dictionary": ["file", "unknown", "match", "max_reply", "max_size", "index", "index_from",
-                   "strict"],
+                   "strict", "max_skipped"],
     "chat": ["join", "idle_timeout", "max_members", "max_members_per_source", "max_message", "rate"],
     "command": ["key_file", "timeout", "max_running", "max_output", "window", "allow"],
 }  # fmt: skip

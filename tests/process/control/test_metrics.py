@@ -14,6 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from support.commands import CommandDaemon
 from support.daemon import Daemon, ask, client
 
+from netechod.client.operator.control import ask as ask_control
 from netechod.client.operator.control import dump
 from netechod.process.config.values import Address
 
@@ -150,13 +151,16 @@ def test_the_wildcard_serves_both_families(daemon: Daemon) -> None:
             assert answer.status == 200
 
 
-def test_a_taken_port_ends_the_start(daemon: Daemon) -> None:
+def test_a_taken_port_costs_the_metrics_alone(daemon: Daemon) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         daemon.bind()
-        daemon.spawn("--foreground", "--set", f"metrics.listen=127.0.0.1:{port}")
-        assert daemon.wait() == 3
-    assert f"cannot bind TCP 127.0.0.1:{port}: Address already in use" in daemon.stderr()
+        daemon.start("--set", f"metrics.listen=127.0.0.1:{port}")
+        assert ask(daemon.address("dictionary"), b"apple") == "苹果".encode()
+        status = ask_control(daemon.directory / "control.sock", "status")
+    why = f"metrics is off: cannot bind TCP 127.0.0.1:{port}: Address already in use"
+    assert status["complaints"] == [why]
+    assert daemon.stop() == 0
 
 
 def test_without_the_library_it_says_what_to_install() -> None:

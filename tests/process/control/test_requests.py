@@ -27,10 +27,9 @@ STATUS = Status(
     config="/etc/netechod/netechod.toml",
     listeners=(("echo-tcp", "[::]:8080"),),
     counters={"echo-tcp": {"accepted": 1}},
-    connections=1,
-    dictionary=None,
-    members=2,
-    commands=None,
+    reports={"connections": 1, "members": 2},
+    gauges=(),
+    summaries=("echo 1 connections", "chat 2 online"),
     log_lost=0,
     last_reload=Outcome(error="no", when=1.0),
 )

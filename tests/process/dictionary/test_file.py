@@ -3,14 +3,16 @@
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.loading import load_file
 
 from netechod.errors import DictionaryError
-from netechod.process.dictionary.file import BLOCK, Loading, load_dictionary, log_loaded
+from netechod.process.dictionary.file import BLOCK, log_loaded, parsed, read_blocks, read_file
 from netechod.services.dictionary import MemoryDictionary
+from netechod.services.dictionary_parser import DEFAULT_RULES, Rules
 
 GIBIBYTE = 1 << 30
 
@@ -20,20 +22,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "dict.txt"
 
 
-def finish(loading: Loading) -> tuple[MemoryDictionary, int]:
-    """Take the steps that are left: the dictionary, and how many they were."""
-    result: list[MemoryDictionary] = []
-
-    def run() -> Iterator[None]:
-        result.append((yield from loading))
-
-    steps = sum(1 for _ in run())
-    return result[0], steps
-
-
-def load(path: Path, *, max_size: int = GIBIBYTE, strict: bool = False) -> tuple[MemoryDictionary, int]:
-    """The dictionary and the number of steps that it took."""
-    return finish(load_dictionary(path, max_size=max_size, strict=strict))
+def load(path: Path, *, max_size: int = GIBIBYTE, strict: bool = False) -> MemoryDictionary:
+    """The edition in memory."""
+    return load_file(path, max_size=max_size, rules=Rules(strict=strict))
 
 
 def refusal(path: Path, *, max_size: int = GIBIBYTE, strict: bool = False) -> str:
@@ -45,20 +36,22 @@ def refusal(path: Path, *, max_size: int = GIBIBYTE, strict: bool = False) -> st
 
 def test_a_file_is_read_in_blocks_of_which_none_takes_long(path: Path) -> None:
     path.write_text("".join(f"word{number}:{number}\n" for number in range(20_000)))
-    dictionary, steps = load(path)
-    assert len(dictionary) == 20_000
-    assert dictionary.entries[b"word19999"] == b"19999"
-    assert steps == -(-path.stat().st_size // BLOCK)
+    blocks = read_blocks(path, max_size=GIBIBYTE)
+    assert max(map(len, blocks)) == BLOCK
+    count = len(blocks)
+    assert sum(1 for _ in parsed(path, blocks, DEFAULT_RULES)) == count == -(-path.stat().st_size // BLOCK)
+    assert blocks == [], "what is parsed is given back"
+    assert load(path).entries[b"word19999"] == b"19999"
 
 
 def test_the_last_line_needs_no_newline(path: Path) -> None:
     path.write_bytes("\ufeffapple:苹果\r\nbanana:香蕉".encode())
-    assert load(path)[0].entries == {b"apple": "苹果".encode(), b"banana": "香蕉".encode()}
+    assert load(path).entries == {b"apple": "苹果".encode(), b"banana": "香蕉".encode()}
 
 
 def test_a_file_of_exactly_the_largest_size_is_loaded(path: Path) -> None:
     path.write_text("a:b\n")
-    assert len(load(path, max_size=4)[0]) == 1
+    assert len(load(path, max_size=4)) == 1
     assert refusal(path, max_size=3) == f"{path}: 4 bytes, dictionary.max_size is 3"
 
 
@@ -90,7 +83,7 @@ def test_anything_but_a_regular_file_is_refused_without_waiting(
 def test_a_link_to_a_file_is_followed(path: Path) -> None:
     path.with_name("other").write_text("a:b\n")
     path.symlink_to("other")
-    assert len(load(path)[0]) == 1
+    assert len(load(path)) == 1
 
 
 def test_an_unreadable_disk_is_told_as_such(path: Path) -> None:
@@ -117,7 +110,7 @@ def test_what_is_no_dictionary_is_refused_with_its_line(path: Path, content: byt
 
 def test_strict_refuses_what_is_skipped_otherwise(path: Path) -> None:
     path.write_text("apple:x\npear\n")
-    dictionary, _ = load(path)
+    dictionary = load(path)
     assert (len(dictionary), dictionary.skipped) == (1, 1)
     assert refusal(path, strict=True) == f"{path}:2: no ':'; write it as key:value"
 
@@ -125,39 +118,35 @@ def test_strict_refuses_what_is_skipped_otherwise(path: Path) -> None:
 @pytest.mark.parametrize("change", ["appended", "rewritten"])
 def test_a_file_that_changes_while_it_is_read_is_refused(path: Path, change: str) -> None:
     path.write_text("apple:x\n")
-    loading = load_dictionary(path, max_size=GIBIBYTE, strict=False)
-    next(loading)
-    if change == "appended":
-        with path.open("a") as file:
-            file.write("half a li")
-    else:
-        path.write_text("apple:y\n")
-        os.utime(path, ns=(1, 1))
+
+    def feed(block: bytes) -> None:
+        if change == "rewritten":
+            path.write_text("apple:y\n")
+            os.utime(path, ns=(1, 1))
+        elif block.startswith(b"apple"):
+            with path.open("a") as file:
+                file.write("half a li")
+
     with pytest.raises(DictionaryError, match="changed while it was read"):
-        list(loading)
+        read_file(path, feed, max_size=GIBIBYTE, size=GIBIBYTE)
 
 
 def test_a_file_that_is_replaced_while_it_is_read_is_loaded_as_it_was(path: Path) -> None:
     path.write_text("apple:old\n")
-    loading = load_dictionary(path, max_size=GIBIBYTE, strict=False)
-    next(loading)
-    path.with_name("new").write_text("apple:new\n")
-    path.with_name("new").rename(path)
-    assert finish(loading)[0].entries == {b"apple": b"old"}
+    read: list[bytes] = []
 
+    def feed(block: bytes) -> None:
+        read.append(block)
+        path.with_name("new").write_text("apple:new\n")
+        path.with_name("new").rename(path)
 
-def test_a_load_that_is_given_up_keeps_no_file_open(path: Path) -> None:
-    path.write_text("apple:x\n")
-    loading = load_dictionary(path, max_size=GIBIBYTE, strict=False)
-    next(loading)
-    before = os.listdir("/proc/self/fd")  # noqa: PTH208
-    loading.close()
-    assert len(os.listdir("/proc/self/fd")) == len(before) - 1  # noqa: PTH208
+    read_file(path, feed, max_size=GIBIBYTE)
+    assert read == [b"apple:old\n"]
 
 
 def test_the_log_has_the_warnings_and_one_line_of_facts(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path.write_text("apple:x\npear\napple:y\n")
-    dictionary, _ = load(path)
+    dictionary = load(path)
     with caplog.at_level(logging.INFO, "netechod"):
         log_loaded(dictionary, 0.25)
     assert [(record.levelname, record.message) for record in caplog.records] == [

@@ -18,12 +18,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.indexes import until_given_back
+from support.loading import completed, load_file
 from support.recorder import Recorder
 
-from netechod.errors import DictionaryError
+from netechod.errors import DictionaryError, DictionaryFormatError
 from netechod.process.dictionary import external_sort as sorted_runs
+from netechod.process.dictionary.advice import explained
 from netechod.process.dictionary.changes import compared
-from netechod.process.dictionary.file import completed, load_dictionary
 from netechod.process.dictionary.index import (
     EXACT,
     FOLDED,
@@ -35,6 +36,7 @@ from netechod.process.dictionary.index import (
 from netechod.process.dictionary.index_builder import build, survey
 from netechod.process.dictionary.index_facts import IndexFacts, UnusableIndexError, seal
 from netechod.services.dictionary import Dictionary, DictionaryService, fold
+from netechod.services.dictionary_parser import Rules
 
 GIBIBYTE = 1 << 30
 WORDS = "apple:苹果\nBanana:香蕉\n"
@@ -54,10 +56,10 @@ spoilt_files = st.builds(bytes.__add__, files, st.sampled_from([b"\xff", b"\0", 
 queries = st.lists(st.one_of(words.map(str.encode), st.binary(max_size=8)), max_size=20)
 
 
-def indexed(file: Path, *, strict: bool = False) -> IndexedDictionary:
+def indexed(file: Path, *, strict: bool = False, most: float = 1) -> IndexedDictionary:
     """The edition in a new index of the file, beside it."""
     index = file.with_name("index")
-    build(file, index, max_size=GIBIBYTE, strict=strict)
+    build(file, index, max_size=GIBIBYTE, rules=Rules(strict=strict, max_skipped=most))
     editions.append(open_index(index))
     return editions[-1]
 
@@ -78,14 +80,17 @@ def close_all() -> None:
     until_given_back()
 
 
-def in_memory(file: Path, *, strict: bool = False) -> Dictionary:
-    return completed(load_dictionary(file, max_size=GIBIBYTE, strict=strict))
+def in_memory(file: Path, *, strict: bool = False, most: float = 1) -> Dictionary:
+    try:
+        return load_file(file, rules=Rules(strict=strict, max_skipped=most))
+    except DictionaryFormatError as error:
+        raise explained(error, file) from None
 
 
-def outcome(load: Callable[..., Dictionary], file: Path, *, strict: bool) -> Dictionary | str:
+def outcome(load: Callable[..., Dictionary], file: Path, *, strict: bool, most: float) -> Dictionary | str:
     """The edition, or the reason why there is none."""
     try:
-        return load(file, strict=strict)
+        return load(file, strict=strict, most=most)
     except DictionaryError as error:
         return f"{type(error)}: {error}"
 
@@ -109,18 +114,18 @@ def answers(edition: Dictionary, asked: list[bytes], **manner: Any) -> Recorder:
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.one_of(files, spoilt_files), queries, st.booleans())
+@given(st.one_of(files, spoilt_files), queries, st.booleans(), st.sampled_from([0.1, 0.5, 1]))
 def test_an_edition_is_the_same_in_an_index_and_in_memory(
-    data: bytes, asked: list[bytes], strict: bool
+    data: bytes, asked: list[bytes], strict: bool, most: float
 ) -> None:
     with file_of(data) as file:
-        small, large = outcome(in_memory, file, strict=strict), outcome(indexed, file, strict=strict)
+        small, large = (outcome(load, file, strict=strict, most=most) for load in (in_memory, indexed))
         if isinstance(small, str) or isinstance(large, str):
             assert large == small
             return
         assert dict(large.items()) == dict(small.items())
         assert len(large) == len(small)
-        assert (large.sha256, large.skipped) == (small.sha256, small.skipped)
+        assert (large.sha256, large.skipped, large.doubt) == (small.sha256, small.skipped, small.doubt)
         assert list(large.warnings) == list(small.warnings)
         asked += [word for word, _ in small.items()]
         asked += [other.encode() for word in asked for other in variants(word)]
@@ -139,16 +144,17 @@ def variants(word: bytes) -> list[str]:
 
 
 @settings(deadline=None, max_examples=100)
-@given(files, st.booleans())
-def test_a_check_finds_what_a_load_finds(data: bytes, strict: bool) -> None:
+@given(files, st.booleans(), st.sampled_from([0.1, 0.5, 1]))
+def test_a_check_finds_what_a_load_finds(data: bytes, strict: bool, most: float) -> None:
+    rules = Rules(strict=strict, max_skipped=most)
     with file_of(data) as file:
-        small = outcome(in_memory, file, strict=strict)
+        small = outcome(in_memory, file, strict=strict, most=most)
         if isinstance(small, str):
             with pytest.raises(DictionaryError) as caught:
-                survey(file, max_size=GIBIBYTE, strict=strict)
+                survey(file, max_size=GIBIBYTE, rules=rules)
             assert small == f"{caught.type}: {caught.value}"
             return
-        entries, facts = survey(file, max_size=GIBIBYTE, strict=strict)
+        entries, facts = survey(file, max_size=GIBIBYTE, rules=rules)
         assert (entries, facts.sha256, facts.skipped) == (len(small), small.sha256, small.skipped)
         assert list(facts.warnings) == list(small.warnings)
 
@@ -289,14 +295,14 @@ def test_an_index_that_is_cut_short_is_not_opened(file: Path) -> None:
 @pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])
 def test_an_index_that_others_can_write_to_is_not_opened(file: Path, mode: int) -> None:
     index = file.with_name("index")
-    build(file, index, max_size=GIBIBYTE, strict=False)
+    build(file, index, max_size=GIBIBYTE)
     index.chmod(mode)
     assert refusal(index) == "others can write to it"
 
 
 def test_an_index_of_another_user_is_not_opened(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index = file.with_name("index")
-    build(file, index, max_size=GIBIBYTE, strict=False)
+    build(file, index, max_size=GIBIBYTE)
     if os.geteuid() == 0:
         os.chown(index, 4711, -1)
     monkeypatch.setattr(os, "geteuid", lambda: 4712)

@@ -38,7 +38,7 @@ def words(index: Path) -> dict[bytes, bytes]:
 
 
 def make(source: Path, index: Path) -> None:
-    build(source, index, max_size=GIBIBYTE, strict=False)
+    build(source, index, max_size=GIBIBYTE)
 
 
 def test_an_index_is_for_everybody_to_read_and_for_us_to_write(source: Path, index: Path) -> None:
@@ -160,7 +160,7 @@ from pathlib import Path
 from netechod.process.dictionary.index_builder import build
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
-    build(Path(sys.argv[1]), Path(sys.argv[2]), max_size=1 << 30, strict=False)
+    build(Path(sys.argv[1]), Path(sys.argv[2]), max_size=1 << 30)
 except OSError as error:
     print(error)
 """
@@ -250,7 +250,7 @@ def test_little_memory_is_enough(source: Path, index: Path) -> None:
     assert source.stat().st_size > index_builder.BLOCK * 50
     program = (
         "import sys; from pathlib import Path; from netechod.process.dictionary.index_builder import build;"
-        "build(Path(sys.argv[1]), Path(sys.argv[2]), max_size=1 << 30, strict=False);"
+        "build(Path(sys.argv[1]), Path(sys.argv[2]), max_size=1 << 30);"
         "print(Path('/proc/self/status').read_text())"
     )
     done = subprocess.run(

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from support.indexes import overwrite, until_given_back
+from support.loading import completed
 from support.looping import run_until
 
 from netechod.process.config.schema import Dictionary as Settings
 from netechod.process.dictionary.changes import Changes, compared
-from netechod.process.dictionary.file import completed
 from netechod.process.dictionary.index import IndexedDictionary, TouchedIndexError, open_index
 from netechod.process.dictionary.index_builder import build
 from netechod.process.dictionary.index_facts import UnusableIndexError
@@ -41,7 +41,7 @@ def settings(tmp_path: Path) -> Settings:
 def index(settings: Settings) -> Path:
     """The index of the dictionary."""
     assert settings.index is not None
-    build(settings.file, settings.index, max_size=settings.max_size, strict=False)
+    build(settings.file, settings.index, max_size=settings.max_size)
     return settings.index
 
 
@@ -226,7 +226,7 @@ def test_a_look_up_that_meets_damage_is_a_miss_and_told_once(
     for number in range(2, pages) if page < 0 else [page]:
         overwrite(index, number * PAGE, bytes(PAGE), secretly=True)
     misses = sum(edition.exact(word) is None for word in WORDS)
-    edition.look()
+    assert not edition.is_touched()
     assert len(told) == len(errors(caplog)) == bool(misses)
     assert list(edition.items()) == [] or not misses
     if misses:
@@ -236,15 +236,30 @@ def test_a_look_up_that_meets_damage_is_a_miss_and_told_once(
 
 
 def test_an_index_that_is_written_to_while_it_serves_is_told(
-    load: Load, index: Path, caplog: pytest.LogCaptureFixture
+    loop: Loop,
+    loader: Loader,
+    settings: Settings,
+    load: Load,
+    index: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("netechod.process.dictionary_loader.INTERVAL", 0.001)
     edition = load()
     assert isinstance(edition, IndexedDictionary)
-    edition.look()
+    told: list[str] = []
+    loader.look_after(settings, edition, lambda: told.append("damaged"))
+    looks: list[bool] = []
+
+    def look() -> bool:
+        looks.append(IndexedDictionary.is_touched(edition))
+        return looks[-1]
+
+    monkeypatch.setattr(edition, "is_touched", look)
+    run_until(loop, lambda: len(looks) > 3)
     assert errors(caplog) == []
     os.utime(index)
-    edition.look()
-    edition.look()
+    run_until(loop, lambda: told)
     assert errors(caplog) == ["dictionary index is damaged and is put aside: somebody has written to it"]
     assert list(edition.items()) == []
     assert completed(compared(edition, MemoryDictionary({b"a": b"b"}))) == Changes(before=len(WORDS), after=1)
@@ -269,7 +284,7 @@ def test_an_index_can_be_built_over_a_damaged_one(
     settings: Settings, index: Path, start: int, secretly: bool
 ) -> None:
     damage(index, start, secretly=secretly)
-    facts = build(settings.file, index, max_size=settings.max_size, strict=False)
+    facts = build(settings.file, index, max_size=settings.max_size)
     assert facts.since == ""
     with closing(open_index(index)) as edition:
         assert all_right(edition)

@@ -1,12 +1,12 @@
 """Loading by way of an index: real processes, on a loop that runs until they have ended."""
 
 import errno
-import json
 import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,13 +18,15 @@ from netechod.errors import DictionaryError, DictionaryIndexError
 from netechod.process.config.schema import Dictionary as Settings
 from netechod.process.dictionary import index_process as index_child
 from netechod.process.dictionary import loader as dictionary_loader
+from netechod.process.dictionary.file import Stamp, stamp_of
 from netechod.process.dictionary.index import IndexedDictionary
 from netechod.process.dictionary.loader import Loader, fits, is_large
 from netechod.reactor.jobs.children import Children
 from netechod.reactor.loop import Loop
-from netechod.reactor.tasks import finished
-from netechod.services.api import Ending
+from netechod.reactor.tasks import Task, finished
+from netechod.services.api import Ending, Job
 from netechod.services.dictionary import Dictionary, MemoryDictionary
+from netechod.services.dictionary_parser import Rules
 
 WORDS = "apple:苹果\nbanana:香蕉\n"
 
@@ -71,6 +73,13 @@ def load(loop: Loop, loader: Loader) -> Iterator[Load]:
     until_given_back()
 
 
+def stamp(settings: Settings) -> Stamp:
+    """The stamp of the dictionary's file."""
+    found = stamp_of(settings.file)
+    assert found is not None
+    return found
+
+
 def opened(edition: Dictionary) -> IndexedDictionary:
     """The edition, which is one in an index."""
     assert isinstance(edition, IndexedDictionary)
@@ -95,7 +104,7 @@ def test_a_large_dictionary_is_looked_up_in_an_index(load: Load, settings: Setti
 def test_another_one_is_held_in_memory(load: Load, settings: Settings, reason: str) -> None:
     changes = {"index_from": len(WORDS.encode()) + 1} if reason == "it is small" else {"index": None}
     settings = settings.model_copy(update=changes)
-    assert not is_large(settings)
+    assert not is_large(settings, stamp(settings))
     assert isinstance(load(settings), MemoryDictionary)
 
 
@@ -134,7 +143,7 @@ def test_a_file_that_has_changed_is_compiled_anew(
     assert again is not first
     assert isinstance(again, IndexedDictionary)
     assert again.facts.since == first.sha256
-    assert fits(settings, again)
+    assert fits(settings, stamp(settings), again)
 
 
 def test_an_index_of_a_lenient_load_is_none_of_a_strict_one(load: Load, settings: Settings) -> None:
@@ -243,29 +252,30 @@ def test_a_process_that_fails_is_quoted(
 
 
 def test_a_file_that_changes_while_its_index_is_built_is_for_the_next_reload(
-    loop: Loop, loader: Loader, children: Children, settings: Settings
+    load: Load, children: Children, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps = loader.load(settings)
-    wait = next(steps)
-    assert wait is not None
-    endings: list[Ending] = []
-    wait(endings.append)
-    run_until(loop, lambda: endings)
-    os.utime(settings.file, ns=(1, 1))
+    spawn = children.spawn
+
+    def spawn_and_change(job: Job, done: Callable[[Ending], object]) -> None:
+        def change(ending: Ending) -> None:
+            os.utime(settings.file, ns=(1, 1))
+            done(ending)
+
+        spawn(job, change)
+
+    monkeypatch.setattr(children, "spawn", spawn_and_change)
     with pytest.raises(DictionaryError, match="changed while it was read; reload when it is written"):
-        steps.send(endings[0])
+        load(settings)
 
 
 def test_a_load_that_is_given_up_leaves_no_process_and_no_file(
     loop: Loop, loader: Loader, children: Children, settings: Settings
 ) -> None:
-    steps = loader.load(settings)
-    wait = next(steps)
-    assert wait is not None
-    wait(lambda ending: None)
+    task = Task(loop, loader.load(settings), lambda edition: None)
+    run_until(loop, lambda: children.running)
     [pid] = children.running
     os.kill(pid, signal.SIGSTOP)  # wherever it is
-    steps.close()
+    task.cancel()
     run_until(loop, lambda: not children.running)
     assert not Path(f"/proc/{pid}").exists()
     assert places(settings) == []
@@ -329,8 +339,9 @@ def test_a_loader_that_is_closed_says_no_more(
 
 
 def test_a_process_is_told_what_to_do_by_its_command_line_alone(settings: Settings) -> None:
-    task = index_child.Task(verify=False, source="a", index="b\udc80", max_size=3, strict=True)
-    assert index_child.Task(**json.loads(task.argv[-1])) == task
+    rules = Rules(strict=True, max_skipped=0.25, max_reply=99)
+    task = index_child.Task(verify=False, source="a", index="b\udc80", max_size=3, rules=rules)
+    assert index_child.Task.parse(task.argv[-1]) == task
 
 
 def test_without_pidfds_an_index_is_built_and_verified_all_the_same(
@@ -373,3 +384,91 @@ def test_the_index_of_an_edition_in_use_can_be_opened_by_others(load: Load, sett
     command = [sys.executable, "-c", program, str(settings.index)]
     assert subprocess.check_output(command, text=True) == "2\n"
     assert len(edition) == 2
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A disk that answers when it is set."""
+    gate = threading.Event()
+    monkeypatch.setattr(dictionary_loader, "PATIENCE", 0.02)
+    yield gate
+    gate.set()
+    for thread in threading.enumerate():
+        if "dictionary" in thread.name:
+            thread.join()
+
+
+@pytest.mark.parametrize("call", ["stamp_of", "read_blocks"])
+def test_a_disk_that_does_not_answer_costs_the_load_and_no_later_one(
+    gate: threading.Event, load: Load, settings: Settings, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    settings = settings.model_copy(update={"index": None})
+    real = getattr(dictionary_loader, call)
+
+    def wait(*arguments: object, **more: object) -> object:
+        gate.wait()
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(dictionary_loader, call, wait)
+    for why in ("takes longer than 0.02", "still waits since an earlier request"):
+        with pytest.raises(DictionaryError, match=f"dict.txt: reading the dictionary {why}"):
+            load(settings)
+    gate.set()
+    for thread in threading.enumerate():
+        if thread.name == "reading the dictionary":
+            thread.join()
+    monkeypatch.undo()
+    assert len(load(settings)) == 2
+
+
+def test_an_index_that_cannot_be_opened_in_time_is_told_as_such(
+    gate: threading.Event, load: Load, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dictionary_loader, "open_index", lambda index: gate.wait())
+    with pytest.raises(DictionaryIndexError, match="opening the dictionary's index takes longer than"):
+        load(settings)
+
+
+@pytest.mark.parametrize("replace", ["in place", "by another file"])
+@pytest.mark.parametrize("in_use", [True, False])
+def test_other_content_with_the_old_size_and_time_is_loaded_at_once(
+    load: Load, settings: Settings, replace: str, in_use: bool
+) -> None:
+    first = load(settings)
+    before = settings.file.stat()
+    if replace == "by another file":
+        settings.file.unlink()
+    settings.file.write_text(WORDS.replace("果", "菓"), encoding="utf-8")
+    os.utime(settings.file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    again = opened(load(settings, first if in_use else None))
+    assert again.exact(b"apple") == "苹菓".encode()
+    assert again.facts.stamp == stamp(settings)
+
+
+def test_a_file_that_was_renamed_finds_its_index_which_is_verified_first(
+    load: Load, settings: Settings
+) -> None:
+    first = opened(load(settings))
+    settings.file.rename(settings.file.with_name("other"))
+    settings.file.with_name("other").rename(settings.file)
+    assert stamp(settings) != first.facts.stamp
+    assert load(settings, first) is first
+    first.close()
+    until_given_back()
+    again = opened(load(settings))
+    assert again.facts == first.facts
+    assert again.proven
+
+
+@pytest.mark.parametrize("change", [{"max_skipped": 0.1}, {"max_reply": 20}])
+def test_an_index_is_made_anew_when_what_is_allowed_has_changed(
+    load: Load, settings: Settings, change: dict[str, float]
+) -> None:
+    settings.file.write_text(WORDS + "stray\n", encoding="utf-8")
+    assert load(settings.model_copy(update={"max_skipped": 1.0})).skipped == 1
+    changed = settings.model_copy(update=change)
+    if "max_skipped" in change:
+        with pytest.raises(DictionaryError, match="1 of 3 lines are no entries"):
+            load(changed)
+    else:
+        assert opened(load(changed)).facts.max_reply == 20

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netechod.process.log.format import FORMATS, LEVELS, REMOTE_LIMIT, Entry, entry_of, quoted
+from netechod.levels import LEVELS
+from netechod.process.log.format import FORMATS, REMOTE_LIMIT, Entry, entry_of, quoted
 from netechod.services.wire import harmless
 
 FORMAT_NAMES = st.sampled_from(sorted(FORMATS))

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netechod.errors import PermissionRefusedError
-from netechod.process.log.format import LEVELS
+from netechod.levels import LEVELS
 from netechod.process.log.writer import QUEUE_LIMIT, Logs, journal_wanted
 
 log = logging.getLogger("netechod.test")

@@ -21,11 +21,7 @@ from netechod.client.kernel import RECEIVE_SIZE
 from netechod.client.net import Server, Target
 from netechod.client.terminal.input import Input, to_utf8
 from netechod.client.terminal.text import decoded
-from netechod.services.wire import MAX_DATAGRAM, MISS, text_of
-
-QUERY_SIZE = 400
-"""Bytes of a query, filled up with NULs that end its text. A server that does not know our address yet
-answers at most three times the bytes it got, and this many earn the longest answer."""
+from netechod.services.wire import MAX_DATAGRAM, MISS, PADDED, text_of
 
 CUTS = (1200, 1256, 1296)
 """Bytes at which our server cuts an answer: the default of dictionary.max_reply, and three times a query with
@@ -67,7 +63,7 @@ def query_of(word: bytes) -> bytes:
     """Return the datagram that asks for `word`. Raises ClientError."""
     if len(word) > MAX_DATAGRAM:
         raise ClientError(_too_long(word))
-    return word.ljust(QUERY_SIZE, b"\0")
+    return word.ljust(PADDED, b"\0")
 
 
 class Dictionary:

@@ -35,18 +35,22 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _service_row(status: Mapping[str, Any], service: str, address: str) -> tuple[str, ...]:
-    counters = status["counters"][service]
-    if service == "echo-tcp":
-        now = f"{grouped(status['connections'])} connections"
-        received, answered = f"{size(counters['bytes_in'])}", f"{size(counters['bytes_out'])}"
-        return service, address, now, received, answered, grouped(counters["refused"])
+    """A daemon of any version, with any services: counters that it does not have are left out."""
+    counters = status["counters"].get(service, {})
     now = {
+        "echo-tcp": f"{grouped(status['connections'] or 0)} connections",
         "dictionary": f"{grouped((status['dictionary'] or {}).get('entries', 0))} words",
         "chat": f"{grouped(status['members'] or 0)} online",
         "command": f"{grouped(status['commands'] or 0)} running",
     }.get(service, "")
-    dropped = sum(count for name, count in counters.items() if name.startswith(("dropped", "overflowed")))
-    return service, address, now, grouped(counters["received"]), grouped(counters["sent"]), grouped(dropped)
+    if "bytes_in" in counters:
+        received, answered = size(counters["bytes_in"]), size(counters["bytes_out"])
+    else:
+        received, answered = (grouped(counters.get(name, 0)) for name in ("received", "sent"))
+    dropped = sum(
+        count for name, count in counters.items() if name.startswith(("dropped", "overflowed", "refused"))
+    )
+    return service, address, now, received, answered, grouped(dropped)
 
 
 def _reload_line(outcome: Mapping[str, Any] | None) -> str:
@@ -63,6 +67,8 @@ def reload_lines(outcome: Mapping[str, Any]) -> Iterator[str]:
     if outcome["waiting"]:
         yield f"               needs a restart: {', '.join(outcome['waiting'])}"
     yield f"dictionary     {_words_changed(outcome['dictionary'])} in {outcome['seconds']:.2f} s"
+    if "skipped" in outcome:  # a daemon of version 0.1.0 does not tell
+        yield f"               {grouped(outcome['skipped'])} lines skipped, {grouped(outcome['lost'])} words lost"
 
 
 def _words_changed(changes: Mapping[str, int]) -> str:

@@ -3,6 +3,7 @@
 | module | contents |
 |---|---|
 | `schema`, `values` | sections and keys; the types of their values |
+| `listeners` | the table of services, a row each |
 | `load` | file, overrides and defaults become one configuration |
 | `toml_file`, `locations` | TOML text, and where in it a value stands |
 | `diagnostics` | problems as sentences with place and hint |

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TypeAlias
 
+from netechod.process.config.listeners import enabled
 from netechod.process.config.locations import KeyPath
 from netechod.process.config.schema import Address, AllowedCommand, Config
 from netechod.services.command import PLACEHOLDER
@@ -25,17 +26,10 @@ def conflicts(config: Config) -> Iterator[Conflict]:
 
 def _addresses_taken_twice(config: Config) -> Iterator[Conflict]:
     """An address serves once; TCP and UDP have ports of their own, and port 0 is another one each time."""
-    services = [
-        ("TCP", "echo.tcp.listen", config.echo.tcp.enabled, config.echo.tcp.listen),
-        ("UDP", "echo.udp.listen", config.echo.udp.enabled, config.echo.udp.listen),
-        ("UDP", "dictionary.listen", config.dictionary.enabled, config.dictionary.listen),
-        ("UDP", "chat.listen", config.chat.enabled, config.chat.listen),
-        ("UDP", "command.listen", config.command.enabled, config.command.listen),
-        ("TCP", "metrics.listen", config.metrics.enabled, config.metrics.listen),
-    ]
     taken: dict[tuple[str, Address], str] = {}
-    for protocol, key, enabled, addresses in services:
-        for address in addresses if enabled else ():
+    for listener in enabled(config):
+        protocol, key = listener.kind.upper(), f"{listener.key}.listen"
+        for address in listener.section(config).listen:
             if (protocol, address) in taken:
                 yield taken[protocol, address], key, f"{protocol} {address}"
             elif address.port:

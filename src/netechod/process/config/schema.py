@@ -36,6 +36,7 @@ from netechod.process.config.values import (
     networks,
 )
 from netechod.reactor.tcp.models import ModelName
+from netechod.services.dictionary_parser import MAX_REPLY, MAX_SKIPPED
 from netechod.services.wire import MAX_DATAGRAM, MISS
 
 __all__ = ["KEYS", "LIVE_KEYS", "Address", "Config", "EchoTcp"]
@@ -186,7 +187,7 @@ class Dictionary(Section):
     """What a miss is answered with."""
     match: Live[Literal["folded", "exact"]] = "folded"
     """Whether words that differ only in case or composition are found too, after the exact ones."""
-    max_reply: Live[Annotated[int, Field(ge=16, le=MAX_DATAGRAM)]] = 1200
+    max_reply: Live[Annotated[int, Field(ge=16, le=MAX_DATAGRAM)]] = MAX_REPLY
     """Bytes of the longest answer; a longer one is cut at a character. 1200 is never fragmented."""
     max_size: Live[Annotated[Size, Field(ge=1, le=1 << 40)]] = ByteSize(1 << 30)
     """Bytes of the largest file that is loaded; a larger one is refused."""
@@ -196,6 +197,8 @@ class Dictionary(Section):
     """Bytes of the smallest file that is compiled; a smaller one is held in memory."""
     strict: Live[bool] = False
     """Whether one bad line fails the load instead of being skipped with a warning."""
+    max_skipped: Live[Annotated[float, Field(ge=0, le=1)]] = MAX_SKIPPED
+    """Largest share of lines that may be no entries; a file with more is refused as one of another format."""
 
 
 class Chat(Section):
@@ -263,7 +266,7 @@ class Command(Section):
 
 
 class Bus(Section):
-    """The chat rooms of other nodes. Not available in this version."""
+    """A room over several nodes. It is not available yet."""
 
     url: Annotated[str, available("")] = ""
     """Where the bus is; empty: this node's room is alone."""

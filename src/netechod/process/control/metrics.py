@@ -1,25 +1,16 @@
-"""Counters for monitoring systems, rendered by prometheus-client and served over HTTP.
+"""Counters for monitoring systems, rendered by prometheus-client.
 
 The library is an extra, so it is imported here alone, and only when somebody asks. Nothing is counted twice:
 the numbers are read off the status when they are wanted.
 """
 
-import logging
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from netechod.errors import ConfigError
-from netechod.process.config.schema import Config
 from netechod.process.control.status import Status
-from netechod.process.listeners import Sockets
-from netechod.process.udp_service import build_rules
-from netechod.process.unix.rlimits import MAX_SCRAPERS
-from netechod.reactor.loop import Loop
-from netechod.reactor.tcp.accept_queue import TcpLimits
-from netechod.reactor.tcp.connection import StreamService
-from netechod.reactor.tcp.server import TcpServer
-from netechod.services.http import MAX_HEAD, HttpSession, Page
+from netechod.services.http import Page
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -29,9 +20,6 @@ MISSING = (
     "metrics need the library prometheus-client: "
     "apt install python3-prometheus-client, or pip install 'netechod[metrics]'"
 )
-SERVICE = "metrics"
-PATH = "/metrics"
-PATIENCE = 10.0  # seconds that a connection gets to ask, and to take each part of its answer
 OPEN_METRICS = "application/openmetrics-text"
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"  # what scrapers take that do not know OpenMetrics
 
@@ -56,50 +44,17 @@ COUNTERS = {
     "busy": ("commands_busy", "Requests that came while too many commands ran."),
 }
 
-log = logging.getLogger(__name__)
-
 Asked = Callable[[], Status]
 """Where the numbers come from."""
 
 
 def text_of(status: Status) -> Sequence[str]:
     """The metrics as lines of OpenMetrics text. Raises ConfigError where the library is missing."""
-    registry = _registry(lambda: status)
+    registry = registry_of(lambda: status)
     from prometheus_client.openmetrics.exposition import generate_latest
 
     text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]
     return text.decode().splitlines()
-
-
-class MetricsServer(TcpServer):
-    """Serves the metrics over HTTP. Raises ConfigError where the library is missing."""
-
-    def __init__(self, loop: Loop, sockets: Sockets, status: Asked) -> None:
-        registry = _registry(status)
-
-        def new_session(wake: object) -> HttpSession:
-            return HttpSession(PATH, lambda accept: rendered(registry, accept))
-
-        service = StreamService(SERVICE, new_session, read_size=MAX_HEAD, quiet=True)
-        super().__init__(loop, service, sockets.of(SERVICE))
-        self._sockets = sockets
-
-    def apply(self, config: Config) -> None:
-        """Serve those whom `[access]` admits."""
-        admits = build_rules(config, self._sockets).admits
-        self.configure(TcpLimits(MAX_SCRAPERS, MAX_SCRAPERS, PATIENCE, idle_at_limit=0.0, admits=admits))
-
-
-def serve(loop: Loop, sockets: Sockets, config: Config, status: Asked) -> MetricsServer | None:
-    """Serve the metrics on the sockets that are there for that, if any."""
-    addresses = [address for service, address in sockets.bound if service == SERVICE]
-    if not addresses:
-        return None
-    server = MetricsServer(loop, sockets, status)
-    server.apply(config)
-    for address in addresses:
-        log.info("serving metrics on http://%s%s", address, PATH)
-    return server
 
 
 def rendered(registry: "CollectorRegistry", accept: str) -> Page:
@@ -114,7 +69,8 @@ def rendered(registry: "CollectorRegistry", accept: str) -> Page:
     return Page(openmetrics.CONTENT_TYPE_LATEST, text)
 
 
-def _registry(status: Asked) -> "CollectorRegistry":
+def registry_of(status: Asked) -> "CollectorRegistry":
+    """Return a registry that reads the status at each scrape. Raises ConfigError without the library."""
     try:  # everything that a page takes: later there may be no descriptor to read a module
         from prometheus_client import CollectorRegistry, core, exposition  # noqa: F401
         from prometheus_client.openmetrics import exposition as openmetrics  # noqa: F401
@@ -145,15 +101,12 @@ class _Collector:
 
 def _gauges(status: Status) -> Iterator[tuple[str, str, float]]:
     yield "uptime_seconds", "Seconds since the start.", status.uptime
-    if status.connections is not None:
-        yield "connections", "TCP connections open now.", status.connections
-    if status.members is not None:
-        yield "chat_members", "Members online now.", status.members
-    if status.commands is not None:
-        yield "commands_running", "Commands that run now.", status.commands
-    if status.dictionary is not None:
-        yield "dictionary_entries", "Entries of the dictionary in use.", status.dictionary.entries
-        yield "dictionary_loaded_timestamp_seconds", "When it was loaded.", status.dictionary.loaded
+    sums: dict[tuple[str, str], float] = {}
+    for gauge in status.gauges:  # of several services with the same one, their sum
+        key = gauge.name, gauge.help
+        sums[key] = sums.get(key, 0) + gauge.value
+    for (name, help_text), value in sums.items():
+        yield name, help_text, value
     failed = status.last_reload is not None and bool(status.last_reload.error)
     yield "config_last_reload_successful", "Whether the last reload, or the start, succeeded.", not failed
 

@@ -6,10 +6,10 @@ from functools import partial
 from typing import Protocol
 
 from netechod.errors import ConfigError
+from netechod.levels import LEVELS
 from netechod.process.control.metrics import MISSING, text_of
 from netechod.process.control.server import Command, ControlSession
 from netechod.process.control.status import Outcome, Presence, Status
-from netechod.process.log.format import LEVELS
 from netechod.services.dictionary import Dictionary
 
 
@@ -49,7 +49,7 @@ class Operated(Protocol):
 def commands(daemon: Operated) -> Mapping[str, Command]:
     """The commands by name."""
     return {
-        "status": Command(lambda asked, _: asked.answer(asdict(daemon.status()))),
+        "status": Command(lambda asked, _: asked.answer(daemon.status().as_json())),
         "members": Command(
             lambda asked, _: asked.answer([asdict(presence) for presence in daemon.members()])
         ),

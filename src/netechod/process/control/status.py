@@ -1,7 +1,8 @@
 """The status of the daemon, as a value and in words."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
 
 from netechod.process.dictionary.changes import Changes
 
@@ -14,21 +15,10 @@ class Outcome:
     when: float = 0.0  # seconds since the epoch
     seconds: float = 0.0
     dictionary: Changes = field(default_factory=Changes)
+    skipped: int = 0  # lines of the dictionary that are no entries
+    lost: int = 0  # words that were in use and are none any more
     keys: tuple[str, ...] = ()  # of the configuration, that have changed and hold now
     waiting: tuple[str, ...] = ()  # that have changed and hold after a restart
-
-
-@dataclass(frozen=True, kw_only=True)
-class DictionaryStatus:
-    """The edition in use."""
-
-    file: str
-    entries: int
-    skipped: int
-    sha256: str
-    store: str  # where the words are: "memory", or "index" for its file
-    generation: int  # how many editions there have been since the start
-    loaded: float  # when, in seconds since the epoch
 
 
 @dataclass(frozen=True)
@@ -40,9 +30,21 @@ class Presence:
     silent: float
 
 
+class Gauge(NamedTuple):
+    """A number that rises and falls, for monitoring."""
+
+    name: str  # of the metric, without the prefix netechod_
+    help: str
+    value: float
+
+
+OLDEST = ("connections", "dictionary", "members", "commands")
+"""Keys of services that the status has always had: null if the service is off."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """The daemon at one moment; values of services that are off are None."""
+    """The daemon at one moment."""
 
     version: str
     pid: int
@@ -50,29 +52,34 @@ class Status:
     config: str  # the file, empty for the defaults
     listeners: Sequence[tuple[str, str]]  # service and address
     counters: Mapping[str, Mapping[str, int]]  # by service
-    connections: int | None
-    dictionary: DictionaryStatus | None
-    members: int | None
-    commands: int | None  # that run
+    reports: Mapping[str, Any]  # the services' own keys
+    gauges: Sequence[Gauge]
+    summaries: Sequence[str]  # the services' parts of the status line
     log_lost: int  # lines that no log file has
     last_reload: Outcome | None
     complaints: Sequence[str] = ()  # differences from the configuration: services that are off, and why
 
     def line(self) -> str:
         """One telling line: `systemctl status` shows it."""
-        parts = []
-        if self.connections is not None:
-            parts.append(f"echo {self.connections} connections")
-        if self.dictionary is not None:
-            entries, generation = self.dictionary.entries, self.dictionary.generation
-            parts.append(f"dictionary {entries} words (generation {generation})")
-        if self.members is not None:
-            parts.append(f"chat {self.members} online")
-        if self.commands is not None:
-            parts.append(f"{self.commands} commands running")
         error = self.last_reload.error if self.last_reload else ""
         failed = f"last reload FAILED: {error}" if error else ""
-        return "; ".join(filter(None, (", ".join(parts), *self.complaints, failed)))
+        return "; ".join(filter(None, (", ".join(self.summaries), *self.complaints, failed)))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the status as an object: the services' own keys beside those of the daemon."""
+        return {
+            "version": self.version,
+            "pid": self.pid,
+            "uptime": self.uptime,
+            "config": self.config,
+            "listeners": self.listeners,
+            "counters": self.counters,
+            **dict.fromkeys(OLDEST),
+            **self.reports,
+            "log_lost": self.log_lost,
+            "last_reload": None if self.last_reload is None else asdict(self.last_reload),
+            "complaints": self.complaints,
+        }
 
     def report(self) -> Iterator[str]:
         """The same with every counter, a line a service."""

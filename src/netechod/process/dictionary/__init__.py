@@ -2,6 +2,7 @@
 
 | module | contents |
 |---|---|
+| `in_use` | the edition that services answer from |
 | `loader` | loads an edition: a small file into memory, a large one through an index |
 | `file` | a file in memory, read in slices |
 | `index`, `index_facts`, `index_verifier` | an edition in an index; its facts; whether it is whole |

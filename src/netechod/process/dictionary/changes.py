@@ -1,12 +1,18 @@
-"""The differences between two editions of the dictionary, in numbers."""
+"""The differences between two editions of the dictionary, in numbers, and whether they are to be believed."""
 
+import logging
 from collections.abc import Generator
 from dataclasses import dataclass
 
+from netechod.errors import DictionaryError
 from netechod.process.dictionary.index import IndexedDictionary
 from netechod.services.dictionary import Dictionary
+from netechod.services.dictionary_parser import ACCEPT, SUSPICION
 
 STEP = 2000  # words compared in one step
+FEW = 100  # words; of fewer ones most may be lost without a word
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +32,7 @@ def compared(old: Dictionary, new: Dictionary) -> Generator[None, None, Changes]
     The builder of an index has compared it with the one before. Otherwise the words of the smaller edition
     are looked up in the larger one. A damaged edition is not read.
     """
-    if old.sha256 == new.sha256 or (isinstance(old, IndexedDictionary) and not old.is_sound):
+    if old.sha256 == new.sha256 or (isinstance(old, IndexedDictionary) and old.damaged):
         return Changes(before=len(old), after=len(new))
     if isinstance(new, IndexedDictionary) and new.facts.since == old.sha256:
         facts = new.facts
@@ -52,3 +58,16 @@ def compared(old: Dictionary, new: Dictionary) -> Generator[None, None, Changes]
         removed=len(old) - common,
         changed=changed,
     )
+
+
+def check_loss(changes: Changes, new: Dictionary, max_skipped: float) -> None:
+    """Warn when most words in use are lost. Raises DictionaryError when the new file is doubtful besides.
+
+    A file of another format can have a few lines that look like entries. An operator may also shrink a list.
+    """
+    if changes.before < FEW or 2 * changes.removed <= changes.before:
+        return
+    lost = f"{changes.removed} of the {changes.before} words in use are not in the file"
+    if min(1.0, new.doubt * SUSPICION) > max_skipped:
+        raise DictionaryError(f"{lost}, and {new.doubt:.0%} of its lines are doubtful; {ACCEPT}")
+    log.warning("dictionary reload loses most words: %s", lost, extra={"service": "dictionary"})

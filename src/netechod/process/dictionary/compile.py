@@ -9,6 +9,7 @@ from netechod.errors import NetechodError, reason_of
 from netechod.process.config.load import load
 from netechod.process.config.schema import Daemon
 from netechod.process.dictionary.index_builder import NoPlaceError, build
+from netechod.process.dictionary.loader import rules_of
 from netechod.process.unix.privileges import become, can_replace, identity_of
 
 
@@ -16,7 +17,7 @@ def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path |
     """Build the index of `file`, or of the dictionary in the configuration. Yields lines for the operator.
 
     A file of another name can become the dictionary later: a renamed file keeps its time and size, by which
-    the daemon knows it. Raises NetechodError.
+    the daemon finds it. It verifies the index before it uses it then. Raises NetechodError.
     """
     config = load(path, overrides).config
     settings = config.dictionary
@@ -26,7 +27,7 @@ def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path |
     begun = time.monotonic()
     try:
         _become_owner(index.parent, config.daemon)
-        facts = build(source, index, max_size=settings.max_size, strict=settings.strict)
+        facts = build(source, index, max_size=settings.max_size, rules=rules_of(settings))
     except NoPlaceError as error:
         raise NetechodError(f"no index can be made: {error}") from None
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Reading the dictionary's file in steps: the caller decides what happens between two of them."""
+"""Reading the dictionary's file: a function that reads it whole, and the steps in which it is parsed."""
 
 import logging
 import os
@@ -6,18 +6,18 @@ import stat
 from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias
 
 from netechod.errors import DictionaryError
 from netechod.services.dictionary import Dictionary, MemoryDictionary
-from netechod.services.dictionary_parser import DictionaryParser
+from netechod.services.dictionary_parser import DictionaryParser, Rules
 
 BLOCK = 16 * 1024  # bytes parsed in one step: well under a millisecond
 CHANGED = "changed while it was read; reload when it is written"
+MISSING = "; dictionary.file names the file, dictionary.enabled = false goes without"
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
 Feed: TypeAlias = Callable[[bytes], object]
 """Takes the blocks of a file."""
 
@@ -26,37 +26,45 @@ Loading: TypeAlias = Generator[None, None, MemoryDictionary]
 
 
 class Stamp(NamedTuple):
-    """Size and time of a file: when the file changes, one of them almost always does, too."""
+    """What tells a file from another one, and from itself after a change, without reading it."""
 
     size: int
     mtime_ns: int
+    inode: int
+    ctime_ns: int  # nobody can set it back; renaming the file changes it, too
 
     @classmethod
     def of(cls, status: os.stat_result) -> "Stamp":
         """The stamp of the file with this status."""
-        return cls(status.st_size, status.st_mtime_ns)
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
+
+    def resembles(self, other: "Stamp") -> bool:
+        """Whether size and time are the same. Then the content mostly is, and renames keep both."""
+        return self[:2] == other[:2]
 
 
-def load_dictionary(path: Path, *, max_size: int, strict: bool) -> Loading:
-    """Load the file into memory in steps. Raises DictionaryError with the reason, at any step."""
-    parser = DictionaryParser(str(path), strict=strict)
-    yield from read_file(path, parser.feed, max_size=max_size)
-    return parser.finish()
+def stamp_of(path: Path) -> Stamp | None:
+    """The stamp of a file; None when it is no regular one."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return Stamp.of(status) if stat.S_ISREG(status.st_mode) else None
 
 
-def read_file(path: Path, feed: Feed, *, max_size: int, size: int = BLOCK) -> Generator[None, None, Stamp]:
-    """Read the file, a block of `size` bytes a step. Raises DictionaryError with the reason, at any step.
+def read_file(path: Path, feed: Feed, *, max_size: int, size: int = BLOCK) -> Stamp:
+    """Read the file, `size` bytes at a time. Raises DictionaryError with the reason.
 
-    Only a regular file is read, and opening never waits: a FIFO or a device would stop the daemon.
+    Only a regular file is read: opening a FIFO or a device never waits. A disk may make the caller wait.
     """
     try:
-        stamp = yield from _read(path, feed, max_size, size)
+        return _read(path, feed, max_size, size)
     except OSError as error:
-        raise DictionaryError(f"{path}: {error.strerror}") from None
-    return stamp
+        hint = MISSING if isinstance(error, FileNotFoundError) else ""
+        raise DictionaryError(f"{path}: {error.strerror}{hint}") from None
 
 
-def _read(path: Path, feed: Feed, max_size: int, size: int) -> Generator[None, None, Stamp]:
+def _read(path: Path, feed: Feed, max_size: int, size: int) -> Stamp:
     """The same as `read_file`; also raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
@@ -67,23 +75,33 @@ def _read(path: Path, feed: Feed, max_size: int, size: int) -> Generator[None, N
             raise DictionaryError(f"{path}: {status.st_size} bytes, dictionary.max_size is {max_size}")
         for block in iter(partial(os.read, fd, size), b""):
             feed(block)
-            yield
         stamp = Stamp.of(os.fstat(fd))
     finally:
         os.close(fd)
-    if stamp != Stamp.of(status):
+    if not stamp.resembles(Stamp.of(status)):  # the rest also changes when another file takes its name
         raise DictionaryError(f"{path}: {CHANGED}")
     return stamp
 
 
-def completed(steps: Generator[None, None, T]) -> T:
-    """Take all steps at once. Returns their value."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            value: T = done.value
-            return value
+def read_blocks(path: Path, *, max_size: int) -> list[bytes]:
+    """The whole file, in blocks. Raises DictionaryError with the reason."""
+    blocks: list[bytes] = []
+    read_file(path, blocks.append, max_size=max_size)
+    return blocks
+
+
+def parsed(path: Path, blocks: list[bytes], rules: Rules) -> Loading:
+    """Make an edition out of what was read, a block a step. The list is empty in the end.
+
+    A block is given back when it is parsed, so that file and edition are never in memory both. Raises
+    DictionaryError with the reason, at any step.
+    """
+    parser = DictionaryParser(str(path), rules)
+    blocks.reverse()
+    while blocks:
+        parser.feed(blocks.pop())
+        yield
+    return parser.finish()
 
 
 def log_loaded(dictionary: Dictionary, seconds: float) -> None:

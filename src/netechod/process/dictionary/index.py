@@ -75,6 +75,7 @@ class IndexedDictionary(Dictionary):
         self.longest = facts.longest
         self.sha256 = facts.sha256
         self.skipped = facts.skipped
+        self.doubt = facts.doubted / facts.lines
         self.warnings = facts.warnings
         self._file = file
         self._environment = environment
@@ -94,15 +95,12 @@ class IndexedDictionary(Dictionary):
     def __len__(self) -> int:
         return self.facts.entries
 
-    @property
-    def is_sound(self) -> bool:
-        """Whether no damage is known, and nobody has written to the file."""
-        return not self.damaged and not _is_touched(self._file.fileno(), self.facts)
-
-    def look(self) -> None:
-        """Report damage when somebody has written to the file."""
-        if not self.is_sound:
-            self.note_damage("somebody has written to it")
+    def is_touched(self) -> bool:
+        """Whether somebody has written to the file. The caller may have to wait for its disk."""
+        try:
+            return not self._closed and _is_touched(self._file.fileno(), self.facts)
+        except (OSError, ValueError):  # the server of the file has lost it; it has been closed just now
+            return True
 
     def note_damage(self, reason: str) -> None:
         """Report damage of the index, once: what it holds is not what was written."""
@@ -112,7 +110,7 @@ class IndexedDictionary(Dictionary):
             self.on_damage()
 
     def is_at(self, path: Path) -> bool:
-        """Whether `path` still names this index."""
+        """Whether `path` still names this index. The caller may have to wait for its disk."""
         try:
             return os.path.samestat(os.fstat(self._file.fileno()), path.stat(follow_symlinks=False))
         except OSError:
@@ -127,7 +125,7 @@ class IndexedDictionary(Dictionary):
         """The table of words, to its end also when `close` is called; less when the index is damaged."""
         import lmdb
 
-        if self._closed or not self.is_sound:  # LMDB may abort the process when it meets damaged pages
+        if self._closed or self.damaged or self.is_touched():  # LMDB may abort at damaged pages
             return
         with self.held():
             try:
@@ -138,7 +136,7 @@ class IndexedDictionary(Dictionary):
 
     def heads(self, start: bytes = b"") -> Iterator[bytes]:
         """See Dictionary; none at all when the index is damaged."""
-        return chunks_from(start, self._chunk, self._chunks if self.is_sound else 0)
+        return chunks_from(start, self._chunk, 0 if self.damaged else self._chunks)
 
     def _chunk(self, number: int) -> bytes:
         import lmdb

@@ -9,8 +9,10 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netechod.errors import DictionaryFormatError
+from netechod.process.dictionary.advice import explained
 from netechod.process.dictionary.external_sort import SortedRuns
-from netechod.process.dictionary.file import Stamp, completed, read_file
+from netechod.process.dictionary.file import Stamp, read_file
 from netechod.process.dictionary.index import (
     EXACT,
     FOLDED,
@@ -34,7 +36,7 @@ from netechod.process.dictionary.index_facts import (
 )
 from netechod.process.dictionary.index_rows import folded_rows, head_rows
 from netechod.process.dictionary.index_verifier import is_whole
-from netechod.services.dictionary_parser import Facts, Parser
+from netechod.services.dictionary_parser import DEFAULT_RULES, Facts, Parser, Rules
 
 if TYPE_CHECKING:
     import lmdb
@@ -52,8 +54,8 @@ class NoPlaceError(Exception):
 class IndexParser(Parser):
     """Sorts the entries of a file by their keys, in files without a name in `directory`."""
 
-    def __init__(self, name: str, *, strict: bool, directory: Path | None = None) -> None:
-        super().__init__(name, strict=strict)
+    def __init__(self, name: str, rules: Rules, directory: Path | None = None) -> None:
+        super().__init__(name, rules)
         self._exact = SortedRuns(directory)
         self._folded = SortedRuns(directory)
         self._heads = SortedRuns(directory)
@@ -138,7 +140,7 @@ class Tally:
             self._row = next(self._rows, (END, b""))
 
 
-def build(source: Path, index: Path, *, max_size: int, strict: bool) -> IndexFacts:
+def build(source: Path, index: Path, *, max_size: int, rules: Rules = DEFAULT_RULES) -> IndexFacts:
     """Build the index of a file and put it in its place.
 
     Raises DictionaryError when the file is at fault, NoPlaceError when no index can be made here, and OSError
@@ -153,10 +155,9 @@ def build(source: Path, index: Path, *, max_size: int, strict: bool) -> IndexFac
             directory, fd = _unnamed_file(index)
             undo.callback(os.close, directory)
             undo.callback(os.close, fd)
-            parser = IndexParser(str(source), strict=strict, directory=index.parent)
+            parser = IndexParser(str(source), rules, index.parent)
             undo.callback(parser.close)
-            stamp = completed(read_file(source, parser.feed, max_size=max_size, size=BLOCK))
-            parser.end()
+            stamp = _parse(source, parser, max_size)
             before = _edition_before(index)
             if before is not None:
                 undo.callback(before.close)
@@ -168,12 +169,21 @@ def build(source: Path, index: Path, *, max_size: int, strict: bool) -> IndexFac
         raise OSError(f"{index}: {error}; {free >> 20} MiB are free there") from None
 
 
-def survey(source: Path, *, max_size: int, strict: bool) -> tuple[int, Facts]:
+def survey(source: Path, *, max_size: int, rules: Rules = DEFAULT_RULES) -> tuple[int, Facts]:
     """Parse a file in little memory. Returns the number of its entries, and the facts."""
-    with closing(IndexParser(str(source), strict=strict)) as parser:
-        completed(read_file(source, parser.feed, max_size=max_size, size=BLOCK))
-        parser.end()
+    with closing(IndexParser(str(source), rules)) as parser:
+        _parse(source, parser, max_size)
         return sum(map(len, parser.exact())), parser.facts
+
+
+def _parse(source: Path, parser: IndexParser, max_size: int) -> Stamp:
+    """Have the whole file parsed. Returns its stamp."""
+    try:
+        stamp = read_file(source, parser.feed, max_size=max_size, size=BLOCK)
+        parser.end()
+    except DictionaryFormatError as error:
+        raise explained(error, source) from None
+    return stamp
 
 
 def _unnamed_file(index: Path) -> tuple[int, int]:
@@ -242,6 +252,9 @@ def _write(fd: int, parser: IndexParser, stamp: Stamp, before: IndexedDictionary
         longest=found.longest,
         entries=entries,
         skipped=found.skipped,
+        lines=found.lines,
+        doubted=found.doubted,
+        max_reply=found.max_reply,
         warnings=found.warnings,
         since=before.sha256 if before and not before.damaged else "",
         added=tally.added,

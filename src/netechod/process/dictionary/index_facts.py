@@ -35,6 +35,9 @@ class IndexFacts:
     longest: int  # bytes of the longest word, as it is spelled or folded
     entries: int
     skipped: int
+    lines: int  # of the file, without comments and empty ones; more than none
+    doubted: int  # of these lines, how many speak against the file as a whole
+    max_reply: int  # bytes: the warnings count the meanings that are longer
     warnings: Sequence[str]
     since: str = ""  # the sha256 of the edition before, to which the following numbers compare this one
     added: int = 0
@@ -72,9 +75,10 @@ def _are_sound(values: dict[str, Any]) -> bool:
     stamp, warnings = values["stamp"], values["warnings"]
     return (
         all(type(number) is int and number >= 0 for number in numbers)
+        and values["lines"] > 0
         and all(type(text) is str for text in texts)
         and type(stamp) is list
-        and [type(each) for each in stamp] == [int, int]
+        and [type(each) for each in stamp] == [int] * len(Stamp._fields)
         and type(warnings) is list
         and all(type(warning) is str for warning in warnings)
     )

@@ -12,6 +12,7 @@ from netechod.errors import DictionaryError, reason_of
 from netechod.process.dictionary.index_builder import NoPlaceError, build
 from netechod.process.dictionary.index_facts import UnusableIndexError
 from netechod.process.dictionary.index_verifier import Verdict, verify
+from netechod.services.dictionary_parser import Rules
 
 NICENESS = 3  # how far it steps back behind the daemon (nice(1)): beside a busy one it has a third of a CPU
 
@@ -34,7 +35,7 @@ class Task:
     source: str
     index: str
     max_size: int
-    strict: bool
+    rules: Rules
 
     @property
     def argv(self) -> Sequence[str]:
@@ -42,11 +43,17 @@ class Task:
         code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import main; sys.exit(main())"
         return [sys.executable, "-I", "-c", code, json.dumps(asdict(self))]
 
+    @classmethod
+    def parse(cls, text: str) -> "Task":
+        """The task in the last word of a command line."""
+        values = json.loads(text)
+        return cls(**values | {"rules": Rules(**values["rules"])})
+
 
 def main() -> int:
     """Do the task on the command line. The last line of the output says what went wrong."""
     step_back()
-    task = Task(**json.loads(sys.argv[1]))
+    task = Task.parse(sys.argv[1])
     try:
         return _done(task)
     except DictionaryError as error:
@@ -63,7 +70,7 @@ def _done(task: Task) -> int:
     source, index = Path(task.source), Path(task.index)
     if task.verify:
         return STATUSES[verify(source, index)]
-    build(source, index, max_size=task.max_size, strict=task.strict)
+    build(source, index, max_size=task.max_size, rules=task.rules)
     return DONE
 
 

@@ -6,7 +6,7 @@ import os
 from enum import Enum, auto
 from pathlib import Path
 
-from netechod.process.dictionary.file import completed, read_file
+from netechod.process.dictionary.file import read_file
 from netechod.process.dictionary.index import opened_file
 from netechod.process.dictionary.index_facts import IndexFacts, digest_of, facts_of
 
@@ -44,8 +44,8 @@ def _verdict(source: Path, file: io.FileIO) -> Verdict:
     if not _has_its_pages(file, facts):
         return Verdict.DAMAGED
     digest = hashlib.sha256()
-    stamp = completed(read_file(source, digest.update, max_size=facts.stamp.size, size=BLOCK))
-    if stamp == facts.stamp and digest.hexdigest() != facts.sha256:
+    stamp = read_file(source, digest.update, max_size=facts.stamp.size, size=BLOCK)
+    if stamp.resembles(facts.stamp) and digest.hexdigest() != facts.sha256:
         return Verdict.OTHER_SOURCE
     return Verdict.WHOLE
 

@@ -1,77 +1,131 @@
-"""Loads the dictionary: a small one into memory, a large one as an index that another process builds."""
+"""Loads the dictionary: a small one into memory, a large one as an index that another process builds.
+
+Files are opened and read on threads and in processes: the loop never waits for a disk. It only waits for the
+pages of an index that it maps, while it looks words up.
+"""
 
 import logging
-import stat
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from signal import SIGKILL
+from typing import TypeVar
 
-from netechod.errors import DictionaryError, DictionaryIndexError
+from netechod.errors import DictionaryError, DictionaryFormatError, DictionaryIndexError, NetechodError
 from netechod.process.config.schema import Dictionary as Settings
 from netechod.process.dictionary import index_process as index_child
-from netechod.process.dictionary.file import CHANGED, Stamp, load_dictionary
+from netechod.process.dictionary.advice import explained
+from netechod.process.dictionary.file import CHANGED, Stamp, parsed, read_blocks, stamp_of
 from netechod.process.dictionary.index import IndexedDictionary, TouchedIndexError, open_index
 from netechod.process.dictionary.index_facts import UnusableIndexError
+from netechod.reactor.background import Background, TooLongError
 from netechod.reactor.jobs.children import SIGNALLED, Children
-from netechod.reactor.loop import Callback, Timer
-from netechod.reactor.tasks import Work
+from netechod.reactor.loop import Callback
+from netechod.reactor.tasks import Task, Work
 from netechod.services.api import Ending, Job
 from netechod.services.dictionary import Dictionary, MemoryDictionary
+from netechod.services.dictionary_parser import Rules
 
 LIMIT = 540.0  # seconds for an index; `netechoctl reload` waits a bit longer
 INTERVAL = 1.0  # seconds between two looks at the file of the index that is in use
+PATIENCE = 30.0  # seconds that a disk may take to answer
+SLOWEST = 1 << 20  # bytes a second that a disk delivers at least, beyond that
+
+TOUCHED = "somebody has written to it"
+OTHER = "dictionary index was made of another %s; it is made anew"
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Loader:
     """Loads editions. Nobody else uses its `children`."""
 
     def __init__(self, children: Children) -> None:
+        loop = children.loop
         self._children = children
         self._closed = False
-        self._timer: Timer | None = None
+        self._watching: Task[None] | None = None
+        self._reader = Background(loop, "reading the dictionary", PATIENCE)
+        self._opener = Background(loop, "opening the dictionary's index", PATIENCE)
+        self._watcher = Background(loop, "looking at the dictionary's index", PATIENCE)
 
     def load(self, settings: Settings, current: Dictionary | None = None) -> Work[Dictionary]:
         """Load the file in steps. An index that fits it is used, be it that of the `current` edition.
 
         Raises DictionaryError at any step: DictionaryIndexError where the file may be good.
         """
-        if settings.index is None or not is_large(settings):
-            return (yield from in_memory(settings))
-        edition = yield from self._found(settings, settings.index, current)
+        stamp = yield from self._stamp(settings)
+        if settings.index is None or stamp is None or not is_large(settings, stamp):
+            return (yield from self.in_memory(settings))
+        edition = yield from self._found(settings, stamp, settings.index, current)
         if edition is not None:
             return edition
         ending = yield from self._run(settings, verify=False)
         try:
             if ending.status != index_child.NO_PLACE:
-                return _built(settings, settings.index, ending)
+                return (yield from self._built(settings, settings.index, ending))
             reason = _reason(ending)
         except DictionaryIndexError as error:
-            if not isinstance(current, IndexedDictionary) or current.is_sound:
+            if not isinstance(current, IndexedDictionary) or not current.damaged:
                 raise
             reason = str(error)  # nothing is worse than to go on with a damaged index
         log.warning("dictionary not indexed, its words are held in memory: %s", reason)
-        return (yield from in_memory(settings))
+        return (yield from self.in_memory(settings))
+
+    def in_memory(self, settings: Settings) -> Work[MemoryDictionary]:
+        """Load the file without an index, whatever its size. Raises DictionaryError at any step."""
+        file = settings.file
+        stamp = yield from self._stamp(settings)
+        limit = PATIENCE + (stamp.size if stamp else 0) / SLOWEST
+        blocks = yield from self._read(file, partial(read_blocks, file, max_size=settings.max_size), limit)
+        try:
+            return (yield from parsed(file, blocks, rules_of(settings)))
+        except DictionaryFormatError as error:
+            blocks.clear()
+            reason = error
+        raise (yield from self._read(file, partial(explained, reason, file), limit))
+
+    def _stamp(self, settings: Settings) -> Work[Stamp | None]:
+        """The stamp of the dictionary's file."""
+        return self._read(settings.file, partial(stamp_of, settings.file))
+
+    def _read(self, file: Path, function: Callable[[], T], limit: float | None = None) -> Work[T]:
+        """Call a function that reads `file`. Raises DictionaryError when the disk does not answer."""
+        try:
+            return (yield from self._reader.call(function, limit))
+        except TooLongError as error:
+            raise DictionaryError(f"{file}: {error}") from None
 
     def look_after(self, settings: Settings, edition: Dictionary, reload: Callback) -> None:
         """Watch the index of the edition that is in use from now on, and have it verified if it was found.
 
         Calls `reload` when the index proves to be damaged, or to be made of another file.
         """
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
         if isinstance(edition, IndexedDictionary):
             edition.on_damage = reload
-            self._watch(edition)
+            self._watching = Task(self._children.loop, self._watch(edition), lambda _: None)
             if not edition.proven:
                 self.verify(settings, edition, reload)
 
-    def _watch(self, edition: IndexedDictionary) -> None:
+    def _watch(self, edition: IndexedDictionary) -> Work[None]:
         """See every now and then whether somebody has written to the index."""
-        edition.look()
+        while not edition.damaged:
+            try:
+                touched = yield from self._watcher.call(edition.is_touched)
+            except NetechodError:  # its disk does not answer, or there are no more threads: later, then
+                touched = False
+            if touched:
+                edition.note_damage(TOUCHED)
+            yield self._pause
+
+    def _pause(self, resume: Callback) -> None:
+        """Wait for the next look."""
         loop = self._children.loop
-        self._timer = loop.call_at(loop.now + INTERVAL, partial(self._watch, edition))
+        loop.call_at(loop.now + INTERVAL, resume)
 
     def verify(self, settings: Settings, edition: IndexedDictionary, on_mismatch: Callback) -> None:
         """Have the index of an edition in use verified.
@@ -83,7 +137,7 @@ class Loader:
             if self._closed or ending.status == index_child.DONE:
                 return
             if ending.status == index_child.OTHER_SOURCE:
-                log.warning("dictionary index was made of another %s; it is made anew", settings.file)
+                log.warning(OTHER, settings.file)
                 on_mismatch()
             elif ending.status == index_child.DAMAGED:
                 edition.note_damage("its bytes are not those that were written")
@@ -95,18 +149,22 @@ class Loader:
     def close(self) -> None:
         """End the processes that run. Nobody is told of their ends."""
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
         self._children.kill_all()
 
     def _found(
-        self, settings: Settings, index: Path, current: Dictionary | None
+        self, settings: Settings, stamp: Stamp, index: Path, current: Dictionary | None
     ) -> Work[IndexedDictionary | None]:
         """The edition in the index that is there, if it is one of the file and not known to be damaged."""
         edition = yield from self._opened(settings, index, current)
         if edition is None:
             return None
-        if not fits(settings, edition):
+        usable = fits(settings, stamp, edition)
+        if usable and edition.facts.stamp != stamp:
+            # Another file has got the name, or this one another content with the old time.
+            usable = edition.proven = yield from self._verify_now(settings)
+        if not usable:
             if edition is not current:
                 edition.close()
             return None
@@ -117,20 +175,52 @@ class Loader:
         self, settings: Settings, index: Path, current: Dictionary | None
     ) -> Work[IndexedDictionary | None]:
         """The edition in the index that is there. One that somebody has written to is verified first."""
-        if isinstance(current, IndexedDictionary) and current.is_at(index):
+        if isinstance(current, IndexedDictionary) and (yield from self._open(partial(current.is_at, index))):
             current.proven = False
-            current.look()
+            if (yield from self._open(current.is_touched)):
+                current.note_damage(TOUCHED)
             return None if current.damaged else current
         try:
-            return open_index(index)
+            return (yield from self._open(partial(open_index, index)))
         except TouchedIndexError as error:
-            ending = yield from self._run(settings, verify=True)
-            if ending.status != index_child.DONE:
-                log.warning("dictionary index %s is not used: it %s", index, error)
-                return None
-            return _verified(index)
+            if (yield from self._verify_now(settings)):
+                return (yield from self._open(partial(_verified, index)))
+            log.warning("dictionary index %s is not used: it %s", index, error)
+            return None
         except UnusableIndexError:
             return None
+
+    def _open(self, function: Callable[[], T]) -> Work[T]:
+        """Call a function that opens the index. Raises DictionaryIndexError when its disk does not answer."""
+        try:
+            return (yield from self._opener.call(function))
+        except TooLongError as error:
+            raise DictionaryIndexError(str(error)) from None
+
+    def _verify_now(self, settings: Settings) -> Work[bool]:
+        """Have the index verified. Whether it is whole, and one of the file."""
+        ending = yield from self._run(settings, verify=True)
+        if ending.status == index_child.OTHER_SOURCE:
+            log.warning(OTHER, settings.file)
+        return ending.status == index_child.DONE
+
+    def _built(self, settings: Settings, index: Path, ending: Ending) -> Work[IndexedDictionary]:
+        """The edition in the index that was built. Raises DictionaryError when there is none."""
+        if ending.status == index_child.BAD_SOURCE:
+            raise DictionaryError(_reason(ending))
+        try:
+            if ending.status != index_child.DONE:
+                raise UnusableIndexError(_reason(ending))
+            edition = yield from self._open(partial(open_index, index))
+        except UnusableIndexError as error:
+            raise DictionaryIndexError(f"no index could be built of {settings.file}: {error}") from None
+        stamp = yield from self._stamp(settings)
+        if stamp != edition.facts.stamp:
+            edition.close()
+            raise DictionaryError(f"{settings.file}: {CHANGED}")
+        edition.proven = True
+        log.info("dictionary index built %s seconds=%.3f", index, ending.seconds)
+        return edition
 
     def _run(self, settings: Settings, *, verify: bool) -> Work[Ending]:
         """Have an index built or verified, and wait for the end of that."""
@@ -142,22 +232,24 @@ class Loader:
         return ending
 
 
-def in_memory(settings: Settings) -> Work[MemoryDictionary]:
-    """Load the file without an index, whatever its size."""
-    return load_dictionary(settings.file, max_size=settings.max_size, strict=settings.strict)
+def rules_of(settings: Settings) -> Rules:
+    """What the file has to be like."""
+    return Rules(strict=settings.strict, max_skipped=settings.max_skipped, max_reply=settings.max_reply)
 
 
-def is_large(settings: Settings) -> bool:
-    """Whether the file is so large that its words are looked up in an index."""
-    stamp = _stamp_of(settings)
-    return settings.index is not None and stamp is not None and stamp.size >= settings.index_from
+def is_large(settings: Settings, stamp: Stamp) -> bool:
+    """Whether the file with this stamp is so large that its words are looked up in an index."""
+    return settings.index is not None and stamp.size >= settings.index_from
 
 
-def fits(settings: Settings, edition: IndexedDictionary) -> bool:
-    """Whether loading the file would make this edition, as far as one can tell without reading the file."""
+def fits(settings: Settings, stamp: Stamp, edition: IndexedDictionary) -> bool:
+    """Whether loading the file with this stamp would make this edition, as far as the stamp tells."""
     facts = edition.facts
-    acceptable = facts.stamp.size <= settings.max_size and not (settings.strict and facts.skipped)
-    return acceptable and facts.stamp == _stamp_of(settings)
+    if facts.stamp.size > settings.max_size or (settings.strict and facts.skipped):
+        return False
+    if edition.doubt > settings.max_skipped or facts.max_reply != settings.max_reply:
+        return False
+    return facts.stamp.resembles(stamp)
 
 
 def _job(settings: Settings, *, verify: bool) -> Job:
@@ -166,18 +258,9 @@ def _job(settings: Settings, *, verify: bool) -> Job:
         source=str(settings.file),
         index=str(settings.index),
         max_size=settings.max_size,
-        strict=settings.strict,
+        rules=rules_of(settings),
     )
     return Job(task.argv, timeout=LIMIT, nice=index_child.NICENESS)
-
-
-def _stamp_of(settings: Settings) -> Stamp | None:
-    """The stamp of the dictionary's file; None when it is no regular file."""
-    try:
-        status = settings.file.stat()
-    except OSError:
-        return None
-    return Stamp.of(status) if stat.S_ISREG(status.st_mode) else None
 
 
 def _verified(index: Path) -> IndexedDictionary | None:
@@ -187,24 +270,6 @@ def _verified(index: Path) -> IndexedDictionary | None:
     except UnusableIndexError:
         return None
     edition.proven = True
-    return edition
-
-
-def _built(settings: Settings, index: Path, ending: Ending) -> IndexedDictionary:
-    """The edition in the index that was built. Raises DictionaryError when there is none."""
-    if ending.status == index_child.BAD_SOURCE:
-        raise DictionaryError(_reason(ending))
-    try:
-        if ending.status != index_child.DONE:
-            raise UnusableIndexError(_reason(ending))
-        edition = open_index(index)
-    except UnusableIndexError as error:
-        raise DictionaryIndexError(f"no index could be built of {settings.file}: {error}") from None
-    if not fits(settings, edition):
-        edition.close()
-        raise DictionaryError(f"{settings.file}: {CHANGED}")
-    edition.proven = True
-    log.info("dictionary index built %s seconds=%.3f", index, ending.seconds)
     return edition
 
 

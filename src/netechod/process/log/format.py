@@ -6,16 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from netechod.levels import LEVELS
 from netechod.services.wire import harmless
-
-LEVELS = {
-    "DEBUG": logging.DEBUG,
-    "NORMAL": logging.INFO,
-    "WARNING": logging.WARNING,
-    "ERROR": logging.ERROR,
-    "FATAL": logging.CRITICAL,
-}
-"""The names in files and in the configuration. Not `logging.addLevelName`, which renames for everybody."""
 
 REMOTE_LIMIT = 256
 """Characters of a peer's text that a message shows; the rest is cut, so that a peer cannot fill the disk."""

@@ -17,7 +17,8 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 from netechod.errors import NetechodError, PermissionRefusedError
-from netechod.process.log.format import FORMATS, LEVELS, Entry, entry_of
+from netechod.levels import LEVELS
+from netechod.process.log.format import FORMATS, Entry, entry_of
 from netechod.process.log.sinks import PASSING, Copy, DescriptorCopy, JournalCopy, LogFile
 
 QUEUE_LIMIT = 10_000

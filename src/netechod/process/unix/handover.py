@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 class Legacy:
     """The state that the process before us has left."""
 
-    connections: Sequence[tuple[socket.socket, bytes]] = ()  # with what each is owed
+    connections: list[tuple[socket.socket, bytes]] = field(default_factory=list)  # with what each is owed
     members: Sequence[Member] = ()
     names: Sequence[str] = ()  # under which the service manager has kept it, and still does
     problem: str = ""  # a sentence about what was lost

@@ -5,7 +5,6 @@ from contextlib import suppress
 from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
 
 RESERVE = 64  # kept from connections: for sockets, logs, netechoctl and a dictionary that is being read
-MAX_SCRAPERS = 32  # connections to the metrics at once; they take nothing from the reserve
 
 log = logging.getLogger(__name__)
 

@@ -5,35 +5,48 @@ import logging
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from typing import NamedTuple
 
 from netechod.errors import SocketError
 from netechod.linux import SO_RCVBUFFORCE, SO_SNDBUFFORCE
-from netechod.process.config.schema import Chat, Command, Dictionary, EchoTcp, EchoUdp, Metrics
 from netechod.process.config.values import Address
 
 # Bytes of each buffer of a UDP socket. Questions wait there in a rush. Answers wait there for the network,
 # and up to three seconds for destinations that do not answer ARP (arp(7)): in a small buffer these would
 # hold up all others.
 UDP_BUFFER = 4 * 1024 * 1024
-OVER_TCP = ("echo-tcp", "metrics")  # services; all others are over UDP
 SOCKET_FAILED, BIND_FAILED, LISTEN_FAILED = 2, 3, 4  # the tutorials' exit codes
 
 log = logging.getLogger(__name__)
 
 
-def open_service(
-    section: EchoTcp | EchoUdp | Dictionary | Chat | Command | Metrics, level: int = logging.INFO
+class TcpOptions(NamedTuple):
+    """Options of a listening socket, which its connections inherit (tcp(7), socket(7))."""
+
+    nodelay: bool = True
+    keepalive: bool = True
+    receive_buffer: int | None = None  # bytes; None: the system's choice
+    send_buffer: int | None = None
+    ttl: int | None = None
+    backlog: int = 1024
+
+    @classmethod
+    def of(cls, section: object) -> "TcpOptions":
+        """Return those that the section of a service has keys for, and defaults for the others."""
+        return cls(**{name: getattr(section, name) for name in cls._fields if hasattr(section, name)})
+
+
+def open_listeners(
+    addresses: Sequence[Address], options: TcpOptions | None, level: int = logging.INFO
 ) -> list[socket.socket]:
-    """Bind every address of a service, or none; `level` is that of the log's lines. Raises SocketError."""
+    """Bind every address, or none: for TCP with `options`, for UDP without. Raises SocketError.
+
+    `level` is that of the log's lines.
+    """
     with ExitStack() as undo:
         socks = []
-        for address in uncovered(section.listen, level):
-            if isinstance(section, EchoTcp):
-                sock = _listen(address, section, level)
-            elif isinstance(section, Metrics):
-                sock = _listen(address, EchoTcp(), level)
-            else:
-                sock = _open_udp(address, level)
+        for address in uncovered(addresses, level):
+            sock = _open_udp(address, level) if options is None else _listen(address, options, level)
             socks.append(undo.enter_context(sock))
         undo.pop_all()
     return socks
@@ -92,9 +105,8 @@ def _interface_name(index: int) -> str:
         return str(index)
 
 
-def adopt(fd: int, name: str) -> socket.socket:
+def adopt(fd: int, name: str, kind: socket.SocketKind) -> socket.socket:
     """Use a passed socket, with the options that its unit gave it."""
-    kind = socket.SOCK_STREAM if name in OVER_TCP else socket.SOCK_DGRAM
     try:
         sock = socket.socket(fileno=fd)
         listens = bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
@@ -112,22 +124,21 @@ def adopt(fd: int, name: str) -> socket.socket:
     return sock
 
 
-def _listen(address: Address, settings: EchoTcp, level: int) -> socket.socket:
-    """Return a listening socket. Its connections inherit its options (tcp(7), socket(7))."""
+def _listen(address: Address, options: TcpOptions, level: int) -> socket.socket:
     sock, address = _create(address, socket.SOCK_STREAM, level)
     # Without it a restart would have to wait for the connections in TIME_WAIT (RFC 9293, 3.6.1).
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, settings.nodelay)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, settings.keepalive)
-    _set_buffer(sock, socket.SO_RCVBUF, settings.receive_buffer)
-    _set_buffer(sock, socket.SO_SNDBUF, settings.send_buffer)
-    if settings.ttl is not None:
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, settings.ttl)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, options.nodelay)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, options.keepalive)
+    _set_buffer(sock, socket.SO_RCVBUF, options.receive_buffer)
+    _set_buffer(sock, socket.SO_SNDBUF, options.send_buffer)
+    if options.ttl is not None:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, options.ttl)
         if sock.family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, settings.ttl)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, options.ttl)
     _bind(sock, address, "TCP", level)
     try:
-        sock.listen(settings.backlog)
+        sock.listen(options.backlog)
     except OSError as error:
         sock.close()
         raise SocketError(f"cannot listen on TCP {address}: {error.strerror}", LISTEN_FAILED) from None

@@ -1,47 +1,24 @@
-"""How services are connected to their sockets, and rules and limits to the configuration."""
+"""A datagram service as it runs: its sockets, behind its admission."""
 
 import logging
-import secrets
 import socket
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Protocol
 
-from netechod.errors import NetechodError
-from netechod.process.config.schema import Config
-from netechod.process.listeners import Sockets
-from netechod.process.unix.rlimits import MAX_SCRAPERS, room_for
-from netechod.process.unix.sockets import OVER_TCP
-from netechod.reactor.event_log import ChatLog
-from netechod.reactor.loop import Loop
-from netechod.reactor.tcp.accept_queue import TcpLimits
-from netechod.reactor.tcp.connection import StreamService
-from netechod.reactor.tcp.models import WORKERS, model_of
-from netechod.reactor.tcp.server import TcpServer
+from netechod.process.service.running import RunningService, Settings, Shared
 from netechod.reactor.udp.endpoint import UdpEndpoint
 from netechod.reactor.udp.error_queue import ErrorQueue, Place
-from netechod.reactor.udp.mmsg import BatchMemory, MmsgDatagramIO
+from netechod.reactor.udp.mmsg import MmsgDatagramIO
 from netechod.reactor.udp.outbox import ServiceOutbox
 from netechod.reactor.udp.socket_group import SocketGroup, group_address_of
-from netechod.services.admission import AddressOf, Admission, Rules
+from netechod.services.admission import AddressOf, Admission
 from netechod.services.api import DatagramService, Outbox, Peer
-from netechod.services.chat import ChatRoom, Terms
-from netechod.services.echo import echo_session
 from netechod.services.log_throttle import LogThrottle
-from netechod.services.rate_limit import Buckets
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Shared:
-    """What all datagram services share. A flood at one of them uses up its source's rate at all."""
-
-    loop: Loop
-    memory: BatchMemory = field(default_factory=BatchMemory)
-    buckets: Buckets = field(default_factory=Buckets)
 
 
 class Service(DatagramService, Protocol):
@@ -62,7 +39,7 @@ class Membership(Protocol):
         ...
 
 
-class UdpService:
+class UdpService(RunningService):
     """A datagram service as it runs: its admission, and the sockets that it answers on.
 
     A service with members may send from any of its sockets at any time; its sockets form a group. Any other
@@ -140,14 +117,18 @@ class UdpService:
             return None
         return (number, peer) if len(self._peer_sizes) > 1 else peer
 
-    def counters(self) -> dict[str, int]:
+    def apply(self, settings: Settings) -> None:
+        """See RunningService."""
+        self.admission.configure(settings.rules)
+
+    def counters(self) -> Mapping[str, int]:
         """Return the counters of all its sockets together, and the number of drops by reason."""
         total: Counter[str] = Counter()
         for endpoint in self.endpoints:
             total.update(asdict(endpoint.counters))
         for reason, count in (self.admission.dropped + self._service.dropped).items():
             total[f"dropped_{reason}"] = count
-        return dict(total)
+        return total
 
     def gather(self, pause: float) -> None:
         """See UdpEndpoint."""
@@ -159,8 +140,8 @@ class UdpService:
         for endpoint in self.endpoints:
             endpoint.stop_receiving()
 
-    def drain(self, until: float) -> None:
-        """See UdpEndpoint."""
+    def close(self, until: float) -> None:
+        """See RunningService."""
         for endpoint in self.endpoints:
             endpoint.drain(until)
 
@@ -174,69 +155,3 @@ def address_of_peers(group: Sequence[socket.socket]) -> AddressOf:
     """Return what reads the address of a peer: of a group's peer, if these are the sockets of a group."""
     address_of = MmsgDatagramIO.address_of
     return group_address_of(address_of) if len(group) > 1 else address_of
-
-
-def build_rules(config: Config, sockets: Sockets) -> Rules:
-    """Return the rules of admission, as configured. Our own UDP ports are those that are really bound."""
-    access = config.access
-    return Rules(
-        allow=access.allow,
-        deny=access.deny,
-        trusted=access.trusted,
-        min_source_port=access.min_source_port,
-        refused_source_ports=frozenset(access.refused_source_ports),
-        own_ports=frozenset(address.port for name, address in sockets.bound if name not in OVER_TCP),
-        bounce_limit=access.bounce_limit,
-    )
-
-
-def build_limits(config: Config, rules: Rules) -> TcpLimits:
-    """Return the limits of TCP echo, as configured."""
-    tcp, metrics = config.echo.tcp, config.metrics
-    others = len(metrics.listen) + MAX_SCRAPERS if metrics.enabled else 0
-    if tcp.model == "fork":  # a connection has one descriptor, and its child another
-        connections = room_for(min(tcp.max_connections, WORKERS), each=2, others=others)
-    else:
-        connections = room_for(tcp.max_connections, others=others)
-    return TcpLimits(
-        connections=connections,
-        connections_per_source=tcp.max_connections_per_source,
-        idle_timeout=tcp.idle_timeout,
-        admits=rules.admits,
-    )
-
-
-def build_echo_tcp(loop: Loop, listeners: Sequence[socket.socket], config: Config) -> TcpServer:
-    """Return the server of TCP echo, one for all its listeners."""
-    tcp = config.echo.tcp
-    session = echo_session(tcp.mode)
-    try:
-        model = model_of(tcp.model, loop, "echo-tcp", pool_size=tcp.pool_size)
-    except OSError as error:
-        raise NetechodError(f"echo.tcp.model = {tcp.model} cannot be had: {error.strerror}") from None
-    return TcpServer(loop, StreamService("echo-tcp", lambda wake: session), listeners, model=model)
-
-
-def build_chat(loop: Loop, address_of: AddressOf) -> ChatRoom:
-    """Return the chat room. The log tells of arrivals and departures."""
-    journal = ChatLog(loop, "chat")
-    return ChatRoom(
-        address_of=address_of,
-        on_online=journal.online,
-        on_offline=journal.offline,
-        secret=secrets.token_bytes(32),
-    )
-
-
-def build_terms(config: Config, rules: Rules) -> Terms:
-    """Return the terms of the chat, as configured."""
-    chat = config.chat
-    return Terms(
-        join=chat.join,
-        trusts=rules.trusts,
-        idle_timeout=chat.idle_timeout,
-        max_members=chat.max_members,
-        max_members_per_source=chat.max_members_per_source,
-        max_message=chat.max_message,
-        rate=chat.rate,
-    )

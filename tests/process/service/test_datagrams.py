@@ -8,7 +8,8 @@ from contextlib import ExitStack
 import pytest
 from support.looping import receive
 
-from netechod.process.udp_service import Shared, UdpService
+from netechod.process.service.datagrams import UdpService
+from netechod.process.service.running import Shared
 from netechod.reactor.loop import Loop
 from netechod.services.echo import EchoService
 from netechod.services.log_throttle import TROUBLE_INTERVAL
@@ -38,7 +39,7 @@ def test_without_members_each_socket_answers_for_itself_and_sends_back_what_lies
             client.connect(sock.getsockname())
             client.send(b"hello")
             assert receive(loop, client) == b"hello"
-        service.drain(loop.clock() + 1)
+        service.close(loop.clock() + 1)
 
 
 def test_one_line_warns_of_a_kernel_that_takes_no_answers(
@@ -55,4 +56,4 @@ def test_one_line_warns_of_a_kernel_that_takes_no_answers(
         loop.now += TROUBLE_INTERVAL
         service.endpoints[0].on_dropped(7)
         assert len(caplog.records) == 2
-        service.drain(0.0)
+        service.close(0.0)

@@ -9,8 +9,8 @@ from support.commands import SECRET, CommandDaemon, allowing, answer, signed, wr
 from support.daemon import run_netechod
 
 from netechod.process.clock import await_next_second, wall_clock
-from netechod.process.command.runtime import build_policy
 from netechod.process.config.schema import Command
+from netechod.process.service.command import build_policy
 from netechod.reactor.event_log import BUSY
 
 HELLO = {"hello": {"argv": ["/bin/echo", "hello"]}}

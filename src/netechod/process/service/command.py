@@ -1,18 +1,22 @@
-"""The command service as it runs: its policy, its audit log, and the process that runs its commands."""
+"""Remote commands as they run: the service, its policy, its audit log, and the process that runs them."""
 
 import json
 import logging
-from collections.abc import Mapping
+import socket
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-from netechod.process.clock import wall_clock
+from netechod.process.clock import await_next_second, wall_clock
 from netechod.process.command.helper import Limits, helper_argv
 from netechod.process.config.schema import Command, Config
 from netechod.process.config.values import expression
+from netechod.process.control.status import Gauge
 from netechod.process.log.format import quoted
+from netechod.process.service.datagrams import UdpService, address_of_peers
+from netechod.process.service.running import Context, Settings
+from netechod.process.unix.handover import Estate
 from netechod.reactor.event_log import EventLog
 from netechod.reactor.jobs.runner import Runner
-from netechod.reactor.loop import Callback, Loop
-from netechod.services.admission import AddressOf
 from netechod.services.command import Allowed, Audit, CommandService, Policy
 from netechod.services.signing import DENIED
 from netechod.services.wire import display_name
@@ -22,40 +26,62 @@ PAUSE = 0.01  # seconds between two looks at requests: each takes long, and a fl
 log = logging.getLogger(__name__)
 
 
-class Commands:
-    """Everything of the command service but its sockets."""
+class Service(UdpService):
+    """The policy, the audit log, and the process that runs the commands."""
 
-    def __init__(self, loop: Loop, config: Config, address_of: AddressOf) -> None:
-        self._address_of = address_of
-        # What has run is always told; the runner starts few programs a second. The rest could be a flood.
-        self._log = EventLog(loop, "command", request="requests without a program")
-        self._runner = Runner(loop, helper_argv(_limits(config.command)), on_lost=_on_lost)
-        self.service = CommandService(
-            address_of=address_of,
+    def __init__(self, context: Context, socks: Sequence[socket.socket]) -> None:
+        self._address_of = address_of_peers(())
+        # A command that has run is always told; the runner starts few a second. The rest could be a flood.
+        self._log = EventLog(context.loop, "command", request="requests without a program")
+        limits = helper_argv(_limits(context.loaded.config.command))
+        self._runner = Runner(context.loop, limits, on_lost=_on_lost)
+        self._commands = CommandService(
+            address_of=self._address_of,
             spawn=self._runner.spawn,
             wall_clock=wall_clock,
             on_audit=self._on_audit,
             on_unauthenticated=_on_unauthenticated,
         )
+        super().__init__(context.datagrams, "command", socks, self._commands)
+        self.gather(PAUSE)
 
-    @property
-    def running(self) -> int:
-        """Return the number of commands that run."""
-        return self._runner.running
+    @classmethod
+    def prepare(cls, config: Config) -> None:
+        """See RunningService: no request that an earlier process has run can be replayed to us."""
+        await_next_second()
 
-    def configure(self, config: Config, keys: Mapping[str, bytes]) -> None:
-        """Judge by other keys and another allow-list from now on."""
-        self._runner.max_running = config.command.max_running
-        self.service.configure(build_policy(config.command, keys))
-        log.info("commands allowed=%d keys=%d", len(config.command.allow), len(keys))
+    def apply(self, settings: Settings) -> None:
+        """Judge by other keys and another allow-list from now on. A signed request may have any answer."""
+        self.admission.configure(settings.rules, rationed=False)
+        command, keys = settings.loaded.config.command, settings.loaded.keys
+        self._runner.max_running = command.max_running
+        self._commands.configure(build_policy(command, keys))
+        log.info("commands allowed=%d keys=%d", len(command.allow), len(keys))
 
-    def drain(self, drained: Callback) -> None:
-        """Run no more commands, and call `drained` when the last one has ended."""
+    def counters(self) -> Mapping[str, int]:
+        """See RunningService."""
+        return {**super().counters(), **self._commands.counters}
+
+    def gauges(self) -> Iterable[Gauge]:
+        """See RunningService."""
+        yield Gauge("commands_running", "Commands that run now.", self._runner.running)
+
+    def report(self) -> Mapping[str, Any]:
+        """See RunningService."""
+        return {"commands": self._runner.running}
+
+    def summary(self) -> str:
+        """See RunningService."""
+        return f"{self._runner.running} commands running"
+
+    def drain(self, drained: Callable[[], object], left: Estate | None) -> None:
+        """See RunningService: commands that run may end."""
         self._runner.drain(drained)
 
-    def close(self) -> None:
-        """End what still runs, and answer its askers."""
+    def close(self, until: float) -> None:
+        """See RunningService: commands are ended, and their askers answered."""
         self._runner.close()
+        super().close(until)
 
     def _on_audit(self, audit: Audit) -> None:
         """Write a line about an authenticated request, unless there are too many of them."""

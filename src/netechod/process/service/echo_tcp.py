@@ -1,0 +1,92 @@
+"""TCP echo as it runs."""
+
+import logging
+import socket
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from netechod.errors import NetechodError
+from netechod.process.control.status import Gauge
+from netechod.process.service.running import Context, RunningService, Settings
+from netechod.process.unix.handover import Estate, Legacy
+from netechod.process.unix.rlimits import room_for
+from netechod.reactor.tcp.accept_queue import TcpLimits
+from netechod.reactor.tcp.connection import StreamService
+from netechod.reactor.tcp.models import WORKERS, model_of
+from netechod.reactor.tcp.server import TcpServer
+from netechod.services.echo import echo_session
+
+NAME = "echo-tcp"
+
+log = logging.getLogger(__name__)
+
+
+class Service(RunningService):
+    """One server for all its listeners."""
+
+    def __init__(self, context: Context, socks: Sequence[socket.socket]) -> None:
+        """Raises NetechodError when the system cannot give what the model needs."""
+        tcp = context.loaded.config.echo.tcp
+        session = echo_session(tcp.mode)
+        try:
+            model = model_of(tcp.model, context.loop, NAME, pool_size=tcp.pool_size)
+        except OSError as error:
+            raise NetechodError(f"echo.tcp.model = {tcp.model} cannot be had: {error.strerror}") from None
+        service = StreamService(NAME, lambda wake: session)
+        self._server = TcpServer(context.loop, service, socks, model=model)
+        if context.hands_over and not self.hands_over:
+            log.warning("TCP connections end at a restart: echo.tcp.model = %s keeps none", tcp.model)
+
+    @property
+    def hands_over(self) -> bool:  # type: ignore[override] # a constant for services without connections
+        """Whether the model can give connections away."""
+        return self._server.hands_over
+
+    def apply(self, settings: Settings) -> None:
+        """See RunningService."""
+        tcp = settings.loaded.config.echo.tcp
+        if tcp.model == "fork":  # a connection has one descriptor, and its child another
+            connections = room_for(min(tcp.max_connections, WORKERS), each=2, others=settings.descriptors)
+        else:
+            connections = room_for(tcp.max_connections, others=settings.descriptors)
+        self._server.configure(
+            TcpLimits(
+                connections=connections,
+                connections_per_source=tcp.max_connections_per_source,
+                idle_timeout=tcp.idle_timeout,
+                admits=settings.rules.admits,
+            )
+        )
+
+    def counters(self) -> Mapping[str, int]:
+        """See RunningService."""
+        return asdict(self._server.counters)
+
+    def gauges(self) -> Iterable[Gauge]:
+        """See RunningService."""
+        yield Gauge("connections", "TCP connections open now.", self._server.count)
+
+    def report(self) -> Mapping[str, Any]:
+        """See RunningService."""
+        return {"connections": self._server.count}
+
+    def summary(self) -> str:
+        """See RunningService."""
+        return f"echo {self._server.count} connections"
+
+    def inherit(self, left: Legacy) -> None:
+        """See RunningService."""
+        while left.connections:
+            self._server.adopt(*left.connections.pop(0))
+
+    def drain(self, drained: Callable[[], object], left: Estate | None) -> None:
+        """See RunningService."""
+        if left is None:
+            self._server.drain(drained)
+        else:
+            self._server.hand_over(left.keep, drained)
+
+    def close(self, until: float) -> None:
+        """See RunningService: connections end at once."""
+        self._server.close()

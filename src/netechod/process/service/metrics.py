@@ -1,0 +1,52 @@
+"""The metrics over HTTP, as they run."""
+
+import logging
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from netechod.process.control.metrics import registry_of, rendered
+from netechod.process.service.running import Context, RunningService, Settings
+from netechod.process.unix.sockets import bound_to
+from netechod.reactor.tcp.accept_queue import TcpLimits
+from netechod.reactor.tcp.connection import StreamService
+from netechod.reactor.tcp.server import TcpServer
+from netechod.services.http import MAX_HEAD, HttpSession
+
+PATH = "/metrics"
+MAX_SCRAPERS = 32  # connections at once; beyond it those that have been silent longest are closed
+PATIENCE = 10.0  # seconds that a connection gets to ask, and to take each part of its answer
+
+log = logging.getLogger(__name__)
+
+
+class Service(RunningService):
+    """Each scrape reads the status of its moment."""
+
+    descriptors = MAX_SCRAPERS
+
+    def __init__(self, context: Context, socks: Sequence[socket.socket]) -> None:
+        """Raises ConfigError where prometheus-client is missing."""
+        registry = registry_of(context.status)
+
+        def new_session(wake: object) -> HttpSession:
+            return HttpSession(PATH, lambda accept: rendered(registry, accept))
+
+        service = StreamService("metrics", new_session, read_size=MAX_HEAD, quiet=True)
+        self._server = TcpServer(context.loop, service, socks)
+        for sock in socks:
+            log.info("serving metrics on http://%s%s", bound_to(sock), PATH)
+
+    def apply(self, settings: Settings) -> None:
+        """See RunningService."""
+        self._server.configure(
+            TcpLimits(MAX_SCRAPERS, MAX_SCRAPERS, PATIENCE, idle_at_limit=0.0, admits=settings.rules.admits)
+        )
+
+    def counters(self) -> Mapping[str, int]:
+        """See RunningService."""
+        return asdict(self._server.counters)
+
+    def close(self, until: float) -> None:
+        """See RunningService."""
+        self._server.close()
