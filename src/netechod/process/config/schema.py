@@ -4,13 +4,16 @@ Frozen, so that a reload can only replace it whole. The texts below the keys are
 then the consequence. Imported by the daemon alone, because importing pydantic takes longer than all the rest.
 """
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field
+from pydantic import BaseModel, ByteSize, Field
 from pydantic.fields import FieldInfo
 
+from netechod.process.config.dictionaries import DatabaseName, Dict, Text, Title
+from netechod.process.config.section import Section
 from netechod.process.config.values import (
     LIVE,
     Address,
@@ -52,12 +55,6 @@ TRUSTED = (
     "fe80::/10",  # link-local (RFC 4291)
 )
 # Not 100.64.0.0/10 (RFC 6598): behind a carrier's NAT the neighbours are strangers.
-
-
-class Section(BaseModel):
-    """What all sections share: nothing unknown, nothing changed afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Daemon(Section):
@@ -183,6 +180,12 @@ class Dictionary(Section):
     """UDP addresses to listen on; `[::]` takes IPv4 too."""
     file: Live[FileName] = Path("/etc/netechod/dict.txt")
     """File of `key:value` lines, UTF-8. A start without it fails; a failed reload keeps the words in use."""
+    name: Live[DatabaseName] = "main"
+    """By what name DICT clients ask for it."""
+    title: Live[Title] = ""
+    """What they show; empty: the name of the file."""
+    information: Live[Text] = ""
+    """What SHOW INFO tells them; empty: title and number of words."""
     unknown: Live[Annotated[str, Field(min_length=1, max_length=200)]] = MISS
     """What a miss is answered with."""
     match: Live[Literal["folded", "exact"]] = "folded"
@@ -286,18 +289,22 @@ class Metrics(Section):
         return bool(self.listen)
 
 
-class Config(Section):
-    """All of it; as `Config()`, the defaults."""
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # pydantic has an old method `dict`, which nobody uses here
 
-    daemon: Daemon = Daemon()
-    log: Log = Log()
-    access: Access = Access()
-    echo: Echo = Echo()
-    dictionary: Dictionary = Dictionary()
-    chat: Chat = Chat()
-    command: Command = Command()
-    bus: Bus = Bus()
-    metrics: Metrics = Metrics()
+    class Config(Section):
+        """All of it; as `Config()`, the defaults."""
+
+        daemon: Daemon = Daemon()
+        log: Log = Log()
+        access: Access = Access()
+        echo: Echo = Echo()
+        dictionary: Dictionary = Dictionary()
+        dict: Dict = Dict()  # type: ignore[assignment]
+        chat: Chat = Chat()
+        command: Command = Command()
+        bus: Bus = Bus()
+        metrics: Metrics = Metrics()
 
 
 def _keys(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:

@@ -87,7 +87,7 @@ class Commands:
     def _define(self, rest: bytes) -> Answer:
         refusal = b""
         for name, word in _read(rest, 2):
-            databases = chosen(self._server.databases, name)
+            databases = chosen(self._server.databases(), name)
             if found := _definitions(databases, word, first=name == FIRST):
                 yield from self._told(found)
                 return
@@ -110,7 +110,7 @@ class Commands:
     def _match(self, rest: bytes) -> Answer:
         server, refusal = self._server, b""
         for name, method, word in _read(rest, 3):
-            databases = chosen(server.databases, name)
+            databases = chosen(server.databases(), name)
             strategy = STRATEGIES.get(server.terms.default_strategy if method == BEST else method.lower())
             if not databases or strategy is None:
                 refusal = refusal or (NO_STRATEGY if databases else NO_DATABASE)
@@ -166,7 +166,7 @@ class Commands:
         what, *names = _words(rest, 1, 2)
         match what.upper(), names:
             case "DB" | "DATABASES", []:
-                databases = self._server.databases
+                databases = self._server.databases()
                 lines = [f'{database.name} "{database.title}"\r\n' for database in databases]
                 yield b"110 %d databases present\r\n%b" % (len(lines), self._header)
                 yield from _lines(lines)
@@ -186,7 +186,7 @@ class Commands:
                 raise RefusedError(SYNTAX)
 
     def _information(self, name: str) -> Answer:
-        for database in self._server.databases:
+        for database in self._server.databases():
             if database.name == name:
                 yield f"112 information for {name}\r\n".encode() + self._header
                 yield from text(database.information or f"{database.title}, {len(database.dictionary)} words")
@@ -196,7 +196,7 @@ class Commands:
 
     def _editions(self) -> str:
         """Which words each database has."""
-        editions = [(database.name, database.dictionary) for database in self._server.databases]
+        editions = [(database.name, database.dictionary) for database in self._server.databases()]
         return "\n".join(f"{name} {len(words)} words, sha256 {words.sha256[:12]}" for name, words in editions)
 
     def _option(self, rest: bytes) -> Answer:

@@ -27,9 +27,11 @@ class Terms:
 class DictServer:
     """What all connections share: the databases, and what clients get of them."""
 
-    def __init__(self, databases: Databases, about: Callable[[], str], terms: Terms | None = None) -> None:
-        """`about` returns the beginning of the text about this server."""
-        self.databases = databases  # in order; to be replaced, and never changed
+    def __init__(
+        self, databases: Callable[[], Databases], about: Callable[[], str], terms: Terms | None = None
+    ) -> None:
+        """Commands ask for the databases of their moment. `about` begins the text about this server."""
+        self.databases = databases
         self.about = about
         self.terms = terms or Terms()
         self.scans = 0  # that run now
