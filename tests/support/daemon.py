@@ -28,7 +28,11 @@ SERVICES = {
 }
 """The services that are on by default."""
 
-KINDS = {service: kind for service, (_, kind) in SERVICES.items()} | {"command": socket.SOCK_DGRAM}
+KINDS = {
+    **{service: kind for service, (_, kind) in SERVICES.items()},
+    "command": socket.SOCK_DGRAM,
+    "dict": socket.SOCK_STREAM,
+}
 
 
 def any_port(host: str = "127.0.0.1", *services: str) -> list[str]:
