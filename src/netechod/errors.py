@@ -1,28 +1,28 @@
-"""The ways in which starting or reloading fails, each with the sentence a person can act on."""
+"""The errors of a start or a reload. The text of each is a sentence that the operator can act on."""
 
 
 class NetechodError(Exception):
-    """Something that is the operator's or our own to mend, never a peer's fault.
+    """A fault of the operator or of the program, never of a peer.
 
-    `exit_code` is what a start that fails on it exits with (sysexits.h, and the tutorials' own 2 to 5).
+    A start that fails with the error exits with `exit_code` (from sysexits.h; 2 to 5 are the tutorials').
     """
 
     exit_code = 1
 
 
 def reason_of(error: OSError) -> str:
-    """What the system says about a call that failed, behind the name of the file if there is one."""
+    """Return the reason of a failed system call, after the name of the file if there is one."""
     reason = error.strerror or str(error)
     return f"{error.filename}: {reason}" if error.filename else reason
 
 
 class ConfigError(NetechodError):
-    """The configuration cannot be used; the text is a report of every problem found, with pictures."""
+    """The configuration cannot be used. The text is a report of all problems, which shows their lines."""
 
     exit_code = 78
 
     def summary(self) -> str:
-        """The problems without their pictures, on one line."""
+        """Return the problems in one line, without the lines of the file."""
         problems = [line for line in str(self).splitlines() if line.startswith("error: ")]
         return "; ".join(problem.removeprefix("error: ") for problem in problems)
 
@@ -42,17 +42,17 @@ class DictionaryFormatError(DictionaryError):
 
 
 class DictionaryIndexError(DictionaryError):
-    """The index of a large dictionary could not be made, whatever its file is like."""
+    """The index of a large dictionary cannot be made. The dictionary file is not at fault."""
 
 
 class StoppedError(NetechodError):
-    """Somebody wants the daemon to stop before it has started."""
+    """A signal stopped the daemon before its start was complete."""
 
     exit_code = 0
 
 
 class SocketError(NetechodError):
-    """A socket could not be made, bound or listened on: codes 2, 3 and 4."""
+    """A socket cannot be created (exit code 2), bound (3) or listened on (4)."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -60,12 +60,12 @@ class SocketError(NetechodError):
 
 
 class AlreadyRunningError(NetechodError):
-    """Another instance holds the pidfile (EX_TEMPFAIL)."""
+    """Another daemon holds the pidfile (EX_TEMPFAIL)."""
 
     exit_code = 75
 
 
 class PermissionRefusedError(NetechodError):
-    """A user, a group or a file is not ours to use (EX_NOPERM)."""
+    """We may not use a user, a group or a file (EX_NOPERM)."""
 
     exit_code = 77

@@ -1,4 +1,4 @@
-"""Who can use a file beside its rightful users: by mode, by group, and by POSIX access list (acl(5)).
+"""Finds users other than the owners who can use a file, by its mode, group and POSIX access list (acl(5)).
 
 Secret stores do not hand files out as mode 0600. systemd's LoadCredential= gives them to root and adds the
 user of the service to the access list. Kubernetes gives them to a group of the pod (fsGroup).
@@ -24,7 +24,7 @@ _WRITE = 0o2
 
 @dataclass(frozen=True)
 class Grant:
-    """The rights of a user, a group or all others beside the owner; `rights` is a digit of a mode."""
+    """The rights of a user, of a group or of all others; `rights` is a digit of a mode (0 to 7)."""
 
     kind: str  # "user", "group" or "others"
     id: int
@@ -35,9 +35,9 @@ class Grant:
 
 
 def unwelcome(fd: int, owners: Collection[int]) -> Grant | None:
-    """Return a grant that lets anybody but `owners` (user ids) read or write the open file; None without.
+    """Return a grant by which users other than `owners` (user ids) can read or write the open file, or None.
 
-    A group may read if nobody else is in it, and may never write.
+    A group may read if all its members are owners. No group may write.
     """
     for grant in _grants(fd):
         if not grant.rights & _READ_OR_WRITE:
@@ -51,12 +51,12 @@ def unwelcome(fd: int, owners: Collection[int]) -> Grant | None:
 
 
 def has_access_list(fd: int) -> bool:
-    """Whether the open file has an access list, whose mask the group's digit of the mode then is."""
+    """Return whether the open file has an access list. If so, the group digit of its mode is the mask."""
     return _access_list(fd) is not None
 
 
 def _access_list(fd: int) -> bytes | None:
-    """The access list as the kernel has it; None without one, or where the file system knows of none."""
+    """Return the access list in the kernel's format. None: the file or the file system has none."""
     try:
         return os.getxattr(fd, _ACL)
     except OSError:
@@ -64,7 +64,7 @@ def _access_list(fd: int) -> bytes | None:
 
 
 def _grants(fd: int) -> Iterator[Grant]:
-    """Return the grants of the file's access list, or those of its mode if it has none."""
+    """Yield the grants of the file's access list, or those of its mode if it has none."""
     status = os.fstat(fd)
     text = _access_list(fd)
     if text is None:
@@ -76,9 +76,9 @@ def _grants(fd: int) -> Iterator[Grant]:
 
 
 def parse_acl(text: bytes, group: int) -> Iterator[Grant]:
-    """Return the grants of an access list, limited by its mask; `group` is the file's.
+    """Yield the grants of an access list, limited by its mask. `group` is the group of the file.
 
-    A list that cannot be read is taken to grant everything to everybody.
+    An unreadable list yields one grant of everything to everybody.
     """
     try:
         (version,) = _HEADER.unpack_from(text)
@@ -99,7 +99,7 @@ def parse_acl(text: bytes, group: int) -> Iterator[Grant]:
 
 
 def _is_private(gid: int, owners: Collection[int]) -> bool:
-    """Whether nobody but `owners` is in the group; if it has no members at all, whether we are in it."""
+    """Return whether all members of the group are `owners`. If it has no members: whether we are in it."""
     members = {entry.pw_uid for entry in pwd.getpwall() if entry.pw_gid == gid}
     with suppress(KeyError):
         for name in grp.getgrgid(gid).gr_mem:

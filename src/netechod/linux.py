@@ -11,7 +11,7 @@ SO_TIMESTAMPNS = 35  # also the type of the control message that carries the tim
 IP_PKTINFO = 8
 IP_MTU_DISCOVER = 10
 IP_RECVERR = 11
-PMTUDISC_PROBE = 3  # a value of IP_MTU_DISCOVER: send with DF set, whatever is known of the path
+PMTUDISC_PROBE = 3  # a value of IP_MTU_DISCOVER: send with DF set and ignore the known path MTU
 
 # linux/in6.h
 IPV6_MTU_DISCOVER = 23

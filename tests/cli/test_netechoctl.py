@@ -585,22 +585,15 @@ def test_the_user_of_the_service_may_change_things(reachable: Daemon) -> None:
     assert reachable.wait() == 0
 
 
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (ImportError("No module named 'lmdb'"), "an index needs lmdb, which is not installed"),
-        (KeyError("getpwuid(): uid not found: 7"), "the owner of the index's directory has no name"),
-    ],
-)
-def test_what_keeps_an_index_from_being_made_is_a_sentence(
-    error: Exception, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_an_index_without_its_library_is_refused_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: object) -> list[str]:
-        raise error
+        raise ImportError("No module named 'lmdb'")
 
     monkeypatch.setattr("netechod.process.dictionary.compile.compile_dictionary", fail)
     assert netechoctl.main(["dict", "compile"]) == 1
-    assert message in capsys.readouterr().err
+    assert "an index needs lmdb, which is not installed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -79,9 +79,6 @@ def dict_compile(arguments: argparse.Namespace) -> int:
     except ImportError:
         hint = "apt install python3-lmdb, or pip install 'netechod[index]'"
         raise ClientError("an index needs lmdb, which is not installed", hint) from None
-    except KeyError as error:  # getpwuid(3)
-        hint = "run it as the user of the daemon"
-        raise ClientError(f"the owner of the index's directory has no name: {error.args[0]}", hint) from None
     return 0
 
 

@@ -65,9 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             from netechod.process.config.load import load
 
             return show(dump(load(path, arguments.overrides)))
-        from netechod.process.start import Wishes, run
+        from netechod.process.start import Options, run
 
-        run(Wishes(path, arguments.overrides, arguments.foreground))
+        run(Options(path, arguments.overrides, arguments.foreground))
     except NetechodError as error:
         return failed("netechod", error)
     except (ImportError, OSError) as error:  # a module that cannot be read, or an unforeseen error

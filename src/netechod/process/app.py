@@ -21,7 +21,7 @@ from netechod.process.reload import Fresh, Reading, Reload, Reloader
 from netechod.process.run_files import ControlSocket, RunFiles
 from netechod.process.service.running import Context, Shared
 from netechod.process.services import Services
-from netechod.process.unix.handover import Estate, Legacy
+from netechod.process.unix.handover import Incoming, Outgoing
 from netechod.process.unix.pidfile import Pidfile
 from netechod.process.unix.service_manager import Notifier, extended
 from netechod.reactor.jobs.children import Children
@@ -62,7 +62,7 @@ class App:
         self._reloader = Reloader(self.loop, self._reload_steps)
         self._stopping = ""
         self._signals: SignalSource | None = None
-        self._estate = Estate() if notifier.keeps else None
+        self._outgoing = Outgoing() if notifier.keeps else None
         context = Context(
             self.loop, loaded, Shared(self.loop), self._words, self.status, hands_over=bool(notifier.keeps)
         )
@@ -113,11 +113,11 @@ class App:
         self.loop.close()
         log.info("stopped reason=%s", self._stopping)
 
-    def inherit(self, legacy: Legacy) -> None:
+    def inherit(self, incoming: Incoming) -> None:
         """Go on where the process before us has stopped."""
-        if legacy.problem:
-            log.error("%s", legacy.problem)
-        self._services.inherit(legacy)
+        if incoming.problem:
+            log.error("%s", incoming.problem)
+        self._services.inherit(incoming)
 
     def _leave(self) -> None:
         """Give everything back, or to the process after us."""
@@ -125,9 +125,9 @@ class App:
         self._loader.close()
         self._services.close()
         self._control.close()
-        if self._estate is not None:
-            self._services.leave(self._estate)
-            self._estate.leave(self._notifier)
+        if self._outgoing is not None:
+            self._services.leave(self._outgoing)
+            self._outgoing.leave(self._notifier)
 
     @property
     def edition(self) -> Dictionary:
@@ -184,16 +184,16 @@ class App:
         self._notifier.stopping(f"stopping: {reason}")
         self._reloader.cancel()
         timeout = self._loaded.config.daemon.drain_timeout
-        if self._estate is not None and self._services.hands_over:
+        if self._outgoing is not None and self._services.hands_over:
             timeout = min(timeout, HAND_OVER_PATIENCE)
         connections = self._services.reports().get("connections", 0)
         log.info("stopping reason=%s connections=%d", reason, connections)
         self.loop.call_at(self.loop.now + timeout, self.loop.stop)
-        self._services.drain(self.loop.stop, self._estate)
+        self._services.drain(self.loop.stop, self._outgoing)
 
     def stop_now(self, reason: str) -> None:
         """Stop at once, and hand nothing over to the next process."""
-        self._estate = self._estate if self._stopping else None
+        self._outgoing = self._outgoing if self._stopping else None
         self._stopping = self._stopping or reason
         self._notifier.stopping(f"stopping: {reason}")
         self.loop.stop()

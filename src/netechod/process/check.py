@@ -1,4 +1,4 @@
-"""`netechod --check`: would a start, or a reload, accept the files?"""
+"""`netechod --check`: tells whether a start or a reload would accept the files."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from netechod.errors import ConfigError, DictionaryError, PermissionRefusedError
 from netechod.process.command.keys import with_keys
-from netechod.process.command.lint import doubts
+from netechod.process.command.lint import warnings
 from netechod.process.config.listeners import enabled
 from netechod.process.config.load import Loaded, load
 from netechod.process.config.schema import Dictionary
@@ -21,16 +21,16 @@ from netechod.process.unix.sockets import unknown_interfaces
 
 
 def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
-    """Check configuration and dictionary without touching anything; returns the good news, a line a file.
+    """Check configuration and dictionary, and change nothing. Returns lines for the operator.
 
-    Raises ConfigError for both: a daemon with a bad dictionary is a daemon configured badly.
+    Raises ConfigError for a bad configuration and for a bad dictionary.
     """
     loaded = with_keys(load(path, overrides))
     config = loaded.config
     listened = (address for listener in enabled(config) for address in listener.section(config).listen)
     if missing := list(unknown_interfaces(listened)):
         raise ConfigError("\n".join(f"error: {sentence}" for sentence in missing))
-    lines = [*doubts(loaded), *_unreadable(loaded), f"{path or 'built-in configuration'}: ok"]
+    lines = [*warnings(loaded), *_unreadable(loaded), f"{path or 'built-in configuration'}: ok"]
     section = config.dictionary
     if section.enabled:
         try:
@@ -46,7 +46,7 @@ def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
 
 
 def _unreadable(loaded: Loaded) -> Iterator[str]:
-    """A warning for each file that the user that the daemon becomes cannot read at a reload."""
+    """Yield a warning for each file that the daemon's user cannot read at a reload."""
     daemon = loaded.config.daemon
     if os.geteuid() != 0 or not daemon.user:
         return

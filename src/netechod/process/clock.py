@@ -1,11 +1,11 @@
-"""The wall clock: to date what people read and what requests carry, never to measure."""
+"""The wall clock. It dates logs and requests; durations are measured with the monotonic clock."""
 
 import select
 from datetime import UTC, datetime
 
 
 def wall_clock() -> float:
-    """Seconds since the epoch."""
+    """Return the seconds since the epoch."""
     return datetime.now(UTC).timestamp()
 
 

@@ -1,7 +1,7 @@
-"""A reload reads everything anew, then swaps it in whole, or changes nothing and says why.
+"""A reload reads all files again, then replaces everything at once, or changes nothing and logs the reason.
 
-It runs in steps, so that the loop serves between two of them. The configuration and its keys are read on a
-thread, because a disk or a user database on a network may make somebody wait.
+It runs in steps; between two steps the loop serves. A thread reads the configuration and the keys, because
+a disk or a user database on the network may be slow.
 """
 
 import logging
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class ReloadError(NetechodError):
-    """A reload that changed nothing: a sentence for the log, the reason alone, and the service concerned."""
+    """A failed reload: a sentence for the log, the reason alone, and the service."""
 
     def __init__(self, sentence: str, reason: str, service: str) -> None:
         super().__init__(sentence)
@@ -39,7 +39,7 @@ class ReloadError(NetechodError):
 
 @dataclass(frozen=True)
 class Fresh:
-    """Everything that a reload has read; none of it is in use yet."""
+    """The result of reading, before it is in use."""
 
     loaded: Loaded
     edition: Dictionary
@@ -47,7 +47,7 @@ class Fresh:
 
 
 class Reading:
-    """Reads configuration and dictionary anew, for one daemon."""
+    """Reads configuration and dictionary again."""
 
     def __init__(self, loop: Loop, loader: Loader) -> None:
         self._loader = loader
@@ -90,7 +90,7 @@ class Reload:
         self._commit = commit
 
     def steps(self) -> Work[Outcome]:
-        """Reload once. A failure is logged, and is in the outcome."""
+        """Reload once. A failure is logged and is part of the outcome."""
         begun = time.monotonic()
         try:
             fresh = yield from self._prepare()
@@ -103,7 +103,7 @@ class Reload:
         return replace(outcome, when=wall_clock(), seconds=time.monotonic() - begun)
 
     def _committed(self, fresh: Fresh) -> Outcome:
-        """Swap it in. `keys` compares with the last reload, `waiting` with the start."""
+        """Put the result into use. `keys` is compared with the last reload, `waiting` with the start."""
         config = fresh.loaded.config
         keys = tuple(key for key in changed(self._in_use, config) if key in LIVE_KEYS)
         waiting = tuple(key for key in changed(self._at_start, config) if key not in LIVE_KEYS)
@@ -137,7 +137,7 @@ class Reloader:
             self._start()
 
     def cancel(self) -> None:
-        """Give up the reload that is running, and any after it: the daemon stops."""
+        """Cancel the running reload and the one after it, because the daemon stops."""
         self._again.clear()
         if self._running is not None:
             self._running.cancel()

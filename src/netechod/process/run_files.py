@@ -1,7 +1,7 @@
-"""The names under which others find the daemon: pidfile and control socket, made again when they are lost.
+"""Watches pidfile and control socket, and makes them again when their names are lost.
 
-Cleaners of temporary files remove them, and so do people. A lost name makes scripts and netechoctl believe
-that no daemon runs.
+Cleaners of temporary files remove such names. Without them, scripts and netechoctl believe that no daemon
+runs.
 """
 
 import logging
@@ -16,8 +16,8 @@ from netechod.process.unix.control_socket import bind_control, remove_control
 from netechod.process.unix.privileges import identity_of
 from netechod.reactor.loop import Loop
 
-INTERVAL = 10.0  # seconds between two looks whether the names are still there
-GRACE = 600.0  # seconds that answers on a lost control socket may take, that of a reload among them
+INTERVAL = 10.0  # seconds between two checks of the names
+GRACE = 600.0  # seconds after which a lost control socket is closed; its last answer may be that of a reload
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +28,11 @@ class RunFiles:
     def __init__(self, loop: Loop, renewals: Mapping[str, Callable[[], bool]]) -> None:
         self._loop = loop
         self._renewals = renewals
-        self._told: set[str] = set()  # names that could not be made again: that is said once
+        self._told: set[str] = set()  # names that cannot be made again; each failure is logged once
         loop.call_at(loop.now + INTERVAL, self._check_often)
 
     def check(self) -> None:
-        """Make again what is lost, and say so."""
+        """Make lost names again, and log it."""
         for what, renew in self._renewals.items():
             try:
                 if renew():
@@ -50,7 +50,7 @@ class RunFiles:
 
 
 class ControlSocket:
-    """Answers netechoctl at a path, on one socket after the other should the path be lost."""
+    """Answers netechoctl at a path. If the path is lost, a new socket takes over."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class ControlSocket:
         commands: Mapping[str, Command],
         allowed_uids: Collection[int],
     ) -> None:
-        """`sock` listens at the path; None: it could not be made, and is tried again."""
+        """`sock` listens at the path. None: it cannot be made yet; `renew` tries again."""
         self._loop = loop
         self._path = path
         self._commands = commands
@@ -71,7 +71,7 @@ class ControlSocket:
             self._serve(sock)
 
     def renew(self) -> bool:
-        """Make the socket again if its name is gone; returns whether that was so. Raises OSError."""
+        """Make the socket again if its name is lost. Returns whether it was lost. Raises OSError."""
         if self._server is not None and _name_of(self._path) == self._name:
             return False
         self._serve(bind_control(self._path, identity_of("", "")))
@@ -84,7 +84,7 @@ class ControlSocket:
             self._server.close()
 
     def _serve(self, sock: socket.socket) -> None:
-        """Answer on this socket. Questions that were asked on the one before still get their answers."""
+        """Answer on this socket. The socket before stays open for GRACE seconds, for its pending answers."""
         if self._server is not None:
             self._loop.call_at(self._loop.now + GRACE, self._server.close)
         self._server = ControlServer(self._loop, sock, self._commands, self._allowed_uids)

@@ -10,7 +10,7 @@ from netechod.process.control.status import Gauge, Presence
 from netechod.process.listeners import Sockets
 from netechod.process.service.running import Context, RunningService, Settings
 from netechod.process.service.settings import rules_of
-from netechod.process.unix.handover import Estate, Legacy
+from netechod.process.unix.handover import Incoming, Outgoing
 
 DRAIN_PATIENCE = 1.0  # seconds in which UDP services answer what has arrived when the daemon stops
 
@@ -79,15 +79,15 @@ class Services:
         """Return the members of all services."""
         return [member for service in self._running.values() for member in service.members()]
 
-    def inherit(self, legacy: Legacy) -> None:
+    def inherit(self, incoming: Incoming) -> None:
         """Take over the connections and members of the process before us."""
         for service in self._running.values():
-            service.inherit(legacy)
-        for sock, _ in legacy.connections:  # the service that they belonged to is off now
+            service.inherit(incoming)
+        for sock, _ in incoming.connections:  # the service that they belonged to is off now
             sock.close()
 
-    def drain(self, drained: Callable[[], object], estate: Estate | None) -> None:
-        """Have every service finish what is under way, or leave it to the `estate`; then call `drained`.
+    def drain(self, drained: Callable[[], object], outgoing: Outgoing | None) -> None:
+        """Have every service finish what is under way, or leave it to the `outgoing`; then call `drained`.
 
         UDP goes on until then, so that a look-up waits no longer than the restart takes.
         """
@@ -99,14 +99,14 @@ class Services:
                 drained()
 
         for name, service in tuple(self._running.items()):
-            service.drain(partial(over, name), estate)
+            service.drain(partial(over, name), outgoing)
         if not self._running:
             drained()
 
-    def leave(self, estate: Estate) -> None:
+    def leave(self, outgoing: Outgoing) -> None:
         """Leave what the services know to the process after us."""
         for service in self._running.values():
-            service.leave(estate)
+            service.leave(outgoing)
 
     def close(self) -> None:
         """Close everything. UDP has DRAIN_PATIENCE for what has arrived, or the drain timeout if shorter."""

@@ -1,4 +1,4 @@
-"""One start, from the command line to the last log line: the list to read top to bottom."""
+"""One run of the daemon, from the command line to the last log line, in the order of its steps."""
 
 import faulthandler
 import logging
@@ -41,13 +41,13 @@ from netechod.reactor.signals import SignalSource
 from netechod.reactor.tasks import Work, finished
 from netechod.services.dictionary import Dictionary, MemoryDictionary
 
-GLANCE = 0.1  # seconds of loading between two looks whether we are to stop
+GLANCE = 0.1  # seconds between two checks for a stop signal while the dictionary is loaded
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Options:
     """The options of the command line."""
 
     config: Path | None
@@ -55,15 +55,15 @@ class Wishes:
     foreground: bool = False
 
 
-def run(wishes: Wishes) -> None:
-    """Start, serve, stop. Raises NetechodError when the start fails; its exit code is the program's.
+def run(options: Options) -> None:
+    """Start, serve and stop. Raises NetechodError when the start fails, with the exit code of the program.
 
-    A start that detaches returns, or raises, in the daemon only: the starter's process ends in `detach`.
+    A start that detaches returns or raises only in the daemon. The starter's process ends in `detach`.
     """
     signals = _prepare()
     notifier = Notifier()
     try:
-        _run(wishes, signals, notifier)
+        _run(options, signals, notifier)
     except NetechodError as error:
         notifier.status(f"not running: {_first_line(error)}")
         raise
@@ -72,21 +72,21 @@ def run(wishes: Wishes) -> None:
         raise
 
 
-def _run(wishes: Wishes, signals: SignalSource, notifier: Notifier) -> None:
-    """The steps of `run`, each of which may fail."""
-    loaded = with_keys(load(wishes.config, wishes.overrides))
+def _run(options: Options, signals: SignalSource, notifier: Notifier) -> None:
+    """Do the steps of `run`. Each of them may fail."""
+    loaded = with_keys(load(options.config, options.overrides))
     adopted = listen_fds()  # before any fork: they are passed to this process id
-    start = _Start(loaded, notifier, foreground=wishes.foreground)
+    start = _Start(loaded, notifier, foreground=options.foreground)
     try:
         with _explained():
-            legacy = inherit(adopted)
+            incoming = inherit(adopted)
             sockets = start.open_sockets(adopted)
             start.settle(sockets)
             dictionary = start.load_dictionary(signals)
             start.open_logs()
             app = App(loaded, sockets, dictionary, start.logs, notifier)
-            app.inherit(legacy)
-            for name in legacy.names:
+            app.inherit(incoming)
+            for name in incoming.names:
                 notifier.take_back(name)
             app.watch_names(start.pidfile)
             app.obey(signals)
@@ -102,15 +102,15 @@ def _run(wishes: Wishes, signals: SignalSource, notifier: Notifier) -> None:
 
 
 def _first_line(error: NetechodError) -> str:
-    """The error in one line, without its pictures and hints."""
+    """Return the error in one line, without hints and lines of files."""
     return error.summary() if isinstance(error, ConfigError) else str(error).partition("\n")[0]
 
 
 def _prepare() -> SignalSource:
-    """Put inherited state in order, first of all: descriptors, umask, signals."""
+    """Repair inherited descriptors, umask and signals. This comes first."""
     ensure_stdio()
-    os.umask(0o022)  # of directories that are missing on the way to ours; `settle_in` has the one that stays
-    faulthandler.enable(2)  # a watchdog's SIGABRT then shows, in the journal, where the loop hangs
+    os.umask(0o022)  # for missing directories above ours; `settle_in` sets the final one
+    faulthandler.enable(2)  # when a watchdog sends SIGABRT, the journal then shows where the loop hangs
     signals = SignalSource(SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT)
     outlive_terminal()
     return signals
@@ -118,7 +118,7 @@ def _prepare() -> SignalSource:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """A system call that fails where nothing else is to be done about it ends the start, with a sentence."""
+    """Turn an OSError that nobody handles into a failed start with a sentence."""
     try:
         yield
     except OSError as error:
@@ -126,7 +126,7 @@ def _explained() -> Iterator[None]:
 
 
 def _first_edition(loader: Loader, settings: Settings) -> Work[Dictionary]:
-    """The dictionary, if need be without the index that it should have: better than none at all."""
+    """Load the dictionary. If its index cannot be made, load it into memory."""
     try:
         edition = yield from loader.load(settings)
     except DictionaryIndexError as error:
@@ -157,7 +157,7 @@ class _Start:
         log.info("netechod %s starts, configuration %s", __version__, loaded.path or "built in")
         self._identity = identity_of(config.daemon.user, config.daemon.group)
         self.pidfile = Pidfile(config.daemon.pidfile, self._identity)
-        self.pidfile.lock()  # before binding: a second instance must not get as far as to disturb the first
+        self.pidfile.lock()  # before binding, so that a second instance cannot disturb the first
 
     def open_sockets(self, adopted: Mapping[str, Sequence[int]]) -> Sockets:
         """Adopt the passed sockets and bind the others."""
@@ -167,7 +167,7 @@ class _Start:
         return self._sockets
 
     def load_dictionary(self, signals: SignalSource) -> Dictionary:
-        """Load it, as the user that we stay: start-up is the first reload, only a failure is fatal here."""
+        """Load the dictionary as the daemon's user, as a reload does. Raises NetechodError if that fails."""
         section = self._config.dictionary
         if not section.enabled:
             return MemoryDictionary()
@@ -193,7 +193,7 @@ class _Start:
         return dictionary
 
     def settle(self, sockets: Sockets) -> None:
-        """Become the process that stays, as the user that it stays."""
+        """Become the daemon's process, and then the daemon's user."""
         if self._foreground:
             settle_in()
             self.pidfile.__enter__()
@@ -201,10 +201,10 @@ class _Start:
             self._readiness = detach(sockets.filenos(), self.pidfile)
         become(self._identity)
         if self._config.command.enabled:
-            forbid_dumps()  # after the change of user, which the kernel takes as a reason to allow them
+            forbid_dumps()  # after the change of user, which resets it (prctl(2))
 
     def open_logs(self) -> None:
-        """From here on lines are written, those until now first."""
+        """Start writing log lines, first those that wait in memory."""
         self.logs.open()
         self._logs_open = True
 
@@ -215,18 +215,18 @@ class _Start:
         self._readiness.ready("\nnetechod: warning: ".join(self._sockets.complaints))
 
     def fail(self, error: NetechodError) -> None:
-        """Say why, where the operator looks: the starter's stderr, and the logs."""
+        """Report the error to the logs and to the starter, which prints it."""
         level = logging.INFO if isinstance(error, StoppedError) else logging.CRITICAL
         log.log(level, "start failed: %s", _first_line(error))
         if self._sockets.control is not None:
             remove_control(self._config.daemon.control, self._identity)
         if not self._logs_open and not isinstance(error, PermissionRefusedError):
-            with suppress(NetechodError):  # then the sentence on stderr has to do
+            with suppress(NetechodError):  # without logs, stderr alone has the sentence
                 become(self._identity)
                 self.logs.open(copies=False)
         self._readiness.failed(error.exit_code or 1, str(error))
 
     def close(self) -> None:
-        """The last lines are written, the name of the pidfile is gone."""
+        """Remove the pidfile and write the last log lines."""
         self.pidfile.remove()
         self.logs.close()

@@ -83,11 +83,13 @@ def overrides(feed: Feed) -> None:
 
 
 def problems(error: ConfigError, source: str) -> list[str]:
-    """The lines that begin a problem; they are as many as the report says, and all of it can be shown."""
+    """Return the first line of each problem shown. The report counts them all, and can be shown."""
     lines = str(error).split("\n")
     assert all(map(is_harmless, lines))
     found = [line for line in lines if line.startswith("error: ")]
-    count = f"{len(found)} error{'s' * (len(found) != 1)}"
+    hidden = re.fullmatch(r"error: (\d+) more errors are not shown", found[-1])
+    number = len(found) - 1 + int(hidden[1]) if hidden else len(found)
+    count = f"{number} error{'s' * (number != 1)}"
     assert lines[-1] == f"{source}: {count}; the configuration was not applied"
     assert error.summary() == "; ".join(problem.removeprefix("error: ") for problem in found)
-    return found
+    return found[:-1] if hidden else found

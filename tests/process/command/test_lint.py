@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from netechod.process.command.lint import doubts
+from netechod.process.command.lint import warnings
 from netechod.process.config.load import load
 
 SECRET = b"0123456789abcdef0123456789abcdef"
@@ -16,7 +16,7 @@ def said(text: str, tmp_path: Path, secret: bytes = SECRET) -> list[str]:
     """What is said of a configuration with the service on, without the word `warning` and the file."""
     path = tmp_path / "n.toml"
     path.write_text(f'[command]\nenabled = true\nkey_file = "keys"\n{text}\n', encoding="utf-8")
-    lines = list(doubts(replace(load(path), keys={"ops": secret})))
+    lines = list(warnings(replace(load(path), keys={"ops": secret})))
     assert all(line.startswith(f"warning: {path}:") or ": default: " in line for line in lines)
     return [line.removeprefix(f"warning: {path}:") for line in lines]
 
@@ -167,4 +167,4 @@ def test_a_service_with_nothing_to_run_is_doubted(tmp_path: Path) -> None:
 
 
 def test_a_service_that_is_off_is_not() -> None:
-    assert list(doubts(load(None, ["command.allow.x.argv=['sh']"]))) == []
+    assert list(warnings(load(None, ["command.allow.x.argv=['sh']"]))) == []

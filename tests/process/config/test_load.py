@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netechod.errors import ConfigError
-from netechod.process.config import diagnostics as config_problems
-from netechod.process.config import toml_file as config_toml
+from netechod.process.config import diagnostics, toml_file
 from netechod.process.config.load import load
+from netechod.process.config.toml_file import MAX_NAMES
 
 Write = Callable[..., Path]
 
@@ -207,7 +207,11 @@ BAD_FILES: Sequence[tuple[str | bytes, Sequence[str]]] = [
     ("a = 1\n\x1b[2J = 3", ["bad.toml:2: not valid TOML: ", "2 | \\x1b[2J = 3"]),
     ("a = " + "[" * 5000, ["error: bad.toml: not valid TOML: nested too deeply\n"]),
     ("a = " + "[" * 250 + "]" * 250, ["error: bad.toml: nested too deeply\n"]),
-    ("a" + ".a" * 5000 + " = 1", ["nested too deeply\n"]),
+    ("a" + ".a" * 5000 + " = 1", ["error: bad.toml: not valid TOML: nested too deeply\n"]),
+    ("a" + ".a" * MAX_NAMES + " = 1", ["error: bad.toml: not valid TOML: nested too deeply\n"]),
+    ("[ 'a' " + '. "a.b" .a' * (MAX_NAMES // 2) + " ]", ["not valid TOML: nested too deeply\n"]),
+    ("b = {a" + ".a" * MAX_NAMES + " = 1}", ["error: bad.toml: not valid TOML: nested too deeply\n"]),
+    ("a" + ".a" * (MAX_NAMES - 1) + " = 1", ["bad.toml:1: a: unknown key\n --> bad.toml:1:1\n"]),
     ("a = " + "9" * 5000, ["error: bad.toml: not valid TOML: a number has too many digits\n"]),
     ("a = 0x" + "9" * 5000, ["error: bad.toml: not valid TOML: a number has too many digits\n"]),
     (
@@ -240,7 +244,8 @@ BAD_OVERRIDES = [
     ("a b=3", "--set a b=3: must be KEY=VALUE"),
     ("#=3", "--set #=3: must be KEY=VALUE"),
     ("chat.\udcff=3", "must be KEY=VALUE in UTF-8"),
-    ("a" + ".a" * 5000 + "=3", "the configuration was not applied"),  # what gives up first is Python's matter
+    ("a" + ".a" * 5000 + "=3", "must be KEY=VALUE in UTF-8"),
+    ("a" + ".a" * (MAX_NAMES - 1) + "=3", ": a: unknown key"),
     ("echo.tcp.port=x", "--set echo.tcp.port=x: echo.tcp.port: unknown key"),
     ("chat.max_membres=3", "did you mean 'max_members'?"),
     ("chat=3", "--set chat=3: chat: must be a table (got an integer)"),
@@ -304,7 +309,7 @@ def test_only_the_problems_that_are_shown_are_looked_at_closely(monkeypatch: pyt
         asked.append(word)
         return []
 
-    monkeypatch.setattr(config_problems, "get_close_matches", none_close)
+    monkeypatch.setattr(diagnostics, "get_close_matches", none_close)
     complaint("".join(f"key{number} = 1\n" for number in range(1000)))
     assert len(asked) == 100
 
@@ -317,7 +322,7 @@ def test_the_mark_stands_below_its_spot_whatever_is_before_it() -> None:
 
 
 def test_a_file_too_large_for_a_configuration_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config_toml, "MAX_SIZE", 20)
+    monkeypatch.setattr(toml_file, "MAX_SIZE", 20)
     assert complaint("#" * 21).startswith("error: bad.toml: is larger than 20 bytes\n")
 
 

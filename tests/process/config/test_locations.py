@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netechod.process.config.locations import KeyPath, Place, Places, dotted, leaves, quoted, scan
+from netechod.process.config.locations import KeyPath, Location, Locations, dotted, leaves, quoted, scan
 
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=4) | st.sampled_from(
     ["a", "b-1", "7", "a.b", "#"]
@@ -29,8 +29,9 @@ def written(value: object) -> str:
 def spot(text: str, path: KeyPath) -> tuple[int, int, str]:
     """Line, column, and what stands there."""
     tomllib.loads(text)
-    place = scan(text, "f")[path]
-    return place.line, place.column, place.text[place.column - 1 :][: place.width]
+    location = scan(text, "f").get(path)
+    assert location is not None
+    return location.line, location.column, location.text[location.column - 1 :][: location.width]
 
 
 @pytest.mark.parametrize(
@@ -73,11 +74,12 @@ def test_every_key_of_any_file_is_found(top: dict[str, object], section: dict[st
         *(f"\t{dotted((name,))} = {written(value)}" for name, value in section.items()),
     ]
     text = "\n".join(lines)
-    places = scan(text, "f")
+    locations = scan(text, "f")
     for path, _ in leaves(tomllib.loads(text)):
-        place = places[path]
-        assert place.text == text.split("\n")[place.line - 1]
-        name = place.text[place.column - 1 :][: place.width]
+        location = locations.get(path)
+        assert location is not None
+        assert location.text == text.split("\n")[location.line - 1]
+        name = location.text[location.column - 1 :][: location.width]
         assert tomllib.loads(f"{name} = 0") == {path[-1]: 0}
 
 
@@ -86,23 +88,27 @@ def test_a_quoted_text_is_read_back(text: str) -> None:
     assert tomllib.loads(f"{quoted(text)} = {quoted(text)}") == {text: text}
 
 
-def test_the_nearest_place_is_that_of_the_closest_thing_around() -> None:
-    places = Places({("a",): Place("f", 1), ("a", "b"): Place("f", 2)})
-    assert places.nearest(("a", "b", "c", 0)) == Place("f", 2)
-    assert places.nearest(("a", "x")) == Place("f", 1)
-    assert places.nearest(("x",)) is None
-    assert places.nearest(()) is None
+def test_the_nearest_location_is_that_of_the_closest_thing_around() -> None:
+    locations = Locations()
+    locations.replace(("a",), Location("f", 1))
+    locations.replace(("a", "b"), Location("f", 2))
+    assert locations.nearest(("a", "b", "c", 0)) == Location("f", 2)
+    assert locations.nearest(("a", "x")) == Location("f", 1)
+    assert locations.nearest(("x",)) is None
+    assert locations.nearest(()) is None
 
 
-def test_what_replaces_a_table_replaces_the_places_below_it() -> None:
-    places = scan("[a]\nb = [1, 2]\nc = 1", "f")
-    places.replace(("a", "b"), Place("--set a.b=3"))
-    assert places.nearest(("a", "b", 1)) == Place("--set a.b=3")
-    assert places["a", "c"].line == 3
+def test_what_replaces_a_table_replaces_the_locations_below_it() -> None:
+    locations = scan("[a]\nb = [1, 2]\nc = 1", "f")
+    locations.replace(("a", "b"), Location("--set a.b=3"))
+    assert locations.nearest(("a", "b", 1)) == Location("--set a.b=3")
+    assert locations.get(("a", "b", 1)) is None
+    assert locations.nearest(("a", "c")) == locations.get(("a", "c"))
+    assert str(locations.get(("a", "c"))) == "f:3"
 
 
 def test_a_path_is_written_as_toml_has_it() -> None:
     assert dotted(("command", "allow", "disk use", "argv", 0)) == 'command.allow."disk use".argv[0]'
     assert dotted(("a-b", "c.d")) == 'a-b."c.d"'
-    assert str(Place("f", 3)) == "f:3"
-    assert str(Place("--set a=1")) == "--set a=1"
+    assert str(Location("f", 3)) == "f:3"
+    assert str(Location("--set a=1")) == "--set a=1"

@@ -337,7 +337,7 @@ def test_a_bad_log_call_is_a_line_and_nothing_else(
     logs.open()
     log.info("%d members", "many")
     logs.close()
-    assert messages(directory / "log.txt")[0].startswith("log call at test_logs.py:")
+    assert messages(directory / "log.txt")[0].startswith("log call at test_writer.py:")
     assert capfd.readouterr() == ("", "")
 
 

@@ -13,7 +13,7 @@ import pytest
 from support.daemon import Daemon, ask, client
 
 from netechod.process.unix import handover
-from netechod.process.unix.handover import CONNECTION, STATE, Estate, Legacy, inherit
+from netechod.process.unix.handover import CONNECTION, STATE, Incoming, Outgoing, inherit
 from netechod.process.unix.service_manager import Notifier
 
 pytestmark = pytest.mark.system
@@ -264,9 +264,9 @@ def is_reset(peer: socket.socket) -> bool:
 
 def test_what_is_owed_comes_back(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, _ = pair
-    legacy = inherit({CONNECTION: [os.dup(ours.fileno())], STATE: [memfd(left(ours, '"aGVsbG8="'))]})
-    [(sock, owed)] = legacy.connections
-    assert (owed, legacy.problem) == (b"hello", "")
+    incoming = inherit({CONNECTION: [os.dup(ours.fileno())], STATE: [memfd(left(ours, '"aGVsbG8="'))]})
+    [(sock, owed)] = incoming.connections
+    assert (owed, incoming.problem) == (b"hello", "")
     sock.close()
 
 
@@ -278,9 +278,9 @@ def test_a_connection_that_is_owed_nobody_knows_what_is_reset(
     fd = os.dup(ours.fileno())
     document = memfd(left(ours, owed))
     ours.close()
-    legacy = inherit({CONNECTION: [fd], STATE: [document]})
-    assert legacy.connections == []
-    assert "in part only: 1 connections are reset, 0 members" in legacy.problem
+    incoming = inherit({CONNECTION: [fd], STATE: [document]})
+    assert incoming.connections == []
+    assert "in part only: 1 connections are reset, 0 members" in incoming.problem
     assert is_reset(peer)
 
 
@@ -294,9 +294,9 @@ def test_no_document_two_of_them_or_one_without_what_is_owed_resets_connections(
     fd = os.dup(ours.fileno())
     ours.close()
     adopted = {CONNECTION: [fd], STATE: [memfd(text) for text in texts]}
-    legacy = inherit(adopted)
-    assert (legacy.connections, adopted) == ([], {})
-    assert "1 connections are reset" in legacy.problem
+    incoming = inherit(adopted)
+    assert (incoming.connections, adopted) == ([], {})
+    assert "1 connections are reset" in incoming.problem
     assert is_reset(peer)
 
 
@@ -304,8 +304,8 @@ def test_a_document_that_is_too_long_or_no_file_is_not_read(monkeypatch: pytest.
     monkeypatch.setattr(handover, "MAX_DOCUMENT", 10)
     reader, writer = os.pipe()
     for descriptor in (memfd(b'{"owed": {}}'), reader):
-        legacy = inherit({STATE: [descriptor]})
-        assert legacy.problem.startswith("the state of the process before us cannot be read (")
+        incoming = inherit({STATE: [descriptor]})
+        assert incoming.problem.startswith("the state of the process before us cannot be read (")
     os.close(writer)
 
 
@@ -313,16 +313,16 @@ def test_what_is_no_connection_or_comes_twice_is_closed(pair: tuple[socket.socke
     ours, peer = pair
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     fds = [os.dup(ours.fileno()), os.dup(ours.fileno()), memfd(b""), udp.detach()]
-    legacy = inherit({CONNECTION: fds, STATE: [memfd(b'{"owed": {}}')]})
-    [(sock, owed)] = legacy.connections
-    assert (owed, legacy.problem) == (b"", "")
+    incoming = inherit({CONNECTION: fds, STATE: [memfd(b'{"owed": {}}')]})
+    [(sock, owed)] = incoming.connections
+    assert (owed, incoming.problem) == (b"", "")
     sock.sendall(b"on")
     assert peer.recv(10) == b"on"
     sock.close()
 
 
 def test_nothing_passed_is_no_problem() -> None:
-    assert inherit({"chat": [3]}) == Legacy()
+    assert inherit({"chat": [3]}) == Incoming()
 
 
 def refusing(*refused: str) -> Notifier:
@@ -341,9 +341,9 @@ def test_what_the_manager_does_not_take_is_reset_if_something_is_owed(
     pair: tuple[socket.socket, socket.socket], refused: str
 ) -> None:
     ours, peer = pair
-    estate = Estate()
-    estate.keep(ours, b"owed")
-    estate.leave(refusing(refused, "BARRIER"))
+    outgoing = Outgoing()
+    outgoing.keep(ours, b"owed")
+    outgoing.leave(refusing(refused, "BARRIER"))
     assert is_reset(peer)
 
 
@@ -351,9 +351,9 @@ def test_what_the_manager_does_not_take_ends_in_order_if_nothing_is_owed(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
     ours, peer = pair
-    estate = Estate()
-    estate.keep(ours, b"")
-    estate.leave(refusing(CONNECTION, "BARRIER"))
+    outgoing = Outgoing()
+    outgoing.keep(ours, b"")
+    outgoing.leave(refusing(CONNECTION, "BARRIER"))
     assert peer.recv(1) == b""
 
 
@@ -362,7 +362,7 @@ def test_a_connection_that_is_owed_more_than_there_is_room_for_is_reset(
 ) -> None:
     monkeypatch.setattr(handover, "MAX_OWED", 3)
     ours, peer = pair
-    Estate().keep(ours, b"owed")
+    Outgoing().keep(ours, b"owed")
     assert is_reset(peer)
 
 
@@ -374,7 +374,7 @@ def test_without_memory_for_the_state_nothing_is_handed_over(
 
     monkeypatch.setattr(os, "memfd_create", refuse)
     ours, peer = pair
-    estate = Estate()
-    estate.keep(ours, b"owed")
-    estate.leave(refusing("BARRIER"))
+    outgoing = Outgoing()
+    outgoing.keep(ours, b"owed")
+    outgoing.leave(refusing("BARRIER"))
     assert is_reset(peer)

@@ -25,6 +25,7 @@ from netechod.process.unix.privileges import (
     become,
     can_replace,
     identity_of,
+    identity_of_uid,
     make_directory,
     set_mode,
 )
@@ -33,6 +34,7 @@ ROOT = os.geteuid() == 0
 ME = pwd.getpwuid(os.geteuid())
 SERVICE = pwd.getpwnam("nobody") if ROOT else ME  # the user that a daemon of ours can become
 SERVICE_IDENTITY = Identity(SERVICE.pw_uid, SERVICE.pw_gid, SERVICE.pw_name)
+UNNAMED = 4_000_000_000  # a user id without an entry in passwd(5)
 DAEMON = pwd.getpwnam("daemon")
 GROUP = grp.getgrgid(SERVICE.pw_gid).gr_name
 
@@ -407,3 +409,9 @@ def test_a_log_directory_closed_to_the_user_ends_the_start_with_77(directory: Pa
         assert daemon.stderr().startswith(
             f"netechod: error: cannot write {closed}/log.txt: Permission denied\n"
         )
+
+
+def test_a_user_by_number_is_never_one_whose_name_is_that_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: ME)
+    assert identity_of_uid(UNNAMED) == Identity(UNNAMED, UNNAMED)
+    assert identity_of_uid(ME.pw_uid) == Identity(ME.pw_uid, ME.pw_gid, ME.pw_name)

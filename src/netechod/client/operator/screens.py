@@ -68,7 +68,8 @@ def reload_lines(outcome: Mapping[str, Any]) -> Iterator[str]:
         yield f"               needs a restart: {', '.join(outcome['waiting'])}"
     yield f"dictionary     {_words_changed(outcome['dictionary'])} in {outcome['seconds']:.2f} s"
     if "skipped" in outcome:  # a daemon of version 0.1.0 does not tell
-        yield f"               {grouped(outcome['skipped'])} lines skipped, {grouped(outcome['lost'])} words lost"
+        skipped, lost = grouped(outcome["skipped"]), grouped(outcome["lost"])
+        yield f"               {skipped} lines skipped, {lost} words lost"
 
 
 def _words_changed(changes: Mapping[str, int]) -> str:

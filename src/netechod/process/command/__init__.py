@@ -4,5 +4,5 @@
 |---|---|
 | `helper` | the process that runs the programs |
 | `keys` | the key file |
-| `lint` | warnings about allow-lists that let through more than they seem to |
+| `lint` | warnings about allow-lists that allow more than their author may intend |
 """

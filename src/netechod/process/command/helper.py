@@ -1,6 +1,7 @@
-"""The process that runs commands for the daemon. Its standard input is a socket, its argument the limits.
+"""The helper process, which runs commands for the daemon.
 
-Only the daemon starts it; see netechod.reactor.jobs.runner.
+Only the daemon starts it (see netechod.reactor.jobs.runner). Its standard input is a socket to the daemon.
+Its argument holds the limits.
 """
 
 import json
@@ -20,10 +21,10 @@ from netechod.reactor.loop import Loop
 from netechod.reactor.process_control import has_pidfd
 from netechod.reactor.signals import SignalSource
 
-NICE = 5  # commands step back behind the daemon, so that they do not slow look-ups down
-OPEN_FILES = 1024  # the limit that programs expect
+NICE = 5  # commands run behind the daemon (nice(2)), so that they do not slow look-ups down
+OPEN_FILES = 1024  # the limit that most programs expect
 
-# The path has only our own library before Python's, however the daemon was started.
+# Only our own library stands before Python's in the path, however the daemon was started.
 _PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv[1]); from netechod.process.command.helper import main; main()"
 )
@@ -31,7 +32,7 @@ _PROGRAM = (
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of a single command; 0: those of the daemon itself."""
+    """Limits of a single command. 0: the limit of the daemon."""
 
     max_memory: int = 0  # bytes of data, of each process (RLIMIT_DATA, setrlimit(2))
     max_file_size: int = 0  # bytes of each file that it writes
@@ -48,7 +49,7 @@ def main() -> None:
     """Run commands until the daemon at the other end of standard input has gone."""
     sock = socket.socket(fileno=os.dup(0))
     loop = Loop()
-    # Only the daemon ends us. If these signals were ignored, commands would ignore them too: so, handlers.
+    # Only the daemon may end us. Commands would inherit ignored signals: so, handlers that do nothing.
     deaf = (SIGHUP, SIGINT, SIGTERM)
     signals = SignalSource(*deaf, *(() if has_pidfd() else (SIGCHLD,)))
     settle(Limits(**json.loads(sys.argv[2])))
@@ -59,7 +60,7 @@ def main() -> None:
 
 def settle(limits: Limits) -> None:
     """Set the limits, which commands inherit."""
-    with suppress(OSError):  # a sandbox forbids it, and has limits of its own
+    with suppress(OSError):  # a sandbox may forbid it
         os.nice(NICE)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
@@ -72,16 +73,16 @@ def settle(limits: Limits) -> None:
 
 
 def _limit(kind: int, value: int) -> None:
-    """Lower a limit for good, soft and hard."""
+    """Lower the soft and the hard limit."""
     _, hard = resource.getrlimit(kind)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(kind, (value, value))
 
 
 def _tasks() -> int:
-    """Return the number of processes and threads on the machine. The limit counts all those of our user."""
+    """Return the number of processes and threads on the machine. RLIMIT_NPROC counts those of our user."""
     try:
         load = Path("/proc/loadavg").read_text(encoding="ascii")
-    except OSError:  # a sandbox hides it, and others' processes too
+    except OSError:  # a sandbox hides the file, and other processes too
         return 0
     return int(load.split()[3].partition("/")[2])

@@ -1,4 +1,4 @@
-"""The keys of the command service. A start reads them, as root perhaps; a reload, as the daemon's user."""
+"""The keys of the command service. A start may read them as root, a reload as the daemon's user."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -24,8 +24,8 @@ def with_keys(loaded: Loaded) -> Loaded:
 
 
 def _owners(user: str) -> Collection[int]:
-    """Return the ids of root, who can read everything anyway, and of the daemon's user."""
+    """Return the ids of the users who may read the keys: root and the daemon's user."""
     try:
         return {0, identity_of(user, "").uid}
     except PermissionRefusedError:
-        return {0}  # there is no such user, which the start says in its own words
+        return {0}  # there is no such user; the start reports that

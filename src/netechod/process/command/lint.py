@@ -1,7 +1,7 @@
-"""Warnings about allow-lists that let through more than their author may have meant, for `netechod --check`.
+"""Warnings about allow-lists that allow more than their author may intend, for `netechod --check`.
 
-Nothing here is wrong by itself: the author may know why. But most break-ins through command runners began
-with an expression that matched more than it seemed to.
+A warning is no error, because the author may know why. But most break-ins through command runners began with
+an expression that matched more than it seemed to.
 """
 
 import re
@@ -20,11 +20,19 @@ from netechod.services.wire import harmless
 
 SHELLS = re.compile("(?:|a|ba|c|da|fi|k|mk|pw|rba|tc|z)sh|busybox")
 INTERPRETERS = re.compile("awk|expect|gawk|lua|mawk|node|perl|php|python|ruby|sed|tclsh")
-PROXIES = re.compile(  # programs that run another program, which their arguments name
+PROXIES = re.compile(  # programs that run the program in their arguments
     "chroot|doas|env|flock|ionice|nice|nohup|runuser|setpriv|setsid|su|sudo|taskset|timeout|xargs"
 )
 
-ANYTHING = ("x", "x y", "x;y", "$(x)", "../x", "-x")  # an expression for all of these matches anything
+ANYTHING = (
+    "x",
+    "x y",
+    "x;y",
+    "$(x)",
+    "../x",
+    "-x",
+)
+"""An expression that matches all of these matches anything."""
 OPTIONS = ("-", "-x", "-1", "--", "--x", "--x=y", "-x=/y")
 
 _CLASS = re.compile(r"\[(?!\^)(?:\\.|[^]\\])*\]")  # a set of characters
@@ -33,8 +41,8 @@ _SINGLE = re.compile(r"\\[^SDW]")
 _NESTED = re.compile(r"\((?:[^()]|\([^()]*\))*(?:[*+]|\{\d*,\d*\})[^()]*\)(?:[*+]|\{\d*,\d*\})")  # as (a+)+
 
 
-def doubts(loaded: Loaded) -> Iterator[str]:
-    """Yield a line for each doubt, `warning: FILE:LINE: KEY: what may come of it`."""
+def warnings(loaded: Loaded) -> Iterator[str]:
+    """Yield a line for each warning: `warning: FILE:LINE: KEY: SENTENCE`."""
     command = loaded.config.command
     if not command.enabled:
         return
@@ -42,35 +50,35 @@ def doubts(loaded: Loaded) -> Iterator[str]:
         yield _line(loaded, "command.allow", "is empty: there is nothing to run")
     for key_id, secret in loaded.keys.items():
         if len(secret) < WEAK:
-            doubt = (
+            warning = (
                 f"the secret of {key_id} is short and can be guessed: openssl rand -hex 32 makes a good one"
             )
-            yield _line(loaded, "command.key_file", doubt)
+            yield _line(loaded, "command.key_file", warning)
     for name, allowed in command.allow.items():
-        for key, doubt in _doubts_of(allowed, loaded.keys):
-            yield _line(loaded, f"command.allow.{name}.{key}", doubt)
+        for key, warning in _warnings_of(allowed, loaded.keys):
+            yield _line(loaded, f"command.allow.{name}.{key}", warning)
 
 
-def _line(loaded: Loaded, key: str, doubt: str) -> str:
+def _line(loaded: Loaded, key: str, warning: str) -> str:
     origin = loaded.origins.get(key.partition("[")[0], "default")
-    return harmless(f"warning: {origin}: {key}: {doubt}")
+    return harmless(f"warning: {origin}: {key}: {warning}")
 
 
-def _doubts_of(allowed: AllowedCommand, keys: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Yield the doubts about one command, each with its key."""
+def _warnings_of(allowed: AllowedCommand, keys: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the warnings about one command, each with its key."""
     for number, text in enumerate(allowed.parameters):
-        if doubt := _doubt_of_parameter(text, f"{{{number + 1}}}", allowed.argv):
-            yield f"parameters[{number}]", doubt
+        if warning := _parameter_warning(text, f"{{{number + 1}}}", allowed.argv):
+            yield f"parameters[{number}]", warning
     for key_id in allowed.keys:
         if key_id not in keys:
             yield "keys", f"{key_id} is in no line of command.key_file"
-    for doubt in (_doubt_of_program(allowed.argv[0]), _doubt_of_argv(allowed.argv)):
-        if doubt:
-            yield "argv", doubt
+    for warning in (_program_warning(allowed.argv[0]), _argv_warning(allowed.argv)):
+        if warning:
+            yield "argv", warning
 
 
-def _doubt_of_parameter(text: str, placeholder: str, argv: Sequence[str]) -> str:
-    """Say what an expression lets through, or that its argument is not used at all."""
+def _parameter_warning(text: str, placeholder: str, argv: Sequence[str]) -> str:
+    """Return a warning if an expression matches too much, or if its argument is not used."""
     places = [place for place, word in enumerate(argv) if placeholder in word]
     pattern = expression(text)
     if not places:
@@ -82,11 +90,11 @@ def _doubt_of_parameter(text: str, placeholder: str, argv: Sequence[str]) -> str
     if any(argv[place].startswith(placeholder) and "--" not in argv[:place] for place in places):
         for option in filter(pattern.fullmatch, OPTIONS):
             return f"matches {option!r}, which may be an option: put '--' before {placeholder} in argv"
-    return _doubt_of_expression(text)
+    return _expression_warning(text)
 
 
-def _doubt_of_expression(text: str) -> str:
-    """Say what is doubtful about an expression as it is written."""
+def _expression_warning(text: str) -> str:
+    """Return a warning about the text of an expression."""
     plain = _CLASS.sub("x", _SINGLE.sub("x", text))
     if wide := _WIDE.search(plain):
         return f"has {wide[0]!r}, which matches any number of almost any characters: say which"
@@ -97,8 +105,8 @@ def _doubt_of_expression(text: str) -> str:
     return ""
 
 
-def _doubt_of_program(program: str) -> str:
-    """Say whether the program is missing, or everybody can change it."""
+def _program_warning(program: str) -> str:
+    """Return a warning if the program is missing, or if everybody can change it."""
     found = shutil.which(program if "/" not in program else Path("/", program), path=ENVIRONMENT["PATH"])
     if found is None:
         return f"there is no program {program}, or it must not be executed"
@@ -107,8 +115,8 @@ def _doubt_of_program(program: str) -> str:
     return ""
 
 
-def _doubt_of_argv(argv: Sequence[str]) -> str:
-    """Say whether an argument of a request could be run as a program."""
+def _argv_warning(argv: Sequence[str]) -> str:
+    """Return a warning if an argument of a request could be run as a program."""
     for place, name in _programs(argv):
         if SHELLS.fullmatch(name):
             return f"{name} is a shell: what reaches it can be a program; name the program itself"
@@ -127,6 +135,6 @@ def _programs(argv: Sequence[str]) -> Iterator[tuple[int, str]]:
 
 
 def _reaches_code(words: Sequence[str]) -> bool:
-    """Return whether an argument is the first that is no option: a script, a program, a file."""
+    """Return whether the first word that is no option, so a script or a program, holds a placeholder."""
     first = next((word for word in words if PLACEHOLDER.search(word) or not word.startswith("-")), "")
     return PLACEHOLDER.search(first) is not None

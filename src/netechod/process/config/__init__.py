@@ -1,12 +1,14 @@
-"""The configuration: what the operator wrote, checked as a whole, or refused with every problem at once.
+"""The configuration: what the operator wrote, as a checked whole. A bad one is refused with all its problems.
 
 | module | contents |
 |---|---|
-| `schema`, `values` | sections and keys; the types of their values |
+| `schema` | the whole configuration, and the list of its keys |
+| `general`, `services` | sections and keys: of the daemon as a whole, of each service |
 | `listeners` | the table of services, a row each |
-| `load` | file, overrides and defaults become one configuration |
-| `toml_file`, `locations` | TOML text, and where in it a value stands |
-| `diagnostics` | problems as sentences with place and hint |
-| `constraints` | conflicts between keys |
-| `dump` | the configuration as TOML, each value with its origin |
+| `values` | the types of the values |
+| `load` | makes one configuration of file, overrides and defaults |
+| `toml_file`, `locations` | read TOML; find where in it a value stands |
+| `diagnostics` | describes problems, with location and hint |
+| `constraints` | finds keys that conflict |
+| `dump` | writes the configuration as TOML, each value with its origin |
 """

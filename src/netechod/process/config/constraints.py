@@ -1,4 +1,4 @@
-"""Checks of several keys: values that are right alone and impossible together."""
+"""Checks across keys: values that are valid alone but conflict with each other."""
 
 from collections.abc import Iterator
 from typing import TypeAlias
@@ -9,11 +9,11 @@ from netechod.process.config.schema import Address, AllowedCommand, Config
 from netechod.services.command import PLACEHOLDER
 
 Conflict: TypeAlias = tuple[str, str, str]
-"""Two keys, in the order of the sections, and the value that both have."""
+"""Two keys, in the order of the sections, and the value that stands in both."""
 
 
 def conflicts(config: Config) -> Iterator[Conflict]:
-    """Every pair of keys that cannot both hold."""
+    """Yield each pair of keys whose values conflict."""
     yield from _addresses_taken_twice(config)
     for network in config.access.allow:
         if network in config.access.deny:
@@ -25,7 +25,7 @@ def conflicts(config: Config) -> Iterator[Conflict]:
 
 
 def _addresses_taken_twice(config: Config) -> Iterator[Conflict]:
-    """An address serves once; TCP and UDP have ports of their own, and port 0 is another one each time."""
+    """Yield the addresses of two services. TCP and UDP have separate ports; port 0 never conflicts."""
     taken: dict[tuple[str, Address], str] = {}
     for listener in enabled(config):
         protocol, key = listener.kind.upper(), f"{listener.key}.listen"
@@ -36,17 +36,17 @@ def _addresses_taken_twice(config: Config) -> Iterator[Conflict]:
                 taken[protocol, address] = key
 
 
-def demands(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    """Keys whose value is wrong beside the others, each with a sentence about the right one."""
+def requirements(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the keys whose value does not fit the others, each with a sentence about the right value."""
     if config.command.enabled and config.command.key_file is None:
         yield ("command", "key_file"), "must name the file with the keys where command.enabled is true"
     for name, command in config.command.allow.items():
-        for key, message in _demands_of(command):
+        for key, message in _command_requirements(command):
             yield ("command", "allow", name, key), message
 
 
-def _demands_of(command: AllowedCommand) -> Iterator[tuple[str, str]]:
-    """The problems of one command, by its own keys."""
+def _command_requirements(command: AllowedCommand) -> Iterator[tuple[str, str]]:
+    """Yield the problems of one command, each with its key."""
     if not command.argv[0] or PLACEHOLDER.search(command.argv[0]):
         yield "argv", "must begin with a program, which no request can choose"
     known = range(1, len(command.parameters) + 1)

@@ -1,7 +1,7 @@
-"""The problems of a configuration, as a report that a person can act on without a manual.
+"""Describes the problems of a configuration, so that the operator can mend them without the manual.
 
-Every problem is `error: FILE:LINE: KEY: MESSAGE`, then the line with the spot marked, then a hint when there
-is one; all of them at once, and a count at the end.
+The report has all problems at once, and their number at the end. Each is `error: FILE:LINE: KEY: MESSAGE`,
+followed by the line with a mark below the value, and by a hint if there is one.
 """
 
 import math
@@ -14,13 +14,13 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from netechod.process.config.locations import KeyPath, Place, Places, dotted
+from netechod.process.config.locations import KeyPath, Location, Locations, dotted
 from netechod.process.config.schema import KEYS, Config
 from netechod.services.cells import cells
 from netechod.services.wire import harmless
 
 MAX_SHOWN = 60  # characters of a refused value
-MAX_PROBLEMS = 100  # that are reported, from the first line on; of the others their number is told
+MAX_PROBLEMS = 100  # in a report, from the first line on; the others are only counted
 
 _WRONG_KIND = {
     "bool_type": "must be true or false",
@@ -45,7 +45,7 @@ _WRONG_VALUE = {
 }
 _PLAIN = {
     "extra_forbidden": "unknown key",
-    "json_invalid": "nested too deeply",  # the only text of json.dumps that pydantic does not read
+    "json_invalid": "nested too deeply",  # the one fault of JSON that json.dumps can write
     "missing": "is missing",
     "string_too_short": "must not be empty",
     "too_short": "must not be empty",
@@ -58,28 +58,32 @@ _KINDS = {
     list: "a list",
     dict: "a table",
 }
+_PATHS = {tuple(key.split(".")) for key in KEYS}
+_NAMES = {path[:end] for path in _PATHS for end in range(1, len(path) + 1)}  # of sections and keys
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend."""
+    """One fault of the configuration."""
 
-    place: Place
+    location: Location
     key: str
     message: str
     hint: str = ""
 
     def __str__(self) -> str:
-        first = ": ".join(filter(None, ["error", str(self.place), self.key, self.message]))
-        hint = [f"{_gutter(self.place)} = hint: {harmless(self.hint)}"] if self.hint else []
-        return "\n".join([harmless(first), *_picture(self.place), *hint])
+        first = ": ".join(filter(None, ["error", str(self.location), self.key, self.message]))
+        hint = [f"{_gutter(self.location)} = hint: {harmless(self.hint)}"] if self.hint else []
+        return "\n".join([harmless(first), *_picture(self.location), *hint])
 
 
 def report(source: str, problems: Sequence[Problem]) -> str:
     """Report the problems: those of the file in its order, then those of the command line."""
     count = f"{len(problems)} error{'s' if len(problems) > 1 else ''}"
-    inside = sorted((problem for problem in problems if problem.place.line), key=lambda each: each.place.line)
-    outside = [problem for problem in problems if not problem.place.line]
+    inside = sorted(
+        (problem for problem in problems if problem.location.line), key=lambda each: each.location.line
+    )
+    outside = [problem for problem in problems if not problem.location.line]
     shown = [*inside, *outside][:MAX_PROBLEMS]
     hidden = len(problems) - len(shown)
     more = [f"error: {hidden} more errors are not shown"] if hidden else []
@@ -87,21 +91,24 @@ def report(source: str, problems: Sequence[Problem]) -> str:
     return "\n\n".join([*map(str, shown), *more, last])
 
 
-def _gutter(place: Place) -> str:
-    """As wide as the line's number, so that everything below it lines up."""
-    return " " * len(str(place.line))
+def _gutter(location: Location) -> str:
+    """Return blanks as wide as the line's number."""
+    return " " * len(str(location.line))
 
 
-def _picture(place: Place) -> list[str]:
-    """The line as it stands in the file, with carets below the spot."""
-    if not place.line:
+def _picture(location: Location) -> list[str]:
+    """Return the line of the file, with carets below the location."""
+    if not location.line:
         return []
-    gutter = _gutter(place)
-    before, marked = place.text[: place.column - 1], place.text[place.column - 1 :][: place.width]
+    gutter = _gutter(location)
+    before, marked = (
+        location.text[: location.column - 1],
+        location.text[location.column - 1 :][: location.width],
+    )
     return [
-        f"{gutter}--> {harmless(str(place))}:{place.column}",
+        f"{gutter}--> {harmless(str(location))}:{location.column}",
         f"{gutter} |",
-        f"{place.line} | {_shown(place.text)}",
+        f"{location.line} | {_shown(location.text)}",
         f"{gutter} | {' ' * cells(_shown(before))}{'^' * max(1, cells(_shown(marked)))}",
     ]
 
@@ -110,19 +117,21 @@ def _shown(text: str) -> str:
     return harmless(text.replace("\t", " "))
 
 
-def model_problems(error: ValidationError, places: Places, source: str) -> Iterator[Problem]:
-    """Convert the errors of the models to problems, with their places in the file or on the command line.
+def model_problems(error: ValidationError, locations: Locations, source: str) -> Iterator[Problem]:
+    """Convert the errors of the models to problems, with their locations in the file or on the command line.
 
-    A hint is slow to find. Only the problems that are shown get one.
+    To describe a problem takes time. The report shows only the first MAX_PROBLEMS, so the others stay without
+    key and message and are only counted.
     """
-    placed = []
+    located = []
     for details in error.errors(include_url=False):
         path = tuple(name for name in details["loc"] if name != "[key]")  # pydantic's mark of a wrong name
-        placed.append((places.nearest(path) or Place(source), path, details))
-    placed.sort(key=lambda each: each[0].line or math.inf)
-    for number, (place, path, details) in enumerate(placed):
-        hint = _hint(details) if number < MAX_PROBLEMS else ""
-        yield Problem(place, dotted(path), _message(details), hint)
+        located.append((locations.nearest(path) or Location(source), path, details))
+    located.sort(key=lambda each: each[0].line or math.inf)
+    for location, path, details in located[:MAX_PROBLEMS]:
+        yield Problem(location, dotted(path), _message(details), _hint(details))
+    for location, _, _ in located[MAX_PROBLEMS:]:
+        yield Problem(location, "", "")
 
 
 def _message(details: ErrorDetails) -> str:
@@ -139,7 +148,7 @@ def _message(details: ErrorDetails) -> str:
 
 
 def _is_nan(value: object) -> bool:
-    """Whether it is NaN. The models are given NaN in place of a date, too."""
+    """Return whether the value is NaN. The models also get NaN in place of a date."""
     return isinstance(value, float) and math.isnan(value)
 
 
@@ -150,7 +159,7 @@ def _kind_of(value: object) -> str:
 
 
 def _value(value: object) -> str:
-    """The value as TOML would write it, more or less, and cut."""
+    """Return the value about as TOML writes it, at most MAX_SHOWN characters."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | dict) or _is_nan(value):
@@ -160,7 +169,7 @@ def _value(value: object) -> str:
 
 
 def _hint(details: ErrorDetails) -> str:
-    """Suggest the right key or value."""
+    """Return a suggestion of the right key or value, or nothing."""
     kind, path, value = details["type"], details["loc"], details["input"]
     context = details.get("ctx", {})
     if kind == "extra_forbidden":
@@ -173,11 +182,9 @@ def _hint(details: ErrorDetails) -> str:
 
 
 def _hint_for_key(path: KeyPath) -> str:
-    """The key of that name in another section, or one like it in this section."""
+    """Suggest the section in which the key exists, or a similar key of this section."""
     name = str(path[-1])
-    everything = {tuple(key.split(".")) for key in KEYS}
-    everything |= {known[:end] for known in everything for end in range(1, len(known))}
-    homes = sorted(f"[{dotted(known[:-1])}]" for known in everything if known[-1] == name and len(known) > 1)
+    homes = sorted(f"[{dotted(known[:-1])}]" for known in _NAMES if known[-1] == name and len(known) > 1)
     return f"'{name}' belongs in {' or '.join(homes)}" if homes else _did_you_mean(name, _siblings(path))
 
 
@@ -188,7 +195,7 @@ def _did_you_mean(word: str, choices: Sequence[str]) -> str:
 
 
 def _siblings(path: KeyPath) -> list[str]:
-    """The keys that exist in the section where `path` stands."""
+    """Return the keys that exist in the section of `path`."""
     section: Any = Config
     for name in path[:-1]:
         known = section.model_fields if isinstance(section, type) and issubclass(section, BaseModel) else {}

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ByteSize, Field
 
-from netechod.process.config.section import Section
+from netechod.process.config.general import Section
 from netechod.process.config.values import (
     Count,
     FileName,

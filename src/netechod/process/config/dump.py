@@ -1,4 +1,4 @@
-"""The configuration in effect, as TOML that says where each value comes from: `netechod --dump-config`."""
+"""`netechod --dump-config`: writes the configuration in effect as TOML, each value with its origin."""
 
 from netechod.process.config.load import Loaded
 from netechod.process.config.locations import dotted, leaves, quoted
@@ -6,7 +6,7 @@ from netechod.services.wire import harmless
 
 
 def dump(loaded: Loaded) -> str:
-    """Every key with its value and origin; loaded again, it is the same configuration."""
+    """Return all keys with value and origin. Loading the text gives the same configuration."""
     lines: list[str] = []
     section: tuple[str, ...] = ()
     for path, value in leaves(loaded.config.model_dump(mode="json")):
@@ -19,7 +19,7 @@ def dump(loaded: Loaded) -> str:
 
 
 def _toml(value: object) -> str:
-    """A value as the configuration has them: none is a date or a table."""
+    """Return a value as TOML. No value of the configuration is a date or a table."""
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, list):
@@ -27,5 +27,5 @@ def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
-        return str(int(value))  # seconds, mostly: as people write them
+        return str(int(value))  # people write 30 seconds, not 30.0
     return str(value)

@@ -1,4 +1,4 @@
-"""Loads the configuration: file and command line in, one frozen object or one complete report out."""
+"""Loads the configuration from file and command line. A bad one raises one report of all problems."""
 
 import json
 import math
@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from netechod.errors import ConfigError
-from netechod.process.config.constraints import conflicts, demands
+from netechod.process.config.constraints import conflicts, requirements
 from netechod.process.config.diagnostics import Problem, model_problems, report
-from netechod.process.config.locations import Place, Places, dotted, leaves
+from netechod.process.config.locations import Location, Locations, dotted, leaves
 from netechod.process.config.schema import KEYS, LIVE_KEYS, Config
 from netechod.process.config.toml_file import NotTomlError, parse_key, parse_value, read_toml
 from netechod.process.config.values import RELATIVE
@@ -23,7 +23,7 @@ COMMAND_LINE = "--set"
 
 @dataclass(frozen=True)
 class Loaded:
-    """A configuration, and where each of its values comes from: `FILE:LINE` or `--set`; absent is default."""
+    """A configuration, and the origins of its values: `FILE:LINE` or `--set`. Defaults have no origin."""
 
     config: Config
     path: Path | None = None
@@ -33,15 +33,15 @@ class Loaded:
     keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # secrets of command.key_file, by id
 
     def reread(self) -> "Loaded":
-        """Load it again, from wherever the process has moved since."""
+        """Load it again. Relative names still start at `base`, wherever the process is now."""
         return load(self.path, self.overrides, self.base)
 
 
 def load(path: Path | None, overrides: Sequence[str] = (), base: Path | None = None) -> Loaded:
-    """Read the file (None: the defaults), then apply `KEY=VALUE` overrides, of which the later ones win.
+    """Read the file (None: the defaults), then apply `KEY=VALUE` overrides in order.
 
-    Relative file names, `path` among them, are looked up in `base`, or where the process is now. Raises
-    ConfigError with all the problems there are.
+    Relative file names, also `path`, start at `base`, by default the working directory. Raises ConfigError
+    with all problems.
     """
     base = base or _working_directory()
     draft = _Draft("command line" if path is None else str(path))
@@ -54,7 +54,7 @@ def load(path: Path | None, overrides: Sequence[str] = (), base: Path | None = N
 
 
 def _working_directory() -> Path | None:
-    """Where the process is; None when that directory has been removed, which absolute names do not mind."""
+    """Return the working directory; None if it has been removed. Absolute names work without it."""
     try:
         return Path.cwd()
     except FileNotFoundError:
@@ -62,37 +62,37 @@ def _working_directory() -> Path | None:
 
 
 def changed(old: Config, new: Config) -> list[str]:
-    """The keys that differ."""
+    """Return the keys whose values differ."""
     return [key for key in KEYS if attrgetter(key)(old) != attrgetter(key)(new)]
 
 
 def needs_restart(key: str) -> bool:
-    """Whether a change of this key cannot be applied by a reload."""
+    """Return whether a change of this key waits for a restart."""
     return key not in LIVE_KEYS
 
 
 class _Draft:
-    """The configuration while it is put together: plain values, their places, and the problems so far."""
+    """A configuration in the making: plain values, their locations, and the problems found so far."""
 
     def __init__(self, source: str) -> None:
         self._source = source
         self._values: dict[str, Any] = {}
-        self._places = Places()
+        self._locations = Locations()
         self._problems: list[Problem] = []
 
     def read(self, path: Path, base: Path | None) -> None:
-        """Take the file's values. If there are none, go on all the same: the overrides may be wrong too."""
+        """Take the values of the file. If it is bad, the overrides are checked all the same."""
         if base is None and not path.is_absolute():
-            self._problems.append(Problem(Place(self._source), "", RELATIVE))
+            self._problems.append(Problem(Location(self._source), "", RELATIVE))
             return
         try:
-            self._values, self._places = read_toml(path if base is None else base / path, self._source)
+            self._values, self._locations = read_toml(path if base is None else base / path, self._source)
         except NotTomlError as error:
             self._problems.append(error.problem)
 
     def override(self, override: str) -> None:
         """Apply one `KEY=VALUE`."""
-        place = Place(f"{COMMAND_LINE} {override}")
+        location = Location(f"{COMMAND_LINE} {override}")
         key, equals, text = override.partition("=")
         try:
             override.encode()
@@ -101,30 +101,30 @@ class _Draft:
             equals = ""
         if not equals:
             hint = f"for example {COMMAND_LINE} chat.idle_timeout=30"
-            self._problems.append(Problem(place, "", "must be KEY=VALUE in UTF-8", hint))
+            self._problems.append(Problem(location, "", "must be KEY=VALUE in UTF-8", hint))
             return
         table = self._values
         for depth, name in enumerate(path[:-1], 1):
             if not isinstance(table.get(name), dict):
                 table[name] = {}
-                self._places.replace(path[:depth], place)
+                self._locations.replace(path[:depth], location)
             table = table[name]
         table[path[-1]] = parse_value(text)
-        self._places.replace(path, place)
+        self._locations.replace(path, location)
 
     def validated(self, base: Path | None) -> Config:
-        """The configuration, or ConfigError."""
+        """Return the configuration. Raises ConfigError."""
         config = Config()
-        # No key takes a date, nor NaN: passed on as that, it is refused at its place.
+        # No key takes a date or NaN. A date is passed on as NaN, and so refused at its location.
         document = json.dumps(self._values, default=lambda date: math.nan)
         try:
             config = Config.model_validate_json(document, strict=True, context={"base": base})
         except ValidationError as error:
-            self._problems += model_problems(error, self._places, self._source)
+            self._problems += model_problems(error, self._locations, self._source)
         self._problems += self._conflicts(config)
-        for path, message in demands(config):
+        for path, message in requirements(config):
             self._problems.append(
-                Problem(self._places.nearest(path) or Place(self._source), dotted(path), message)
+                Problem(self._locations.nearest(path) or Location(self._source), dotted(path), message)
             )
         if self._problems:
             raise ConfigError(report(self._source, self._problems))
@@ -135,15 +135,15 @@ class _Draft:
         origins = {}
         set_here = dict(leaves(self._values))
         for path, _ in leaves(config.model_dump(mode="json")):
-            place = self._places.nearest(path)
-            if place and path in set_here:
-                origins[dotted(path)] = str(place) if place.line else COMMAND_LINE
+            location = self._locations.nearest(path)
+            if location and path in set_here:
+                origins[dotted(path)] = str(location) if location.line else COMMAND_LINE
         return origins
 
     def _conflicts(self, config: Config) -> Iterator[Problem]:
-        """Keys that cannot both hold, shown where the operator wrote the later one."""
+        """Yield a problem for each conflict, at the later one of the two keys in the file."""
         for first, second, what in conflicts(config):
-            key, other = (second, first) if self._places.get(tuple(second.split("."))) else (first, second)
-            place = self._places.nearest(tuple(key.split("."))) or Place(self._source)
+            key, other = (second, first) if self._locations.get(tuple(second.split("."))) else (first, second)
+            location = self._locations.nearest(tuple(key.split("."))) or Location(self._source)
             message = f"{what} also stands in {other}" if key != other else f"{what} stands there twice"
-            yield Problem(place, key, message)
+            yield Problem(location, key, message)

@@ -1,4 +1,4 @@
-"""Reads the values of a TOML file and their places. Every failure is a problem with a place."""
+"""Reads the values of a TOML file and their locations. Each failure is a problem with a location."""
 
 import json
 import re
@@ -8,43 +8,49 @@ from pathlib import Path
 from typing import Any
 
 from netechod.process.config.diagnostics import Problem
-from netechod.process.config.locations import Place, Places, scan
+from netechod.process.config.locations import Location, Locations, scan
 
-MAX_SIZE = 1 << 20  # bytes; a longer file is no configuration, and would take seconds to read
+MAX_SIZE = 1 << 20  # bytes; a longer file is refused, because it would take seconds to read
+
+MAX_NAMES = 50  # in a dotted key; more are refused, because tomllib's time grows with their square
 
 _BOM = "\ufeff"
+_NAME = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
+_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_NAME}\.[ \t]*+){{{MAX_NAMES}}}")
 
 
 class NotTomlError(Exception):
-    """A file out of which nothing can be read."""
+    """The file cannot be read, or is not TOML."""
 
-    def __init__(self, place: Place, message: str, hint: str = "") -> None:
+    def __init__(self, location: Location, message: str, hint: str = "") -> None:
         super().__init__(message)
-        self.problem = Problem(place, "", message, hint)
+        self.problem = Problem(location, "", message, hint)
 
 
-def read_toml(path: Path, source: str) -> tuple[dict[str, Any], Places]:
-    """The values in a file that people know as `source`. Raises NotTomlError."""
+def read_toml(path: Path, source: str) -> tuple[dict[str, Any], Locations]:
+    """Return the values and locations of a file. `source` is its name in reports. Raises NotTomlError."""
     text = _decoded(_bytes_of(path, source), source).replace("\r\n", "\n")
     if text.startswith(_BOM):
-        raise NotTomlError(Place(source), "begins with a byte order mark", "save it as UTF-8 without BOM")
+        raise NotTomlError(Location(source), "begins with a byte order mark", "save it as UTF-8 without BOM")
     try:
         return parse(text), scan(text, source)
     except RecursionError:
-        raise NotTomlError(Place(source), "not valid TOML: nested too deeply") from None
+        raise NotTomlError(Location(source), "not valid TOML: nested too deeply") from None
     except ValueError as error:
         raise _syntax_error(str(error), text, source) from None
 
 
 def parse(text: str) -> dict[str, Any]:
     """Parse TOML. Raises ValueError or RecursionError, also for values that JSON cannot carry."""
+    if _LONG_KEY.search(text):
+        raise RecursionError
     values = tomllib.loads(text)
     json.dumps(values, default=str)
     return values
 
 
 def parse_key(text: str) -> tuple[str, ...]:
-    """A dotted key, with or without quotes. Raises ValueError or RecursionError."""
+    """Return the names of a dotted key. Raises ValueError or RecursionError."""
     path: tuple[str, ...] = ()
     value: Any = parse(f"{text} = 0")
     while isinstance(value, dict):
@@ -54,7 +60,7 @@ def parse_key(text: str) -> tuple[str, ...]:
 
 
 def parse_value(text: str) -> object:
-    """A TOML value when it is one, else the text itself: a shell takes the quotes away."""
+    """Return the value of a TOML text, or the text itself if it is no TOML: a shell removes quotes."""
     try:
         values = parse(f"value = {text}")
     except (ValueError, RecursionError):
@@ -63,7 +69,7 @@ def parse_value(text: str) -> object:
 
 
 def _bytes_of(path: Path, source: str) -> bytes:
-    """Read the bytes of a regular file. A FIFO would stop the daemon until somebody writes into it."""
+    """Read a regular file. A FIFO is refused: reading it would block until somebody writes."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):
@@ -71,7 +77,7 @@ def _bytes_of(path: Path, source: str) -> bytes:
                 data = file.read(MAX_SIZE + 1)
             if len(data) > MAX_SIZE:
                 raise NotTomlError(
-                    Place(source), f"is larger than {MAX_SIZE} bytes", "give the name of a TOML file"
+                    Location(source), f"is larger than {MAX_SIZE} bytes", "give the name of a TOML file"
                 )
             return data
     except OSError as error:
@@ -80,9 +86,9 @@ def _bytes_of(path: Path, source: str) -> bytes:
             PermissionError: "run as root, or let the user of the service read it",
         }
         problem = f"cannot be read: {error.strerror}"
-        raise NotTomlError(Place(source), problem, hints.get(type(error), "")) from None
+        raise NotTomlError(Location(source), problem, hints.get(type(error), "")) from None
     problem = "is a directory" if stat.S_ISDIR(mode) else "is not a regular file"
-    raise NotTomlError(Place(source), problem, "give the name of a TOML file")
+    raise NotTomlError(Location(source), problem, "give the name of a TOML file")
 
 
 def _decoded(data: bytes, source: str) -> str:
@@ -92,21 +98,21 @@ def _decoded(data: bytes, source: str) -> str:
         start = data.rfind(b"\n", 0, error.start) + 1
         line = data[start:].partition(b"\n")[0].decode(errors="replace")
         column = len(data[start : error.start].decode()) + 1
-        place = Place(source, data.count(b"\n", 0, start) + 1, column, 1, line)
+        location = Location(source, data.count(b"\n", 0, start) + 1, column, 1, line)
         problem = f"not UTF-8: byte 0x{data[error.start]:02x}"
         hint = "convert it, for example: iconv -f GB18030 -t UTF-8"
-        raise NotTomlError(place, problem, hint) from None
+        raise NotTomlError(location, problem, hint) from None
 
 
 def _syntax_error(sentence: str, text: str, source: str) -> NotTomlError:
-    """Take the place out of the sentence of `tomllib`. Before Python 3.14 it stands nowhere else."""
+    """Take the location out of the message of `tomllib`. Before Python 3.14 it stands nowhere else."""
     found = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", sentence, re.DOTALL)
     if found is None:
-        # int()'s own limit (sys.set_int_max_str_digits) is the one error that tells no place.
-        return NotTomlError(Place(source), "not valid TOML: a number has too many digits")
+        # int()'s own limit (sys.set_int_max_str_digits) is the one error without a location.
+        return NotTomlError(Location(source), "not valid TOML: a number has too many digits")
     lines = text.removesuffix("\n").split("\n")
     number = int(found[2] or len(lines))
     line = lines[number - 1] if number <= len(lines) else ""
-    place = Place(source, number, int(found[3] or len(line) + 1), 1, line)
+    location = Location(source, number, int(found[3] or len(line) + 1), 1, line)
     hint = "a key may stand only once" if "overwrite" in found[1] else ""
-    return NotTomlError(place, f"not valid TOML: {found[1][0].lower()}{found[1][1:]}", hint)
+    return NotTomlError(location, f"not valid TOML: {found[1][0].lower()}{found[1][1:]}", hint)

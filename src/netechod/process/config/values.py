@@ -1,7 +1,7 @@
-"""The types of the configuration's values: addresses, networks, sizes, seconds and paths.
+"""The types of the values: addresses, networks, sizes, seconds and paths.
 
-Each type says how a value of TOML becomes one of Python (strictly: "8080" is no integer, true no number),
-within which bounds, and how it is written back.
+Each type converts a TOML value to a Python value, checks its bounds, and can be written as TOML again. The
+conversion is strict: "8080" is no integer, and true is no number.
 """
 
 import re
@@ -27,7 +27,7 @@ from netechod.services.signing import KEY_ID
 from netechod.services.wire import harmless
 
 MAX_PORT = 65535
-MAX_COUNT = 1_000_000  # connections, members, bursts: more is a slip of the keyboard
+MAX_COUNT = 1_000_000  # connections, members, bursts; more is a typing error
 MAX_SECONDS = 604_800  # a week; epoll_wait(2) counts milliseconds in an int, which ends at 24 days
 
 RELATIVE = "must be an absolute name: the working directory has been removed"
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a socket listens: a numeric IPv4 or IPv6 address, with `%` and its zone, and a port (0: any)."""
+    """An address to listen on: numeric IPv4 or IPv6, with `%` and zone if needed, and a port (0: any)."""
 
     host: str
     port: int
@@ -47,7 +47,7 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> "Address":
-        """Read `192.0.2.1:8080` or `[::]:8080` (RFC 3986, 3.2.2); no names: they change, and DNS takes time.
+        """Parse `192.0.2.1:8080` or `[::]:8080` (RFC 3986, 3.2.2). Host names are refused: DNS is slow.
 
         >>> str(Address.parse("[0:0::1]:8080"))
         '[::1]:8080'
@@ -84,7 +84,7 @@ def _address(value: object) -> Address:
 
 
 def _network(value: object) -> IPv4Network | IPv6Network:
-    """A network, or a single host; `10.0.0.1/8` is refused because one of its halves is a mistake."""
+    """Parse a network or a single host. `10.0.0.1/8` is refused: its host bits are a mistake."""
     text = _text(value)
     try:
         network = ip_network(text, strict=False)
@@ -96,9 +96,9 @@ def _network(value: object) -> IPv4Network | IPv6Network:
 
 
 def _listed(value: object) -> object:
-    """Let a string stand for the list of it alone, and an empty one for the empty list.
+    """Convert a string to a list of one, and an empty string to an empty list.
 
-    On a command line, `--set echo.tcp.listen=127.0.0.1:0` needs no quoting from the shell then.
+    So `--set echo.tcp.listen=127.0.0.1:0` needs no quotes in a shell.
     """
     if isinstance(value, str):
         return (value,) if value else ()
@@ -106,14 +106,14 @@ def _listed(value: object) -> object:
 
 
 def _short(value: object) -> object:
-    """Refuse digits that overflow a float, where ByteSize raises no error of validation."""
+    """Refuse more digits than a float can hold. ByteSize itself would raise an OverflowError."""
     if isinstance(value, str) and len(value) > 32:
         raise PydanticCustomError("byte_size", "too many digits")
     return value
 
 
 def _digits(value: object) -> object:
-    """Take a number for its digits: users and groups may be named by either."""
+    """Convert a number to its digits: users and groups may be given by number."""
     return str(value) if type(value) is int else value
 
 
@@ -125,7 +125,7 @@ def _named(value: object) -> object:
 
 
 def _absolute(path: Path, info: ValidationInfo) -> Path:
-    """Resolve a relative path now: the daemon moves to `/` (daemon(7), step 10). `~` is a shell's word."""
+    """Resolve a relative path now, because the daemon moves to `/` (daemon(7), step 10)."""
     base = info.context["base"] if info.context else Path()
     if base is None and not path.is_absolute():
         raise ValueError(RELATIVE)
@@ -139,7 +139,7 @@ def _file_or_none(value: object, info: ValidationInfo) -> Path | None:
 
 
 def available(*values: object) -> AfterValidator:
-    """Refuse, in words, all other values: this version documents them and does not have them yet."""
+    """Refuse all other values: this version does not have them yet."""
 
     def check(value: T) -> T:
         if value not in values:
@@ -150,10 +150,10 @@ def available(*values: object) -> AfterValidator:
 
 
 def expression(text: str) -> re.Pattern[str]:
-    r"""The regular expression; its \d, \w and \s are those of ASCII. Raises ValueError for none."""
+    r"""Compile a regular expression in which \d, \w and \s match ASCII only. Raises ValueError."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "possible nested set": what it means today, it means
+            warnings.simplefilter("ignore")  # "possible nested set" speaks of later Python versions
             return re.compile(text, re.ASCII)
     except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"must be a regular expression: {error}") from None
@@ -165,14 +165,14 @@ def _expression(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Refuse control characters: they would break the line in which the text is listed."""
+    """Refuse control characters: the text is listed in one line."""
     if harmless(text) != text:
         raise ValueError("must not have control characters")
     return text
 
 
 def _passable(text: str) -> str:
-    """Refuse a NUL, with which no argument can be passed to a program (execve(2))."""
+    """Refuse a NUL: no argument of a program can hold it (execve(2))."""
     if "\0" in text:
         raise ValueError("must not have a NUL")
     return text
@@ -192,7 +192,7 @@ def database_name(text: str) -> str:
 
 
 def _command_name(text: str) -> str:
-    r"""A name that fits a log line and a list, and is not what asks for the list."""
+    """Check a name: it fits a log line and a list, and is not the `?` that asks for the list."""
     if not re.fullmatch(r"\w[\w.-]{0,63}", text):
         raise ValueError("must be a name of up to 64 letters, digits and _ . -")
     return text
@@ -200,7 +200,7 @@ def _command_name(text: str) -> str:
 
 LIVE = object()
 Live: TypeAlias = Annotated[T, LIVE]
-"""A key whose change a reload applies; every other one waits for a restart."""
+"""A key whose change a reload applies. A change of any other key waits for a restart."""
 
 Network: TypeAlias = Annotated[IPv4Network | IPv6Network, PlainValidator(_network), PlainSerializer(str)]
 Networks: TypeAlias = Annotated[tuple[Network, ...], BeforeValidator(_listed)]
@@ -220,7 +220,7 @@ Size: TypeAlias = Annotated[ByteSize, BeforeValidator(_short)]
 ZeroIsNone: TypeAlias = Annotated[
     T | None, AfterValidator(lambda value: value or None), PlainSerializer(lambda value: value or 0)
 ]
-"""0 in the file is None in the program: no value of our own, the system's or the section's holds."""
+"""0 in the file is None in the program: the value of the system or of the section applies."""
 
 NameOrNumber: TypeAlias = Annotated[str, BeforeValidator(_digits)]
 Word: TypeAlias = Annotated[str, AfterValidator(_passable)]
@@ -235,10 +235,10 @@ FileOrNone: TypeAlias = Annotated[
 
 
 def addresses(*texts: str) -> tuple[Address, ...]:
-    """Addresses, as a default."""
+    """Parse addresses for a default."""
     return tuple(map(Address.parse, texts))
 
 
 def networks(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Networks, as a default."""
+    """Parse networks for a default."""
     return tuple(map(_network, texts))

@@ -1,4 +1,4 @@
-"""The words, from the operator's file to memory, or to an index on disk that the daemon maps.
+"""The dictionary: from the operator's file to memory, or to an index on disk that the daemon maps.
 
 | module | contents |
 |---|---|
@@ -8,5 +8,5 @@
 | `index`, `index_facts`, `index_verifier` | an edition in an index; its facts; whether it is whole |
 | `index_builder`, `external_sort`, `index_process` | build an index, in a process of its own |
 | `changes` | how two editions differ |
-| `compile` | `netechoctl dict compile` |
+| `compile` | `netechoctl dict compile`: makes an index ahead of time |
 """

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """How many words a reload has added, removed and changed."""
+    """The numbers of words that a reload has added, removed and changed."""
 
     before: int = 0
     after: int = 0
@@ -29,8 +29,8 @@ class Changes:
 def compared(old: Dictionary, new: Dictionary) -> Generator[None, None, Changes]:
     """Compare two editions in steps.
 
-    The builder of an index has compared it with the one before. Otherwise the words of the smaller edition
-    are looked up in the larger one. A damaged edition is not read.
+    If `new` is an index made after `old`, its builder has counted already. Otherwise the words of the smaller
+    edition are looked up in the larger one. A damaged edition is not read.
     """
     if old.sha256 == new.sha256 or (isinstance(old, IndexedDictionary) and old.damaged):
         return Changes(before=len(old), after=len(new))

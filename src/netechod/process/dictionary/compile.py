@@ -1,4 +1,4 @@
-"""`netechoctl dict compile`: the index of a large dictionary, ahead of the start or reload that needs it."""
+"""`netechoctl dict compile`: makes the index of a large dictionary before a start or reload needs it."""
 
 import os
 import time
@@ -10,7 +10,7 @@ from netechod.process.config.load import load
 from netechod.process.config.schema import Daemon
 from netechod.process.dictionary.index_builder import NoPlaceError, build
 from netechod.process.dictionary.loader import rules_of
-from netechod.process.unix.privileges import become, can_replace, identity_of
+from netechod.process.unix.privileges import become, can_replace, identity_of, identity_of_uid
 
 
 def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path | None) -> Iterator[str]:
@@ -40,9 +40,9 @@ def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path |
 
 
 def _become_owner(directory: Path, settings: Daemon) -> None:
-    """As root, become the user whose directory it is, or the daemon's user if it can replace the directory.
+    """As root, become the daemon's user if it can replace the directory, else the owner of the directory.
 
-    Root must not map what that user has written; and what that user cannot read is no dictionary for it.
+    Root must not map a file that another user has written. A dictionary must be readable for that user.
     """
     if os.geteuid() != 0:
         return
@@ -53,6 +53,6 @@ def _become_owner(directory: Path, settings: Daemon) -> None:
     try:
         owner = directory.stat()
     except OSError:
-        return  # there is no place; the builder has the words for that
+        return  # the directory is missing, which the builder reports
     if owner.st_uid:
-        become(identity_of(str(owner.st_uid), ""))
+        become(identity_of_uid(owner.st_uid))

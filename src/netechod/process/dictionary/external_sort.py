@@ -1,4 +1,4 @@
-"""Sorting more lines than memory should hold: sorted runs are written to a file and merged in the end."""
+"""Sorts more lines than memory should hold: sorted runs in a file are merged (external merge sort)."""
 
 import os
 import tempfile
@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TypeAlias
 
 RUN = 16 * 1024 * 1024  # bytes of lines that are sorted in memory at a time
-BLOCK = 64 * 1024  # bytes of a run, about, that are read at a time
+BLOCK = 64 * 1024  # bytes of a run that are read at a time, about
 
 Run: TypeAlias = list[tuple[int, int]]
-"""A run's blocks in the file: where each is, and its length."""
+"""The blocks of a run in the file: position and length of each."""
 
 
 class SortedRuns:
     """Takes lines (bytes without a newline) in any order and returns them in the order of their bytes.
 
-    Its file has no name and is in `directory`, by default that of temporary files.
+    The file has no name. It is in `directory`, by default in that of temporary files.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
@@ -34,7 +34,7 @@ class SortedRuns:
             self._spill()
 
     def batches(self) -> Iterator[list[bytes]]:
-        """All lines, in order, some at a time."""
+        """Yield all lines in order, in batches."""
         self._lines.sort()
         if not self._runs:
             yield self._lines
@@ -45,24 +45,24 @@ class SortedRuns:
         runs = [self._blocks(run) for run in self._runs]
         heads = [next(run) for run in runs]
         while heads:
-            bound = min(head[-1] for head in heads)  # no line that is still to come sorts before it
+            bound = min(head[-1] for head in heads)  # no line that is still unread sorts before it
             batch: list[bytes] = []
             for number, head in enumerate(heads):
                 if head[0] <= bound:
                     cut = bisect_right(head, bound)
                     batch += head[:cut]
                     heads[number] = head[cut:] or next(runs[number], [])
-            batch.sort()  # cheap: the sort merges parts that are sorted
+            batch.sort()  # cheap, because its parts are sorted
             yield batch
             runs = [run for run, head in zip(runs, heads, strict=True) if head]
             heads = [head for head in heads if head]
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         self._file.close()
 
     def _spill(self) -> None:
-        """Write a run, block by block."""
+        """Write the lines in memory as a run, block by block."""
         lines = sorted(self._lines)
         step = max(1, len(lines) * BLOCK // max(BLOCK, self._size))  # lines of a block
         run: Run = []

@@ -1,7 +1,8 @@
-"""The index of a large dictionary: an LMDB file that a process of its own builds and the daemon only maps.
+"""The index of a large dictionary: an LMDB file. A separate process builds it, and the daemon maps it.
 
-It holds three tables, of words, of folded words and of headwords, and the facts about them. Nobody writes to
-an index that has its name. A process that has it open keeps it when another one takes its place.
+It holds three tables, of words, of folded words and of headwords, and the facts about them. After an index
+has got its name, nobody writes to it. A process that has it open can use it even after a new one has taken
+its name.
 """
 
 import hashlib
@@ -38,16 +39,16 @@ log = logging.getLogger(__name__)
 
 
 class TouchedIndexError(UnusableIndexError):
-    """Somebody has written to the index since it was made, or has copied it: it must be verified first."""
+    """The index was changed or copied after it was made. It must be verified before use."""
 
 
 def packed(word: bytes, meaning: bytes) -> Row:
-    """The entry of a long word in a table: the key is its start and digest, the value also holds the word."""
+    """Return the entry of a long word: key from its start and digest, value from word and meaning."""
     return _short(word), word + b"\0" + meaning
 
 
 def unpacked(key: bytes, value: bytes) -> Row:
-    """The word and meaning of an entry in a table. Neither has a NUL in it."""
+    """Return the word and meaning of an entry. Neither has a NUL in it."""
     if len(key) <= MAX_KEY:
         return key, value
     word, _, meaning = value.partition(b"\0")
@@ -60,16 +61,16 @@ def numbered(number: int) -> bytes:
 
 
 def _short(word: bytes) -> bytes:
-    """The key of a long word. It is longer than every word that is its own key."""
+    """Return the key of a long word. It is longer than MAX_KEY, so it equals no short word."""
     return word[: MAX_KEY + 1 - DIGEST] + hashlib.sha256(word).hexdigest().encode()
 
 
 class IndexedDictionary(Dictionary):
-    """An edition in an index. `close` gives the file back."""
+    """An edition in an index. `close` unmaps and closes the file."""
 
     def __init__(self, file: io.FileIO, environment: "lmdb.Environment", facts: IndexFacts) -> None:
         self.facts = facts
-        self.proven = False  # whether index and source have been verified in the load that found them
+        self.proven = False  # whether the load that opened it has verified index and source
         self.damaged = False
         self.on_damage: Callable[[], object] = lambda: None  # called once, at the first damage
         self.longest = facts.longest
@@ -103,7 +104,7 @@ class IndexedDictionary(Dictionary):
             return True
 
     def note_damage(self, reason: str) -> None:
-        """Report damage of the index, once: what it holds is not what was written."""
+        """Report that the index is damaged, once."""
         if not self.damaged:
             self.damaged = True
             log.error("dictionary index is damaged and is put aside: %s", reason)
@@ -117,12 +118,12 @@ class IndexedDictionary(Dictionary):
             return False
 
     def items(self) -> Iterator[Row]:
-        """See Dictionary: in the order of their bytes."""
+        """See Dictionary. The words come in the order of their bytes."""
         for key, value in self.rows():
             yield unpacked(key, value)
 
     def rows(self) -> Iterator[Row]:
-        """The table of words, to its end also when `close` is called; less when the index is damaged."""
+        """Yield the rows of the table of words, also after `close`. Stops early if the index is damaged."""
         import lmdb
 
         if self._closed or self.damaged or self.is_touched():  # LMDB may abort at damaged pages
@@ -158,7 +159,7 @@ class IndexedDictionary(Dictionary):
             self._give_back()
 
     def close(self) -> None:
-        """See Dictionary. Whoever holds it gives it back first."""
+        """See Dictionary. Contexts of `held` that have begun keep the file open to their end."""
         if not self._closed:
             self._closed = True
             self.exact = self.folded = _no_word
@@ -166,23 +167,25 @@ class IndexedDictionary(Dictionary):
             self._give_back()
 
     def _give_back(self) -> None:
-        """Unmap the file, if nobody reads it, in a thread: that takes longer than a datagram should wait."""
-        if self._closed and not self._readers and not sys.is_finalizing():  # then no thread would start
+        """Unmap the file if nobody reads it. A thread does it: it takes longer than a datagram may wait."""
+        if (
+            self._closed and not self._readers and not sys.is_finalizing()
+        ):  # at the end of the interpreter no thread starts
             unmap = Thread(target=_unmap, args=(self._file, self._environment), name="index")
             try:
                 unmap.start()
-            except RuntimeError:  # no more threads: then a datagram waits
+            except RuntimeError:  # there can be no more threads
                 _unmap(self._file, self._environment)
 
 
 def _no_word(word: bytes) -> None:
-    """The look-up of an edition that is closed."""
+    """Find nothing: the look-up of a closed edition."""
 
 
 def _lookup_in(
     transaction: "lmdb.Transaction[bytes]", longest: int, on_damage: Callable[[str], object]
 ) -> Lookup:
-    """The look-up in a table. A word that cannot be read, or cannot be a key, is a miss."""
+    """Return the look-up in a table. A word that cannot be read or cannot be a key is a miss."""
     import lmdb
 
     get = transaction.get
@@ -203,9 +206,9 @@ def _lookup_in(
 
 
 def open_index(path: Path, *, verified: bool = False) -> IndexedDictionary:
-    """Open an index. Raises UnusableIndexError with the reason, which goes behind the name of the file.
+    """Open an index. Raises UnusableIndexError; its text is a reason to put after the name of the file.
 
-    TouchedIndexError goes away when the caller has had the index verified.
+    Unless `verified`, an index that was changed after it was made raises TouchedIndexError.
     """
     try:
         import lmdb  # on demand: most dictionaries are small
@@ -250,14 +253,14 @@ def opened_file(path: Path) -> io.FileIO:
 
 
 def path_of(fd: int) -> str:
-    """The file that is open as `fd`, whatever has got its name meanwhile (proc(5))."""
+    """Return a path to the open file `fd`, also if its name is gone (proc(5))."""
     return f"/proc/self/fd/{fd}"
 
 
 def opened(fd: int, *, readonly: bool = False, room: int = LEAST_ROOM) -> "lmdb.Environment":
-    """LMDB on the file that is open as `fd`, which can grow to `room` bytes.
+    """Open the file `fd` with LMDB. It can grow to `room` bytes.
 
-    Nothing is synced unless asked for. Nothing is locked, as nobody reads a file that is written to.
+    LMDB does not sync by itself. It takes no locks, because nobody reads a file while it is written.
     """
     import lmdb
 
@@ -274,12 +277,12 @@ def opened(fd: int, *, readonly: bool = False, room: int = LEAST_ROOM) -> "lmdb.
 
 
 def _is_touched(fd: int, facts: IndexFacts) -> bool:
-    """Whether the file was written to after it was made: nothing else changes its time."""
+    """Return whether somebody has written to the file after it was made. Only that changes its time."""
     return os.fstat(fd).st_mtime_ns != facts.made_ns
 
 
 def _check_owner(status: os.stat_result) -> None:
-    """Refuse a file that others can write to: LMDB trusts what it reads."""
+    """Refuse a file that others can write to, because LMDB trusts its content."""
     if not stat.S_ISREG(status.st_mode):
         raise UnusableIndexError("not a regular file")
     if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -287,8 +290,8 @@ def _check_owner(status: os.stat_result) -> None:
 
 
 def _unmap(file: io.FileIO, environment: "lmdb.Environment") -> None:
-    """Unmap and close the file. Its memory is freed with that, if another file has got its name."""
-    with suppress(OSError):  # a sandbox forbids it
+    """Unmap and close the file. This frees the memory of a file without a name."""
+    with suppress(OSError):  # a sandbox may forbid it
         os.setpriority(os.PRIO_PROCESS, 0, 19)  # of this thread alone (setpriority(2), BUGS)
     environment.close()
     file.close()

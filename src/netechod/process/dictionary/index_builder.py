@@ -1,4 +1,4 @@
-"""Builds the index of a dictionary file in little memory. The index gets its name when it is whole."""
+"""Builds the index of a dictionary file in little memory. The index gets its name when it is complete."""
 
 import errno
 import os
@@ -42,17 +42,17 @@ if TYPE_CHECKING:
     import lmdb
 
 BLOCK = 256 * 1024  # bytes of the source that are parsed at a time
-ROOM = 16  # bytes of address space for each byte of the source: `A:b` takes seven, and a page is never full
+ROOM = 16  # bytes of address space for each byte of the source; `A:b` takes seven, and pages have free space
 MAGIC = bytes.fromhex("dec0efbe"), bytes.fromhex("beefc0de")  # of LMDB, behind a page's header of 16 bytes
 END = b"\xff"  # sorts behind all keys: no UTF-8 begins with it
 
 
 class NoPlaceError(Exception):
-    """No index can be made by this program, or where it should be; the text says why."""
+    """No index can be made by this program or in this directory. The text gives the reason."""
 
 
 class IndexParser(Parser):
-    """Sorts the entries of a file by their keys, in files without a name in `directory`."""
+    """Sorts the entries of a file by their keys. Its temporary files are in `directory`."""
 
     def __init__(self, name: str, rules: Rules, directory: Path | None = None) -> None:
         super().__init__(name, rules)
@@ -68,7 +68,7 @@ class IndexParser(Parser):
             self._folded.add(_sortable(number, folded, word))
 
     def exact(self) -> Iterator[list[Row]]:
-        """The table of words, some rows at a time. Warns of the duplicates among them."""
+        """Yield the table of words in batches. Warns of duplicates."""
 
         def warn(number: int, key: bytes, value: bytes) -> None:
             self.warn_of_duplicate(number, unpacked(key, value)[0])
@@ -76,28 +76,28 @@ class IndexParser(Parser):
         return _first_of_each(self._exact, warn)
 
     def folded(self) -> Iterator[list[Row]]:
-        """The table of folded words, some rows at a time."""
+        """Yield the table of folded words in batches."""
         return folded_rows(self._folded)
 
     def heads(self) -> Iterator[list[Row]]:
-        """The table of headwords, some rows at a time."""
+        """Yield the table of headwords in batches."""
         return head_rows(self._heads)
 
     def close(self) -> None:
-        """Give the files back."""
+        """Close the files."""
         for runs in (self._exact, self._folded, self._heads):
             runs.close()
 
 
 def _sortable(number: int, word: bytes, meaning: bytes) -> bytes:
-    """A row as a line: lines sort by key, and those of one key by the number of their line in the file."""
+    """Return a row as a line. Lines sort by key, then by the number of their line in the dictionary."""
     if len(word) > MAX_KEY:
         word, meaning = packed(word, meaning)
     return b"%b\0%09x%b" % (word, number, meaning)
 
 
 def _first_of_each(runs: SortedRuns, repeated: Callable[[int, bytes, bytes], object]) -> Iterator[list[Row]]:
-    """The first row of each key. Calls `repeated` with the other ones, and the numbers of their lines."""
+    """Yield the first row of each key, in batches. Calls `repeated` for each other row."""
     last = b""
     for batch in runs.batches():
         rows = []
@@ -112,7 +112,7 @@ def _first_of_each(runs: SortedRuns, repeated: Callable[[int, bytes, bytes], obj
 
 
 class Tally:
-    """Counts how a table differs from another one. The rows of both come in the order of their keys."""
+    """Counts the differences between two tables. The rows of both come in the order of their keys."""
 
     def __init__(self, rows: Iterator[Row]) -> None:
         self.added = self.removed = self.changed = 0
@@ -143,8 +143,8 @@ class Tally:
 def build(source: Path, index: Path, *, max_size: int, rules: Rules = DEFAULT_RULES) -> IndexFacts:
     """Build the index of a file and put it in its place.
 
-    Raises DictionaryError when the file is at fault, NoPlaceError when no index can be made here, and OSError
-    when something else fails.
+    Raises DictionaryError if the file is at fault, NoPlaceError if no index can be made here, and OSError if
+    something else fails.
     """
     try:
         import lmdb
@@ -187,7 +187,7 @@ def _parse(source: Path, parser: IndexParser, max_size: int) -> Stamp:
 
 
 def _unnamed_file(index: Path) -> tuple[int, int]:
-    """The directory of the index, and a new file in it. The file has no name: it goes when it is closed."""
+    """Open the directory of the index, and a new file in it without a name (open(2), O_TMPFILE)."""
     with ExitStack() as undo:
         try:
             directory = os.open(index.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -195,7 +195,7 @@ def _unnamed_file(index: Path) -> tuple[int, int]:
             _check_replaceable(index.name, directory)
             fd = os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, dir_fd=directory)
             undo.callback(os.close, fd)
-            os.fchmod(fd, 0o644)  # not secret: anybody can look the words up
+            os.fchmod(fd, 0o644)  # the words are public
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -205,7 +205,7 @@ def _unnamed_file(index: Path) -> tuple[int, int]:
 
 
 def _check_replaceable(name: str, directory: int) -> None:
-    """Raise NoPlaceError when a file other than an index has the name; a damaged index is one."""
+    """Raise NoPlaceError if a file that is no index has the name. A damaged index may be replaced."""
     try:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     except FileNotFoundError:
@@ -218,13 +218,13 @@ def _check_replaceable(name: str, directory: int) -> None:
 
 
 def _was_index(fd: int) -> bool:
-    """Whether a file is an index, or what a cut or a lost page has left of one."""
+    """Return whether a file is an index, or the rest of a truncated or damaged one."""
     head = os.pread(fd, 20, 0)
     return head[16:] in MAGIC or not head.strip(b"\0\x08") or has_footer(fd)
 
 
 def _edition_before(index: Path) -> IndexedDictionary | None:
-    """The edition whose place the new one takes, if it is whole. A damaged one could end this process."""
+    """Open the edition that the new one replaces, if it is whole. LMDB may abort at a damaged one."""
     try:
         return open_index(index) if is_whole(index) else None
     except (UnusableIndexError, OSError):
@@ -245,7 +245,7 @@ def _write(fd: int, parser: IndexParser, stamp: Stamp, before: IndexedDictionary
             _append(environment, table, [])  # a table may have no rows
             for rows in batches:
                 _append(environment, table, rows)
-    found = parser.facts  # only now: duplicates are found when the rows have been sorted
+    found = parser.facts  # after the tables: sorting has found the duplicates
     return IndexFacts(
         stamp=stamp,
         sha256=found.sha256,
@@ -264,7 +264,7 @@ def _write(fd: int, parser: IndexParser, stamp: Stamp, before: IndexedDictionary
 
 
 def _append(environment: "lmdb.Environment", table: bytes, rows: list[Row]) -> None:
-    """Append rows to a table, which is made with the first ones."""
+    """Append rows to a table. The first rows create it."""
     handle = environment.open_db(table)
     with environment.begin(write=True, db=handle) as transaction, transaction.cursor() as cursor:
         cursor.putmulti(rows, append=True)
@@ -283,11 +283,11 @@ def _publish(fd: int, directory: int, name: str) -> None:
     try:
         try:
             link()
-        except FileExistsError:  # of a builder that was killed, or of one that is here at the same time
+        except FileExistsError:  # a killed builder has left it, or another one runs now
             os.unlink(another, dir_fd=directory)
             link()
-        with suppress(FileNotFoundError):  # that builder has renamed or removed it: its index has the name
+        with suppress(FileNotFoundError):  # the other builder has renamed it: its index has the name
             os.rename(another, name, src_dir_fd=directory, dst_dir_fd=directory)
-    except PermissionError as error:  # the directory is sticky, and the file another user's
+    except PermissionError as error:  # the directory is sticky and another user owns the file
         raise NoPlaceError(f"{name}: {error.strerror}") from None
     os.fsync(directory)

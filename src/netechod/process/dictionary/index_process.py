@@ -1,4 +1,4 @@
-"""The process beside the daemon that builds or verifies an index: its command line and its exit status."""
+"""The process that builds or verifies an index for the daemon: its command line and its exit status."""
 
 import json
 import os
@@ -14,15 +14,15 @@ from netechod.process.dictionary.index_facts import UnusableIndexError
 from netechod.process.dictionary.index_verifier import Verdict, verify
 from netechod.services.dictionary_parser import Rules
 
-NICENESS = 3  # how far it steps back behind the daemon (nice(1)): beside a busy one it has a third of a CPU
+NICENESS = 3  # nice(1) value; beside a busy daemon the process then gets a third of a CPU
 
 # Exit statuses.
 DONE = 0
 FAILED = 1
 BAD_SOURCE = DictionaryError.exit_code
-OTHER_SOURCE = 65  # EX_DATAERR (sysexits.h): the index was made of another file
+OTHER_SOURCE = 65  # EX_DATAERR (sysexits.h): the index was made from another file
 NO_PLACE = 69  # EX_UNAVAILABLE: no index can be made here
-DAMAGED = 74  # EX_IOERR: the index is not what was written
+DAMAGED = 74  # EX_IOERR: the index has been changed since it was written
 
 STATUSES = {Verdict.WHOLE: DONE, Verdict.OTHER_SOURCE: OTHER_SOURCE, Verdict.DAMAGED: DAMAGED}
 
@@ -39,7 +39,7 @@ class Task:
 
     @property
     def argv(self) -> Sequence[str]:
-        """The command line that does it: this program, loaded from the same place."""
+        """The command line that does the task, with this program from the same directory."""
         code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import main; sys.exit(main())"
         return [sys.executable, "-I", "-c", code, json.dumps(asdict(self))]
 
@@ -51,7 +51,7 @@ class Task:
 
 
 def main() -> int:
-    """Do the task on the command line. The last line of the output says what went wrong."""
+    """Do the task on the command line. After a failure the output is the reason."""
     step_back()
     task = Task.parse(sys.argv[1])
     try:
@@ -75,8 +75,8 @@ def _done(task: Task) -> int:
 
 
 def step_back() -> None:
-    """Run behind other processes, and be the first to end where memory is short."""
+    """Get less CPU than other processes, and be the first to be killed if memory runs out."""
     with suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # not as the daemon does
-    with suppress(OSError):  # the system has no such thing, or a sandbox forbids it
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # not the scheduling policy of the daemon
+    with suppress(OSError):  # a sandbox may forbid it
         Path("/proc/self/oom_score_adj").write_text("1000")

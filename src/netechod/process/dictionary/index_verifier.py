@@ -1,4 +1,4 @@
-"""Verifies an index by reading its file. It is not mapped: LMDB may abort the process at damaged pages."""
+"""Verifies an index by reading its file. It is not mapped, because LMDB may abort at damaged pages."""
 
 import hashlib
 import io
@@ -14,17 +14,17 @@ BLOCK = 256 * 1024  # bytes of the source that are read at a time
 
 
 class Verdict(Enum):
-    """What `verify` finds out about an index."""
+    """The result of `verify`."""
 
     WHOLE = auto()
-    DAMAGED = auto()  # its pages are not those that were written
-    OTHER_SOURCE = auto()  # it was made of another file than the one that looks like its source
+    DAMAGED = auto()  # its pages have changed since they were written
+    OTHER_SOURCE = auto()  # it was made from another file, with the size and time of this one
 
 
 def verify(source: Path, index: Path) -> Verdict:
-    """Verify an index, and the file that looks like its source. Removes an index that is not right.
+    """Verify an index against its source file, and remove it if it is not WHOLE.
 
-    Look-ups find in memory what was read. Raises UnusableIndexError, DictionaryError and OSError.
+    Afterwards the index is in the page cache. Raises UnusableIndexError, DictionaryError and OSError.
     """
     with opened_file(index) as file:
         verdict = _verdict(source, file)
@@ -34,7 +34,7 @@ def verify(source: Path, index: Path) -> Verdict:
 
 
 def is_whole(index: Path) -> bool:
-    """Whether the pages of an index are those that were written. Raises UnusableIndexError and OSError."""
+    """Return whether the pages of an index are unchanged. Raises UnusableIndexError and OSError."""
     with opened_file(index) as file:
         return _has_its_pages(file, facts_of(file.fileno()))
 

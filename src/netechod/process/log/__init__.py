@@ -1,4 +1,4 @@
-"""The logs: written by a thread, so that the loop never waits for a disk.
+"""The logs. A thread writes them, so that the loop never waits for a disk.
 
 | module | contents |
 |---|---|

@@ -1,4 +1,4 @@
-"""How a log record becomes one line: levels by the project's names, three formats, remote text tamed."""
+"""Formats a log record as one line, in one of three formats. Texts of peers are escaped and cut."""
 
 import json
 import logging
@@ -10,9 +10,9 @@ from netechod.levels import LEVELS
 from netechod.services.wire import harmless
 
 REMOTE_LIMIT = 256
-"""Characters of a peer's text that a message shows; the rest is cut, so that a peer cannot fill the disk."""
+"""Characters of a peer's text in a message. The rest is cut, so that a peer cannot fill the disk."""
 
-_FORMATTER = logging.Formatter()  # "%(message)s", then the exception and the stack when there are any
+_FORMATTER = logging.Formatter()  # "%(message)s", then the exception and the stack if there are any
 
 
 def quoted(text: bytes | str) -> str:
@@ -28,7 +28,7 @@ def quoted(text: bytes | str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A log record until it is written: plain escaped text, without references to other objects."""
+    """A log record that waits to be written: escaped text, without references to other objects."""
 
     created: float
     level: int
@@ -37,45 +37,45 @@ class Entry:
 
     @property
     def level_name(self) -> str:
-        """The project's name for the level, or the nearest one below it."""
+        """Return our name of the level, or of the next lower one."""
         return next((name for name, number in reversed(LEVELS.items()) if number <= self.level), "DEBUG")
 
 
 def entry_of(record: logging.LogRecord) -> Entry:
-    """Fix the message of `record` as one line: its arguments may change before the line is written."""
+    """Format the message of `record` now, because its arguments may change before the line is written."""
     try:
         message = _FORMATTER.format(record)
         fields = {key: harmless(str(value)) for key, value in _extra(record).items()}
     except Exception as error:
-        # The arguments' own __str__ run here and can raise anything; serving outlives a bad log call.
+        # The __str__ of the arguments can raise anything. A bad log call must not end the service.
         message = f"log call at {record.filename}:{record.lineno} failed: {type(error).__name__}"
         fields = {}
     return Entry(record.created, record.levelno, harmless(message), fields)
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:
-    """Those of the known `extra=` keys that the call gave."""
+    """Return the known keys that the call has passed in `extra=`."""
     found = ((key, getattr(record, key, None)) for key in ("event", "service", "peer"))
     return {key: value for key, value in found if value is not None}
 
 
 def _rfc3339(seconds: float) -> str:
-    """Local time with its offset, to the millisecond (RFC 3339, 5.6)."""
+    """Return local time with its offset, in milliseconds (RFC 3339, 5.6)."""
     return datetime.fromtimestamp(seconds, UTC).astimezone().isoformat(timespec="milliseconds")
 
 
 def _classic(entry: Entry, pid: int) -> str:
-    """The tutorials' line: `[LEVEL][unix seconds][pid:N]message`."""
+    """Return the line of the tutorials: `[LEVEL][unix seconds][pid:N]message`."""
     return f"[{entry.level_name}][{int(entry.created)}][pid:{pid}]{entry.message}"
 
 
 def _iso(entry: Entry, pid: int) -> str:
-    """The same line for people."""
+    """Return the same line with date and time."""
     return f"[{entry.level_name}][{_rfc3339(entry.created)}][pid:{pid}]{entry.message}"
 
 
 def _json(entry: Entry, pid: int) -> str:
-    """One object a line, for machines."""
+    """Return a JSON object in one line."""
     known = {
         "time": _rfc3339(entry.created),
         "level": entry.level_name,
@@ -86,4 +86,4 @@ def _json(entry: Entry, pid: int) -> str:
 
 
 FORMATS: dict[str, Callable[[Entry, int], str]] = {"classic": _classic, "iso": _iso, "json": _json}
-"""The functions that make a line, without its newline, by their names in the configuration."""
+"""The formats by their names in the configuration. Each makes a line without its newline."""

@@ -1,4 +1,4 @@
-"""Where log lines end: files that outlive rotation and full disks, the terminal, the journal."""
+"""Writes log lines to files, to a descriptor such as standard error, and to the journal."""
 
 import errno
 import fcntl
@@ -12,19 +12,20 @@ from typing import Protocol
 from netechod.process.log.format import Entry
 
 PASSING = frozenset({errno.ENXIO, errno.ENOSPC, errno.EDQUOT})
-"""Errors of open(2) that go away by themselves: a FIFO without a reader (fifo(7)), a full disk."""
+"""Temporary errors of open(2): a FIFO without a reader (fifo(7)), a full disk."""
 
 _FLAGS = (
     os.O_WRONLY
-    | os.O_APPEND  # after logrotate's copytruncate the file must not begin with a hole
+    | os.O_APPEND  # without it, the file has a hole after logrotate's copytruncate
     | os.O_CLOEXEC
     | os.O_NONBLOCK  # a FIFO fails instead of waiting for its reader
     | os.O_NOCTTY
 )
-_PIPE_BUF = select.PIPE_BUF  # a pipe that poll(2) calls writable takes this much without blocking (pipe(7))
+# Bytes that a pipe takes without blocking when poll(2) reports it writable (pipe(7)).
+_PIPE_BUF = select.PIPE_BUF
 
 JOURNAL_PATIENCE = 1.0
-"""Seconds that a full journal may hold up the files, once, until it takes a message again."""
+"""Seconds to wait for a full journal. After that it gets no more time until it takes a message again."""
 
 _JOURNAL = "/run/systemd/journal/socket"
 
@@ -33,34 +34,34 @@ _PRIORITIES = {"DEBUG": 7, "NORMAL": 6, "WARNING": 4, "ERROR": 3, "FATAL": 2}
 
 
 class LogFile:
-    """A file that takes whole lines, whatever rotation, deletion and full disks do to it."""
+    """A log file of whole lines. It survives rotation, deletion and full disks."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._fd = -1
-        self._owed = b""  # the end of a line whose beginning a pipe's reader already has
+        self._owed = b""  # the rest of a line of which a pipe has taken only a part
 
     def reopen(self) -> None:
-        """Open the file that the path names now, or raise OSError and keep the open one."""
+        """Open the file that the path names now. Raises OSError, and keeps the open file then."""
         self.path.parent.mkdir(0o750, parents=True, exist_ok=True)
         fresh = _open(self.path)
         self.close()
         self._fd = fresh
 
     def follow(self) -> None:
-        """Go on in a new file when the path names another than the open one: renamed, deleted."""
+        """Open a new file if the open one has been renamed or deleted."""
         if self._fd < 0 or self._is_current():
             return
         try:
             self.reopen()
         except OSError:
-            # Renamed, and no successor is allowed: its old name's reader still sees it. Deleted: nobody does.
+            # A renamed file can still be read, so it stays open. A deleted file cannot, so it is closed.
             with suppress(OSError):
                 if os.fstat(self._fd).st_nlink == 0:
                     self.close()
 
     def append(self, line: bytes) -> None:
-        """Write the whole of `line`; or raise OSError, and nothing of it stays behind."""
+        """Write all of `line`. Raises OSError, and leaves no part of it in the file then."""
         if self._fd < 0:
             self.reopen()
         rest = self._owed + line
@@ -74,21 +75,21 @@ class LogFile:
         self._owed = b""
 
     def close(self) -> None:
-        """Close the file; the next `append` opens it again."""
+        """Close the file. The next `append` opens it again."""
         fd, self._fd, self._owed = self._fd, -1, b""
         if fd >= 0:
-            with suppress(OSError):  # a network disk may report lost data only now
+            with suppress(OSError):  # a network disk may report a lost write only now
                 os.close(fd)
 
     def _is_current(self) -> bool:
-        """Whether the path still names the open file."""
+        """Return whether the path still names the open file."""
         try:
             return os.path.samestat(self.path.stat(), os.fstat(self._fd))
         except OSError:
             return False
 
     def _take_back(self, written: int, rest: bytes, line: bytes) -> None:
-        """Leave no torn line: a file is cut back, a pipe gets the rest before anything else."""
+        """Undo a partial write. A file is cut back. A pipe gets the rest of the line before the next one."""
         if not written:
             return
         try:
@@ -98,20 +99,20 @@ class LogFile:
 
 
 def _open(path: Path) -> int:
-    """A descriptor that appends to `path`; a file made here is 0640, whatever the umask."""
+    """Return a descriptor that appends to `path`. A new file has mode 0640, whatever the umask is."""
     try:
         fd = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o640)
     except FileExistsError:
         if os.geteuid() == 0 != path.parent.stat().st_uid:
             return _open_as_it_is(path)
-        return os.open(path, _FLAGS | os.O_CREAT, 0o640)  # a symbolic link may still have to make its target
-    with suppress(OSError):  # not every file system knows modes, or has a moment for them
+        return os.open(path, _FLAGS | os.O_CREAT, 0o640)  # the target of a symbolic link may be missing
+    with suppress(OSError):  # some file systems have no modes
         os.fchmod(fd, 0o640)
     return fd
 
 
 def _open_as_it_is(path: Path) -> int:
-    """A descriptor for root in another user's directory: a link there must not have root write elsewhere."""
+    """Open a file in another user's directory as root. Links could lead anywhere and are refused."""
     fd = os.open(path, _FLAGS | os.O_NOFOLLOW)
     if os.fstat(fd).st_nlink > 1:
         os.close(fd)
@@ -120,10 +121,10 @@ def _open_as_it_is(path: Path) -> int:
 
 
 class Copy(Protocol):
-    """A second place for every line. `write` never fails."""
+    """A second destination of every line. `write` never fails."""
 
     def write(self, entry: Entry, line: bytes) -> None:
-        """Show the entry, or its finished line."""
+        """Write the entry, or its formatted line."""
         ...
 
     def close(self) -> None:
@@ -132,10 +133,10 @@ class Copy(Protocol):
 
 
 class DescriptorCopy:
-    """The lines for whoever started us in the foreground, on a duplicate of that descriptor.
+    """Writes the lines to a descriptor, for a daemon in the foreground.
 
-    Its open file description is shared with other processes and must stay as they left it, hence poll(2)
-    instead of O_NONBLOCK. The duplicate keeps its number: a closed 2 may come back as a client's socket.
+    Other processes share its open file description. So it must not be set to O_NONBLOCK, and poll(2) is used.
+    A duplicate is used because the number of a closed descriptor can become that of a client's socket.
     """
 
     def __init__(self, fd: int) -> None:
@@ -144,7 +145,7 @@ class DescriptorCopy:
         self._poll.register(self._fd, select.POLLOUT)
 
     def write(self, entry: Entry, line: bytes) -> None:
-        """Write the line, or as much of it as the other side takes without waiting."""
+        """Write the line, or the part of it that can be written without waiting."""
         with suppress(OSError):
             for start in range(0, len(line), _PIPE_BUF):
                 if not self._poll.poll(0):
@@ -157,11 +158,12 @@ class DescriptorCopy:
 
 
 class JournalCopy:
-    """The messages for journald(8), with their fields, in its native protocol.
+    """Sends messages with their fields to journald(8), in its native protocol.
 
-    https://systemd.io/JOURNAL_NATIVE_PROTOCOL/ invites one's own client, and `systemd.journal` is no choice:
-    while journald is stuck it waits without letting go of the interpreter, so that serving stops as well; and
-    libsystemd keeps its socket's number for ever, even when that has become a client's connection.
+    https://systemd.io/JOURNAL_NATIVE_PROTOCOL/ describes it. `systemd.journal` cannot be used for two
+    reasons. While journald hangs, it waits and holds the interpreter lock, so the service stops too. And
+    libsystemd keeps the number of its socket for ever, even after that number has become a client's
+    connection.
     """
 
     def __init__(self, address: str = _JOURNAL) -> None:
@@ -178,12 +180,11 @@ class JournalCopy:
         } | {f"NETECHOD_{key.upper()}": value for key, value in entry.fields.items()}
         text = "".join(f"{key}={value}\n" for key, value in fields.items())  # no value has a newline
         try:
-            self._socket.connect(
-                self._address
-            )  # of an unconnected socket, poll(2) does not say when it is full
+            # Connected, because poll(2) does not tell when the peer of an unconnected socket is full.
+            self._socket.connect(self._address)
             self._socket.send(text.encode())
         except OSError:
-            self._socket.settimeout(0)  # it was given its chance; now the files come first
+            self._socket.settimeout(0)  # from now on the files do not wait for it
         else:
             self._socket.settimeout(JOURNAL_PATIENCE)
 

@@ -1,7 +1,7 @@
 """The daemon's log: `log.txt` for events, `log.error` for errors. Logging never waits.
 
-All code logs through `logging.getLogger("netechod...")`. The handler here only fixes the message and queues
-it. One thread does all writing, because a disk, a pipe or the journal may make it wait.
+All code logs through `logging.getLogger("netechod...")`. The handler formats the message and queues it. One
+thread writes, because a disk, a pipe or the journal may block.
 """
 
 import logging
@@ -22,19 +22,19 @@ from netechod.process.log.format import FORMATS, Entry, entry_of
 from netechod.process.log.sinks import PASSING, Copy, DescriptorCopy, JournalCopy, LogFile
 
 QUEUE_LIMIT = 10_000
-"""Records waiting to be written, also before the files are open; beyond it new ones are lost and counted."""
+"""Records that wait to be written, also before the files are open. More are lost and counted."""
 
 BATCH = 256
-"""Lines written before the files' names are looked at again, to notice a rotation under load."""
+"""Lines after which the names of the files are checked again, to notice a rotation under load."""
 
 _LOGGER = logging.getLogger("netechod")
 
 
 def journal_wanted(setting: str) -> bool:
-    """Whether the journal gets the messages: `on`, `off`, or `auto` where stderr is the journal's already.
+    """Return whether the journal gets the messages: `on`, `off`, or `auto`: if stderr is connected to it.
 
-    systemd.exec(5), $JOURNAL_STREAM: the device and inode of what it connected, to be compared because a
-    child can inherit the variable and have its stderr elsewhere.
+    $JOURNAL_STREAM has the device and inode of that connection (systemd.exec(5)). They are compared because a
+    child can inherit the variable with another stderr.
     """
     if setting != "auto":
         return setting == "on"
@@ -53,12 +53,12 @@ class _Reopen:
 
 
 class _Order(Enum):
-    """An order to the writer without anything to it."""
+    """An order to the writer without arguments."""
 
     STOP = auto()
 
 
-# It has no limit of its own, but its `put` never blocks, may interrupt itself, and survives any fork.
+# A SimpleQueue has no limit, but its `put` never blocks, is reentrant, and survives a fork.
 _Item: TypeAlias = "Entry | _Reopen | _Order"
 _Queue: TypeAlias = "SimpleQueue[_Item]"
 
@@ -66,9 +66,9 @@ _Queue: TypeAlias = "SimpleQueue[_Item]"
 class Logs:
     """The two log files behind the logger `netechod`, from construction to `close`.
 
-    Records made before `open` wait in memory and are written first, under the pid of the process that opens:
-    the sockets are bound, and reported, before the daemon detaches. Nothing but memory exists until then, so
-    that any number of forks may come between. A process forked later has no writer: its records go nowhere.
+    Records made before `open` wait in memory. `open` writes them first, under the pid of the process that
+    calls it: sockets are bound and logged before the daemon detaches. Until then there is no file and no
+    thread, so the process may fork. A process that is forked later has no writer, and its records are lost.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Logs:
         copy_to: int | None = None,
         journal: bool = False,
     ) -> None:
-        """`copy_to`: a descriptor that shows every line too (2 in the foreground) unless the journal does."""
+        """`copy_to`: a descriptor that also gets each line (2 in the foreground), unless the journal does."""
         self._queue: _Queue = SimpleQueue()
         self._handler = _QueueHandler(self._queue)
         self._writer = _Writer(self._handler, directory, copy_to, journal)
@@ -92,7 +92,7 @@ class Logs:
 
     @property
     def level(self) -> str:
-        """The least level that is written."""
+        """The lowest level that is written."""
         return self._level
 
     @level.setter
@@ -102,7 +102,7 @@ class Logs:
 
     @property
     def format(self) -> str:
-        """How lines look that are written from now on."""
+        """The format of the lines from now on."""
         return self._format
 
     @format.setter
@@ -112,14 +112,14 @@ class Logs:
 
     @property
     def lost(self) -> int:
-        """Lines that no file has and none will have."""
+        """The number of lines that could not be written."""
         return self._handler.dropped + self._writer.lost
 
     def open(self, *, copies: bool = True) -> None:
-        """Open the files and start writing, in the process that stays; call it after the last fork.
+        """Open the files and start writing. Call it in the final process, after the last fork.
 
-        Without `copies` the lines go to the files alone, for a start that has failed: whoever started it
-        is told in another way.
+        Without `copies` the lines go to the files alone. That is for a failed start, which is reported to the
+        starter in another way.
         """
         self._writer.open_files()
         if not copies:
@@ -132,14 +132,14 @@ class Logs:
         self._thread = thread
 
     def reopen(self, done: Callable[[str], object] | None = None) -> None:
-        """Open the files anew, after the lines that are queued already.
+        """Open the files again, after the lines that are queued already.
 
-        Then call `done`, on the writing thread, with a sentence about what failed, or nothing.
+        Then the writing thread calls `done` with a sentence about the failures, or with an empty text.
         """
         self._queue.put(_Reopen(done))
 
     def close(self, timeout: float = 1.0) -> None:
-        """Write the queued lines, but wait no longer than `timeout` seconds; then let go of the logger."""
+        """Detach from the logger and write the queued lines. Waits at most `timeout` seconds."""
         _LOGGER.removeHandler(self._handler)
         _LOGGER.setLevel(logging.NOTSET)
         _LOGGER.propagate = True
@@ -151,7 +151,7 @@ class Logs:
 
 
 class _QueueHandler(logging.Handler):
-    """The calling thread's side: fix the message, queue it, count what the queue cannot take."""
+    """The side of the calling threads: formats and queues messages, and counts those that find no room."""
 
     def __init__(self, queue: _Queue) -> None:
         super().__init__()
@@ -167,7 +167,7 @@ class _QueueHandler(logging.Handler):
 
 
 class _Writer:
-    """The writing thread's side: all that may have to wait for a disk, so that the loop never does."""
+    """The side of the writing thread: everything that may wait for a disk."""
 
     def __init__(self, handler: _QueueHandler, directory: Path, copy_to: int | None, journal: bool) -> None:
         self.render = FORMATS["classic"]
@@ -179,11 +179,11 @@ class _Writer:
         self._journal = journal
         self._copy: Copy | None = None
         self._pid = 0
-        self._dropped = 0  # how many of the handler's losses are in `_unsaid` or said
-        self._unsaid: Counter[str] = Counter()  # lines lost, by reason, since log.txt last told it
+        self._dropped = 0  # number of the handler's losses that are in `_unsaid` or reported
+        self._unsaid: Counter[str] = Counter()  # lines lost since the last report in log.txt, by reason
 
     def open_files(self) -> None:
-        """Make both files, or say which one this process may not write."""
+        """Open both files. Raises PermissionRefusedError with the name of the one that cannot be written."""
         self._pid = os.getpid()
         for file in (self._text, self._error):
             try:
@@ -206,7 +206,7 @@ class _Writer:
         self._error.close()
 
     def run(self) -> None:
-        """Write until told to stop: the life of the thread."""
+        """Write until STOP. This is the main function of the thread."""
         self._copy = self._open_copy()
         while self._write_batch(self._next_batch()):
             pass
@@ -216,7 +216,7 @@ class _Writer:
             self._copy.close()
 
     def _open_copy(self) -> Copy | None:
-        """The journal when it is wanted, else the descriptor when there is one."""
+        """Return the journal if it is wanted, else the descriptor if there is one."""
         if self._journal:
             return JournalCopy()
         if self._copy_to is not None:
@@ -225,7 +225,7 @@ class _Writer:
         return None
 
     def _next_batch(self) -> list[_Item]:
-        """Wait for an item, and take those that have come meanwhile, too."""
+        """Wait for an item, then take all others that are queued, BATCH at most."""
         queue = self._handler.queue
         batch = [queue.get()]
         while len(batch) < BATCH and not queue.empty():  # only this thread takes items
@@ -233,7 +233,7 @@ class _Writer:
         return batch
 
     def _write_batch(self, batch: list[_Item]) -> bool:
-        """Write the entries in order; False when told to stop."""
+        """Write the entries in order. Returns False after STOP."""
         self._text.follow()
         self._error.follow()
         for item in batch:
@@ -247,7 +247,7 @@ class _Writer:
         return True
 
     def _reopen(self, order: _Reopen) -> None:
-        """Open the files that the paths name now. Where that fails, keep the open file and tell why."""
+        """Open the files that the paths name now. If that fails, keep the open file and log the reason."""
         failures = []
         for file in (self._text, self._error):
             try:
@@ -260,7 +260,7 @@ class _Writer:
             order.done("; ".join(failures))
 
     def _write(self, entry: Entry) -> None:
-        """Put one entry where its level belongs, or count it; the copy gets it in either case."""
+        """Write an entry to the file of its level, or count it as lost. The copy gets it in both cases."""
         file = self._error if entry.level >= logging.ERROR else self._text
         line = self._line(entry)
         try:
@@ -271,7 +271,7 @@ class _Writer:
         self._show(entry, line)
 
     def _line(self, entry: Entry) -> bytes:
-        """The entry as the files take it."""
+        """Return the line of the entry, in bytes."""
         return self.render(entry, self._pid).encode() + b"\n"
 
     def _show(self, entry: Entry, line: bytes) -> None:
@@ -280,7 +280,7 @@ class _Writer:
             self._copy.write(entry, line)
 
     def _say_losses(self) -> None:
-        """One WARNING in log.txt for the lines lost since the last one, as soon as it can be written."""
+        """Write one WARNING to log.txt about the lines lost since the last one, if the disk allows it."""
         dropped = self._handler.dropped
         if dropped > self._dropped:
             self._unsaid["the queue is full"] += dropped - self._dropped
@@ -294,7 +294,7 @@ class _Writer:
             )
         )
         line = self._line(notice)
-        with suppress(OSError):  # not yet: the next line tries again
+        with suppress(OSError):  # the next line tries again
             self._text.append(line)
             self._unsaid.clear()
             self._show(notice, line)

@@ -8,7 +8,7 @@ from typing import Any
 from netechod.process.control.status import Gauge, Presence
 from netechod.process.service.datagrams import UdpService, address_of_peers
 from netechod.process.service.running import Context, Settings
-from netechod.process.unix.handover import Estate, Legacy
+from netechod.process.unix.handover import Incoming, Outgoing
 from netechod.reactor.event_log import ChatLog
 from netechod.services.chat import ChatRoom, Terms
 
@@ -65,7 +65,7 @@ class Service(UdpService):
         """See RunningService."""
         return f"chat {self._room.size} online"
 
-    def inherit(self, left: Legacy) -> None:
+    def inherit(self, left: Incoming) -> None:
         """See RunningService."""
         now = self._loop.now
         for text, online, silent in left.members:
@@ -74,13 +74,13 @@ class Service(UdpService):
                 self._room.restore(peer, now - online, now - silent)
         self.keep_time()
 
-    def leave(self, left: Estate) -> None:
+    def leave(self, left: Outgoing) -> None:
         """See RunningService."""
         now = self._loop.now
         for peer, (_, since, heard) in self._room.presence.items():
             left.members.append((self.written(peer), now - since, now - heard))
 
-    def drain(self, drained: Callable[[], object], left: Estate | None) -> None:
+    def drain(self, drained: Callable[[], object], left: Outgoing | None) -> None:
         """See RunningService: where members go over, their datagrams wait in the kernel."""
         if left is not None:
             self.stop_receiving()

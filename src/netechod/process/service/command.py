@@ -14,7 +14,7 @@ from netechod.process.control.status import Gauge
 from netechod.process.log.format import quoted
 from netechod.process.service.datagrams import UdpService, address_of_peers
 from netechod.process.service.running import Context, Settings
-from netechod.process.unix.handover import Estate
+from netechod.process.unix.handover import Outgoing
 from netechod.reactor.event_log import EventLog
 from netechod.reactor.jobs.runner import Runner
 from netechod.services.command import Allowed, Audit, CommandService, Policy
@@ -74,7 +74,7 @@ class Service(UdpService):
         """See RunningService."""
         return f"{self._runner.running} commands running"
 
-    def drain(self, drained: Callable[[], object], left: Estate | None) -> None:
+    def drain(self, drained: Callable[[], object], left: Outgoing | None) -> None:
         """See RunningService: commands that run may end."""
         self._runner.drain(drained)
 

@@ -10,7 +10,7 @@ from typing import Any
 from netechod import __version__
 from netechod.process.control.status import Gauge
 from netechod.process.service.running import Context, RunningService, Settings
-from netechod.process.unix.handover import Estate
+from netechod.process.unix.handover import Outgoing
 from netechod.reactor.tcp.accept_queue import TcpLimits
 from netechod.reactor.tcp.connection import StreamService
 from netechod.reactor.tcp.server import TcpServer
@@ -86,7 +86,7 @@ class Service(RunningService):
         """See RunningService."""
         return f"dict {self._server.count} connections"
 
-    def drain(self, drained: Callable[[], object], left: Estate | None) -> None:
+    def drain(self, drained: Callable[[], object], left: Outgoing | None) -> None:
         """See RunningService."""
         self._server.drain(drained)
 

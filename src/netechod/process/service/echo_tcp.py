@@ -9,7 +9,7 @@ from typing import Any
 from netechod.errors import NetechodError
 from netechod.process.control.status import Gauge
 from netechod.process.service.running import Context, RunningService, Settings
-from netechod.process.unix.handover import Estate, Legacy
+from netechod.process.unix.handover import Incoming, Outgoing
 from netechod.process.unix.rlimits import room_for
 from netechod.reactor.tcp.accept_queue import TcpLimits
 from netechod.reactor.tcp.connection import StreamService
@@ -75,12 +75,12 @@ class Service(RunningService):
         """See RunningService."""
         return f"echo {self._server.count} connections"
 
-    def inherit(self, left: Legacy) -> None:
+    def inherit(self, left: Incoming) -> None:
         """See RunningService."""
         while left.connections:
             self._server.adopt(*left.connections.pop(0))
 
-    def drain(self, drained: Callable[[], object], left: Estate | None) -> None:
+    def drain(self, drained: Callable[[], object], left: Outgoing | None) -> None:
         """See RunningService."""
         if left is None:
             self._server.drain(drained)

@@ -8,7 +8,7 @@ from netechod.process.config.load import Loaded
 from netechod.process.config.schema import Config
 from netechod.process.control.status import Gauge, Presence, Status
 from netechod.process.dictionary.in_use import Words
-from netechod.process.unix.handover import Estate, Legacy
+from netechod.process.unix.handover import Incoming, Outgoing
 from netechod.reactor.loop import Loop
 from netechod.reactor.udp.mmsg import BatchMemory
 from netechod.services.admission import Rules
@@ -80,13 +80,13 @@ class RunningService:
         """Return its part of the line that `systemctl status` shows; empty for none."""
         return ""
 
-    def inherit(self, left: Legacy) -> None:
+    def inherit(self, left: Incoming) -> None:
         """Take what is its own out of the state that the process before us has left."""
 
-    def leave(self, left: Estate) -> None:
+    def leave(self, left: Outgoing) -> None:
         """Add its state to what the process after us inherits. It has no sockets any more."""
 
-    def drain(self, drained: Callable[[], object], left: Estate | None) -> None:
+    def drain(self, drained: Callable[[], object], left: Outgoing | None) -> None:
         """Finish what is under way, then call `drained`. With `left`, leave connections there instead."""
         drained()
 

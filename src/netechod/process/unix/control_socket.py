@@ -1,4 +1,4 @@
-"""The socket on which netechoctl finds us: made for the daemon's user, and removed at the end."""
+"""The control socket for netechoctl. It is made for the daemon's user, and removed at the end."""
 
 import errno
 import logging
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def open_control(path: Path, identity: Identity) -> socket.socket | None:
-    """The control socket. A daemon without it serves all the same: the operator loses netechoctl alone."""
+    """Make the control socket, or log why not and return None. The daemon serves without it, too."""
     try:
         return bind_control(path, identity)
     except OSError as error:
@@ -23,19 +23,18 @@ def open_control(path: Path, identity: Identity) -> socket.socket | None:
 
 
 def bind_control(path: Path, identity: Identity) -> socket.socket:
-    """Make the socket, in the place of a stale one. Raises OSError."""
+    """Make the socket, and replace a stale one. Raises OSError."""
     make_directory(path.parent, identity)
     with acting_for(identity, path.parent), ExitStack() as undo:
         sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         _remove_stale(path)
-        before = os.umask(
-            0o117
-        )  # mode 0660: those who can open it may look, SO_PEERCRED decides who may change
+        # Mode 0660: users who can open it may read the status. SO_PEERCRED decides who may change something.
+        before = os.umask(0o117)
         try:
             sock.bind(str(path))
         finally:
             os.umask(before)
-        if os.geteuid() == 0 != identity.uid:  # the name is in a directory that is root's alone
+        if os.geteuid() == 0 != identity.uid:  # root alone can change the directory, so the name is safe
             os.chown(path, identity.uid, identity.gid, follow_symlinks=False)
         sock.listen()
         sock.setblocking(False)
@@ -44,8 +43,8 @@ def bind_control(path: Path, identity: Identity) -> socket.socket:
 
 
 def remove_control(path: Path, identity: Identity | None = None) -> None:
-    """Remove the name. Call it while we still listen, so that no other instance can have taken it."""
-    # The directory may not be ours any more. The next start then finds nobody behind the name and removes it.
+    """Remove the name. Call it while the socket listens, so that no other daemon can have taken the name."""
+    # We may have lost the right to write to the directory. The next start then removes the stale name.
     with suppress(OSError), acting_for(identity or identity_of("", ""), path.parent):
         path.unlink()
 

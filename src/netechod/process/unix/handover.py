@@ -1,11 +1,11 @@
-"""From one process to the next: what the service manager keeps while we restart (sd_notify(3), FDSTORE=1).
+"""Hands connections and chat members over to the next process at a restart.
 
-The connections are kept as descriptors. A JSON document in a memfd beside them has what the kernel does not
-know: what each connection is owed, and who is online in the chat.
+The service manager keeps them meanwhile (sd_notify(3), FDSTORE=1): the connections as descriptors, and a
+memfd with a JSON document. The document has the unsent bytes of each connection, and the members of the chat.
 
-A document is believed as a whole or not at all, but its fields are read one by one: another version of us may
-write more of them. A connection goes on only if all that it is owed is known; otherwise it is reset, because
-its peer must not take a stream with a hole for a whole one.
+A document of another format version is not read. Within a version, unknown fields are ignored. A connection
+goes on only if its unsent bytes are known. Otherwise it is reset, because its peer must not mistake a stream
+with a gap for a complete one.
 """
 
 import json
@@ -23,45 +23,45 @@ from typing import Any, Final
 from netechod.process.unix.service_manager import Notifier
 from netechod.services.wire import harmless
 
-CONNECTION = "open-echo-tcp"  # the names under which descriptors come back (FDNAME=)
+CONNECTION = "open-echo-tcp"  # the names of the descriptors (FDNAME=)
 STATE = "state"
 NAMES = (CONNECTION, STATE)
-VERSION: Final = 1  # of the document; another one is not read, while fields may come and go within one
+VERSION: Final = 1  # of the document's format; documents of other versions are not read
 
-MAX_OWED = 512 << 20  # bytes owed to all connections together; beyond it connections are reset, not kept
-MAX_DOCUMENT = 1 << 30  # bytes; a longer document is none of ours
+MAX_OWED = 512 << 20  # unsent bytes of all connections together; connections beyond it are reset
+MAX_DOCUMENT = 1 << 30  # bytes; a longer document is not ours and is not read
 MAX_SECONDS = 1e9  # since a member came online: thirty years
 
 Member = tuple[str, float, float]
-"""A member of the chat: its peer as text, seconds online, seconds silent."""
+"""A member of the chat: peer as text, seconds online, seconds silent."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Legacy:
-    """The state that the process before us has left."""
+class Incoming:
+    """The state that the process before us has handed over."""
 
     connections: list[tuple[socket.socket, bytes]] = field(default_factory=list)  # with what each is owed
     members: Sequence[Member] = ()
-    names: Sequence[str] = ()  # under which the service manager has kept it, and still does
-    problem: str = ""  # a sentence about what was lost
+    names: Sequence[str] = ()  # the names under which the service manager still keeps it
+    problem: str = ""  # a sentence about lost state
 
 
 @dataclass(frozen=True)
 class _Document:
-    """The parts of a document that can be read; `owed` is base64 by connection, None if it is unreadable."""
+    """The readable parts of a document. `owed` has base64 by connection; None: it is unreadable."""
 
     owed: Mapping[str, object] | None = None
     members: Sequence[Member] = ()
-    dropped: str = "all"  # how many members cannot be read
+    dropped: str = "all"  # the number of unreadable members
 
 
-def inherit(adopted: dict[str, list[int]]) -> Legacy:
-    """Take our descriptors out of the passed ones; reset each connection that cannot go on."""
+def inherit(adopted: dict[str, list[int]]) -> Incoming:
+    """Take our descriptors out of the passed ones. Connections that cannot go on are reset."""
     names = [name for name in NAMES if name in adopted]
     if not names:
-        return Legacy()
+        return Incoming()
     socks = _connections(adopted.pop(CONNECTION, []))
     problem, document = "", _Document()
     try:
@@ -73,7 +73,7 @@ def inherit(adopted: dict[str, list[int]]) -> Legacy:
     for sock in socks:
         key = _key(sock)
         owed = _owed(document, key)
-        if not key or key in kept:  # it has ended meanwhile, or is passed a second time
+        if not key or key in kept:  # the connection has ended, or was passed twice
             sock.close()
         elif owed is None:
             reset(sock)
@@ -85,7 +85,7 @@ def inherit(adopted: dict[str, list[int]]) -> Legacy:
             f"the state of the process before us {problem or 'can be read in part only'}: "
             f"{lost} connections are reset, {document.dropped} members of the chat are dropped"
         )
-    return Legacy(list(kept.values()), document.members, names, problem)
+    return Incoming(list(kept.values()), document.members, names, problem)
 
 
 def reset(sock: socket.socket) -> None:
@@ -96,7 +96,7 @@ def reset(sock: socket.socket) -> None:
 
 
 def _connections(fds: Sequence[int]) -> list[socket.socket]:
-    """The descriptors that are TCP sockets; others are closed."""
+    """Return the descriptors that are TCP sockets, and close the others."""
     socks = []
     for fd in fds:
         try:
@@ -133,7 +133,7 @@ def _read(fds: Sequence[int]) -> _Document:
 
 
 def _content(fd: int) -> bytes:
-    """Everything in a memfd, which is closed. Anything that could be waited for is not read."""
+    """Read a memfd and close it. Raises ValueError for any other kind of file: reading it might block."""
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_DOCUMENT:
@@ -145,7 +145,7 @@ def _content(fd: int) -> bytes:
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON in which no name stands twice."""
+    """Make a dictionary of a JSON object. Raises ValueError if a name stands twice."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a name stands twice")
@@ -153,7 +153,7 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _member(value: object) -> Member | None:
-    """One member, also with more fields behind the three that we know; None for nonsense."""
+    """Read one member. Fields behind the three known ones are ignored. None: it is no member."""
     if not isinstance(value, list) or len(value) < 3:
         return None
     peer, online, silent = value[:3]
@@ -167,7 +167,7 @@ def _is_duration(value: object) -> bool:
 
 
 def _owed(document: _Document, key: str) -> bytes | None:
-    """Return the bytes that a connection is owed; None if they cannot be read."""
+    """Return the unsent bytes of a connection; None if they cannot be read."""
     if document.owed is None:
         return None
     text = document.owed.get(key, "")
@@ -180,7 +180,7 @@ def _owed(document: _Document, key: str) -> bytes | None:
 
 
 def _reason(error: Exception) -> str:
-    """Say why a document cannot be read, without quoting it."""
+    """Return why a document cannot be read. The text does not quote the document."""
     if isinstance(error, OSError):
         return str(error.strerror)
     return (
@@ -191,7 +191,7 @@ def _reason(error: Exception) -> str:
 
 
 def _key(sock: socket.socket) -> str:
-    """Return the name of a connection in the document: its two ends; empty if it has ended meanwhile."""
+    """Return the key of a connection in the document: its two addresses. Empty if it has ended."""
     try:
         return repr((sock.getsockname(), sock.getpeername()))
     except OSError:
@@ -199,15 +199,15 @@ def _key(sock: socket.socket) -> str:
 
 
 @dataclass
-class Estate:
-    """Collects connections and members for the process after us."""
+class Outgoing:
+    """Collects connections and members for the next process."""
 
     members: list[Member] = field(default_factory=list)
     _connections: list[tuple[socket.socket, bytes]] = field(default_factory=list)
     _size: int = 0
 
     def keep(self, sock: socket.socket, owed: bytes) -> None:
-        """Hand over a connection and the bytes that its peer is owed; reset it if they are too many."""
+        """Take a connection and its unsent bytes. It is reset if the sum exceeds MAX_OWED."""
         self._size += len(owed)
         if self._size > MAX_OWED:
             self._size -= len(owed)
@@ -217,7 +217,7 @@ class Estate:
             self._connections.append((sock, owed))
 
     def leave(self, notifier: Notifier) -> None:
-        """Hand everything to the service manager, and wait until it has it: we are about to go."""
+        """Hand everything to the service manager, and wait until it has read it."""
         try:
             taken = self._store(notifier)
         except OSError as error:
@@ -230,7 +230,7 @@ class Estate:
                 sock.close()
 
     def _store(self, notifier: Notifier) -> int:
-        """Hand over the document, then the connections; returns how many of them the manager has taken."""
+        """Hand over the document, then the connections. Returns the number of connections taken."""
         owed = {_key(sock): b64encode(rest).decode() for sock, rest in self._connections if rest}
         document = {"version": VERSION, "owed": owed, "members": self.members}
         with os.fdopen(os.memfd_create("netechod-state"), "wb") as state:

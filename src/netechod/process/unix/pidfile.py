@@ -1,6 +1,6 @@
-"""The pidfile: a lock that dies with its holder, and the holder's pid for people and scripts to read.
+"""The pidfile: a lock that ends with its process, and the pid for people and scripts.
 
-The lock is the truth; the content is information, and nothing that is read from it is believed or killed.
+Only the lock counts. The content is information: no process is signalled or judged by it.
 """
 
 import errno
@@ -17,37 +17,37 @@ from netechod.errors import AlreadyRunningError, PermissionRefusedError
 from netechod.process.unix.privileges import Identity, acting_for, identity_of, make_directory, set_mode
 
 PID_MAX = 2**22
-"""No pid on Linux is greater (proc(5), /proc/sys/kernel/pid_max)."""
+"""The largest pid on Linux (proc(5), /proc/sys/kernel/pid_max)."""
 
 _PID = re.compile(rb"([0-9]{1,7})\n?")
 
 _FLAGS = (
     os.O_RDWR
     | os.O_CREAT
-    | os.O_NOFOLLOW  # a planted link must not have us empty the file it names (CVE-2020-14367)
+    | os.O_NOFOLLOW  # a planted link must not make us empty its target (CVE-2020-14367)
     | os.O_CLOEXEC
-    | os.O_NONBLOCK  # nor a FIFO or a device make us wait
+    | os.O_NONBLOCK  # a FIFO or a device must not block us
 )
 
 
 class Pidfile:
-    """One instance's claim on a path, kept by flock(2) on an open descriptor.
+    """One daemon's claim on a path, by flock(2) on an open descriptor.
 
-    The lock belongs to the open file description, so that it survives daemon(7)'s forks as long as the
-    descriptor is preserved, and goes when the last process that has it ends, however it ends. As a context
-    manager, for `DaemonContext(pidfile=...)`, it is entered by the daemon itself: the pid is the right one.
+    The lock belongs to the open file description. So it survives the forks of a start if the descriptor is
+    preserved, and it ends with the last process that has it. `DaemonContext(pidfile=...)` enters it as a
+    context manager in the daemon itself, so the written pid is right.
     """
 
     def __init__(self, path: Path, identity: Identity | None = None) -> None:
-        """`identity`: the user that the daemon becomes, for whom file and directory are made."""
+        """`identity`: the daemon's user, for whom file and directory are made."""
         self._path = path
         self._identity = identity or identity_of("", "")
         self._fd = -1
-        # The process that locked it or, after a fork, wrote its pid. Only that process removes it.
+        # The process that took the lock or, after a fork, wrote its pid. Only that process removes the file.
         self._owner = 0
 
     def lock(self) -> None:
-        """Take the claim, over any stale file, or raise AlreadyRunningError or PermissionRefusedError."""
+        """Lock the file; a stale file is reused. Raises AlreadyRunningError or PermissionRefusedError."""
         try:
             make_directory(self._path.parent, self._identity)
             with acting_for(self._identity, self._path.parent):
@@ -57,10 +57,10 @@ class Pidfile:
             raise self._refusal(error) from error
 
     def renew(self) -> bool:
-        """Make the file again if its name is gone or names another file; returns whether that was so.
+        """Make the file again if its name is gone or names another file. Returns whether that was so.
 
-        Raises AlreadyRunningError when another instance has taken the name, PermissionRefusedError when it
-        cannot be made. The claim on the lost file stays then.
+        Raises AlreadyRunningError if another daemon has taken the name, and PermissionRefusedError if the
+        file cannot be made. In both cases the lock on the lost file is kept.
         """
         if self._is_ours(self._fd):
             return False
@@ -71,7 +71,7 @@ class Pidfile:
         return True
 
     def fileno(self) -> int:
-        """The descriptor that holds the lock, to be preserved when others are closed."""
+        """Return the descriptor of the lock. It has to stay open when others are closed."""
         return self._fd
 
     def __enter__(self) -> Self:
@@ -90,13 +90,13 @@ class Pidfile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Give the claim up."""
+        """Remove the file and release the lock."""
         self.remove()
 
     def remove(self) -> None:
-        """Remove the file, if this process owns it and the path still names it, and release the lock.
+        """Remove the file and release the lock, if this process owns it and the path still names it.
 
-        Once privileges are dropped, the directory may not be ours to unlink from: then the file is emptied.
+        Without root we may have no right to write to the directory. Then the file is emptied.
         """
         if self._owner != os.getpid():
             return
@@ -111,10 +111,10 @@ class Pidfile:
         self._fd, self._owner = -1, 0
 
     def _try_lock(self) -> bool:
-        """Lock the file that the path names; False if the path names another file by then.
+        """Lock the file that the path names. Returns False if the path names another file by then.
 
-        An instance that ends between our open(2) and our flock(2) takes the file with it, and a lock on a
-        file without a name would keep nobody out.
+        A daemon that ends between our open(2) and our flock(2) removes the file. A lock on a file without a
+        name would not stop a second daemon.
         """
         with ExitStack() as undo:
             fd = self._open()
@@ -122,19 +122,19 @@ class Pidfile:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode):
                 raise self._unusable("not a regular file")
-            if found.st_nlink > 1:  # a planted second name must not have us empty the file behind it
+            if found.st_nlink > 1:  # a planted hard link must not make us empty another file
                 raise self._unusable("it has another name as well")
             self._lock_or_refuse(fd)
             if not self._is_ours(fd):
                 return False
-            set_mode(fd, 0o644, self._path)  # the umask had its say in open(2)
-            os.ftruncate(fd, 0)  # a stale pid must not pass for ours until ours is there
+            set_mode(fd, 0o644, self._path)  # open(2) has applied the umask
+            os.ftruncate(fd, 0)  # nobody must read a stale pid before ours is written
             undo.pop_all()
         self._fd, self._owner = fd, os.getpid()
         return True
 
     def _open(self) -> int:
-        """Open the file, or make it."""
+        """Open or create the file."""
         try:
             return os.open(self._path, _FLAGS, 0o644)
         except PermissionError:
@@ -142,7 +142,7 @@ class Pidfile:
             return os.open(self._path, _FLAGS, 0o644)
 
     def _remove_stale(self) -> None:
-        """Remove a file of another user that nobody has locked; a start as root may have left one behind."""
+        """Remove an unlocked file of another user. An earlier start as root may have left it."""
         with suppress(OSError), ExitStack() as undo:
             fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             undo.callback(os.close, fd)
@@ -151,7 +151,7 @@ class Pidfile:
                 self._path.unlink()
 
     def _lock_or_refuse(self, fd: int) -> None:
-        """Take the lock, or raise AlreadyRunningError with the pid of the holder."""
+        """Take the lock. Raises AlreadyRunningError with the pid of its holder."""
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -162,14 +162,14 @@ class Pidfile:
             ) from None
 
     def _is_ours(self, fd: int) -> bool:
-        """Whether the path still names the open file."""
+        """Return whether the path still names the open file."""
         try:
             return os.path.samestat(self._path.lstat(), os.fstat(fd))
         except FileNotFoundError:
             return False
 
     def _refusal(self, error: OSError) -> PermissionRefusedError:
-        """Say why the path cannot be used."""
+        """Return an error that says why the path cannot be used."""
         return self._unusable("it is a symbolic link" if error.errno == errno.ELOOP else str(error.strerror))
 
     def _unusable(self, why: str) -> PermissionRefusedError:

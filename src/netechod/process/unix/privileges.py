@@ -1,7 +1,7 @@
-"""Giving up root, where no service manager does it before the start; and how root works until then.
+"""Gives up root if no service manager has done so, and limits what root does until then.
 
-Root must not act by a name that the daemon's user can replace by a link in the meantime. Where that user owns
-a directory on the way, root takes on that user's rights first: then a link leads nowhere new.
+Root must not use a path that the daemon's user can replace by a link meanwhile. If that user can replace a
+directory in a path, root takes on the user's rights first. Then a link gives that user no new access.
 """
 
 import grp
@@ -12,7 +12,7 @@ import resource
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from netechod.errors import PermissionRefusedError
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Identity:
-    """A user and group by number; the name is empty when passwd(5) has none for the number."""
+    """A user and group by number. The name is empty if passwd(5) has none."""
 
     uid: int
     gid: int
@@ -33,25 +33,30 @@ class Identity:
 
     @property
     def groups(self) -> list[int]:
-        """Every group of the user, `gid` among them."""
+        """All groups of the user, including `gid`."""
         return os.getgrouplist(self.name, self.gid) if self.name else [self.gid]
 
 
 def identity_of(user: str, group: str) -> Identity:
-    """Look up names or numbers; an empty one stays as it is, but a user brings its own group along.
+    """Look up a user and a group by name or number. An empty text stands for our own.
 
-    A number without an entry in passwd(5) has the group of the same number. Raises PermissionRefusedError.
+    Without `group` a user has its own group. Raises PermissionRefusedError.
     """
-    uid, gid, name = os.geteuid(), os.getegid(), ""
-    if user:
-        uid, gid, name = _user(user)
-    if group:
-        gid = _group(group)
-    return Identity(uid, gid, name)
+    identity = _user(user) if user else Identity(os.geteuid(), os.getegid())
+    return replace(identity, gid=_group(group)) if group else identity
+
+
+def identity_of_uid(uid: int) -> Identity:
+    """Look up a user by number alone. Without an entry in passwd(5) its group has the same number."""
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return Identity(uid, uid)
+    return Identity(uid, entry.pw_gid, entry.pw_name)
 
 
 def become(identity: Identity) -> None:
-    """Change user and group for good. Raises PermissionRefusedError when that is not allowed."""
+    """Change user and group for good. Raises PermissionRefusedError if that is not allowed."""
     if (os.geteuid(), os.getegid()) == (identity.uid, identity.gid):
         return
     try:
@@ -65,9 +70,9 @@ def become(identity: Identity) -> None:
 
 @contextmanager
 def acting_for(identity: Identity, path: Path) -> Iterator[None]:
-    """As root, have only the rights of `identity` meanwhile, if it can replace a name on the way to `path`.
+    """As root, have only the rights of `identity` in the block if that user can replace a part of `path`.
 
-    Anybody else, and root on a way that is root's alone, stays as it is. Raises PermissionRefusedError.
+    Otherwise nothing changes. Raises PermissionRefusedError.
     """
     if os.geteuid() == 0 and can_replace(identity, path):
         with _acting(identity):
@@ -77,14 +82,14 @@ def acting_for(identity: Identity, path: Path) -> Iterator[None]:
 
 
 def can_read(identity: Identity, path: Path) -> bool:
-    """Whether the user can read the file; only root, or that user itself, can tell."""
+    """Return whether the user can read the file. Only root and that user can find out."""
     with _acting(identity):
         return os.access(path, os.R_OK, effective_ids=True)
 
 
 @contextmanager
 def _acting(identity: Identity) -> Iterator[None]:
-    """Have the rights of another user for a while. Raises PermissionRefusedError."""
+    """Have the rights of another user during the block. Raises PermissionRefusedError."""
     if os.geteuid() == identity.uid:
         yield
         return
@@ -104,7 +109,7 @@ def _acting(identity: Identity) -> Iterator[None]:
 
 
 def can_replace(identity: Identity, path: Path) -> bool:
-    """Whether another user can rename or replace something between `/` and `path`, `path` itself included."""
+    """Return whether another user can rename or replace `path` or a directory above it."""
     if identity.uid == os.geteuid():
         return False
     groups = frozenset(identity.groups)
@@ -116,21 +121,21 @@ def can_replace(identity: Identity, path: Path) -> bool:
 
 
 def make_directory(path: Path, identity: Identity) -> None:
-    """Make a directory that is missing, for `identity`, readable by all. /run is empty after every boot."""
+    """Make a missing directory for `identity`, readable by all. /run is empty after each boot."""
     with acting_for(identity, path), suppress(FileExistsError):
         path.mkdir(parents=True)
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             set_mode(fd, 0o755, path)
             if os.geteuid() == 0 != identity.uid:
-                with suppress(PermissionError):  # vfat knows no owners either
+                with suppress(PermissionError):  # vfat has no owners
                     os.fchown(fd, identity.uid, identity.gid)
         finally:
             os.close(fd)
 
 
 def set_mode(fd: int, mode: int, path: Path) -> None:
-    """Set the mode of an open file; where the file system knows none (vfat, CIFS, DrvFs), warn and go on."""
+    """Set the mode of an open file. If the file system has no modes (vfat, CIFS, DrvFs), log a warning."""
     try:
         os.fchmod(fd, mode)
     except OSError as error:
@@ -138,21 +143,17 @@ def set_mode(fd: int, mode: int, path: Path) -> None:
 
 
 def forbid_dumps() -> None:
-    """Keep secrets in memory: no core dump, and no look at it for other programs of our user (prctl(2))."""
+    """Forbid core dumps, and access to our memory by other programs of our user (prctl(2))."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     prctl(SET_DUMPABLE, 0)
 
 
-def _user(user: str) -> tuple[int, int, str]:
-    """Number, group and name of a user; a name goes before a number, as chown(1) has it."""
+def _user(user: str) -> Identity:
+    """Look up a user. A name goes before a number, as chown(1) has it."""
     with suppress(KeyError):
         entry = pwd.getpwnam(user)
-        return entry.pw_uid, entry.pw_gid, entry.pw_name
-    uid = _number(user, "user")
-    with suppress(KeyError):
-        entry = pwd.getpwuid(uid)
-        return uid, entry.pw_gid, entry.pw_name
-    return uid, uid, ""
+        return Identity(entry.pw_uid, entry.pw_gid, entry.pw_name)
+    return identity_of_uid(_number(user, "user"))
 
 
 def _group(group: str) -> int:
@@ -175,10 +176,10 @@ def _refusal(identity: Identity) -> PermissionRefusedError:
 
 
 def _is_open_to(uid: int, groups: frozenset[int], step: Path) -> bool:
-    """Whether a link or directory belongs to the user, or is a directory in which the user may rename."""
+    """Return whether the user owns a link or directory, or may rename files in the directory."""
     try:
         link, target = step.lstat(), step.stat()
-    except OSError:  # it is missing; `make_directory` looks again once it is there
+    except OSError:  # it is missing; `make_directory` checks again after it has made it
         return False
     if uid in (link.st_uid, target.st_uid):
         return True

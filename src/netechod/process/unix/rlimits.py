@@ -1,10 +1,10 @@
-"""Descriptors: as many as the configuration needs, or fewer connections than it wants."""
+"""Raises the limit on descriptors as far as needed, or lowers the number of connections to fit it."""
 
 import logging
 from contextlib import suppress
 from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
 
-RESERVE = 64  # kept from connections: for sockets, logs, netechoctl and a dictionary that is being read
+RESERVE = 64  # descriptors kept for sockets, logs, netechoctl and the dictionary file
 
 log = logging.getLogger(__name__)
 
@@ -12,15 +12,15 @@ log = logging.getLogger(__name__)
 def room_for(connections: int, *, each: int = 1, others: int = 0) -> int:
     """Return how many connections, up to `connections`, the descriptor limit allows.
 
-    A connection takes `each` descriptors. RESERVE is kept for everything else, and so are `others`. Our own
-    limit is raised as far as needed and allowed (getrlimit(2)). At the limit newcomers wait in the backlog;
-    without descriptors a reload and a new log file would fail as well.
+    A connection takes `each` descriptors. RESERVE and `others` are kept for everything else: without them, a
+    reload and a new log file would fail. The soft limit is raised as far as needed and allowed
+    (getrlimit(2)).
     """
     reserve = RESERVE + others
     wanted = connections * each + reserve
     soft, hard = getrlimit(RLIMIT_NOFILE)
     if soft != RLIM_INFINITY and soft < wanted:
-        with suppress(OSError):  # a sandbox may forbid even that
+        with suppress(OSError):  # a sandbox may forbid it
             setrlimit(RLIMIT_NOFILE, (wanted if hard == RLIM_INFINITY else min(wanted, hard), hard))
         soft, _ = getrlimit(RLIMIT_NOFILE)
     if soft == RLIM_INFINITY or soft >= wanted:

@@ -1,7 +1,8 @@
-"""The service manager's protocol: sd_notify(3) to say how we are, sd_listen_fds(3) to take its sockets.
+"""Speaks to the service manager: reports our state (sd_notify(3)), takes sockets (sd_listen_fds(3)).
 
-Messages are sent here and not by libsystemd, which waits as long as the manager does not read: the loop must
-never wait for anybody. Sockets are taken once, before there is a loop, and libsystemd does that where it is.
+libsystemd does not send the messages, because it waits as long as the manager does not read, and the loop
+must never wait. The sockets are taken once, before there is a loop, so libsystemd does that if it is
+installed.
 """
 
 import os
@@ -17,34 +18,34 @@ from netechod.reactor.loop import Loop, Timer
 from netechod.services.wire import harmless
 
 FDS_PER_MESSAGE = 200  # the kernel passes at most 253 at once (SCM_MAX_FD, unix(7))
-PATIENCE = 5.0  # seconds of loading after which the service manager is asked for more time
-RETRY = 1.0  # seconds after which a message that must arrive is sent again to a manager that did not read
-MAX_UNSENT = 16  # such messages; of more the oldest are dropped
+PATIENCE = 5.0  # seconds of loading after which we ask the service manager for more time
+RETRY = 1.0  # seconds after which an important message is sent again to a manager that did not read
+MAX_UNSENT = 16  # such messages that wait; if there are more, the oldest are dropped
 BARRIER_TIMEOUT = 5.0  # seconds to wait for a manager that does not read; sd_notify_barrier(3) has the same
 
 LISTEN_FDS_START = 3
-"""The first of the descriptors that are passed (sd_listen_fds(3))."""
+"""The number of the first passed descriptor (sd_listen_fds(3))."""
 
 _LISTEN_VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
 
 Sender: TypeAlias = Callable[[str, str, Sequence[int], float], None]
-"""Sends a message, and descriptors with it, to the address that $NOTIFY_SOCKET had, within so many seconds.
+"""Sends to an address (from $NOTIFY_SOCKET) a message and descriptors, within a number of seconds.
 
-Raises OSError; TimeoutError or BlockingIOError when the manager has not read what was sent before.
+Raises OSError; TimeoutError or BlockingIOError if the manager has not read earlier messages.
 """
 
 Lister: TypeAlias = Callable[[], dict[int, str]]
-"""Makes the passed descriptors close-on-exec and names them; raises OSError or ValueError for nonsense."""
+"""Makes the passed descriptors close-on-exec and returns their names. Raises OSError or ValueError."""
 
 
 class Notifier:
-    """Tells the service manager how we are; without one it does nothing, and nothing that it does can fail.
+    """Reports our state to the service manager. Without a manager it does nothing. It never fails.
 
-    No message waits for a manager that does not read, except at the very end, where `store` and `barrier` do,
-    for a bounded time. Such a manager misses the message; what it must know, how a start, reload or stop
-    goes, is sent again once there is a loop (`retry_on`).
+    A manager that does not read misses the message. The important ones, about start, reload and stop, are
+    sent again as soon as there is a loop (`retry_on`). Only `store` and `barrier`, at the end, wait for the
+    manager, for a limited time.
 
-    The variables are read once and leave the environment, so that no child speaks to the manager for us.
+    The variables are read once and removed from the environment, so that no child process uses them.
     """
 
     def __init__(self, sender: Sender | None = None) -> None:
@@ -52,14 +53,15 @@ class Notifier:
         self._watchdog_interval = _watchdog_interval(
             os.environ.pop("WATCHDOG_USEC", ""), os.environ.pop("WATCHDOG_PID", "")
         )
-        self.keeps = _number(os.environ.pop("FDSTORE", ""))  # descriptors that it stores for us, 0 for none
+        # The number of descriptors that the manager stores for us.
+        self.keeps = _number(os.environ.pop("FDSTORE", ""))
         self._send = sender or send_datagram
         self._loop: Loop | None = None
-        self._unsent: list[str] = []  # messages that must arrive, in order
+        self._unsent: list[str] = []  # important messages that wait, in order
         self._timer: Timer | None = None  # when they are sent again
 
     def retry_on(self, loop: Loop) -> None:
-        """From now on, send messages that must arrive again on this loop until they are taken."""
+        """From now on, send important messages again on this loop until the manager takes them."""
         self._loop = loop
         self._retry_later()
 
@@ -69,11 +71,11 @@ class Notifier:
         return self._watchdog_interval
 
     def ready(self, status: str) -> None:
-        """Everything serves, for the first time or again after a reload, also a failed one."""
+        """Report that we serve: after the start, and after each reload, also a failed one."""
         self._insist(f"READY=1\n{_status(status)}")
 
     def reloading(self) -> None:
-        """A reload begins; `ready` has to follow. The time stamp is for Type=notify-reload (systemd 253)."""
+        """Report that a reload begins, and when (for Type=notify-reload). `ready` has to follow."""
         self._insist(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def status(self, text: str) -> None:
@@ -81,21 +83,21 @@ class Notifier:
         self._tell(_status(text))
 
     def stopping(self, status: str) -> None:
-        """The end begins; TimeoutStopSec= runs."""
+        """Report that we stop. TimeoutStopSec= begins."""
         self._insist(f"STOPPING=1\n{_status(status)}")
 
     def feed_watchdog(self) -> None:
-        """Show that the loop turns."""
+        """Report that the loop runs."""
         self._tell("WATCHDOG=1")
 
     def extend_timeout(self, seconds: float) -> None:
-        """Ask for `seconds` from now for the start, reload or stop that is under way."""
+        """Ask for `seconds` more, from now, for the current start, reload or stop."""
         self._tell(f"EXTEND_TIMEOUT_USEC={round(seconds * 1_000_000)}")
 
     def store(self, name: str, fds: Sequence[int]) -> int:
-        """Have the manager keep descriptors for the process after us, which gets them passed as `name`.
+        """Have the manager keep descriptors for the next process, which gets them under `name`.
 
-        Returns how many it has taken, from the first on. Waits for it, but no longer than BARRIER_TIMEOUT.
+        Returns how many it has taken, from the first on. Waits at most BARRIER_TIMEOUT.
         """
         end = time.monotonic() + BARRIER_TIMEOUT
         for start in range(0, len(fds), FDS_PER_MESSAGE):
@@ -105,22 +107,22 @@ class Notifier:
         return len(fds)
 
     def take_back(self, name: str) -> None:
-        """Have the manager keep them no longer. We own the descriptors that we have inherited."""
+        """Have the manager close its copies of the descriptors that we have inherited."""
         self._insist(f"FDSTOREREMOVE=1\nFDNAME={name}")
 
     def barrier(self) -> None:
-        """Wait until the manager has read all that was sent: it does not know senders that have gone."""
+        """Wait until the manager has read all messages. It ignores those of processes that have ended."""
         reader, writer = os.pipe()
         sent = self._tell("BARRIER=1", [writer], BARRIER_TIMEOUT)
         os.close(writer)
         if sent:
             poll = select.poll()
-            poll.register(reader, 0)  # POLLHUP, when the manager closes its end too, needs no asking for
+            poll.register(reader, 0)  # POLLHUP, at the close of the manager's end, is always reported
             poll.poll(BARRIER_TIMEOUT * 1000)
         os.close(reader)
 
     def _tell(self, message: str, fds: Sequence[int] = (), patience: float = 0.0) -> bool:
-        """Send a message. Returns False if there is no manager, or it does not take the message."""
+        """Send a message. Returns False if there is no manager, or if it does not take the message."""
         if not self._address:
             return False
         try:
@@ -130,13 +132,13 @@ class Notifier:
         return True
 
     def _insist(self, message: str) -> None:
-        """Send a message that must arrive, after those that wait already."""
+        """Send an important message, after those that wait already."""
         if self._address:
             self._unsent.append(message)
             self._flush()
 
     def _flush(self) -> None:
-        """Send the waiting messages, in order, until one is not taken."""
+        """Send the waiting messages in order, until one is not taken."""
         while self._unsent and self._tell(self._unsent[0]):
             del self._unsent[0]
         del self._unsent[:-MAX_UNSENT]
@@ -151,7 +153,7 @@ class Notifier:
 
 @contextmanager
 def extended(notifier: Notifier, loop: Loop) -> Iterator[None]:
-    """While this lasts, which may be long, ask the service manager for more time again and again."""
+    """During the block, ask the service manager for more time every PATIENCE seconds."""
 
     lasts = True
 
@@ -168,9 +170,9 @@ def extended(notifier: Notifier, loop: Loop) -> Iterator[None]:
 
 
 def send_datagram(address: str, message: str, fds: Sequence[int] = (), patience: float = 0.0) -> None:
-    """Send one message as sd_notify(3) does; a leading `@` is the abstract namespace of unix(7).
+    """Send one message as sd_notify(3) does. A leading `@` is the abstract namespace of unix(7).
 
-    Waits at most `patience` seconds for a manager whose socket is full, then raises OSError.
+    Waits at most `patience` seconds while the manager's socket is full, then raises OSError.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.settimeout(patience)
@@ -182,10 +184,10 @@ def send_datagram(address: str, message: str, fds: Sequence[int] = (), patience:
 
 
 def listen_fds(lister: Lister | None = None) -> dict[str, list[int]]:
-    """The sockets that systemd opened for us, by FileDescriptorName=: their order changes, the names stay.
+    """Return the sockets that systemd has opened for us, by FileDescriptorName=. Their order is not fixed.
 
-    To be called before any fork, because they are passed to one pid; afterwards the environment has no trace
-    of them. `lister` replaces the choice between libsystemd and `listed_in_environment`.
+    Call it before any fork, because they are passed to one pid. It removes their variables from the
+    environment. `lister` replaces the choice between libsystemd and `listed_in_environment`.
     """
     list_all = lister or _libsystemd_lister() or listed_in_environment
     named: dict[str, list[int]] = {}
@@ -214,7 +216,7 @@ def listed_in_environment() -> dict[int, str]:
 
 
 def _libsystemd_lister() -> Lister | None:
-    """sd_listen_fds_with_names(3) itself; None where the binding is not installed."""
+    """Return sd_listen_fds_with_names(3); None if the binding is not installed."""
     try:
         from systemd import daemon
     except (ImportError, OSError):
@@ -231,10 +233,10 @@ def _watchdog_interval(allowed: str, pid: str) -> float | None:
 
 
 def _number(text: str) -> int:
-    """A number out of the environment; 0 where there is none."""
+    """Return a number from the environment; 0 if the text is none."""
     return int(text) if text.isdecimal() else 0
 
 
 def _status(text: str) -> str:
-    """The assignment for one line of free text: no second assignment can hide in it."""
+    """Return the assignment for a line of free text. Control characters are escaped, so it stays one line."""
     return f"STATUS={harmless(text)}"

@@ -1,4 +1,4 @@
-"""One socket of the daemon: adopted from the service manager, or opened. Nowhere else is one bound."""
+"""Opens the daemon's sockets, or adopts them from the service manager. No other module binds one."""
 
 import errno
 import logging
@@ -11,9 +11,9 @@ from netechod.errors import SocketError
 from netechod.linux import SO_RCVBUFFORCE, SO_SNDBUFFORCE
 from netechod.process.config.values import Address
 
-# Bytes of each buffer of a UDP socket. Questions wait there in a rush. Answers wait there for the network,
-# and up to three seconds for destinations that do not answer ARP (arp(7)): in a small buffer these would
-# hold up all others.
+# Bytes of each buffer of a UDP socket. Requests wait there under load. Answers wait there for the network, up
+# to three seconds if the destination does not answer ARP (arp(7)). In a small buffer these would block all
+# others.
 UDP_BUFFER = 4 * 1024 * 1024
 SOCKET_FAILED, BIND_FAILED, LISTEN_FAILED = 2, 3, 4  # the tutorials' exit codes
 
@@ -53,14 +53,14 @@ def open_listeners(
 
 
 def bound_to(sock: socket.socket) -> Address:
-    """The address that the socket is really bound to."""
+    """Return the address to which the socket is bound, with its real port."""
     host, port, *more = sock.getsockname()
     scope = more[1] if more else 0
     return Address(f"{host}%{_interface_name(scope)}" if scope else host, port)
 
 
 def uncovered(addresses: Sequence[Address], level: int = logging.INFO) -> list[Address]:
-    """The addresses that no wildcard beside them covers: those could not be bound, and need not be."""
+    """Return the addresses that no wildcard in the list covers. The others cannot be bound beside it."""
     kept = []
     for address in addresses:
         wildcards = {Address("::", address.port)} if address.host != "::" else set()
@@ -75,7 +75,7 @@ def uncovered(addresses: Sequence[Address], level: int = logging.INFO) -> list[A
 
 
 def unknown_interfaces(addresses: Iterable[Address]) -> Iterator[str]:
-    """A sentence for each address whose zone is no interface of this machine."""
+    """Yield a sentence for each address whose zone is no interface of this machine."""
     for address in addresses:
         try:
             _sockaddr(address)
@@ -98,7 +98,7 @@ def _sockaddr(address: Address) -> tuple[str, int] | tuple[str, int, int, int]:
 
 
 def _interface_name(index: int) -> str:
-    """The interface's name, or its number when it is gone."""
+    """Return the name of an interface, or its number if it is gone."""
     try:
         return socket.if_indextoname(index)
     except OSError:
@@ -126,7 +126,7 @@ def adopt(fd: int, name: str, kind: socket.SocketKind) -> socket.socket:
 
 def _listen(address: Address, options: TcpOptions, level: int) -> socket.socket:
     sock, address = _create(address, socket.SOCK_STREAM, level)
-    # Without it a restart would have to wait for the connections in TIME_WAIT (RFC 9293, 3.6.1).
+    # Without it, a restart would fail while connections are in TIME_WAIT (RFC 9293, 3.6.1).
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, options.nodelay)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, options.keepalive)
@@ -147,10 +147,10 @@ def _listen(address: Address, options: TcpOptions, level: int) -> socket.socket:
 
 
 def _open_udp(address: Address, level: int) -> socket.socket:
-    """A bound socket. Never SO_REUSEADDR here: a second process could steal the traffic (socket(7))."""
+    """Return a bound socket, without SO_REUSEADDR: a second process could steal the traffic (socket(7))."""
     sock, address = _create(address, socket.SOCK_DGRAM, level)
     for option, forced in ((socket.SO_RCVBUF, SO_RCVBUFFORCE), (socket.SO_SNDBUF, SO_SNDBUFFORCE)):
-        # The kernel grants at most net.core.[rw]mem_max, or all of it with CAP_NET_ADMIN (socket(7)).
+        # The kernel grants at most net.core.[rw]mem_max, but everything with CAP_NET_ADMIN (socket(7)).
         for name in (option, forced):
             with suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, name, UDP_BUFFER)
@@ -159,7 +159,7 @@ def _open_udp(address: Address, level: int) -> socket.socket:
 
 
 def _create(address: Address, kind: socket.SocketKind, level: int) -> tuple[socket.socket, Address]:
-    """A socket for the address, and the address: the wildcard of IPv6 takes IPv4 too, or gives way to it."""
+    """Return a socket and its address. `[::]` includes IPv4; without IPv6 it becomes 0.0.0.0."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         sock = socket.socket(family, kind)
@@ -196,7 +196,7 @@ def _bind(sock: socket.socket, address: Address, protocol: str, level: int) -> N
 
 
 def _set_buffer(sock: socket.socket, option: int, size: int | None) -> None:
-    """Ask for a buffer of `size` bytes; Linux grants at most net.core.[rw]mem_max and books twice as much."""
+    """Ask for a buffer of `size` bytes. Linux grants at most net.core.[rw]mem_max and reports the double."""
     if size is None:
         return
     sock.setsockopt(socket.SOL_SOCKET, option, size)

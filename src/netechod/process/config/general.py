@@ -1,0 +1,125 @@
+"""The sections that concern the daemon as a whole, and the base class of every section.
+
+The text below each key is its manual: scripts/make-man makes netechod.toml(5) of it.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from netechod.process.config.values import (
+    Addresses,
+    Count,
+    FileName,
+    Live,
+    NameOrNumber,
+    Networks,
+    Port,
+    Seconds,
+    available,
+    networks,
+)
+
+TRUSTED = (
+    "127.0.0.0/8",  # loopback (RFC 1122, 3.2.1.3)
+    "::1/128",
+    "10.0.0.0/8",  # private (RFC 1918)
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "169.254.0.0/16",  # link-local (RFC 3927)
+    "fc00::/7",  # unique local (RFC 4193)
+    "fe80::/10",  # link-local (RFC 4291)
+)
+# Not 100.64.0.0/10 (RFC 6598): behind a carrier's NAT the neighbours are strangers.
+
+
+class Section(BaseModel):
+    """Base of all sections. It refuses unknown keys, and no value changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Daemon(Section):
+    """The process: its files, its user, its start and its end."""
+
+    pidfile: FileName = Path("/run/netechod/netechod.pid")
+    """File with the process id. The daemon keeps it locked: a second daemon with the same file does not
+    start."""
+    control: FileName = Path("/run/netechod/control.sock")
+    """Socket on which `netechoctl` reaches the daemon."""
+    user: NameOrNumber = ""
+    """User that the daemon becomes after it has bound the sockets, by name or number. Empty: the user who
+    started it."""
+    group: NameOrNumber = ""
+    """Group that the daemon becomes, by name or number. Empty: the group of `user`."""
+    selector: Literal["epoll", "poll", "select"] = "epoll"
+    """System call that waits for the sockets. With `select` the daemon refuses connections whose descriptor
+    is above 1023."""
+    strict_start: bool = False
+    """If true, the start fails when an address cannot be bound. If false, only the service of that address
+    stays off, and the daemon tries to bind it again until it can."""
+    drain_timeout: Live[Seconds] = 10.0
+    """Seconds that the daemon, when it stops, waits for clients to take unsent bytes. After that it closes
+    the connections."""
+
+
+class Log(Section):
+    """The two log files and the journal."""
+
+    directory: FileName = Path("/var/log/netechod")
+    """Directory of `log.txt` (DEBUG, NORMAL, WARNING) and `log.error` (ERROR, FATAL)."""
+    level: Live[Literal["DEBUG", "NORMAL", "WARNING", "ERROR", "FATAL"]] = "NORMAL"
+    """Lowest level that is written. DEBUG adds lines about single peers."""
+    format: Live[Literal["classic", "iso", "json"]] = "classic"
+    """Form of a line. classic: `[LEVEL][unix seconds][pid:N]message`. iso: the same with local date and time
+    (RFC 3339). json: a JSON object."""
+    journal: Literal["auto", "on", "off"] = "auto"
+    """Whether the systemd journal gets the messages too. auto: if our standard error is connected to it."""
+
+
+class Access(Section):
+    """The peers that get answers. Rates, ports and the bounce limit apply to UDP, where sources can be
+    forged."""
+
+    allow: Live[Networks] = ()
+    """Networks that get answers. Empty: all networks."""
+    deny: Live[Networks] = ()
+    """Networks that get no answers, even if they are in `allow` or `trusted`."""
+    min_source_port: Live[Port] = 1024
+    """Lowest UDP source port that gets answers. On lower ports are services, and two services can answer each
+    other's errors without end."""
+    refused_source_ports: Live[tuple[Port, ...]] = (1900, 5353, 11211)
+    """UDP source ports from `min_source_port` on that get no answers, because services use them too."""
+    rate: Live[Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]] = 50.0
+    """Datagrams a second that one source, an IPv4 address or IPv6 /64, gets answered. Of the datagrams above
+    the rate, one in four is answered."""
+    burst: Live[Count] = 100
+    """Datagrams that one source may send at once before `rate` applies."""
+    bounce_limit: Live[Annotated[int, Field(ge=2, le=1_000_000_000)]] = 10_000
+    """Of so many identical datagrams in succession from a peer, one is dropped. This ends an endless loop. Of
+    other datagrams that repeat, in turns or one at a time without a pause, at most as many are dropped."""
+    trusted: Live[Networks] = networks(TRUSTED)
+    """Networks without `rate` and without the limit on answer sizes. They may use UDP echo, and they join the
+    chat without a proof of their address."""
+
+
+class Bus(Section):
+    """The chat rooms of other nodes. Not available in this version."""
+
+    url: Annotated[str, available("")] = ""
+    """Address of the bus. Empty: this node's room is alone."""
+    realm: str = ""
+    """Name of the shared room. Nodes with the same realm share a room."""
+
+
+class Metrics(Section):
+    """Counters for a monitoring system. The library prometheus-client must be installed."""
+
+    listen: Addresses = ()
+    """TCP addresses that serve OpenMetrics over HTTP. Empty: none. `[::]` includes IPv4."""
+
+    @property
+    def enabled(self) -> bool:
+        """Return whether the service is on."""
+        return bool(self.listen)
