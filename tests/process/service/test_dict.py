@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.daemon import PATIENCE, SERVICES, Daemon
+from support.daemon import PATIENCE, SERVICES, Daemon, run_netechod
 
 from netechod.client.operator.control import ask
 
@@ -159,3 +159,20 @@ def test_commands_under_way_survive_a_reload(tmp_path: Path) -> None:
         counts = [line for line in (client.line() for _ in range(5 * 2003)) if line.startswith("152")]
         assert counts == ["152 2000 matches found"] * 5
         assert client.asked("define main one")[3] == "  more"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ["dict.enabled=true", "dictionary.enabled=false"],
+            "dict.enabled: must be false where dictionary.enabled",
+        ),
+        (["dictionary.name=*"], "dictionary.name: must be a name of up to 32 of a-z"),
+        (["dictionary.title=a\x1bb"], "dictionary.title: must not have control characters"),
+        (["dict.default_strategy=soundex"], "dict.default_strategy: "),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(options: list[str], said: str) -> None:
+    ended = run_netechod("--check", *(word for option in options for word in ("--set", option)))
+    assert (ended.returncode, said in ended.stderr) == (78, True), ended.stderr

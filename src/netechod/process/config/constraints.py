@@ -40,6 +40,8 @@ def requirements(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Yield the keys whose value does not fit the others, each with a sentence about the right value."""
     if config.command.enabled and config.command.key_file is None:
         yield ("command", "key_file"), "must name the file with the keys where command.enabled is true"
+    if config.dict.enabled and not config.dictionary.enabled:
+        yield ("dict", "enabled"), "must be false where dictionary.enabled is false: there are no words then"
     for name, command in config.command.allow.items():
         for key, message in _command_requirements(command):
             yield ("command", "allow", name, key), message

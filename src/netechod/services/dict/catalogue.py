@@ -1,6 +1,6 @@
 """The databases that clients can ask, in order, and the words of theirs that a word finds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from unicodedata import normalize
 
@@ -47,11 +47,12 @@ class Words:
         self.meaning: Lookup = dictionary.exact
         self._folded = dictionary.folded
 
-    def has(self, word: str) -> bool:
-        """Whether a word is a headword."""
-        head = word.encode()
-        found = self.meaning(head) is not None or self._folded(head) is not None
-        return found and folded(word) == head
+    def heads_among(self, words: Iterable[str]) -> Sequence[bytes]:
+        """The words that are headwords."""
+        meaning, others = self.meaning, self._folded
+        heads = map(str.encode, words)
+        found = [head for head in heads if meaning(head) is not None or others(head) is not None]
+        return [head for head in found if folded(head.decode()) == head]
 
     def spellings(self, head: bytes) -> Iterator[bytes]:
         """The words that are folded to `head`, itself first, the others in the order of the file.
@@ -77,18 +78,18 @@ class Words:
         return found
 
 
-def readings(word: str) -> Sequence[str]:
+def readings(word: str) -> Iterator[str]:
     """What a word may mean: itself, itself without needless spaces, and how one would type it.
 
     In print there are compatibility characters (full-width letters, ligatures), other apostrophes, and full
     stops behind words.
     """
+    yield word.strip()
     spaced = " ".join(word.split())
-    found = [word.strip(), spaced]
+    yield spaced
     if len(word) <= MAX_FOLDED:
         typed = normalize("NFKC", spaced).replace("’", "'").rstrip(".,;:!?。、")
-        found.append(typed.strip())
-    return list(dict.fromkeys(filter(None, found)))
+        yield typed.strip() or spaced
 
 
 def folded(word: str) -> bytes:

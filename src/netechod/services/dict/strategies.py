@@ -4,13 +4,14 @@ A strategy works in steps of about 0.1 ms. It yields a headword, or b"" after a 
 """
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 from netechod.services.dict.catalogue import Words
 
 BEST = "."  # in place of a name: the strategy that suits a search for misspelt words
 CHUNKS = 4  # chunks of headwords that are searched in a step
-CANDIDATES = 64  # words that are looked up in a step
+CANDIDATES = 128  # words that are looked up in a step
 NEIGHBOURS = 2000  # headwords that are compared with a word whose letters are not all in LETTERS
 MAX_MISSPELT = 64  # characters of a word whose neighbours are looked for
 LETTERS = "abcdefghijklmnopqrstuvwxyz '-"
@@ -28,8 +29,7 @@ class Strategy(NamedTuple):
 
 
 def _exact(words: Words, word: str) -> Iterator[bytes]:
-    if words.has(word):
-        yield word.encode()
+    yield from words.heads_among([word])
 
 
 def _prefix(words: Words, word: str) -> Iterator[bytes]:
@@ -98,11 +98,10 @@ def _lev(words: Words, word: str) -> Iterator[bytes]:
     """Headwords that differ in one letter at most, or in the order of two letters side by side."""
     found = set(_exact(words, word))
     if len(word) <= MAX_MISSPELT:
-        for number, candidate in enumerate(_candidates(word)):
-            if words.has(candidate):
-                found.add(candidate.encode())
-            if not number % CANDIDATES:
-                yield b""
+        candidates = _candidates(word)
+        while some := set(islice(candidates, CANDIDATES)):
+            found.update(words.heads_among(some))
+            yield b""
         if not set(word) <= set(LETTERS):
             for neighbour in _neighbours(words, word):
                 found.add(neighbour)
