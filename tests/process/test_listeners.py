@@ -89,7 +89,7 @@ def test_a_start_that_fails_tells_which_passed_socket_it_does_not_know(
     assert daemon.wait() == 3
     assert daemon.stderr().endswith(
         "  hint: socket passed as words.socket is not used: no such service is on; "
-        "the names are echo-tcp, echo-udp, dictionary, chat, command, stamp, metrics\n"
+        "the names are echo-tcp, echo-udp, dictionary, dict, chat, command, stamp, metrics\n"
     )
 
 

@@ -28,9 +28,12 @@ SERVICES = {
 }
 """The services that are on by default."""
 
-KINDS = {service: kind for service, (_, kind) in SERVICES.items()} | dict.fromkeys(
-    ("command", "stamp"), socket.SOCK_DGRAM
-)
+KINDS = {
+    **{service: kind for service, (_, kind) in SERVICES.items()},
+    "command": socket.SOCK_DGRAM,
+    "stamp": socket.SOCK_DGRAM,
+    "dict": socket.SOCK_STREAM,
+}
 
 
 def any_port(host: str = "127.0.0.1", *services: str) -> list[str]:

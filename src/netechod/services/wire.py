@@ -66,6 +66,15 @@ def escape_controls(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
+def printable(text: str) -> str:
+    r"""Return `text` without the characters that a terminal would obey.
+
+    >>> printable("a\x1b[2Jb")
+    'a[2Jb'
+    """
+    return _UNPRINTABLE.sub("", text)
+
+
 def unmapped(address: str) -> str:
     """Return an address; an IPv4-mapped one without its mapping (RFC 4291, 2.5.5.2).
 

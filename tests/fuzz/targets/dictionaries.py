@@ -170,7 +170,7 @@ ENTRIES = {
 }
 EDITION = MemoryDictionary(
     {word.encode(): meaning.encode() for word, meaning in ENTRIES.items()},
-    {fold(word).encode(): meaning.encode() for word, meaning in ENTRIES.items() if fold(word) != word},
+    {fold(word).encode(): word.encode() for word in ENTRIES if fold(word) != word},
 )
 
 
@@ -218,6 +218,8 @@ def folding(feed: Feed) -> None:
         assert folded == word
     assert len(word.encode()) < MAX_STRETCH * max(1, len(folded.encode())) or not word
     if text := text_of(word.encode()):
-        edition = MemoryDictionary({b"other": b"y"}, {fold(text.decode()).encode(): b"x"})
+        edition = MemoryDictionary(
+            {b"other": b"y", b"an other": b"x"}, {fold(text.decode()).encode(): b"an other"}
+        )
         edition.longest = len(fold(text.decode()).encode())
         assert edition.lookup_folded(text) == (b"y" if text == b"other" else b"x")

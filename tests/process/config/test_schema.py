@@ -19,8 +19,10 @@ LIVE = {
                "bounce_limit", "trusted"],
     "echo.tcp": ["max_connections", "max_connections_per_source", "idle_timeout"],
     "echo.udp": ["public"],
-    "dictionary": ["file", "unknown", "match", "max_reply", "max_size", "index", "index_from",
-                   "strict", "max_skipped"],
+    "dictionary": ["file", "name", "title", "information", "unknown", "match", "max_reply", "max_size",
+                   "index", "index_from", "strict", "max_skipped"],
+    "dict": ["max_connections", "max_connections_per_source", "idle_timeout", "max_matches",
+             "default_strategy", "information"],
     "chat": ["join", "idle_timeout", "max_members", "max_members_per_source", "max_message", "rate"],
     "command": ["key_file", "timeout", "max_running", "max_output", "window", "allow"],
     "stamp": [

@@ -132,6 +132,7 @@ def test_an_edition_is_the_same_in_an_index_and_in_memory(
         for word in asked:
             assert large.exact(word) == small.exact(word)
             assert large.folded(word) == small.folded(word)
+            assert list(large.heads(word)) == list(filter(None, small.heads(word)))
             assert large.lookup_folded(word) == small.lookup_folded(word)
         for manner in ({}, {"match": "exact"}, {"max_reply": 16, "unknown": "未知"}):
             assert answers(large, asked, **manner) == answers(small, asked, **manner)

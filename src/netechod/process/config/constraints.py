@@ -43,6 +43,8 @@ def requirements(config: Config) -> Iterator[tuple[KeyPath, str]]:
     stamp = config.stamp
     if stamp.enabled and stamp.authentication != "off" and stamp.key_file is None:
         yield ("stamp", "key_file"), "must name the file with the keys unless stamp.authentication is off"
+    if config.dict.enabled and not config.dictionary.enabled:
+        yield ("dict", "enabled"), "must be false where dictionary.enabled is false: there are no words then"
     for name, command in config.command.allow.items():
         for key, message in _command_requirements(command):
             yield ("command", "allow", name, key), message

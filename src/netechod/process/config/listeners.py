@@ -25,6 +25,7 @@ LISTENERS: tuple[Listener, ...] = (
     Listener("echo-tcp", "tcp", "echo.tcp", f"{_RUNS}.echo_tcp"),
     Listener("echo-udp", "udp", "echo.udp", f"{_RUNS}.echo_udp"),
     Listener("dictionary", "udp", "dictionary", f"{_RUNS}.dictionary"),
+    Listener("dict", "tcp", "dict", f"{_RUNS}.dict"),
     Listener("chat", "udp", "chat", f"{_RUNS}.chat"),
     Listener("command", "udp", "command", f"{_RUNS}.command"),
     Listener("stamp", "udp", "stamp", f"{_RUNS}.stamp"),

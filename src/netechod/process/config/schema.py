@@ -4,11 +4,13 @@ The sections are frozen, so a reload can only replace the configuration as a who
 this module, because importing pydantic takes longer than everything else at a start.
 """
 
+import warnings
 from collections.abc import Iterator
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from netechod.process.config.dictionaries import Dict
 from netechod.process.config.general import Access, Bus, Daemon, Log, Metrics, Section
 from netechod.process.config.services import (
     AllowedCommand,
@@ -38,19 +40,23 @@ __all__ = [
 ]
 
 
-class Config(Section):
-    """All sections. `Config()` has the default of every key."""
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # pydantic has an old method `dict`, which nobody uses here
 
-    daemon: Daemon = Daemon()
-    log: Log = Log()
-    access: Access = Access()
-    echo: Echo = Echo()
-    dictionary: Dictionary = Dictionary()
-    chat: Chat = Chat()
-    command: Command = Command()
-    stamp: Stamp = Stamp()
-    bus: Bus = Bus()
-    metrics: Metrics = Metrics()
+    class Config(Section):
+        """All sections. `Config()` has the default of every key."""
+
+        daemon: Daemon = Daemon()
+        log: Log = Log()
+        access: Access = Access()
+        echo: Echo = Echo()
+        dictionary: Dictionary = Dictionary()
+        dict: Dict = Dict()  # type: ignore[assignment]
+        chat: Chat = Chat()
+        command: Command = Command()
+        stamp: Stamp = Stamp()
+        bus: Bus = Bus()
+        metrics: Metrics = Metrics()
 
 
 def _keys(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import ByteSize, Field
 
+from netechod.process.config.dictionaries import DatabaseName, Text, Title
 from netechod.process.config.general import Section
 from netechod.process.config.values import (
     CommandName,
@@ -105,6 +106,12 @@ class Dictionary(Section):
     """UDP addresses to listen on; `[::]` takes IPv4 too."""
     file: Live[FileName] = Path("/etc/netechod/dict.txt")
     """File of `key:value` lines, UTF-8. A start without it fails; a failed reload keeps the words in use."""
+    name: Live[DatabaseName] = "main"
+    """Name of the dictionary for DICT clients."""
+    title: Live[Title] = ""
+    """Title of the dictionary for DICT clients. Empty: the name of the file."""
+    information: Live[Text] = ""
+    """Answer to SHOW INFO. Empty: the title and the number of words."""
     unknown: Live[Annotated[str, Field(min_length=1, max_length=200)]] = MISS
     """What a miss is answered with."""
     match: Live[Literal["folded", "exact"]] = "folded"

@@ -161,10 +161,10 @@ def expression(text: str) -> re.Pattern[str]:
 
 def _expression(text: str) -> str:
     expression(text)
-    return _one_line(text)
+    return one_line(text)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Refuse control characters: the text is listed in one line."""
     if escape_controls(text) != text:
         raise ValueError("must not have control characters")
@@ -181,6 +181,13 @@ def _passable(text: str) -> str:
 def _key_id(text: str) -> str:
     if not KEY_ID.fullmatch(text):
         raise ValueError("must be the id of a key: 1 to 32 of a-z, 0-9 and -")
+    return text
+
+
+def database_name(text: str) -> str:
+    """A name that DICT clients can write without quotes, and that has no meaning of its own, as `*` has."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", text):
+        raise ValueError("must be a name of up to 32 of a-z, 0-9, _ . and -, with a letter or digit first")
     return text
 
 

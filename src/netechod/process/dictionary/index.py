@@ -1,7 +1,8 @@
 """The index of a large dictionary: an LMDB file. A separate process builds it, and the daemon maps it.
 
-It holds two tables, of words and of folded words, and the facts about them. After an index has got its name,
-nobody writes to it. A process that has it open can use it even after a new one has taken its name.
+It holds three tables, of words, of folded words and of headwords, and the facts about them. After an index
+has got its name, nobody writes to it. A process that has it open can use it even after a new one has taken
+its name.
 """
 
 import hashlib
@@ -11,22 +12,26 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from netechod.process.dictionary.index_facts import IndexFacts, UnusableIndexError, facts_of
+from netechod.services.dictionary.headwords import chunks_from
 from netechod.services.dictionary.service import Dictionary, Lookup
 
 if TYPE_CHECKING:
     import lmdb
 
-EXACT, FOLDED = b"exact", b"folded"  # the tables
+EXACT, FOLDED, HEADS = b"exact", b"folded", b"heads"  # the tables
 
 LEAST_ROOM = 16 * 1024 * 1024  # bytes of address space for an index, however small
 MAX_KEY = 510  # bytes of a word that is its own key; LMDB has room for 511
 DIGEST = 64  # hex digits of SHA-256, the end of the key of a longer word
+
+Row: TypeAlias = tuple[bytes, bytes]
+"""A key and its value, as in a table."""
 
 MISSING = "lmdb is not installed: apt install python3-lmdb, or pip install 'netechod[index]'"
 
@@ -37,17 +42,22 @@ class TouchedIndexError(UnusableIndexError):
     """The index was changed or copied after it was made. It must be verified before use."""
 
 
-def packed(word: bytes, meaning: bytes) -> tuple[bytes, bytes]:
+def packed(word: bytes, meaning: bytes) -> Row:
     """Return the entry of a long word: key from its start and digest, value from word and meaning."""
     return _short(word), word + b"\0" + meaning
 
 
-def unpacked(key: bytes, value: bytes) -> tuple[bytes, bytes]:
+def unpacked(key: bytes, value: bytes) -> Row:
     """Return the word and meaning of an entry. Neither has a NUL in it."""
     if len(key) <= MAX_KEY:
         return key, value
     word, _, meaning = value.partition(b"\0")
     return word, meaning
+
+
+def numbered(number: int) -> bytes:
+    """The key of a chunk of headwords."""
+    return number.to_bytes(4)
 
 
 def _short(word: bytes) -> bytes:
@@ -77,7 +87,10 @@ class IndexedDictionary(Dictionary):
             raise UnusableIndexError("is damaged")
         self.exact = _lookup_in(exact, facts.longest, self.note_damage)
         self.folded = _lookup_in(folded, facts.longest, self.note_damage)
-        self._readers = 0  # generators of `rows` that are not at their end
+        heads = environment.open_db(HEADS, create=False)
+        self._heads = environment.begin(db=heads)
+        self._chunks = self._heads.stat(heads)["entries"]
+        self._readers = 0  # contexts of `held` that are not at their end
         self._closed = False
 
     def __len__(self) -> int:
@@ -104,34 +117,53 @@ class IndexedDictionary(Dictionary):
         except OSError:
             return False
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
+    def items(self) -> Iterator[Row]:
         """See Dictionary. The words come in the order of their bytes."""
         for key, value in self.rows():
             yield unpacked(key, value)
 
-    def rows(self) -> Iterator[tuple[bytes, bytes]]:
+    def rows(self) -> Iterator[Row]:
         """Yield the rows of the table of words, also after `close`. Stops early if the index is damaged."""
         import lmdb
 
-        if (
-            self._closed or self.damaged or self.is_touched()
-        ):  # LMDB may abort the process when it meets damaged pages
+        if self._closed or self.damaged or self.is_touched():  # LMDB may abort at damaged pages
             return
-        self._readers += 1
+        with self.held():
+            try:
+                with self._environment.begin(db=self._table) as transaction, transaction.cursor() as cursor:
+                    yield from cursor
+            except lmdb.Error as error:
+                self.note_damage(str(error))
+
+    def heads(self, start: bytes = b"") -> Iterator[bytes]:
+        """See Dictionary; none at all when the index is damaged."""
+        return chunks_from(start, self._chunk, 0 if self.damaged else self._chunks)
+
+    def _chunk(self, number: int) -> bytes:
+        import lmdb
+
         try:
-            with self._environment.begin(db=self._table) as transaction, transaction.cursor() as cursor:
-                yield from cursor
+            return self._heads.get(numbered(number), b"")
         except lmdb.Error as error:
             self.note_damage(str(error))
+            return b""
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """See Dictionary."""
+        self._readers += 1
+        try:
+            yield
         finally:
             self._readers -= 1
             self._give_back()
 
     def close(self) -> None:
-        """See Dictionary. Generators of `rows` that have begun can still be read to the end."""
+        """See Dictionary. Contexts of `held` that have begun keep the file open to their end."""
         if not self._closed:
             self._closed = True
             self.exact = self.folded = _no_word
+            self._chunks = 0
             self._give_back()
 
     def _give_back(self) -> None:
@@ -240,7 +272,7 @@ def opened(fd: int, *, readonly: bool = False, room: int = LEAST_ROOM) -> "lmdb.
         metasync=False,
         sync=False,
         lock=False,
-        max_dbs=2,
+        max_dbs=3,
     )
 
 

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from netechod.errors import DictionaryFormatError
 from netechod.process.dictionary.advice import explained
@@ -16,10 +16,12 @@ from netechod.process.dictionary.file import Stamp, read_file
 from netechod.process.dictionary.index import (
     EXACT,
     FOLDED,
+    HEADS,
     LEAST_ROOM,
     MAX_KEY,
     MISSING,
     IndexedDictionary,
+    Row,
     open_index,
     opened,
     packed,
@@ -32,6 +34,7 @@ from netechod.process.dictionary.index_facts import (
     has_footer,
     seal,
 )
+from netechod.process.dictionary.index_rows import folded_rows, head_rows
 from netechod.process.dictionary.index_verifier import is_whole
 from netechod.services.dictionary.parser import DEFAULT_RULES, Facts, Parser, Rules
 
@@ -42,9 +45,6 @@ BLOCK = 256 * 1024  # bytes of the source that are parsed at a time
 ROOM = 16  # bytes of address space for each byte of the source; `A:b` takes seven, and pages have free space
 MAGIC = bytes.fromhex("dec0efbe"), bytes.fromhex("beefc0de")  # of LMDB, behind a page's header of 16 bytes
 END = b"\xff"  # sorts behind all keys: no UTF-8 begins with it
-
-Row: TypeAlias = tuple[bytes, bytes]
-"""A key and its value, as in a table."""
 
 
 class NoPlaceError(Exception):
@@ -58,12 +58,14 @@ class IndexParser(Parser):
         super().__init__(name, rules)
         self._exact = SortedRuns(directory)
         self._folded = SortedRuns(directory)
+        self._heads = SortedRuns(directory)
 
     def keep(self, number: int, word: bytes, meaning: bytes, folded: bytes) -> None:
         """See Parser."""
         self._exact.add(_sortable(number, word, meaning))
+        self._heads.add(folded)
         if folded != word:
-            self._folded.add(_sortable(number, folded, meaning))
+            self._folded.add(_sortable(number, folded, word))
 
     def exact(self) -> Iterator[list[Row]]:
         """Yield the table of words in batches. Warns of duplicates."""
@@ -75,12 +77,16 @@ class IndexParser(Parser):
 
     def folded(self) -> Iterator[list[Row]]:
         """Yield the table of folded words in batches."""
-        return _first_of_each(self._folded, lambda number, key, value: None)
+        return folded_rows(self._folded)
+
+    def heads(self) -> Iterator[list[Row]]:
+        """Yield the table of headwords in batches."""
+        return head_rows(self._heads)
 
     def close(self) -> None:
         """Close the files."""
-        self._exact.close()
-        self._folded.close()
+        for runs in (self._exact, self._folded, self._heads):
+            runs.close()
 
 
 def _sortable(number: int, word: bytes, meaning: bytes) -> bytes:
@@ -235,8 +241,10 @@ def _write(fd: int, parser: IndexParser, stamp: Stamp, before: IndexedDictionary
             tally.see(rows)
             entries += len(rows)
         tally.end()
-        for rows in parser.folded():
-            _append(environment, FOLDED, rows)
+        for table, batches in ((FOLDED, parser.folded()), (HEADS, parser.heads())):
+            _append(environment, table, [])  # a table may have no rows
+            for rows in batches:
+                _append(environment, table, rows)
     found = parser.facts  # after the tables: sorting has found the duplicates
     return IndexFacts(
         stamp=stamp,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from encodings.utf_8_sig import IncrementalDecoder
 
 from netechod.errors import DictionaryError, DictionaryFormatError
-from netechod.services.dictionary.service import MemoryDictionary, fold
+from netechod.services.dictionary.service import MAX_SPELLINGS, MemoryDictionary, fold
 
 MAX_WARNINGS = 100  # bad lines described one by one; the rest are only counted
 MAX_SHOWN = 256  # characters of a key in a warning
@@ -270,7 +270,11 @@ class DictionaryParser(Parser):
             return
         self._words[word] = meaning
         if folded != word:
-            self._folded.setdefault(folded, meaning)
+            others = self._folded.get(folded)
+            if others is None:
+                self._folded[folded] = word
+            elif others.count(b"\n") + 1 < MAX_SPELLINGS:
+                self._folded[folded] = b"%b\n%b" % (others, word)
 
     def finish(self) -> MemoryDictionary:
         """End, and return the edition. Raises DictionaryFormatError as `end` does."""

@@ -1,16 +1,19 @@
 """The dictionary: it answers a word with its translation. An edition is replaced as a whole."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, Protocol, TypeAlias
 from unicodedata import combining, normalize
 
 from netechod.services.api import Datagram, Outbox
+from netechod.services.dictionary.headwords import chunks_from, sorted_chunks
 from netechod.services.wire import MAX_DATAGRAM, MISS, is_padded, text_of, truncate_utf8
 
 MAX_FOLDED = 256  # characters of a word that is folded, unless it is ASCII: it takes 0.25 ms at worst
 MAX_NON_STARTERS = 30  # in a row, in a word that is folded (UAX #15, section 13: Stream-Safe Text)
-MAX_STRETCH = 4  # times the bytes of its folded form that a spelling has at most
+MAX_SPELLINGS = 200  # of a folded word that are found by it; others are found as they are spelled
+MAX_STRETCH = 4  # a spelling has fewer bytes than this many times its folded form
 
 _TOO_MANY = bytes([True]) * (MAX_NON_STARTERS + 1)
 
@@ -44,7 +47,7 @@ class Dictionary(Protocol):
     exact: Lookup
     """Finds a word by its spelling in the file. It is an attribute, so that a loop can hold it."""
     folded: Lookup
-    """Finds a word by its folded spelling, unless the spelling in the file is the folded one."""
+    """Finds the words that are folded to a word and differ from it: a line each, in the order of the file."""
     longest: int  # bytes of the longest word, as it is spelled or folded
     sha256: str  # of the file, in hex
     skipped: int  # lines that are no entry
@@ -59,6 +62,20 @@ class Dictionary(Protocol):
         """Iterate over all entries: word and translation."""
         ...
 
+    def heads(self, start: bytes = b"") -> Iterator[bytes]:
+        """Yield the chunks of headwords that may hold some from `start` on, as in the module `headwords`.
+
+        b"" stands for a piece of work without a result yet. Use it within `held`.
+        """
+        ...
+
+    def held(self) -> AbstractContextManager[object]:
+        """Keep what the edition holds in the meantime, even if it is closed.
+
+        Look-ups that were taken off its attributes before can be used as long.
+        """
+        return nullcontext()
+
     def lookup_folded(self, text: bytes) -> bytes | None:
         """Return the translation of the word that has the same folded form as `text`; None for a miss."""
         if len(text) > MAX_STRETCH * self.longest:
@@ -67,7 +84,7 @@ class Dictionary(Protocol):
             word = fold(text.decode()).encode()
         except UnicodeDecodeError:
             return None
-        return self.exact(word) or self.folded(word)
+        return self.exact(word) or self.exact((self.folded(word) or b"").partition(b"\n")[0])
 
     def close(self) -> None:
         """Free the edition's resources. It must not be used any more."""
@@ -89,7 +106,8 @@ class MemoryDictionary(Dictionary):
         self.entries: Mapping[bytes, bytes] = entries or {}
         self.exact = self.entries.get
         self.folded = (folded or {}).get
-        self.longest = MAX_DATAGRAM  # an upper bound; the parser sets the exact number
+        self._heads: Sequence[bytes] | None = None  # sorted when somebody asks for them
+        self.longest = MAX_DATAGRAM  # unless somebody knows better
         self.sha256 = sha256
         self.skipped = skipped
         self.doubt = 0.0  # likewise
@@ -101,6 +119,12 @@ class MemoryDictionary(Dictionary):
     def items(self) -> Iterable[tuple[bytes, bytes]]:
         """See Dictionary. The order is that of the file."""
         return self.entries.items()
+
+    def heads(self, start: bytes = b"") -> Iterator[bytes]:
+        """See Dictionary. The first call for an edition sorts its words."""
+        if self._heads is None:
+            self._heads = yield from sorted_chunks(fold(word.decode()).encode() for word in self.entries)
+        yield from chunks_from(start, self._heads.__getitem__, len(self._heads))
 
     def close(self) -> None:
         """See Dictionary. The interpreter frees the memory."""

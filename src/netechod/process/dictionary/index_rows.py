@@ -1,0 +1,39 @@
+"""The rows of an index's tables of folded words and of headwords, out of sorted lines."""
+
+from collections.abc import Iterator
+from itertools import chain, count, groupby, islice
+
+from netechod.process.dictionary.external_sort import SortedRuns
+from netechod.process.dictionary.index import MAX_KEY, Row, numbered, packed, unpacked
+from netechod.services.dictionary.headwords import chunked
+from netechod.services.dictionary.service import MAX_SPELLINGS
+
+BATCH = 1000  # rows that are written at a time
+
+
+def folded_rows(lines: SortedRuns) -> Iterator[list[Row]]:
+    """The table of folded words, some rows at a time.
+
+    A line is a key, a NUL, nine digits by which the lines of one key are sorted, and a word as its value.
+    """
+    groups = groupby(chain.from_iterable(lines.batches()), lambda line: line.partition(b"\0")[0])
+    rows = (_joined(key, group) for key, group in groups)
+    return iter(lambda: list(islice(rows, BATCH)), [])
+
+
+def head_rows(words: SortedRuns) -> Iterator[list[Row]]:
+    """The table of headwords, some rows at a time."""
+    number = count()
+    for chunks in chunked(words.batches()):
+        yield [(numbered(next(number)), chunk) for chunk in chunks]
+
+
+def _joined(key: bytes, lines: Iterator[bytes]) -> Row:
+    """One row of the lines of a key: a word each and each once, MAX_SPELLINGS of them at most."""
+    spellings: dict[bytes, None] = {}
+    for line in lines:
+        word, spelling = unpacked(key, line[len(key) + 10 :])
+        if len(spellings) < MAX_SPELLINGS:
+            spellings[spelling] = None
+    joined = b"\n".join(spellings)
+    return packed(word, joined) if len(word) > MAX_KEY else (word, joined)

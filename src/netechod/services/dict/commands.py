@@ -1,0 +1,274 @@
+"""What each command of DICT answers (RFC 2229, 3): bytes, in pieces that are made when they are wanted.
+
+A piece is b"" where work was done and there is nothing to say yet.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TypeAlias
+
+from netechod.services.dict.catalogue import FIRST, Database, Databases, Words, chosen, folded, readings
+from netechod.services.dict.server import DictServer
+from netechod.services.dict.strategies import BEST, STRATEGIES, Strategy
+from netechod.services.dict.text import END, definition, quoted, text
+from netechod.services.dict.words import MalformedError, within_quotes, words_of
+
+MAX_DEFINITIONS = 200  # in an answer; the rest is left out, and the answer says so
+MAX_SCANS = 64  # searches through all headwords at a time, one a client; beyond it a client is told to wait
+STEP = 16  # matches that are noted between two pieces
+
+OK = b"250 ok\r\n"
+SYNTAX = b"501 syntax error, illegal parameters\r\n"
+UNKNOWN = b"500 unknown command\r\n"
+NOT_IMPLEMENTED = b"502 command not implemented\r\n"
+NO_MATCH = b"552 no match\r\n"
+NO_DATABASE = b'550 invalid database, use "SHOW DB" for list of databases\r\n'
+NO_STRATEGY = b'551 invalid strategy, use "SHOW STRAT" for a list of strategies\r\n'
+BUSY = b"420 busy, try again\r\n"
+BYE = b"221 bye\r\n"
+HELP = """\
+DEFINE database word            what a word means
+MATCH database strategy word    words that are like it
+SHOW DB                         the databases; * stands for all, ! for the first with a match
+SHOW STRAT                      the strategies; . stands for the usual one
+SHOW INFO database              where a database comes from
+SHOW SERVER                     about this server
+OPTION MIME                     begin texts with an empty MIME header
+CLIENT text                     say who you are
+STATUS                          how much you have been told
+HELP                            this text
+QUIT                            end the connection"""
+
+Answer: TypeAlias = Iterator[bytes]
+"""The pieces of an answer."""
+
+Definition: TypeAlias = tuple[Database, bytes, bytes]
+"""A database, a word of it, and the meaning."""
+
+
+class RefusedError(Exception):
+    """A command that is not understood; with the line that says so."""
+
+    def __init__(self, reply: bytes) -> None:
+        super().__init__(reply)
+        self.reply = reply
+
+
+class Commands:
+    """The commands of one client."""
+
+    def __init__(self, server: DictServer) -> None:
+        self._server = server
+        self._header = b""  # of every text: an empty one, where the client wants a MIME header
+        self._defined = 0
+        self._matched = 0
+        self.quit = False
+        self._commands: dict[bytes, Callable[[bytes], Answer]] = {
+            b"DEFINE": self._define,
+            b"MATCH": self._match,
+            b"SHOW": self._show,
+            b"OPTION": self._option,
+            b"CLIENT": self._client,
+            b"STATUS": self._status,
+            b"HELP": self._help,
+            b"QUIT": self._quit,
+            **dict.fromkeys((b"AUTH", b"SASLAUTH", b"SASLRESP"), self._auth),
+        }
+
+    def answer(self, line: bytes) -> Answer:
+        """The answer to a line that is not blank. Raises RefusedError before the first piece with text."""
+        name, rest = (*line.split(None, 1), b"", b"")[:2]
+        command = self._commands.get(name.upper())
+        if command is None:
+            raise RefusedError(UNKNOWN)
+        return command(rest)
+
+    def _define(self, rest: bytes) -> Answer:
+        refusal = b""
+        for name, word in _read(rest, 2):
+            databases = chosen(self._server.databases(), name)
+            if found := _definitions(databases, word, first=name == FIRST):
+                yield from self._told(found)
+                return
+            refusal = refusal or (NO_MATCH if databases else NO_DATABASE)
+        self._server.counters["missed"] += refusal is NO_MATCH
+        yield refusal
+
+    def _told(self, found: Sequence[Definition]) -> Answer:
+        shown = found[:MAX_DEFINITIONS]
+        self._defined += len(shown)
+        self._server.counters["defined"] += len(shown)
+        yield b"150 %d definitions retrieved\r\n" % len(shown)
+        for database, word, meaning in shown:
+            shown_word = word.decode()
+            head = f'151 {quoted(shown_word)} {database.name} "{database.title}"\r\n'
+            yield head.encode() + self._header
+            yield from definition(shown_word, meaning.decode())
+        yield _ok(len(found), MAX_DEFINITIONS)
+
+    def _match(self, rest: bytes) -> Answer:
+        server, refusal = self._server, b""
+        for name, method, word in _read(rest, 3):
+            databases = chosen(server.databases(), name)
+            strategy = STRATEGIES.get(server.terms.default_strategy if method == BEST else method.lower())
+            if not databases or strategy is None:
+                refusal = refusal or (NO_STRATEGY if databases else NO_DATABASE)
+                continue
+            if strategy.scans and server.scans >= MAX_SCANS:
+                server.counters["busy"] += 1
+                yield BUSY
+                return
+            limit = server.terms.max_matches
+            found = yield from self._matches(databases, strategy, word, limit + 1, first=name == FIRST)
+            if found:
+                yield from self._listed(found, limit)
+                return
+            refusal = refusal or NO_MATCH
+        server.counters["missed"] += refusal is NO_MATCH
+        yield refusal
+
+    def _matches(
+        self, databases: Databases, strategy: Strategy, word: str, limit: int, *, first: bool
+    ) -> Generator[bytes, None, Sequence[str]]:
+        """The lines of a list, up to a limit. Yields b"" now and then."""
+        self._server.scans += strategy.scans
+        self._server.counters["scans"] += strategy.scans
+        head_like = folded(" ".join(word.split())).decode()
+        lines: list[str] = []
+        try:
+            for database in databases:
+                words = Words(database.dictionary)
+                with database.dictionary.held():
+                    for number, head in enumerate(strategy.find(words, head_like), 1):
+                        if head:
+                            spellings = words.spellings(head)
+                            lines += [f"{database.name} {quoted(each.decode())}\r\n" for each in spellings]
+                        if len(lines) >= limit:
+                            return lines[:limit]
+                        if not head or not number % STEP:
+                            yield b""
+                if lines and first:
+                    break
+            return lines
+        finally:
+            self._server.scans -= strategy.scans
+
+    def _listed(self, found: Sequence[str], limit: int) -> Answer:
+        shown = found[:limit]
+        self._matched += len(shown)
+        self._server.counters["matched"] += len(shown)
+        yield b"152 %d matches found\r\n%b" % (len(shown), self._header)
+        yield from _lines(shown)
+        yield END + _ok(len(found), limit)
+
+    def _show(self, rest: bytes) -> Answer:
+        what, *names = _words(rest, 1, 2)
+        match what.upper(), names:
+            case "DB" | "DATABASES", []:
+                databases = self._server.databases()
+                lines = [f'{database.name} "{database.title}"\r\n' for database in databases]
+                yield b"110 %d databases present\r\n%b" % (len(lines), self._header)
+                yield from _lines(lines)
+                yield END + OK
+            case "STRAT" | "STRATEGIES", []:
+                lines = [f'{name} "{strategy.description}"\r\n' for name, strategy in STRATEGIES.items()]
+                yield b"111 %d strategies present\r\n%b" % (len(lines), self._header)
+                yield from _lines(lines)
+                yield END + OK
+            case "INFO", [name]:
+                yield from self._information(name)
+            case "SERVER", []:
+                yield b"114 server information\r\n" + self._header
+                yield from text(f"{self._server.about()}\n{self._editions()}")
+                yield OK
+            case _:
+                raise RefusedError(SYNTAX)
+
+    def _information(self, name: str) -> Answer:
+        for database in self._server.databases():
+            if database.name == name:
+                yield f"112 information for {name}\r\n".encode() + self._header
+                yield from text(database.information or f"{database.title}, {len(database.dictionary)} words")
+                yield OK
+                return
+        yield NO_DATABASE
+
+    def _editions(self) -> str:
+        """Which words each database has."""
+        editions = [(database.name, database.dictionary) for database in self._server.databases()]
+        return "\n".join(f"{name} {len(words)} words, sha256 {words.sha256[:12]}" for name, words in editions)
+
+    def _option(self, rest: bytes) -> Answer:
+        if [option.upper() for option in _words(rest, 1, 1)] != ["MIME"]:
+            raise RefusedError(SYNTAX)
+        self._header = b"\r\n"
+        yield b"250 ok, using MIME headers\r\n"
+
+    def _client(self, rest: bytes) -> Answer:
+        yield OK
+
+    def _auth(self, rest: bytes) -> Answer:
+        yield NOT_IMPLEMENTED
+
+    def _status(self, rest: bytes) -> Answer:
+        yield b"210 status: %d defined, %d matched\r\n" % (self._defined, self._matched)
+
+    def _help(self, rest: bytes) -> Answer:
+        yield b"113 help text follows\r\n" + self._header
+        yield from text(HELP)
+        yield OK
+
+    def _quit(self, rest: bytes) -> Answer:
+        self.quit = True
+        yield BYE
+
+
+def _definitions(databases: Databases, word: str, *, first: bool) -> Sequence[Definition]:
+    """What the databases, or the first that has the word, say about it; a few more than are shown."""
+    for reading in readings(word):
+        found: list[Definition] = []
+        for database in databases:
+            words = Words(database.dictionary)
+            meanings = [(spelling, words.meaning(spelling)) for spelling in words.found_by(reading)]
+            found += [(database, spelling, meaning) for spelling, meaning in meanings if meaning is not None]
+            if len(found) > (0 if first else MAX_DEFINITIONS):
+                break
+        if found:
+            return found
+    return ()
+
+
+def _read(rest: bytes, count: int) -> Iterator[Sequence[str]]:
+    """The one or two ways to read the parameters of a command. Raises RefusedError when there is none."""
+    found = False
+    for reading in (words_of, partial(within_quotes, count=count - 1)):
+        with suppress(MalformedError):
+            words = reading(rest)
+            if len(words) == count and words[-1].strip():
+                found = True
+                yield words
+    if not found:
+        raise RefusedError(SYNTAX)
+
+
+def _words(rest: bytes, least: int, most: int) -> Sequence[str]:
+    """So many parameters. Raises RefusedError when there are others."""
+    try:
+        words = words_of(rest)
+    except MalformedError:
+        raise RefusedError(SYNTAX) from None
+    if not least <= len(words) <= most:
+        raise RefusedError(SYNTAX)
+    return words
+
+
+def _lines(lines: Sequence[str]) -> Answer:
+    """Lines of a text, some at a time. None of them begins with a dot."""
+    for start in range(0, len(lines), STEP):
+        yield "".join(lines[start : start + STEP]).encode()
+
+
+def _ok(count: int, limit: int) -> bytes:
+    """The end of an answer that might have had so many parts."""
+    return OK if count <= limit else b"250 ok, only the first %d\r\n" % limit
