@@ -7,7 +7,6 @@
 | `file` | a file in memory, read in slices |
 | `index`, `index_facts`, `index_verifier` | an edition in an index; its facts; whether it is whole |
 | `index_builder`, `external_sort`, `index_process` | build an index, in a process of its own |
-| `editions` | loads several dictionaries at once |
 | `changes` | how two editions differ |
 | `compile` | `netechoctl dict compile`: makes an index ahead of time |
 """
