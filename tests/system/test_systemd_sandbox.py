@@ -18,7 +18,7 @@ NO_CONTROLLER = (
 )
 UNITS = (
     "netechod.service", *SOCKETS, "netechod-dictionary.path", "netechod-reload.service",
-    "netechod-command.service", "netechod-command.socket", "netechod-stamp.socket",
+    "netechod-command.service", "netechod-command.socket", "netechod-stamp.socket", "netechod-dict.socket",
 )  # fmt: skip
 
 
