@@ -21,6 +21,7 @@ from netechod.process.reload import Fresh, Reading, Reload, Reloader
 from netechod.process.run_files import ControlSocket, RunFiles
 from netechod.process.service.running import Context, Shared
 from netechod.process.services import Services
+from netechod.process.unix.clock import ClockWatch
 from netechod.process.unix.handover import Incoming, Outgoing
 from netechod.process.unix.pidfile import Pidfile
 from netechod.process.unix.service_manager import Notifier, extended
@@ -67,6 +68,7 @@ class App:
             self.loop, loaded, Shared(self.loop), self._words, self.status, hands_over=bool(notifier.keeps)
         )
         self._services = Services(context, sockets)
+        self._clock = ClockWatch(self.loop, self._on_clock_set_back)
         self._control = ControlSocket(
             self.loop, config.daemon.control, sockets.control, commands(self), {0, os.geteuid()}
         )
@@ -142,7 +144,7 @@ class App:
             uptime=time.monotonic() - self._started,
             config=str(self._loaded.base / self._loaded.path) if self._loaded.path else "",
             listeners=[(service, str(address)) for service, address in self._sockets.bound],
-            complaints=self._sockets.complaints,
+            complaints=[*self._sockets.complaints, *self._warnings()],
             counters=self._services.counters(),
             gauges=self._services.gauges(),
             reports=self._services.reports(),
@@ -150,6 +152,16 @@ class App:
             log_lost=self._logs.lost,
             last_reload=self._last_reload,
         )
+
+    def _warnings(self) -> list[str]:
+        """Return what has gone wrong since the start and still is, a sentence each."""
+        return [*filter(None, [self._clock.complaint]), *self._services.complaints()]
+
+    def _on_clock_set_back(self) -> None:
+        """Tell the operator, with the consequences for each service."""
+        log.warning("%s", "; ".join(self._warnings()))
+        if not self._stopping:
+            self._notifier.status(self.status().line())
 
     def members(self) -> Sequence[Presence]:
         """Return the members of the chat."""
