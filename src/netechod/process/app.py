@@ -26,12 +26,14 @@ from netechod.process.unix.handover import Incoming, Outgoing
 from netechod.process.unix.pidfile import Pidfile
 from netechod.process.unix.service_manager import Notifier, extended
 from netechod.reactor.jobs.children import Children
+from netechod.reactor.jobs.orphans import reap_strangers
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.selectors import SELECTORS
 from netechod.reactor.signals import SignalSource
 from netechod.reactor.tasks import Work
 from netechod.services.dictionary.service import Dictionary
 
+REAP_INTERVAL = 1.0  # seconds; only as process 1
 HAND_OVER_PATIENCE = 1.0  # seconds; bytes that a client has not taken by then are sent by the next process
 
 log = logging.getLogger(__name__)
@@ -104,6 +106,8 @@ class App:
         """Serve until told to stop. `announce` is given the first status, when everything serves."""
         if self._notifier.watchdog_interval is not None:
             self._feed_watchdog(self._notifier.watchdog_interval)
+        if os.getpid() == 1:  # of a container without an init
+            self._reap()
         self._loader.look_after(self._loaded.config.dictionary, self.edition, self.reload)
         gc.collect()
         gc.freeze()  # the objects of the start live for ever: the collector need not look at them
@@ -235,3 +239,8 @@ class App:
         self._notifier.feed_watchdog()
         self._notifier.status(self.status().line())
         self.loop.call_at(self.loop.now + interval, partial(self._feed_watchdog, interval))
+
+    def _reap(self) -> None:
+        """Reap the orphans that process 1 inherits, now and every REAP_INTERVAL."""
+        reap_strangers()
+        self.loop.call_at(self.loop.now + REAP_INTERVAL, self._reap)
