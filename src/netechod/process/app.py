@@ -21,16 +21,19 @@ from netechod.process.reload import Fresh, Reading, Reload, Reloader
 from netechod.process.run_files import ControlSocket, RunFiles
 from netechod.process.service.running import Context, Shared
 from netechod.process.services import Services
+from netechod.process.unix.clock import ClockWatch
 from netechod.process.unix.handover import Incoming, Outgoing
 from netechod.process.unix.pidfile import Pidfile
 from netechod.process.unix.service_manager import Notifier, extended
 from netechod.reactor.jobs.children import Children
+from netechod.reactor.jobs.orphans import reap_strangers
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.selectors import SELECTORS
 from netechod.reactor.signals import SignalSource
 from netechod.reactor.tasks import Work
 from netechod.services.dictionary.service import Dictionary
 
+REAP_INTERVAL = 1.0  # seconds; only as process 1
 HAND_OVER_PATIENCE = 1.0  # seconds; bytes that a client has not taken by then are sent by the next process
 
 log = logging.getLogger(__name__)
@@ -67,6 +70,7 @@ class App:
             self.loop, loaded, Shared(self.loop), self._words, self.status, hands_over=bool(notifier.keeps)
         )
         self._services = Services(context, sockets)
+        self._clock = ClockWatch(self.loop, self._on_clock_set_back)
         self._control = ControlSocket(
             self.loop, config.daemon.control, sockets.control, commands(self), {0, os.geteuid()}
         )
@@ -102,6 +106,8 @@ class App:
         """Serve until told to stop. `announce` is given the first status, when everything serves."""
         if self._notifier.watchdog_interval is not None:
             self._feed_watchdog(self._notifier.watchdog_interval)
+        if os.getpid() == 1:  # of a container without an init
+            self._reap()
         self._loader.look_after(self._loaded.config.dictionary, self.edition, self.reload)
         gc.collect()
         gc.freeze()  # the objects of the start live for ever: the collector need not look at them
@@ -142,7 +148,7 @@ class App:
             uptime=time.monotonic() - self._started,
             config=str(self._loaded.base / self._loaded.path) if self._loaded.path else "",
             listeners=[(service, str(address)) for service, address in self._sockets.bound],
-            complaints=self._sockets.complaints,
+            complaints=[*self._sockets.complaints, *self._warnings()],
             counters=self._services.counters(),
             gauges=self._services.gauges(),
             reports=self._services.reports(),
@@ -150,6 +156,16 @@ class App:
             log_lost=self._logs.lost,
             last_reload=self._last_reload,
         )
+
+    def _warnings(self) -> list[str]:
+        """Return what has gone wrong since the start and still is, a sentence each."""
+        return [*filter(None, [self._clock.complaint]), *self._services.complaints()]
+
+    def _on_clock_set_back(self) -> None:
+        """Tell the operator, with the consequences for each service."""
+        log.warning("%s", "; ".join(self._warnings()))
+        if not self._stopping:
+            self._notifier.status(self.status().line())
 
     def members(self) -> Sequence[Presence]:
         """Return the members of the chat."""
@@ -223,3 +239,8 @@ class App:
         self._notifier.feed_watchdog()
         self._notifier.status(self.status().line())
         self.loop.call_at(self.loop.now + interval, partial(self._feed_watchdog, interval))
+
+    def _reap(self) -> None:
+        """Reap the orphans that process 1 inherits, now and every REAP_INTERVAL."""
+        reap_strangers()
+        self.loop.call_at(self.loop.now + REAP_INTERVAL, self._reap)

@@ -75,6 +75,10 @@ class Services:
         """Return the services' parts of the status line."""
         return list(filter(None, (service.summary() for service in self._running.values())))
 
+    def complaints(self) -> list[str]:
+        """Return what the operator should know and mend, a sentence each."""
+        return [sentence for service in self._running.values() for sentence in service.complaints()]
+
     def members(self) -> Sequence[Presence]:
         """Return the members of all services."""
         return [member for service in self._running.values() for member in service.members()]

@@ -8,6 +8,9 @@ SET_PDEATHSIG, SET_DUMPABLE, SET_CHILD_SUBREAPER = 1, 4, 36
 
 _libc = ctypes.CDLL(None)  # loaded now: a child that is forked beside threads must not load a library
 
+started: set[int] = set()
+"""The children that this process has started and has not reaped yet. Their starters reap them."""
+
 
 def prctl(option: int, value: int) -> bool:
     """Set an option of this process. Return whether the kernel has accepted it."""

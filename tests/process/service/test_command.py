@@ -8,6 +8,7 @@ import pytest
 from support.commands import SECRET, CommandDaemon, allowing, answer, signed, write_keys
 from support.daemon import run_netechod
 
+from netechod.client.operator.control import ask as ask_control
 from netechod.process.config.schema import Command
 from netechod.process.service.command import build_policy
 from netechod.process.unix.clock import await_next_second, wall_clock
@@ -150,3 +151,38 @@ def test_the_next_second_comes() -> None:
     before = wall_clock()
     await_next_second()
     assert int(wall_clock()) > int(before)
+
+
+@pytest.mark.system
+def test_a_clock_that_is_set_back_is_told_with_what_it_does_to_commands_and_the_remedy(
+    tmp_path: Path,
+) -> None:
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    clock = tmp_path / "clock"
+    clock.write_text("+8h")
+    fake = {
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    with CommandDaemon(tmp_path, HELLO) as daemon:
+        daemon.start(LD_PRELOAD=str(library), **fake)
+        control = tmp_path / "control.sock"
+        assert ask_control(control, "status")["complaints"] == []
+        fresh = clock.with_suffix(".new")
+        fresh.write_text("+0")
+        fresh.rename(clock)  # libfaketime reads it at any time: it must never be empty
+        general, commands = ask_control(control, "status")["complaints"]
+        assert re.match(r"the clock was set back: it is 28\d{3} s behind, ", general)
+        assert re.fullmatch(
+            r"signed commands are refused until [-\d]+T[:\d]+Z, because they date from before the start of "
+            r"the daemon: when the clock is right, restart the daemon \(systemctl restart netechod\)",
+            commands,
+        )
+        assert commands in daemon.said("]the clock was set back: ")
+        with daemon.client() as sock:
+            sock.send(signed("hello"))
+            daemon.said(f"command ignores requests from 127.0.0.1: before-start; {commands}")
+        assert commands in daemon.reload()
+        [renewed] = [told for told in daemon.manager.messages if told.startswith("STATUS=")]
+        assert commands in renewed

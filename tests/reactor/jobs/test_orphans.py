@@ -12,7 +12,7 @@ from support.signalling import signals_restored
 
 from netechod.reactor.jobs import orphans as module
 from netechod.reactor.jobs.children import Children
-from netechod.reactor.jobs.orphans import Orphans
+from netechod.reactor.jobs.orphans import Orphans, reap_strangers
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.process_control import SET_CHILD_SUBREAPER, prctl
 from netechod.reactor.signals import SignalSource
@@ -149,3 +149,22 @@ def test_children_from_before_are_none_of_its_business(bystander: int, site: Sit
 def test_a_kernel_that_does_not_tell_has_nothing_swept(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getpid", lambda: 0)
     assert module._children_of_ours() == set()
+
+
+def test_a_stranger_is_reaped_and_the_status_of_our_own_child_is_kept(loop: Loop) -> None:
+    children = Children(loop)
+    endings: list[Ending] = []
+    stranger, living = (subprocess.Popen(["sleep", seconds]) for seconds in ("0", "1000"))
+    children.spawn(Job(("/bin/sh", "-c", "exit 7"), 60.0), endings.append)
+    [own] = children.running
+    for pid in (stranger.pid, own):
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    reap_strangers()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(stranger.pid, 0)
+    assert living.poll() is None
+    run_until(loop, lambda: endings)
+    assert endings[0].status == 7
+    stranger.wait()
+    living.kill()
+    living.wait()

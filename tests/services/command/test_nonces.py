@@ -99,3 +99,11 @@ def test_no_request_is_ever_taken_twice(asked: list[tuple[str, int, float]]) -> 
         (nonce, seconds) for nonce, seconds, wall in asked if cache.refusal(nonce, seconds, wall) is None
     ]
     assert len(taken) == len(set(taken))
+
+
+def test_a_clock_that_is_set_back_leaves_times_that_are_refused_as_a_whole(cache: NonceCache) -> None:
+    assert cache.refused_before == 1000
+    assert cache.refusal("a", 2000, NOW) is None
+    assert cache.refusal("b", 2100, NOW + 100) is None
+    assert cache.refused_before == 2001
+    assert cache.refusal("c", 2000, NOW) == "stale"

@@ -446,3 +446,12 @@ def test_it_keeps_no_time_of_its_own(site: Site) -> None:
     assert site.service.next_deadline() is None
     site.service.deadline_reached(0.0, site.out)
     assert site.answers() == []
+
+
+def test_it_knows_until_when_a_clock_that_is_set_back_has_requests_refused() -> None:
+    site = Site()
+    assert site.service.refused_before == int(NOW)
+    for seconds in (100, 200):
+        site.wall = NOW + seconds
+        site.asks("uptime")
+    assert site.service.refused_before == int(NOW) + 101

@@ -57,7 +57,9 @@ class Status:
     summaries: Sequence[str]  # the services' parts of the status line
     log_lost: int  # lines that no log file has
     last_reload: Outcome | None
-    complaints: Sequence[str] = ()  # differences from the configuration: services that are off, and why
+    complaints: Sequence[
+        str
+    ] = ()  # what the operator should mend: services that are off, a clock that was set back
 
     def line(self) -> str:
         """One telling line: `systemctl status` shows it."""

@@ -13,7 +13,7 @@ from netechod.process.control.status import Gauge
 from netechod.process.log.format import quoted
 from netechod.process.service.datagrams import UdpService, address_of_peers
 from netechod.process.service.running import Context, Settings
-from netechod.process.unix.clock import await_next_second, wall_clock
+from netechod.process.unix.clock import await_next_second, dated, wall_clock
 from netechod.process.unix.handover import Outgoing
 from netechod.reactor.event_log import EventLog
 from netechod.reactor.jobs.runner import Runner
@@ -40,7 +40,7 @@ class Service(UdpService):
             spawn=self._runner.spawn,
             wall_clock=wall_clock,
             on_audit=self._on_audit,
-            on_unauthenticated=_on_unauthenticated,
+            on_unauthenticated=self._on_unauthenticated,
         )
         super().__init__(context.datagrams, "command", socks, self._commands)
         self.gather(PAUSE)
@@ -74,6 +74,16 @@ class Service(UdpService):
         """See RunningService."""
         return f"{self._runner.running} commands running"
 
+    def complaints(self) -> Sequence[str]:
+        """See RunningService: a clock that is set back has all commands refused."""
+        until = self._commands.refused_before
+        if wall_clock() >= until:
+            return ()
+        return [
+            f"signed commands are refused until {dated(until)}, because they date from before the start of "
+            "the daemon: when the clock is right, restart the daemon (systemctl restart netechod)"
+        ]
+
     def drain(self, drained: Callable[[], object], left: Outgoing | None) -> None:
         """See RunningService: commands that run may end."""
         self._runner.drain(drained)
@@ -82,6 +92,11 @@ class Service(UdpService):
         """See RunningService: commands are ended, and their askers answered."""
         self._runner.close()
         super().close(until)
+
+    def _on_unauthenticated(self, address: str, reason: str) -> None:
+        why = "; ".join([reason, *self.complaints()])
+        fields = {"event": "drop", "service": "command", "peer": address}
+        log.warning("command ignores requests from %s: %s", address, why, extra=fields)
 
     def _on_audit(self, audit: Audit) -> None:
         """Write a line about an authenticated request, unless there are too many of them."""
@@ -98,11 +113,6 @@ class Service(UdpService):
             quoted(audit.name), name, audit.key_id, audit.status, ",".join(audit.flags) or "-",
             audit.seconds, audit.size, quoted(arguments),
         )  # fmt: skip
-
-
-def _on_unauthenticated(address: str, reason: str) -> None:
-    fields = {"event": "drop", "service": "command", "peer": address}
-    log.warning("command ignores requests from %s: %s", address, reason, extra=fields)
 
 
 def _on_lost(why: str) -> None:

@@ -80,6 +80,10 @@ class RunningService:
         """Return its part of the line that `systemctl status` shows; empty for none."""
         return ""
 
+    def complaints(self) -> Sequence[str]:
+        """Return what the operator should know and mend, a sentence each."""
+        return ()
+
     def inherit(self, left: Incoming) -> None:
         """Take what is its own out of the state that the process before us has left."""
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 
 from netechod.reactor.loop import Callback, Loop
-from netechod.reactor.process_control import has_pidfd, hear_of_children
+from netechod.reactor.process_control import has_pidfd, hear_of_children, started
 from netechod.services.api import Ending, Job
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # exit statuses of shells (POSIX, Shell Command Language, 2.8.2)
@@ -59,6 +59,7 @@ class Children:
             self.loop.call_soon(lambda: (finished(failure), exited()))
         else:
             self.running[child.pid] = child
+            started.add(child.pid)
             self._glance_later()
 
     def reap(self) -> None:
@@ -157,6 +158,7 @@ class Child:
         status = self._process.wait()
         self._finish(status if status >= 0 else SIGNALLED - status)
         del self._children.running[self.pid]
+        started.discard(self.pid)
         if self._pidfd >= 0:
             self._children.loop.unwatch(self._pidfd)
             os.close(self._pidfd)

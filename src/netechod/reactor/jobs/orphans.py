@@ -12,7 +12,7 @@ from pathlib import Path
 
 from netechod.reactor.jobs.children import Children
 from netechod.reactor.loop import Callback
-from netechod.reactor.process_control import SET_CHILD_SUBREAPER, prctl
+from netechod.reactor.process_control import SET_CHILD_SUBREAPER, prctl, started
 
 MAX_DYING = 64  # processes killed at once; more are killed when these are reaped
 
@@ -68,8 +68,18 @@ class Orphans:
             os.kill(pid, signal.SIGKILL)
 
 
+def reap_strangers() -> None:
+    """Reap dead children that this process has not started, and leave the others to their starters.
+
+    Process 1 of a PID namespace becomes the parent of every process whose parent has ended
+    (pid_namespaces(7)).
+    """
+    for pid in _children_of_ours() - started:
+        os.waitpid(pid, os.WNOHANG)
+
+
 def _children_of_ours() -> set[int]:
-    """Return the children of this process, which has one thread. Empty if the kernel does not list them."""
+    """Return the main thread's children, orphans too. Empty if the kernel does not list them."""
     try:
         listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
     except OSError:

@@ -22,6 +22,7 @@ from netechod.reactor.jobs.children import ENVIRONMENT, NOT_EXECUTABLE, SIGNALLE
 from netechod.reactor.jobs.matching import first_mismatch
 from netechod.reactor.jobs.orphans import Orphans
 from netechod.reactor.loop import Callback, Loop, Timer
+from netechod.reactor.process_control import started
 from netechod.services.api import Check, Ending, Job
 
 INTERVAL = 0.04  # seconds between two starts, in the long run: a flood leaves CPU time to others
@@ -96,6 +97,7 @@ class Runner:
                     env=ENVIRONMENT,
                     start_new_session=True,
                 )
+                started.add(self._process.pid)
                 undo.pop_all()
                 theirs.close()
         except OSError as error:
@@ -127,6 +129,7 @@ class Runner:
         assert self._process is not None  # noqa: S101 (for the type checker)
         self._process.kill()
         status = self._process.wait()
+        started.discard(self._process.pid)
         self._process = None
         jobs, self._jobs = self._jobs, {}
         for finished in filter(None, jobs.values()):

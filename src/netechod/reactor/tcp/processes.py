@@ -19,7 +19,7 @@ from mmap import mmap
 from typing import NoReturn, get_args
 
 from netechod.reactor.loop import Loop
-from netechod.reactor.process_control import SET_PDEATHSIG, has_pidfd, hear_of_children, prctl
+from netechod.reactor.process_control import SET_PDEATHSIG, has_pidfd, hear_of_children, prctl, started
 from netechod.reactor.tcp.api import PendingConnection, Server, Waker
 from netechod.reactor.tcp.blocking import Outcome, TransferCounters, drive
 from netechod.reactor.tcp.worker import WorkerConnection
@@ -49,6 +49,7 @@ class ProcessConnection(WorkerConnection):
             self.pid = _fork(pending, server.service.new_session(Waker(pending)), self._counters)
         finally:
             os.close(spare)
+        started.add(self.pid)
         self._pidfd = -1
 
     def watch(self, ends: select.epoll) -> int:
@@ -70,6 +71,7 @@ class ProcessConnection(WorkerConnection):
     def wait(self) -> None:
         """See Connection. This reaps the child."""
         self._note(os.waitid(os.P_PID, self.pid, os.WEXITED))
+        started.discard(self.pid)
         if self._pidfd >= 0:
             os.close(self._pidfd)
         self._ended()

@@ -29,6 +29,11 @@ class NonceCache:
     def __len__(self) -> int:
         return len(self._seen)
 
+    @property
+    def refused_before(self) -> int:
+        """The second, since the epoch, before which every request is refused."""
+        return max(self._started, self._forgotten + 1)
+
     def refusal(self, nonce: str, seconds: int, wall: float) -> Refusal | None:
         """Accept the request with `nonce` that was made at `seconds`, or return why it is refused.
 

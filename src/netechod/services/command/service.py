@@ -139,6 +139,12 @@ class CommandService:
         for cache in self._nonces.values():
             cache.window = policy.window
 
+    @property
+    def refused_before(self) -> int:
+        """The second, since the epoch, before which the requests of a key are refused. It lies in the past,
+        unless the clock is set back."""
+        return max([int(self._started), *(cache.refused_before for cache in self._nonces.values())])
+
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
         """Handle requests. Answers to commands follow when they have ended."""
         for payload, peer in batch:
