@@ -14,6 +14,7 @@ from netechod.client.operator.screens import diff_lines, member_lines, reload_li
 from netechod.client.terminal.output import put, put_bytes, put_json
 from netechod.errors import DictionaryError
 from netechod.services.dictionary.parser import DictionaryParser
+from netechod.services.dictionary.service import dump_lines
 from netechod.services.wire import escape_controls
 
 RELOAD_TIMEOUT = 600.0  # seconds: three million words take a few
@@ -134,7 +135,7 @@ def _dumped(file: Path) -> list[str]:
         raise ClientError(f"{file}: {error.strerror}") from None
     except DictionaryError as error:
         raise ClientError(str(error)) from None
-    return [f"{word.decode()}#{meaning.decode()}" for word, meaning in edition.items()]
+    return list(dump_lines(edition))
 
 
 def _screen(lines: Iterable[str]) -> str:

@@ -1,6 +1,6 @@
 """What `netechoctl` can ask of the daemon."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Protocol
@@ -10,7 +10,7 @@ from netechod.levels import LEVELS
 from netechod.process.control.metrics import MISSING, text_of
 from netechod.process.control.server import Command, ControlSession
 from netechod.process.control.status import Outcome, Presence, Status
-from netechod.services.dictionary.service import Dictionary
+from netechod.services.dictionary.service import Dictionary, dump_lines
 
 
 class Operated(Protocol):
@@ -54,7 +54,7 @@ def commands(daemon: Operated) -> Mapping[str, Command]:
             lambda asked, _: asked.answer([asdict(presence) for presence in daemon.members()])
         ),
         "dict-lookup": Command(lambda asked, words: asked.answer(_looked_up(daemon.edition, words))),
-        "dict-dump": Command(lambda asked, _: asked.answer(len(daemon.edition), _dumped(daemon.edition))),
+        "dict-dump": Command(lambda asked, _: asked.answer(len(daemon.edition), dump_lines(daemon.edition))),
         "metrics": Command(lambda asked, _: _metrics(asked, daemon.status())),
         "reload": Command(
             lambda asked, _: daemon.reload(lambda outcome: _report(asked, outcome)), changes=True
@@ -108,9 +108,3 @@ def _looked_up(edition: Dictionary, words: list[str]) -> dict[str, str | None]:
         value = edition.exact(text) or edition.lookup_folded(text)
         found[word] = None if value is None else value.decode()
     return found
-
-
-def _dumped(edition: Dictionary) -> Iterator[str]:
-    """The entries as `key#value`, as the tutorials' debug print has them."""
-    for word, meaning in edition.items():
-        yield f"{word.decode()}#{meaning.decode()}"

@@ -91,6 +91,12 @@ class Dictionary(Protocol):
         ...
 
 
+def dump_lines(dictionary: Dictionary) -> Iterator[str]:
+    """Yield the entries as `key#value`, in the form of the tutorials' debug output."""
+    for word, meaning in dictionary.items():
+        yield f"{word.decode()}#{meaning.decode()}"
+
+
 class MemoryDictionary(Dictionary):
     """An edition in memory, for small and medium files."""
 
