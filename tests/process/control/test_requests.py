@@ -140,7 +140,7 @@ def test_looking_is_for_everybody_and_changing_is_not() -> None:
 
 
 def test_the_status_is_told_whole(bench: Bench) -> None:
-    assert bench.ask("status") == json.loads(json.dumps(asdict(STATUS)))
+    assert bench.ask("status") == json.loads(json.dumps(STATUS.as_json()))
 
 
 def test_members_are_told_with_their_times(bench: Bench) -> None:
