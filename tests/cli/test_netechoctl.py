@@ -151,6 +151,7 @@ def test_the_socket_is_the_environments_or_that_of_the_configuration(
     for text, path in {
         "[daemon]\ncontrol = '/run/other.sock'\n": Path("/run/other.sock"),
         "daemon.control = 'beside.sock'\n": tmp_path / "beside.sock",
+        "daemon.control = ''\n": None,
         "daemon.control = 7\n": SOCKET,
         "daemon = 'x'\n": SOCKET,
         "[chat]\n": SOCKET,

@@ -104,6 +104,7 @@ def test_the_page_of_the_daemon_explains_the_exit_status_of_every_error() -> Non
 def test_the_page_of_the_daemon_names_every_file() -> None:
     config = Config()
     directory = config.log.directory
+    assert directory is not None
     files = {
         netechod.DEFAULT_CONFIG,
         config.daemon.pidfile,

@@ -15,7 +15,17 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from support.daemon import NETECHOD, SERVICES, WORDS, Daemon, any_port, ask, client
+from support.daemon import (
+    NETECHOD,
+    SERVICES,
+    WORDS,
+    Daemon,
+    any_port,
+    ask,
+    client,
+    run_netechod,
+    wait_for_end,
+)
 
 from netechod.process.unix.service_manager import send_datagram
 
@@ -400,3 +410,49 @@ def test_the_service_manager_is_told_why_there_is_no_start(
         [told] = daemon.manager.messages
         assert told.startswith("STATUS=not running: ")
         assert told.endswith(status)
+
+
+OFF = {"daemon.pidfile": "", "daemon.control": "", "log.directory": ""}
+
+
+@pytest.mark.parametrize("by", ["file", "option"])
+def test_pidfile_control_socket_and_log_files_can_be_switched_off(tmp_path: Path, by: str) -> None:
+    with Daemon(tmp_path) as daemon:
+        before = {path.name for path in tmp_path.iterdir()}
+        options = [word for key in OFF for word in ("--set", f"{key}=")] if by == "option" else []
+        if by == "file":
+            daemon.configure(OFF)
+        shown = run_netechod("-T", "--config", str(daemon.config), *options).stdout
+        for key in OFF:
+            assert re.search(rf'^{key.partition(".")[2]} = ""  # ', shown, re.M)
+        daemon.start("--set", "log.level=DEBUG", *options)
+        daemon.said("[NORMAL]")
+        daemon.said("ready: ")
+        daemon.dictionary.unlink()
+        assert "FAILED" in daemon.reload()
+        assert "[ERROR]" in daemon.said("dictionary reload failed, ")
+        daemon.signal(signal.SIGUSR1)
+        assert daemon.stop() == 0
+        assert "stopped reason=SIGTERM" in daemon.stderr()
+        daemon.dictionary.touch()
+        assert {path.name for path in tmp_path.iterdir()} == before
+
+
+def test_a_detached_daemon_needs_a_place_for_its_log(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        daemon.spawn("--set", "log.directory=", NOTIFY_SOCKET=None)
+        assert daemon.wait() == 78
+        assert "log.directory: is empty, and a detached daemon has no standard error" in daemon.stderr()
+
+
+def test_without_a_pidfile_a_second_daemon_starts_and_both_can_detach(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        daemon.start("--set", "daemon.pidfile=")
+        second = daemon.directory / "second"
+        options = ["--set", "daemon.pidfile=", "--set", "daemon.control=", "--set", f"log.directory={second}"]
+        ended = run_netechod("--config", str(daemon.config), *options, *any_port())
+        assert ended.returncode == 0, ended.stderr
+        pid = int(re.findall(r"\[pid:(\d+)\]", (second / "log.txt").read_text())[-1])
+        os.kill(pid, signal.SIGTERM)
+        wait_for_end(pid)
+        assert not daemon.pidfile.exists()

@@ -161,7 +161,8 @@ class Soak:
         family = descendants(place.pid)
         status = place.daemon.stop()
         findings.append(Finding(f"exit status {status} after SIGTERM", status == 0))
-        left = [file.name for file in (place.daemon.pidfile, place.control.path) if file.exists()]
+        names = (place.daemon.pidfile, place.directory / "control.sock")
+        left = [file.name for file in names if file.exists()]
         findings.append(Finding(f"files left behind: {', '.join(left) or 'none'}", not left))
         alive = [pid for pid in family if Path("/proc", str(pid)).exists()]
         findings.append(Finding(f"processes left behind: {len(alive)}", not alive))

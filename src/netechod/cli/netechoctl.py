@@ -104,13 +104,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED_STATUS
 
 
-def default_socket(config: Path) -> Path:
-    """Return the control socket of this machine's daemon, as its configuration says, if that can be read."""
+def default_socket(config: Path) -> Path | None:
+    """Return the control socket of this machine's daemon, as its configuration says, if that can be read.
+
+    None: the configuration switches it off.
+    """
     if path := os.environ.get("NETECHOD_CONTROL"):
         return Path(path)
     try:
         with config.open("rb") as file:
-            return Path(config.parent, tomllib.load(file)["daemon"]["control"])
+            control = tomllib.load(file)["daemon"]["control"]
+            return None if control == "" else Path(config.parent, control)
     except (OSError, ValueError, KeyError, TypeError):
         return SOCKET
 

@@ -71,14 +71,17 @@ class App:
         )
         self._services = Services(context, sockets)
         self._clock = ClockWatch(self.loop, self._on_clock_set_back)
-        self._control = ControlSocket(
-            self.loop, config.daemon.control, sockets.control, commands(self), {0, os.geteuid()}
-        )
+        self._control: ControlSocket | None = None
+        if config.daemon.control is not None:
+            self._control = ControlSocket(
+                self.loop, config.daemon.control, sockets.control, commands(self), {0, os.geteuid()}
+            )
         self._run_files: RunFiles | None = None
 
-    def watch_names(self, pidfile: Pidfile) -> None:
+    def watch_names(self, pidfile: Pidfile | None) -> None:
         """From now on make pidfile and control socket again when somebody has removed them."""
-        renewals = {"pidfile": pidfile.renew, "control socket": self._control.renew}
+        files = {"pidfile": pidfile, "control socket": self._control}
+        renewals = {name: file.renew for name, file in files.items() if file is not None}
         self._run_files = RunFiles(self.loop, renewals)
 
     def _on_opened(self, service: str, socks: Sequence[Socket]) -> None:
@@ -130,7 +133,8 @@ class App:
         self._reloader.cancel()
         self._loader.close()
         self._services.close()
-        self._control.close()
+        if self._control is not None:
+            self._control.close()
         if self._outgoing is not None:
             self._services.leave(self._outgoing)
             self._outgoing.leave(self._notifier)

@@ -27,7 +27,8 @@ from netechod.process.config.schema import Dictionary as Settings
 from netechod.process.dictionary.file import log_loaded
 from netechod.process.dictionary.loader import Loader
 from netechod.process.listeners import Sockets, open_sockets
-from netechod.process.log.writer import Logs, journal_wanted
+from netechod.process.log.sinks import journal_wanted
+from netechod.process.log.writer import Logs
 from netechod.process.services import service_class
 from netechod.process.unix.control_socket import remove_control
 from netechod.process.unix.daemonize import Readiness, detach, ensure_stdio, outlive_terminal, settle_in
@@ -146,18 +147,26 @@ class _Start:
         self._sockets = Sockets()
         self._logs_open = False
         self._readiness = Readiness()
+        journal = journal_wanted(config.log.journal)
+        if not (foreground or journal or config.log.directory):
+            raise ConfigError(
+                "error: log.directory: is empty, and a detached daemon has no standard error to log to\n"
+                "  = hint: start it with --foreground, or name a directory"
+            )
         self.notifier = notifier
         self.logs = Logs(
             directory=config.log.directory,
             level=config.log.level,
             format=config.log.format,
             copy_to=2 if foreground else None,
-            journal=journal_wanted(config.log.journal),
+            journal=journal,
         )
         log.info("netechod %s starts, configuration %s", __version__, loaded.path or "built in")
         self._identity = identity_of(config.daemon.user, config.daemon.group)
-        self.pidfile = Pidfile(config.daemon.pidfile, self._identity)
-        self.pidfile.lock()  # before binding, so that a second instance cannot disturb the first
+        path = config.daemon.pidfile
+        self.pidfile = None if path is None else Pidfile(path, self._identity)
+        if self.pidfile is not None:
+            self.pidfile.lock()  # before binding, so that a second instance cannot disturb the first
 
     def open_sockets(self, adopted: Mapping[str, Sequence[int]]) -> Sockets:
         """Adopt the passed sockets and bind the others."""
@@ -196,7 +205,8 @@ class _Start:
         """Become the daemon's process, and then the daemon's user."""
         if self._foreground:
             settle_in()
-            self.pidfile.__enter__()
+            if self.pidfile is not None:
+                self.pidfile.__enter__()
         else:
             self._readiness = detach(sockets.filenos(), self.pidfile)
         become(self._identity)
@@ -218,7 +228,7 @@ class _Start:
         """Report the error to the logs and to the starter, which prints it."""
         level = logging.INFO if isinstance(error, StoppedError) else logging.CRITICAL
         log.log(level, "start failed: %s", _first_line(error))
-        if self._sockets.control is not None:
+        if self._config.daemon.control is not None and self._sockets.control is not None:
             remove_control(self._config.daemon.control, self._identity)
         if not self._logs_open and not isinstance(error, PermissionRefusedError):
             with suppress(NetechodError):  # without logs, stderr alone has the sentence
@@ -228,5 +238,6 @@ class _Start:
 
     def close(self) -> None:
         """Remove the pidfile and write the last log lines."""
-        self.pidfile.remove()
+        if self.pidfile is not None:
+            self.pidfile.remove()
         self.logs.close()

@@ -164,3 +164,9 @@ def test_a_target_is_asked_with_its_own_patience_or_with_what_is_usual(path: Pat
     path.unlink()
     with answering(path, OK, hangs_up=False), pytest.raises(ClientError, match="does not answer"):
         list(Target(path, 0.05).dump("dump"))
+
+
+def test_a_daemon_without_a_control_socket_is_said_to_have_none() -> None:
+    for request in (Target(None).ask, Target(None).dump):
+        with pytest.raises(ClientError, match=r"no control socket: daemon\.control is empty"):
+            request("status")

@@ -133,7 +133,7 @@ BAD_FILES: Sequence[tuple[str | bytes, Sequence[str]]] = [
     ("[echo.tcp]\nlisten = ['localhost:80']", ["listen[0]: must be a numeric ADDRESS:PORT such as "]),
     ("[access]\nallow = ['10.0.0.1/8']", ["must be the network's own address, here '10.0.0.0/8' (got "]),
     ("[access]\nallow = ['office']", ["access.allow[0]: must be a network such as '192.0.2.0/24' or "]),
-    ("[log]\ndirectory = ''", ["log.directory: must be the name of a file (got '')"]),
+    ("[dictionary]\nfile = ''", ["dictionary.file: must be the name of a file (got '')"]),
     ('[command]\nkey_file = "a\\u0000b"', ["command.key_file: must be the name of a file"]),
     # one of several items
     (

@@ -1,5 +1,6 @@
 """The logger `netechod` behind its two files: what goes where, what is lost and told, and who never waits."""
 
+import fcntl
 import logging
 import os
 import re
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 
 from netechod.errors import PermissionRefusedError
 from netechod.levels import LEVELS
-from netechod.process.log.writer import QUEUE_LIMIT, Logs, journal_wanted
+from netechod.process.log.sinks import journal_wanted
+from netechod.process.log.writer import QUEUE_LIMIT, Logs
 
 log = logging.getLogger("netechod.test")
 
@@ -154,6 +156,7 @@ def test_what_was_said_before_a_fork_is_written_by_the_daemon(logs: Logs, direct
 
 FORKED = """
 import logging, os, pathlib, sys
+from netechod.process.log.sinks import journal_wanted
 from netechod.process.log.writer import QUEUE_LIMIT, Logs
 logs = Logs(directory=pathlib.Path(sys.argv[1]))
 logs.open()
@@ -469,3 +472,26 @@ def test_a_stuck_journal_costs_the_files_no_line_and_the_caller_no_time() -> Non
 def test_a_journal_that_reads_again_hears_again() -> None:
     ended = beside_a_journal(JOURNAL + RECOVERING)
     assert (ended.stdout, ended.stderr) == ("True b'MESSAGE=again'\n", "")
+
+
+def test_without_files_what_nobody_reads_from_the_descriptor_is_counted_and_said() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    logs = Logs(directory=None, copy_to=writer)
+    logs.open()
+    size = fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ)
+    for _ in range(size // 512):
+        log.info("%s", "x" * 1024)
+    reopened = threading.Event()
+    logs.reopen(lambda failures: reopened.set())  # when all lines before are written, or lost
+    assert reopened.wait(20)
+    lost = logs.lost
+    assert lost > 0
+    os.read(reader, size)
+    log.error("after all")
+    logs.close(20)
+    said = os.read(reader, size).decode()
+    assert f"{lost} log lines lost: nobody takes them from standard error or the journal" in said
+    assert "[ERROR]" in said
+    os.close(reader)
+    os.close(writer)

@@ -25,20 +25,29 @@ class RefusedError(ClientError):
 class Target(NamedTuple):
     """A daemon as the command line names it, and how long to wait for it."""
 
-    path: Path
+    path: Path | None  # None: its configuration has no control socket
     timeout: float | None = None  # seconds; None: whatever is usual for the request
 
     def ask(self, *words: str, usual: float = TIMEOUT) -> Any:  # noqa: ANN401 (whatever JSON can say)
         """Send a request; return its result. Raises ClientError."""
-        return ask(self.path, *words, timeout=self.patience(usual))
+        return ask(self._socket(), *words, timeout=self.patience(usual))
 
     def dump(self, *words: str) -> Iterator[bytes]:
         """Request something long; return blocks of whole lines as they come. Raises ClientError."""
-        return dump(self.path, *words, timeout=self.patience(TIMEOUT))
+        return dump(self._socket(), *words, timeout=self.patience(TIMEOUT))
 
     def patience(self, usual: float) -> float:
         """Return how long to wait for a request that usually takes `usual` seconds at most."""
         return usual if self.timeout is None else self.timeout
+
+    def _socket(self) -> Path:
+        """Return the control socket. Raises ClientError if there is none."""
+        if self.path is None:
+            raise ClientError(
+                "the daemon has no control socket: daemon.control is empty in its configuration",
+                "signals reach it: SIGHUP reloads, SIGUSR2 writes the status to the log, SIGTERM stops",
+            )
+        return self.path
 
 
 def ask(path: Path, *words: str, timeout: float = TIMEOUT) -> Any:  # noqa: ANN401 (whatever JSON can say)

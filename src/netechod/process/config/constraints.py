@@ -20,7 +20,7 @@ def conflicts(config: Config) -> Iterator[Conflict]:
             yield "access.allow", "access.deny", str(network)
     if config.dictionary.file == config.dictionary.index:
         yield "dictionary.file", "dictionary.index", str(config.dictionary.file)
-    if config.daemon.pidfile == config.daemon.control:
+    if config.daemon.pidfile == config.daemon.control is not None:
         yield "daemon.pidfile", "daemon.control", str(config.daemon.pidfile)
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from netechod.process.config.values import (
     Addresses,
     Count,
-    FileName,
+    FileOrNone,
     Live,
     NameOrNumber,
     Networks,
@@ -43,11 +43,11 @@ class Section(BaseModel):
 class Daemon(Section):
     """The process: its files, its user, its start and its end."""
 
-    pidfile: FileName = Path("/run/netechod/netechod.pid")
+    pidfile: FileOrNone = Path("/run/netechod/netechod.pid")
     """File with the process id. The daemon keeps it locked: a second daemon with the same file does not
-    start."""
-    control: FileName = Path("/run/netechod/control.sock")
-    """Socket on which `netechoctl` reaches the daemon."""
+    start. Empty: no file and no lock."""
+    control: FileOrNone = Path("/run/netechod/control.sock")
+    """Socket on which `netechoctl` reaches the daemon. Empty: none, and `netechoctl` cannot reach it."""
     user: NameOrNumber = ""
     """User that the daemon becomes after it has bound the sockets, by name or number. Empty: the user who
     started it."""
@@ -67,8 +67,10 @@ class Daemon(Section):
 class Log(Section):
     """The two log files and the journal."""
 
-    directory: FileName = Path("/var/log/netechod")
-    """Directory of `log.txt` (DEBUG, NORMAL, WARNING) and `log.error` (ERROR, FATAL)."""
+    directory: FileOrNone = Path("/var/log/netechod")
+    """Directory of `log.txt` (DEBUG, NORMAL, WARNING) and `log.error` (ERROR, FATAL). Empty: no files. Then
+    lines of all levels go to standard error, or to the journal if that gets them. Without the journal this
+    needs `--foreground`."""
     level: Live[Literal["DEBUG", "NORMAL", "WARNING", "ERROR", "FATAL"]] = "NORMAL"
     """Lowest level that is written. DEBUG adds lines about single peers."""
     format: Live[Literal["classic", "iso", "json"]] = "classic"

@@ -33,6 +33,21 @@ _JOURNAL = "/run/systemd/journal/socket"
 _PRIORITIES = {"DEBUG": 7, "NORMAL": 6, "WARNING": 4, "ERROR": 3, "FATAL": 2}
 
 
+def journal_wanted(setting: str) -> bool:
+    """Return whether the journal gets the messages: `on`, `off`, or `auto`: if stderr is connected to it.
+
+    $JOURNAL_STREAM has the device and inode of that connection (systemd.exec(5)). They are compared because a
+    child can inherit the variable with another stderr.
+    """
+    if setting != "auto":
+        return setting == "on"
+    try:
+        stderr = os.fstat(2)
+    except OSError:
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{stderr.st_dev}:{stderr.st_ino}"
+
+
 class LogFile:
     """A log file of whole lines. It survives rotation, deletion and full disks."""
 
@@ -121,10 +136,10 @@ def _open_as_it_is(path: Path) -> int:
 
 
 class Copy(Protocol):
-    """A second destination of every line. `write` never fails."""
+    """A second destination of every line, or the only one. `write` never raises."""
 
-    def write(self, entry: Entry, line: bytes) -> None:
-        """Write the entry, or its formatted line."""
+    def write(self, entry: Entry, line: bytes) -> bool:
+        """Write the entry, or its formatted line. Return whether all of it could be written."""
         ...
 
     def close(self) -> None:
@@ -144,13 +159,16 @@ class DescriptorCopy:
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLOUT)
 
-    def write(self, entry: Entry, line: bytes) -> None:
+    def write(self, entry: Entry, line: bytes) -> bool:
         """Write the line, or the part of it that can be written without waiting."""
-        with suppress(OSError):
+        try:
             for start in range(0, len(line), _PIPE_BUF):
                 if not self._poll.poll(0):
-                    return
+                    return False
                 os.write(self._fd, line[start : start + _PIPE_BUF])
+        except OSError:
+            return False
+        return True
 
     def close(self) -> None:
         """Close the duplicate."""
@@ -171,7 +189,7 @@ class JournalCopy:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.settimeout(JOURNAL_PATIENCE)
 
-    def write(self, entry: Entry, line: bytes) -> None:
+    def write(self, entry: Entry, line: bytes) -> bool:
         """Send one journal entry (systemd.journal-fields(7))."""
         fields = {
             "MESSAGE": entry.message,
@@ -185,8 +203,9 @@ class JournalCopy:
             self._socket.send(text.encode())
         except OSError:
             self._socket.settimeout(0)  # from now on the files do not wait for it
-        else:
-            self._socket.settimeout(JOURNAL_PATIENCE)
+            return False
+        self._socket.settimeout(JOURNAL_PATIENCE)
+        return True
 
     def close(self) -> None:
         """Close the socket."""

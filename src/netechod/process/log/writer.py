@@ -30,21 +30,6 @@ BATCH = 256
 _LOGGER = logging.getLogger("netechod")
 
 
-def journal_wanted(setting: str) -> bool:
-    """Return whether the journal gets the messages: `on`, `off`, or `auto`: if stderr is connected to it.
-
-    $JOURNAL_STREAM has the device and inode of that connection (systemd.exec(5)). They are compared because a
-    child can inherit the variable with another stderr.
-    """
-    if setting != "auto":
-        return setting == "on"
-    try:
-        stderr = os.fstat(2)
-    except OSError:
-        return False
-    return os.environ.get("JOURNAL_STREAM") == f"{stderr.st_dev}:{stderr.st_ino}"
-
-
 @dataclass(frozen=True)
 class _Reopen:
     """An order to the writer: open the files anew, then call `done`."""
@@ -74,13 +59,16 @@ class Logs:
     def __init__(
         self,
         *,
-        directory: Path,
+        directory: Path | None,
         level: str = "NORMAL",
         format: str = "classic",
         copy_to: int | None = None,
         journal: bool = False,
     ) -> None:
-        """`copy_to`: a descriptor that also gets each line (2 in the foreground), unless the journal does."""
+        """`copy_to`: a descriptor that also gets each line (2 in the foreground), unless the journal does.
+
+        Without a directory there are no files, and the descriptor or the journal alone gets the lines.
+        """
         self._queue: _Queue = SimpleQueue()
         self._handler = _QueueHandler(self._queue)
         self._writer = _Writer(self._handler, directory, copy_to, journal)
@@ -169,12 +157,13 @@ class _QueueHandler(logging.Handler):
 class _Writer:
     """The side of the writing thread: everything that may wait for a disk."""
 
-    def __init__(self, handler: _QueueHandler, directory: Path, copy_to: int | None, journal: bool) -> None:
+    def __init__(
+        self, handler: _QueueHandler, directory: Path | None, copy_to: int | None, journal: bool
+    ) -> None:
         self.render = FORMATS["classic"]
         self.lost = 0
         self._handler = handler
-        self._text = LogFile(directory / "log.txt")
-        self._error = LogFile(directory / "log.error")
+        self._files = [LogFile(directory / name) for name in ("log.txt", "log.error")] if directory else []
         self._copy_to = copy_to
         self._journal = journal
         self._copy: Copy | None = None
@@ -185,7 +174,7 @@ class _Writer:
     def open_files(self) -> None:
         """Open both files. Raises PermissionRefusedError with the name of the one that cannot be written."""
         self._pid = os.getpid()
-        for file in (self._text, self._error):
+        for file in self._files:
             try:
                 file.reopen()
             except OSError as error:
@@ -202,8 +191,8 @@ class _Writer:
 
     def close_files(self) -> None:
         """Close both files."""
-        self._text.close()
-        self._error.close()
+        for file in self._files:
+            file.close()
 
     def run(self) -> None:
         """Write until STOP. This is the main function of the thread."""
@@ -234,8 +223,8 @@ class _Writer:
 
     def _write_batch(self, batch: list[_Item]) -> bool:
         """Write the entries in order. Returns False after STOP."""
-        self._text.follow()
-        self._error.follow()
+        for file in self._files:
+            file.follow()
         for item in batch:
             if item is _Order.STOP:
                 return False
@@ -249,7 +238,7 @@ class _Writer:
     def _reopen(self, order: _Reopen) -> None:
         """Open the files that the paths name now. If that fails, keep the open file and log the reason."""
         failures = []
-        for file in (self._text, self._error):
+        for file in self._files:
             try:
                 file.reopen()
             except OSError as error:
@@ -261,26 +250,33 @@ class _Writer:
 
     def _write(self, entry: Entry) -> None:
         """Write an entry to the file of its level, or count it as lost. The copy gets it in both cases."""
-        file = self._error if entry.level >= logging.ERROR else self._text
         line = self._line(entry)
-        try:
-            file.append(line)
-        except OSError as error:
+        failure = self._append(line, entry.level >= logging.ERROR)
+        if not self._show(entry, line) and not self._files:
+            failure = "nobody takes them from standard error or the journal"
+        if failure:
             self.lost += 1
-            self._unsaid[f"{file.path.name}: {error.strerror}"] += 1
-        self._show(entry, line)
+            self._unsaid[failure] += 1
+
+    def _append(self, line: bytes, number: int) -> str:
+        """Write the line to the file with this number, if there are files. Return why it is lost, or ""."""
+        try:
+            if self._files:
+                self._files[number].append(line)
+        except OSError as error:
+            return f"{self._files[number].path.name}: {error.strerror}"
+        return ""
+
+    def _show(self, entry: Entry, line: bytes) -> bool:
+        """Give the entry to the copy. Return whether there is one and it has taken the entry."""
+        return self._copy is not None and self._copy.write(entry, line)
 
     def _line(self, entry: Entry) -> bytes:
         """Return the line of the entry, in bytes."""
         return self.render(entry, self._pid).encode() + b"\n"
 
-    def _show(self, entry: Entry, line: bytes) -> None:
-        """Give the entry to the copy, if there is one."""
-        if self._copy is not None:
-            self._copy.write(entry, line)
-
     def _say_losses(self) -> None:
-        """Write one WARNING to log.txt about the lines lost since the last one, if the disk allows it."""
+        """Write one WARNING about the lines lost since the last one, if it can be written."""
         dropped = self._handler.dropped
         if dropped > self._dropped:
             self._unsaid["the queue is full"] += dropped - self._dropped
@@ -294,7 +290,7 @@ class _Writer:
             )
         )
         line = self._line(notice)
-        with suppress(OSError):  # the next line tries again
-            self._text.append(line)
+        if self._append(line, 0):
+            return  # the next line tries again
+        if self._show(notice, line) or self._files:
             self._unsaid.clear()
-            self._show(notice, line)

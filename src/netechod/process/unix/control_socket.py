@@ -13,8 +13,11 @@ from netechod.process.unix.privileges import Identity, acting_for, identity_of, 
 log = logging.getLogger(__name__)
 
 
-def open_control(path: Path, identity: Identity) -> socket.socket | None:
+def open_control(path: Path | None, identity: Identity) -> socket.socket | None:
     """Make the control socket, or log why not and return None. The daemon serves without it, too."""
+    if path is None:
+        log.info("netechoctl cannot reach this daemon: daemon.control is empty")
+        return None
     try:
         return bind_control(path, identity)
     except OSError as error:

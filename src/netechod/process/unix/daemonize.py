@@ -69,11 +69,11 @@ def settle_in() -> None:
     os.umask(UMASK)
 
 
-def detach(keep: Iterable[int], pidfile: Pidfile) -> Readiness:
+def detach(keep: Iterable[int], pidfile: Pidfile | None) -> Readiness:
     """Become a daemon. Returns in the daemon; the starter waits in this function and exits.
 
     Double fork, setsid, working directory `/`, stdio on /dev/null, `UMASK`, no core dumps. All descriptors
-    but `keep` are closed. The pidfile is written. Signal handlers stay as they are.
+    but `keep` are closed. The pidfile, if there is one, is written. Signal handlers stay as they are.
     """
     signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # as daemonize(1) does: ^Z must not stop a start half-way
     try:
@@ -87,7 +87,7 @@ def detach(keep: Iterable[int], pidfile: Pidfile) -> Readiness:
     os.close(reader)
     context = DaemonContext(
         detach_process=True,  # the default guesses whether init started us, and fails in containers
-        files_preserve=[*keep, pidfile.fileno(), writer],
+        files_preserve=[*keep, *([pidfile.fileno()] if pidfile else []), writer],
         working_directory="/",
         umask=UMASK,
         signal_map={},  # its default raises SystemExit at a SIGTERM, wherever the code is
