@@ -94,7 +94,9 @@ def rooms(floor: Path) -> list[Room]:
 
 
 def _modules(folder: Path) -> list[str]:
-    return sorted(file.stem for file in folder.glob("*.py") if file.stem != "__init__")
+    """Return the names of the modules; a room within the room stands with them, as `name/`."""
+    modules = sorted(file.stem for file in folder.glob("*.py") if file.stem != "__init__")
+    return modules + sorted(f"{file.parent.name}/" for file in folder.glob("*/__init__.py"))
 
 
 def imports(floor: Path) -> Graph:
