@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 
 from netechod.reactor.loop import Callback, Loop, Timer
 from netechod.reactor.udp.budget import BATCH, SEND_LIMIT, SEND_PATIENCE
@@ -100,7 +101,10 @@ class UdpEndpoint(UdpOutbox):
         """Receive one batch, pass it to the service, and send the answers. Return the size of the batch."""
         if (self._queue.size or self.out is not self) and self.out.is_full:
             return 0
-        batch = self._taken()
+        try:
+            batch = self._io.receive()
+        except OSError:
+            batch = self._receive_again()
         count = len(batch)
         self._more = count == BATCH
         if count:
@@ -110,21 +114,18 @@ class UdpEndpoint(UdpOutbox):
             self._service.datagrams_received(batch, self._loop.now, self.out)
             self._flush()
             self.set_timer()
+        elif self._errors is not None:
+            self._errors.drain()  # the report of an error that a call has met still wakes us
         return count
 
-    def _taken(self) -> Sequence[Datagram]:
-        """Receive one batch. Repeat a call that may have failed because of another peer."""
-        for _ in range(TRIES):
-            try:
-                batch = self._io.receive()
-            except OSError:  # a failed checksum, or a lack of memory, concerns this call alone
-                if not self._may_concern_another():
-                    self.counters.receive_errors += 1
-                    break
-            else:
-                if not batch and self._errors is not None:
-                    self._errors.drain()  # the report of an error that a call has met still wakes us
-                return batch
+    def _receive_again(self) -> Sequence[Datagram]:
+        """Repeat a call that has failed, while it may have failed because of another peer."""
+        for _ in range(TRIES - 1):
+            if not self._may_concern_another():
+                self.counters.receive_errors += 1  # a failed checksum, or a lack of memory
+                break
+            with suppress(OSError):
+                return self._io.receive()
         return ()
 
     def _receive_and_pause(self) -> None:

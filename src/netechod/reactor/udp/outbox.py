@@ -3,12 +3,11 @@
 import socket
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Protocol
 
 from netechod.reactor.counters import UdpCounters
 from netechod.reactor.loop import Loop, Timer
-from netechod.reactor.udp.budget import BATCH, QUEUE_LIMIT, SEND_LIMIT, SEND_PATIENCE
+from netechod.reactor.udp.budget import QUEUE_LIMIT, SEND_LIMIT, SEND_PATIENCE
 from netechod.reactor.udp.datagram_io import DatagramIO, FanOut
 from netechod.reactor.udp.error_queue import ErrorQueue
 from netechod.reactor.udp.send_queue import SendQueue
@@ -72,9 +71,12 @@ class UdpOutbox(ServiceOutbox):
         """See Outbox. If the queue is empty, the batch leaves at once, as far as the kernel takes it."""
         sent = 0
         if not self._queue.size and self._budget() >= len(batch):
-            with suppress(OSError):  # the datagrams are queued, and a later call fails with the same error
+            try:
                 sent = self._io.send_back(batch)
-            self._spend(sent)
+            except OSError:
+                sent = 0  # the datagrams are queued, and a later call fails with the same error
+            self._left -= sent
+            self._loop.work += sent
             self.counters.sent += sent
         if sent < len(batch):
             self.send_all(batch[sent:] if sent else batch)
@@ -124,17 +126,13 @@ class UdpOutbox(ServiceOutbox):
             self._turn, self._left = self._loop.turns, SEND_LIMIT
         return self._left
 
-    def _spend(self, count: int) -> None:
-        self._left -= count
-        self._loop.work += count
-
     def _send(self) -> None:
         """Send datagrams within the budget of the turn, until the kernel takes no more for now."""
         queue, left = self._queue, self._budget()
         begun = left
         while queue.size and left > 0:
             try:
-                sent = self._io.send(queue.first(min(BATCH, left)))
+                sent = self._io.send(queue.first(left))
             except BlockingIOError:
                 self._note_blocked()
                 break
@@ -151,7 +149,8 @@ class UdpOutbox(ServiceOutbox):
                 if self._blocked is not None:
                     self._blocked.cancel()
                     self._blocked = None
-        self._spend(begun - left)
+        self._left = left
+        self._loop.work += begun - left
 
     def _note_failure(self) -> None:
         """Drop the first datagram, unless the call may have failed because of another peer."""

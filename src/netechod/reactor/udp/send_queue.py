@@ -34,11 +34,12 @@ class SendQueue:
             self._portions.append(datagrams)
 
     def first(self, limit: int = BATCH) -> Sequence[Datagram]:
-        """Return the next datagrams, `limit` at most. The queue must not be empty."""
+        """Return the next datagrams, BATCH and `limit` at most. The queue must not be empty."""
         portion, sent = self._portions[0], self._sent
-        if not sent and len(portion) <= limit:
+        most = limit if limit < BATCH else BATCH  # min() takes four times as long
+        if not sent and len(portion) <= most:
             return portion
-        return portion[sent : sent + limit]
+        return portion[sent : sent + most]
 
     def drop(self, count: int) -> None:
         """Remove the first `count` datagrams, which have left or are given up."""

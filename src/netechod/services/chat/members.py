@@ -25,7 +25,7 @@ class Members:
     def __init__(self, address_of: Callable[[Peer], tuple[str, int]]) -> None:
         self._address_of = address_of
         self._members: dict[str, Member] = {}  # the most silent come first
-        self._peers: tuple[Peer, ...] | None = ()  # of all members; None after a change
+        self._peers: tuple[Peer, ...] | None = None  # of all members; None: to be collected
         self.sources = SourceCounter()
 
     def __len__(self) -> int:
@@ -56,7 +56,8 @@ class Members:
         address, port = self._address_of(peer)
         self.sources.add(address)
         self._members[display_name(address, port)] = Member(peer, since, last_seen)
-        self._peers = None
+        if self._peers is not None:  # many members may join one after the other: collecting is slower
+            self._peers = (*self._peers, peer)
 
     def remove(self, key: str) -> None:
         """Remove a member."""

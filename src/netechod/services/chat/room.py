@@ -145,7 +145,7 @@ class ChatRoom:
         """Handle the text of a member: it leaves, stays, or talks."""
         if text == OFFLINE:
             self._leave(key, "said", out)
-        elif text != ONLINE and not self._proves(text, shown(key), now):
+        elif text != ONLINE and not self._proves(text, key, now):
             self._talk(text, key, now, out)
 
     def _talk(self, text: bytes, key: str, now: float, out: Outbox) -> None:
@@ -179,7 +179,7 @@ class ChatRoom:
         key = display_name(address, port)
         terms = self._terms
         at_once = terms.join == "open" or (terms.join == "auto" and terms.trusts(address))
-        if not at_once and not self._proves(text, shown(key), now):
+        if not at_once and not self._proves(text, key, now):
             out.send(CHALLENGE + self._cookies.cookie_for(shown(key), now).encode(), peer)
         elif len(self._members) >= terms.max_members:
             self._refuse("the room is full", peer, out)
@@ -193,10 +193,10 @@ class ChatRoom:
             out.broadcast(chat_line(shown(key), ONLINE), self._members.peers())
             self._on_online(shown(key))
 
-    def _proves(self, text: bytes, name: str, now: float) -> bool:
-        """Return whether `text` is a join with a cookie that is good for `name`."""
+    def _proves(self, text: bytes, key: str, now: float) -> bool:
+        """Return whether `text` is a join with a cookie that is good for the peer with this key."""
         joining = _JOINING.fullmatch(text)
-        return joining is not None and bool(joining[1]) and self._cookies.proves(joining[1], name, now)
+        return joining is not None and bool(joining[1]) and self._cookies.proves(joining[1], shown(key), now)
 
     def _refuse(self, why: str, peer: Peer, out: Outbox) -> None:
         self.counters["refused"] += 1
