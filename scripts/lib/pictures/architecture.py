@@ -88,15 +88,17 @@ def rooms(floor: Path) -> list[Room]:
     """Return the rooms of a floor: its folders, then the modules that stand outside of them."""
     folders = [folder for folder in sorted(floor.iterdir()) if (folder / "__init__.py").exists()]
     return [
-        *(Room(f"{folder.name}/", _modules(folder)) for folder in folders),
+        *(Room(f"{folder.name}/", [*_modules(folder), *_inner_rooms(folder)]) for folder in folders),
         *(Room(module, ()) for module in _modules(floor)),
     ]
 
 
 def _modules(folder: Path) -> list[str]:
-    """Return the names of the modules; a room within the room stands with them, as `name/`."""
-    modules = sorted(file.stem for file in folder.glob("*.py") if file.stem != "__init__")
-    return modules + sorted(f"{file.parent.name}/" for file in folder.glob("*/__init__.py"))
+    return sorted(file.stem for file in folder.glob("*.py") if file.stem != "__init__")
+
+
+def _inner_rooms(folder: Path) -> list[str]:
+    return sorted(f"{file.parent.name}/" for file in folder.glob("*/__init__.py"))
 
 
 def imports(floor: Path) -> Graph:
