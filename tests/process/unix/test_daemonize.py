@@ -216,7 +216,10 @@ def test_the_starter_passes_on_which_service_is_off(tmp_path: Path) -> None:
 
 def test_a_missing_dictionary_ends_the_start_with_5(tmp_path: Path) -> None:
     with Daemon(tmp_path) as daemon:
-        why = f"{tmp_path}/missing: No such file or directory"
+        why = (
+            f"{tmp_path}/missing: No such file or directory; dictionary.file names the file, "
+            "dictionary.enabled = false goes without"
+        )
         missing = {"dictionary.file": tmp_path / "missing"}
         assert failure(daemon, missing) == (5, f"netechod: error: {why}\n")
         assert daemon.errors() == [f"start failed: {why}"]
