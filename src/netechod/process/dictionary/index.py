@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netechod.process.dictionary.index_facts import IndexFacts, UnusableIndexError, facts_of
 from netechod.services.dictionary.headwords import chunks_from
@@ -89,6 +89,7 @@ class IndexedDictionary(Dictionary):
         self.folded = _lookup_in(folded, facts.longest, self.note_damage)
         heads = environment.open_db(HEADS, create=False)
         self._heads = environment.begin(db=heads)
+        self._transactions = (exact, folded, self._heads)
         self._chunks = self._heads.stat(heads)["entries"]
         self._readers = 0  # contexts of `held` that are not at their end
         self._closed = False
@@ -168,14 +169,15 @@ class IndexedDictionary(Dictionary):
 
     def _give_back(self) -> None:
         """Unmap the file if nobody reads it. A thread does it: it takes longer than a datagram may wait."""
-        if (
-            self._closed and not self._readers and not sys.is_finalizing()
-        ):  # at the end of the interpreter no thread starts
-            unmap = Thread(target=_unmap, args=(self._file, self._environment), name="index")
+        # At the end of the interpreter no thread starts.
+        if self._closed and not self._readers and not sys.is_finalizing():
+            # The thread gets the last references: LMDB's binding must not free anything here meanwhile.
+            owned = [self._file, self._environment, self._table, self._heads, *self._transactions]
+            del self._environment, self._table, self._heads, self._transactions
             try:
-                unmap.start()
+                Thread(target=_unmap, args=(owned,), name="index").start()
             except RuntimeError:  # there can be no more threads
-                _unmap(self._file, self._environment)
+                _unmap(owned)
 
 
 def _no_word(word: bytes) -> None:
@@ -289,9 +291,11 @@ def _check_owner(status: os.stat_result) -> None:
         raise UnusableIndexError("others can write to it")
 
 
-def _unmap(file: io.FileIO, environment: "lmdb.Environment") -> None:
-    """Unmap and close the file. This frees the memory of a file without a name."""
+def _unmap(owned: list[Any]) -> None:
+    """Unmap and close: the file, the environment, and what belongs to that."""
     with suppress(OSError):  # a sandbox may forbid it
         os.setpriority(os.PRIO_PROCESS, 0, 19)  # of this thread alone (setpriority(2), BUGS)
+    file, environment, *_ = owned
     environment.close()
-    file.close()
+    file.close()  # this frees the memory of a file without a name
+    owned.clear()
