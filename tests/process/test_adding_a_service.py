@@ -51,7 +51,7 @@ TCP_FILE = """
 from dataclasses import asdict
 
 from netechod.process.service.running import RunningService
-from netechod.reactor.tcp.connection import StreamService
+from netechod.reactor.tcp.api import StreamService
 from netechod.reactor.tcp.server import TcpServer
 from netechod.services.api import StreamSession
 
@@ -80,10 +80,12 @@ import sys
 sys.path.insert(0, {folder!r})
 from pydantic import create_model
 from netechod.process.config import schema
+from netechod.process.config.general import Section
+from netechod.process.config.values import Addresses, addresses
 
-class Toy(schema.Section):
+class Toy(Section):
     enabled: bool = True
-    listen: schema.Addresses = schema.addresses("127.0.0.1:0")
+    listen: Addresses = addresses("127.0.0.1:0")
 
 schema.Config = create_model(
     "Config", __base__=schema.Config, mirror=(Toy, Toy()), shout=(Toy, Toy())
