@@ -59,7 +59,8 @@ def taken(kind: socket.SocketKind, section: str) -> Arrange:
     def arrange(daemon: Daemon) -> AbstractContextManager[object]:
         sock = socket.socket(socket.AF_INET, kind)
         sock.bind(("127.0.0.1", 0))
-        daemon.configure({f"{section}.listen": "127.0.0.1:{1}".format(*sock.getsockname())})
+        address = "127.0.0.1:{1}".format(*sock.getsockname())
+        daemon.configure({f"{section}.listen": address, "daemon.strict_start": True})
         return sock
 
     return arrange
@@ -156,7 +157,7 @@ CASES = [
         "an address of nobody",
         3,
         ("cannot bind UDP 192.0.2.1:9: Cannot assign requested address",),
-        {"chat.listen": "192.0.2.1:9"},
+        {"chat.listen": "192.0.2.1:9", "daemon.strict_start": True},
     ),
     Case("no dictionary", 5, ("{dir}/dict.txt: No such file or directory",), arrange=no_words),
     Case("a FIFO as dictionary", 5, ("{dir}/dict.txt: not a regular file",), arrange=words_from_a_fifo),
@@ -207,7 +208,7 @@ def test_a_bad_start_ends_with_its_status_and_says_why(tmp_path: Path, case: Cas
         for part in case.told:
             assert part.format(dir=tmp_path) in told
         assert not any("Traceback" in text for text in everything_said(daemon))
-        assert not daemon.manager.messages
+        assert all(message.startswith("STATUS=not running: ") for message in daemon.manager.messages)
 
 
 def everything_said(daemon: Daemon) -> Iterator[str]:
