@@ -7,6 +7,7 @@ The format is that of dictfmt(1). Numbers are base64 digits, most significant fi
 import re
 from binascii import a2b_base64
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,15 +26,20 @@ Headers = dict[bytes, Place]
 def read(reading: Reading) -> Iterator[Entry]:
     """The entries of a dictionary whose index is `reading.path`. Raises DictionaryError."""
     index = reading.path
-    words = PlacedWords(reading.scratch)
-    headers = _index(reading, words)
-    with texts_of(reading, texts_beside(index)) as texts:
-        is_markup = _about(reading, texts, headers)
-        own = set(headers.values())
-        for place, named in words.texts():
-            reading.progress("reading", place.offset / max(1, texts.size))
-            if place not in own:  # an alias of a header, such as GCIDE's 00-gcide-long
-                yield from _entries(reading, named, texts.at(*place), is_markup=is_markup)
+    with closing(PlacedWords(reading.scratch)) as words:
+        headers = _index(reading, words)
+        with texts_of(reading, texts_beside(index)) as texts:
+            yield from _read(reading, words, headers, texts)
+
+
+def _read(reading: Reading, words: PlacedWords, headers: Headers, texts: Texts) -> Iterator[Entry]:
+    """The entries, when index and texts are at hand."""
+    is_markup = _about(reading, texts, headers)
+    own = set(headers.values())
+    for place, named in words.texts():
+        reading.progress("reading", place.offset / max(1, texts.size))
+        if place not in own:  # an alias of a header, such as GCIDE's 00-gcide-long
+            yield from _entries(reading, named, texts.at(*place), is_markup=is_markup)
 
 
 def texts_beside(index: Path) -> Path:
@@ -49,7 +55,7 @@ def texts_beside(index: Path) -> Path:
 
 def number_of(digits: bytes) -> int:
     """The number in base64 digits. Raises ValueError."""
-    if not 0 < len(digits) <= _MAX_DIGITS:
+    if not 0 < len(digits) <= _MAX_DIGITS or b"=" in digits:
         raise ValueError
     return int.from_bytes(a2b_base64(digits.rjust(_FILLED, b"A"), strict_mode=True))  # A is the digit 0
 

@@ -140,12 +140,12 @@ def _by_lines(text: str) -> Guess | None:
     half = len(lines) / 2
     if _is_dictd_index(lines):
         return DICTD_INDEX
-    if sum(CEDICT_LINE.fullmatch(line) is not None for line in lines) > half:
+    if sum(CEDICT_LINE.fullmatch(line) is not None for line in lines) >= half:
         return CEDICT
-    if sum("\t" in line.strip() for line in lines) > half:
+    if sum("\t" in line.strip() for line in lines) >= half:
         return TABS
     [(separator, votes)] = Counter(map(_separator_of, lines)).most_common(1)
-    return SEPARATORS.get(separator) if votes > half else None
+    return SEPARATORS.get(separator) if votes >= half else None
 
 
 def _sample(text: str) -> Iterator[str]:

@@ -33,7 +33,7 @@ def reader_of(form: str) -> Callable[[Reading], Iterator[Entry]]:
             if rest:
                 yield Entry((word,), rest[0], f"{reading.path}:{number}")
             else:
-                reading.skip(f"{reading.path}:{number}", f"no {name.removeprefix('a ')} behind a word")
+                reading.skip(f"{reading.path}:{number}", f"no separator; {name} should stand behind the word")
 
     return read
 

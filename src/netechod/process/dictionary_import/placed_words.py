@@ -1,7 +1,6 @@
 """The words of an index in the order of their texts: each text is read once, for all its words."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -28,10 +27,13 @@ class PlacedWords:
 
     def texts(self) -> Iterator[tuple[Place, list[tuple[int, bytes]]]]:
         """Every place, in order, with the numbers and words of those that name it."""
-        with closing(self._runs):
-            rows = (row for batch in self._runs.batches() for row in batch)
-            for place, words in groupby(rows, key=lambda row: row[:32]):
-                yield (
-                    Place(int(place[:16], 16), int(place[16:], 16)),
-                    [(int(row[32:48], 16), row[48:]) for row in words],
-                )
+        rows = (row for batch in self._runs.batches() for row in batch)
+        for place, words in groupby(rows, key=lambda row: row[:32]):
+            yield (
+                Place(int(place[:16], 16), int(place[16:], 16)),
+                [(int(row[32:48], 16), row[48:]) for row in words],
+            )
+
+    def close(self) -> None:
+        """Give the files back."""
+        self._runs.close()

@@ -1,11 +1,12 @@
 """The reader of StarDict's format: `.ifo`, `.idx`, `.dict` and perhaps `.syn`, packed or not.
 
-The format is that of StarDict 3's doc/StarDictFileFormat. Numbers are big-endian. A text is a sequence of
-parts, each of a type: small letters are texts that end with NUL, capitals are data behind their length in 32 bits.
+The format is that of doc/StarDictFileFormat. Numbers are big-endian. A text is a sequence of parts,
+each of a type. Small letters are texts that end with NUL, capitals are data behind their length in 32 bits.
 """
 
 from array import array
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from netechod.errors import DictionaryError
@@ -14,6 +15,7 @@ from netechod.process.dictionary_import.placed_words import Place, PlacedWords
 from netechod.process.dictionary_import.reading import (
     Entry,
     Reading,
+    Texts,
     Unpacked,
     opened,
     text_lines,
@@ -39,20 +41,26 @@ def read(reading: Reading) -> Iterator[Entry]:
         raise DictionaryError(
             f"{reading.path}: idxoffsetbits={facts['idxoffsetbits']}: only 32 and 64 are known"
         )
-    words = PlacedWords(reading.scratch)
-    _index(reading, words, offset_size, facts)
-    with texts_of(reading, _beside(reading.path, "dict.dz", "dict")) as texts:
-        for place, named in words.texts():
-            reading.progress("reading", place.offset / max(1, texts.size))
-            number = named[0][0]
-            try:
-                meaning = meaning_of(texts.at(*place), facts.get("sametypesequence", ""))
-                spelt = tuple(word.decode() for _, word in named)
-            except (_MalformedError, UnicodeDecodeError) as error:
-                reason = str(error) if isinstance(error, _MalformedError) else "not UTF-8"
-                reading.skip(f"{reading.path}:entry {number}", reason)
-            else:
-                yield Entry(spelt, meaning, f"{reading.path}:entry {number}")
+    with closing(PlacedWords(reading.scratch)) as words:
+        _index(reading, words, offset_size, facts)
+        with texts_of(reading, _beside(reading.path, "dict.dz", "dict")) as texts:
+            yield from _read(reading, words, texts, facts.get("sametypesequence", ""))
+
+
+def _read(reading: Reading, words: PlacedWords, texts: Texts, sequence: str) -> Iterator[Entry]:
+    """The entries, when index and texts are at hand."""
+    for place, named in words.texts():
+        reading.progress("reading", place.offset / max(1, texts.size))
+        at = f"{reading.path}:entry {named[0][0]}"
+        try:
+            meaning = meaning_of(texts.at(*place), sequence)
+            spelt = tuple(word.decode() for _, word in named)
+        except _MalformedError as error:
+            reading.skip(at, str(error))
+        except UnicodeDecodeError:
+            reading.skip(at, "not UTF-8")
+        else:
+            yield Entry(spelt, meaning, at)
 
 
 def meaning_of(data: bytes, sequence: str) -> str:
