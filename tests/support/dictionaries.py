@@ -42,7 +42,7 @@ def parsed(data: bytes) -> tuple[dict[str, str], dict[str, str]]:
             assert not words
             head[left[2:]] = unescaped(right)
             continue
-        for word in re.split(r"(?<!\\)(?:\\\\)*\|", left) if r"\\|" not in left else [left]:
+        for word in re.findall(r"(?:[^|\\]|\\.)+", left):
             assert unescaped(word) not in words
             words[unescaped(word)] = unescaped(right)
     return head, words

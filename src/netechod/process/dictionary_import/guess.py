@@ -58,8 +58,8 @@ STARDICT_INDEX = Guess("a StarDict dictionary's .idx file", "stardict")
 DICTD_INDEX = Guess("a dictd index", "dictd")
 CEDICT = Guess("CC-CEDICT", "cedict")
 ECDICT = Guess("ECDICT's csv", "ecdict")
-TABS = Guess("tab-separated lines", "tsv")
 SEPARATORS = {
+    "\t": Guess("tab-separated lines", "tsv"),
     "：": Guess("lines with a full-width colon between word and meaning", "colon"),
     "，": Guess("lines with a full-width comma between word and meaning", "comma"),
     "=": Guess("lines with an equals sign between word and meaning", "equals"),
@@ -125,7 +125,7 @@ def _legacy(head: bytes) -> Guess | None:
     """GB18030, if nothing but its characters is there, and most of them are common ones."""
     plain = head.translate(None, bytes(range(0x80)))
     characters = len(_GB_ANY.findall(head))
-    left = _GB_ANY.sub(b"", head[:-4])
+    left = _GB_ANY.sub(b"", head)[:-3]  # the last character may be cut
     common = len(_GB_COMMON.findall(head))
     return GB18030 if left.isascii() and plain and common * 2 > characters else None
 
@@ -142,8 +142,6 @@ def _by_lines(text: str) -> Guess | None:
         return DICTD_INDEX
     if sum(CEDICT_LINE.fullmatch(line) is not None for line in lines) >= half:
         return CEDICT
-    if sum("\t" in line.strip() for line in lines) >= half:
-        return TABS
     [(separator, votes)] = Counter(map(_separator_of, lines)).most_common(1)
     return SEPARATORS.get(separator) if votes >= half else None
 
@@ -162,8 +160,11 @@ def _is_dictd_index(lines: Sequence[str]) -> bool:
 
 
 def _separator_of(line: str) -> str:
-    """What stands first between two texts; "" where nothing does."""
+    """What stands between word and meaning; "" where nothing does.
+
+    It is the separator that comes first. But a tab behind it is rather one, as phrases have commas;
+    only a colon stays one, since in lines of key:value a tab may follow.
+    """
     found = _SEPARATOR.search(line)
-    if found is None:
-        return ""
-    return (found[1] or " ").replace("＝", "=")
+    separator = (found[1] or " ").replace("＝", "=") if found else ""
+    return "\t" if "\t" in line.strip() and separator != ":" else separator
