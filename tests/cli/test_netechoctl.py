@@ -36,7 +36,7 @@ os.setuid(user)
 sys.exit(main(sys.argv[3:]))
 """
 COMMANDS = ("status", "watch", "members", "metrics", "reload", "reopen", "log-level", "stop", "dict")
-ACTIONS = ("dump", "lookup", "diff", "compile")
+ACTIONS = ("dump", "lookup", "diff", "compile", "import")
 
 Run = subprocess.CompletedProcess[str]
 
@@ -63,6 +63,8 @@ Run = subprocess.CompletedProcess[str]
         ["dict", "lookup"],
         ["dict", "diff"],
         ["dict", "dump", "file"],
+        ["dict", "import"],
+        ["dict", "import", "x", "--format", "pdf"],
         ["sing"],
     ],
 )

@@ -104,8 +104,8 @@ def test_what_does_not_fit_together_is_refused(tmp_path: Path, change: object, w
 
 def test_unknown_widths_and_sequences_are_refused(tmp_path: Path) -> None:
     ifo = write_stardict(tmp_path / "x", ENTRIES, facts="idxoffsetbits=16\n")
-    with pytest.raises(DictionaryError, match="idxoffsetbits=16: only 32 and 64"):
+    with pytest.raises(DictionaryError, match="idxoffsetbits='16': only 32 and 64"):
         imported(ifo, tmp_path / "out.tsv")
     ifo = write_stardict(tmp_path / "x", ENTRIES, sequence="m1")
-    with pytest.raises(DictionaryError, match="sametypesequence=m1: not letters"):
+    with pytest.raises(DictionaryError, match="sametypesequence='m1': not letters"):
         imported(ifo, tmp_path / "out.tsv")

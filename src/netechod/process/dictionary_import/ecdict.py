@@ -18,6 +18,7 @@ from netechod.process.dictionary_import.reading import (
     opened,
     text_lines,
 )
+from netechod.services.wire import harmless
 
 SQLITE = b"SQLite format 3\0"
 COLUMNS = ("word", "phonetic", "translation", "definition", "exchange")
@@ -81,7 +82,9 @@ def _database(reading: Reading) -> Iterator[Entry]:
             database.execute("PRAGMA cell_size_check = ON")
             yield from _records(reading, database)
     except (sqlite3.Error, UnicodeDecodeError, OverflowError) as error:
-        raise DictionaryError(f"{reading.path}: the database cannot be read: {error}") from None
+        raise DictionaryError(
+            f"{reading.path}: the database cannot be read: {harmless(str(error))}"
+        ) from None
 
 
 def _records(reading: Reading, database: sqlite3.Connection) -> Iterator[Entry]:

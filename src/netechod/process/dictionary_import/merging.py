@@ -47,16 +47,20 @@ class Merger:
         if not text:
             reading.skip(entry.place, "no meaning")
             return
-        words = [word for word in map(clean_word, entry.words) if self._usable(word, entry, reading)]
-        if not words:
-            return
+        words = [clean_word(word).encode() for word in entry.words]
+        if flaws := [flaw for flaw in map(_flaw_of, words) if flaw]:
+            for flaw in flaws:
+                reading.skip(entry.place, flaw)
+            words = [word for word in words if not _flaw_of(word)]
+            if not words:
+                return
         number = len(self._ends) - 1
         self._texts.write(text)
         self._ends.append(self._ends[-1] + len(text))
         if self._ends[-1] > MAX_SIZE:
             raise DictionaryError(f"{entry.place}: more than {MAX_SIZE} bytes of meanings up to here")
         for word in words:
-            self._by_word.add(b"%b\0%09x" % (word.encode(), number))
+            self._by_word.add(b"%b\0%09x" % (word, number))
 
     def entries(self) -> Iterator[Merged]:
         """All of them; `words` and `merged` are known as soon as the first one comes."""
@@ -82,19 +86,6 @@ class Merger:
         self._by_word.close()
         self._by_meaning.close()
 
-    def _usable(self, word: str, entry: Entry, reading: Reading) -> bool:
-        """Whether it can be a word; if not, it is skipped."""
-        reason = ""
-        if not word:
-            reason = "no word"
-        elif len(word.encode()) > MAX_WORD:
-            reason = f"a word of more than {MAX_WORD} bytes"
-        elif word.startswith("##"):
-            reason = "the word begins with ##, as the head of a file does"
-        if reason:
-            reading.skip(entry.place, reason)
-        return not reason
-
     def _words(self) -> Iterator[tuple[bytes, Ids]]:
         """Each word, and its meanings."""
         rows = (row.partition(b"\0") for batch in self._by_word.batches() for row in batch)
@@ -104,3 +95,14 @@ class Merger:
     def _text(self, number: int) -> str:
         start, end = self._ends[number], self._ends[number + 1]
         return os.pread(self._texts.fileno(), end - start, start).decode()
+
+
+def _flaw_of(word: bytes) -> str:
+    """Why this can be no word; "" where it can."""
+    if not word:
+        return "no word"
+    if len(word) > MAX_WORD:
+        return f"a word of more than {MAX_WORD} bytes"
+    if word.startswith(b"##"):
+        return "the word begins with ##, as the head of a file does"
+    return ""

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from netechod.errors import DictionaryError, NetechodError, reason_of
+from netechod.process.dictionary_import.cleaning import clean_meaning, clean_word
 from netechod.process.dictionary_import.formats import READERS, located
 from netechod.process.dictionary_import.merging import Merger
 from netechod.process.dictionary_import.reading import LINES_A_STEP, Progress, Reading
@@ -42,7 +43,7 @@ def import_dictionary(
         raise NetechodError(f"no dictionary is written: {reason_of(error)}") from None
     yield (
         f"{target}: {merger.words} words of {path} ({form}), {merger.merged} merged, {reading.skipped} "
-        f"skipped, longest meaning {tabfile.longest} bytes, in {time.monotonic() - begun:.1f} s"
+        f"skipped, longest meaning {tabfile.longest} characters, in {time.monotonic() - begun:.1f} s"
     )
     yield from _remarks(reading, tabfile)
     yield from _configuration(target)
@@ -55,16 +56,16 @@ def _converted(form: str, reading: Reading, merger: Merger, target: Path, title:
     if not merger.size:
         reasons = f"; {reading.reasons[0]}" if reading.reasons else ""
         raise DictionaryError(f"{reading.path}: holds no entry at all{reasons}")
-    reading.title = title or reading.title or _base(reading.path)
-    reading.licence = " ".join((reading.licence or _licence_in(reading.information)).split())[:LICENCE]
+    information = clean_meaning(reading.information)
+    reading.licence = clean_word(reading.licence or _licence_in(information))[:LICENCE]
     with replacing(target) as file:
         tabfile = Tabfile(file)
         tabfile.head(
             {
-                "name": " ".join(reading.title.split()),
+                "name": clean_word(title or reading.title or _base(reading.path)),
                 "licence": reading.licence,
                 "source": reading.path.name,
-                "information": reading.information,
+                "information": information,
             }
         )
         reading.progress("merging", 0.0)

@@ -39,7 +39,7 @@ def read(reading: Reading) -> Iterator[Entry]:
     offset_size = {"": 4, "32": 4, "64": 8}.get(facts.get("idxoffsetbits", ""), 0)
     if not offset_size:
         raise DictionaryError(
-            f"{reading.path}: idxoffsetbits={facts['idxoffsetbits']}: only 32 and 64 are known"
+            f"{reading.path}: idxoffsetbits={facts['idxoffsetbits']!r}: only 32 and 64 are known"
         )
     with closing(PlacedWords(reading.scratch)) as words:
         _index(reading, words, offset_size, facts)
@@ -107,7 +107,7 @@ def _facts(reading: Reading) -> Mapping[str, str]:
     facts = {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines[1:])}
     sequence = facts.get("sametypesequence", "")
     if not sequence.isascii() or not (sequence.isalpha() or not sequence):
-        raise DictionaryError(f"{reading.path}: sametypesequence={sequence}: not letters")
+        raise DictionaryError(f"{reading.path}: sametypesequence={sequence!r}: not letters")
     reading.title = facts.get("bookname", "")
     about = [
         facts.get(key, "") for key in ("description", "copyright", "license", "author", "website", "date")

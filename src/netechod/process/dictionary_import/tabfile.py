@@ -22,22 +22,25 @@ class Tabfile:
 
     def __init__(self, file: BinaryIO) -> None:
         self.cut = 0  # meanings that were too long
-        self.longest = 0  # bytes of the longest meaning
+        self.longest = 0  # characters of the longest meaning
         self._file = file
 
     def head(self, facts: Mapping[str, str]) -> None:
         """Write the lines at the top, those that say something."""
         for key, value in facts.items():
             if value:
-                self._file.write(f"##{key}\t{escaped(_shortened(value))}\n".encode())
+                text = _shortened(value) if len(escaped(value).encode()) > MAX_MEANING else value
+                self._file.write(f"##{key}\t{escaped(text)}\n".encode())
 
     def write(self, entry: Merged) -> None:
         """Write an entry; meanings are joined by an empty line."""
         text = "\n\n".join(entry.meanings)
-        shortened = _shortened(text)
-        self.cut += shortened != text
-        self.longest = max(self.longest, len(shortened.encode()))
-        meaning = escaped(shortened).encode()
+        meaning = escaped(text).encode()
+        if len(meaning) > MAX_MEANING:
+            self.cut += 1
+            text = _shortened(text)
+            meaning = escaped(text).encode()
+        self.longest = max(self.longest, len(text))
         for words in _grouped([escaped(word).replace("|", "\\|").encode() for word in entry.words]):
             self._file.write(b"%b\t%b\n" % (b"|".join(words), meaning))
 
@@ -48,9 +51,7 @@ def escaped(text: str) -> str:
 
 
 def _shortened(text: str) -> str:
-    """The text, or so much of it, in whole lines where there are some, as a line can hold."""
-    if len(text) * 4 < MAX_MEANING or len(escaped(text).encode()) <= MAX_MEANING:
-        return text
+    """So much of a text, in whole lines if there are some, as a line can hold whatever its characters are."""
     start = text[: MAX_MEANING // 8].rpartition("\n")[0] or text[: MAX_MEANING // 8]
     return start.rstrip()
 
