@@ -6,7 +6,7 @@ from netechod.services.wire import harmless
 
 _LAST = 0x2FFF  # no character behind it is obeyed
 _OBEYED = re.compile("|".join(re.escape(c) for c in map(chr, range(_LAST)) if c != "\n" and harmless(c) != c))
-_BLANK_END = re.compile(r"[^\S\n]+\n")
+_BLANK_END = re.compile(" +\n")
 
 
 def clean_word(text: str) -> str:
@@ -16,7 +16,7 @@ def clean_word(text: str) -> str:
 
 
 def clean_meaning(text: str) -> str:
-    """A meaning: LF between lines, spaces for tabs, and no blank at any end of it or of a line.
+    """A meaning: LF between lines, spaces for tabs, and no space at any end of it or of a line.
 
     What indents all lines is taken away, so that a meaning begins with a character.
     """
@@ -27,7 +27,7 @@ def clean_meaning(text: str) -> str:
     if not text.replace("\n", "").isprintable():  # much faster than the search, which few texts need
         text = _OBEYED.sub("", text)
     text = text.strip("\n").rstrip()
-    if _BLANK_END.search(text):
+    if " \n" in text:
         text = _BLANK_END.sub("\n", text).lstrip("\n")
     return _dedented(text) if text[:1].isspace() else text
 

@@ -39,7 +39,9 @@ def _read(reading: Reading, words: PlacedWords, headers: Headers, texts: Texts) 
     for place, named in words.texts():
         reading.progress("reading", place.offset / max(1, texts.size))
         if place not in own:  # an alias of a header, such as GCIDE's 00-gcide-long
-            yield from _entries(reading, named, texts.at(*place), is_markup=is_markup)
+            entry = _entry(reading, named, texts.at(*place), is_markup=is_markup)
+            if entry is not None:
+                yield entry
 
 
 def texts_beside(index: Path) -> Path:
@@ -99,9 +101,9 @@ def _about(reading: Reading, texts: Texts, headers: Headers) -> bool:
     return "html" in header(b"mimeheader").lower() + header(b"mime-header").lower()
 
 
-def _entries(
+def _entry(
     reading: Reading, named: Sequence[tuple[int, bytes]], text: bytes, *, is_markup: bool
-) -> Iterator[Entry]:
+) -> Entry | None:
     """A text as an entry, or none, with the reason."""
     place = f"{reading.path}:{named[0][0]}"
     try:
@@ -109,7 +111,7 @@ def _entries(
         words = [word.decode() for _, word in named]
     except UnicodeDecodeError:
         reading.skip(place, "not UTF-8")
-        return
+        return None
     if is_markup:
         meaning = plain(meaning)
     first, _, rest = meaning.lstrip("\n").partition("\n")
@@ -118,7 +120,7 @@ def _entries(
     spelt = {whole: first, _skeleton(start): start}  # as the text spells it: most indexes are folded
     if rest.strip() and all(_skeleton(word) == whole for word in words):
         meaning = rest  # the line says the word and nothing else
-    yield Entry(tuple(spelt.get(_skeleton(word), word) for word in words), meaning, place)
+    return Entry(tuple(spelt.get(_skeleton(word), word) for word in words), meaning, place)
 
 
 @lru_cache(maxsize=16)

@@ -5,6 +5,7 @@ import tempfile
 from array import array
 from collections.abc import Iterator
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -68,9 +69,9 @@ class Merger:
         for word, ids in self._words():
             self.words += 1
             self.merged += len(ids) - 1
-            self._by_meaning.add(b"%b\0%b" % (b"".join(b"%09x" % number for number in ids), word))
+            self._by_meaning.add(b"%b\0%b" % (b"".join([b"%09x" % number for number in ids]), word))
         rows = (row.partition(b"\0") for batch in self._by_meaning.batches() for row in batch)
-        for key, group in groupby(rows, key=lambda row: row[0]):
+        for key, group in groupby(rows, key=itemgetter(0)):
             numbers = [int(key[at : at + 9], 16) for at in range(0, len(key), 9)]
             meanings = list(dict.fromkeys(map(self._text, numbers)))
             yield Merged([word.decode() for _, _, word in group], meanings)
@@ -89,8 +90,8 @@ class Merger:
     def _words(self) -> Iterator[tuple[bytes, Ids]]:
         """Each word, and its meanings."""
         rows = (row.partition(b"\0") for batch in self._by_word.batches() for row in batch)
-        for word, group in groupby(rows, key=lambda row: row[0]):
-            yield word, tuple(dict.fromkeys(int(number, 16) for _, _, number in group))
+        for word, group in groupby(rows, key=itemgetter(0)):
+            yield word, tuple(dict.fromkeys([int(number, 16) for _, _, number in group]))
 
     def _text(self, number: int) -> str:
         start, end = self._ends[number], self._ends[number + 1]

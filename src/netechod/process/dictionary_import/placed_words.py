@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ class PlacedWords:
     def texts(self) -> Iterator[tuple[Place, list[tuple[int, bytes]]]]:
         """Every place, in order, with the numbers and words of those that name it."""
         rows = (row for batch in self._runs.batches() for row in batch)
-        for place, words in groupby(rows, key=lambda row: row[:32]):
+        for place, words in groupby(rows, key=itemgetter(slice(32))):
             yield (
                 Place(int(place[:16], 16), int(place[16:], 16)),
                 [(int(row[32:48], 16), row[48:]) for row in words],
