@@ -196,6 +196,22 @@ def test_there_is_an_end_to_what_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
         imported(tmp_path / "words", tmp_path / "out.tsv")
 
 
+def test_there_is_an_end_to_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tabfile, "MAX_SIZE", 30)
+    index = write_dictd(tmp_path / "x", [(["a", "b"], "1234567890\n"), (["b", "c"], "abcdefghij\n")])
+    with pytest.raises(DictionaryError, match="the dictionary would have more than 30 bytes"):
+        imported(index, tmp_path / "out.tsv")
+    assert not (tmp_path / "out.tsv").exists()
+
+
+def test_of_a_word_with_very_many_meanings_no_more_are_joined_than_a_line_holds(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("".join(f"a\t{number} {'b' * 1000}\n" for number in range(3000)))
+    made = imported(tmp_path / "x", tmp_path / "out.tsv")
+    assert made.words["a"].startswith("0 bbb")
+    assert "1 meanings are too long for a line and are cut" in made.told
+    assert "2999 merged" in made.told[0]
+
+
 def test_progress_is_told_from_nothing_to_all(tmp_path: Path) -> None:
     told: list[tuple[str, float]] = []
     ifo = write_stardict(tmp_path / "x", [(f"{n}", b"%d" % n) for n in range(9000)], packed=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
 from netechod.errors import DictionaryError
 from netechod.process.dictionary_import.markup import plain
@@ -18,9 +19,12 @@ from netechod.process.dictionary_import.reading import Entry, Reading, Texts, ra
 
 _MAX_DIGITS = 10  # 60 bits
 _FILLED = 12  # digits of whole bytes
+_SIGNS = re.compile(r"[\W_]+")
 _HEADER = re.compile(rb"00-?database-?")
 _BEHIND_WORD = re.compile(r" +[/<\[(]|,|  ")  # what FreeDict and others write behind the word, in its line
-Headers = dict[bytes, Place]
+
+Headers: TypeAlias = dict[bytes, Place]
+"""Where the texts about the dictionary lie, by their names."""
 
 
 def read(reading: Reading) -> Iterator[Entry]:
@@ -126,4 +130,4 @@ def _entry(
 @lru_cache(maxsize=16)
 def _skeleton(word: str) -> str:
     """What is left of a word in an index: dictfmt drops case, and all but letters and digits."""
-    return "".join(filter(str.isalnum, word.casefold())) or " ".join(word.split())
+    return _SIGNS.sub("", word.casefold()) or " ".join(word.split())

@@ -15,6 +15,7 @@ from netechod.process.dictionary_import.reading import MAX_SIZE, Entry, Reading
 from netechod.process.sorted_runs import SortedRuns
 
 MAX_WORD = 1000  # bytes of a word: a DICT command has 6144 octets, and everybody's headline is shorter
+ENOUGH = 1 << 20  # characters of a word's meanings; a line holds less
 
 Ids: TypeAlias = tuple[int, ...]
 """The numbers of meanings, in the order of the source."""
@@ -72,9 +73,7 @@ class Merger:
             self._by_meaning.add(b"%b\0%b" % (b"".join([b"%09x" % number for number in ids]), word))
         rows = (row.partition(b"\0") for batch in self._by_meaning.batches() for row in batch)
         for key, group in groupby(rows, key=itemgetter(0)):
-            numbers = [int(key[at : at + 9], 16) for at in range(0, len(key), 9)]
-            meanings = list(dict.fromkeys(map(self._text, numbers)))
-            yield Merged([word.decode() for _, _, word in group], meanings)
+            yield Merged([word.decode() for _, _, word in group], self._meanings(key))
 
     @property
     def size(self) -> int:
@@ -92,6 +91,18 @@ class Merger:
         rows = (row.partition(b"\0") for batch in self._by_word.batches() for row in batch)
         for word, group in groupby(rows, key=itemgetter(0)):
             yield word, tuple(dict.fromkeys([int(number, 16) for _, _, number in group]))
+
+    def _meanings(self, key: bytes) -> list[str]:
+        """The texts of these numbers, each once; not all of those that no line can hold."""
+        meanings: dict[str, None] = {}
+        size = 0
+        for at in range(0, len(key), 9):
+            text = self._text(int(key[at : at + 9], 16))
+            size += len(text)
+            meanings[text] = None
+            if size > ENOUGH:
+                break
+        return list(meanings)
 
     def _text(self, number: int) -> str:
         start, end = self._ends[number], self._ends[number + 1]

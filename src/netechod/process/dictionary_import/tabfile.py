@@ -10,8 +10,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from netechod.errors import NetechodError
+from netechod.errors import DictionaryError, NetechodError
 from netechod.process.dictionary_import.merging import Merged
+from netechod.process.dictionary_import.reading import MAX_SIZE
 
 MAX_MEANING = 120 * 1024  # bytes, escaped; with its words a line stays below the limit of the daemon's parser
 MAX_WORDS = 4 * 1024  # bytes of the words of a line; more get the meaning again
@@ -24,6 +25,7 @@ class Tabfile:
         self.cut = 0  # meanings that were too long
         self.longest = 0  # characters of the longest meaning
         self._file = file
+        self._size = 0  # bytes of the entries
 
     def head(self, facts: Mapping[str, str]) -> None:
         """Write the lines at the top, those that say something."""
@@ -42,7 +44,11 @@ class Tabfile:
             meaning = escaped(text).encode()
         self.longest = max(self.longest, len(text))
         for words in _grouped([escaped(word).replace("|", "\\|").encode() for word in entry.words]):
-            self._file.write(b"%b\t%b\n" % (b"|".join(words), meaning))
+            line = b"%b\t%b\n" % (b"|".join(words), meaning)
+            self._size += len(line)
+            if self._size > MAX_SIZE:
+                raise DictionaryError(f"the dictionary would have more than {MAX_SIZE} bytes")
+            self._file.write(line)
 
 
 def escaped(text: str) -> str:
