@@ -63,7 +63,10 @@ def building(daemon: Daemon, text: str) -> Iterator[int]:
 
 def is_builder(pid: str) -> bool:
     """Whether a process is what builds an index; before its exec(2) the daemon waits for it (vfork(2))."""
-    return b"index_child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    try:
+        return b"index_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has ended
+        return False
 
 
 def left_behind(daemon: Daemon) -> list[str]:
