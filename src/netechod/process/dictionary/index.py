@@ -169,10 +169,9 @@ class IndexedDictionary(Dictionary):
 
     def _give_back(self) -> None:
         """Unmap the file if nobody reads it. A thread does it: it takes longer than a datagram may wait."""
-        # At the end of the interpreter no thread starts.
-        if self._closed and not self._readers and not sys.is_finalizing():
+        if self._closed and not self._readers and not sys.is_finalizing():  # then no thread starts
             # The thread gets the last references: LMDB's binding must not free anything here meanwhile.
-            owned = [self._file, self._environment, self._table, self._heads, *self._transactions]
+            owned = [self._file, self._environment, self._table, *self._transactions]
             del self._environment, self._table, self._heads, self._transactions
             try:
                 Thread(target=_unmap, args=(owned,), name="index").start()
