@@ -31,6 +31,12 @@ def full_sized(target: Target) -> Iterator[bytes]:
             yield repeated(piece, target.largest - len(end)) + end
 
 
+def shortened(data: bytes) -> bytes:
+    """The first quarter of an input, with its end."""
+    end = len(ENDS[0])
+    return data[: len(data) // 4] + data[-end:]
+
+
 def repeated(piece: bytes, size: int) -> bytes:
     """A piece, as often as it fits `size` bytes."""
     return piece * (size // len(piece))

@@ -36,6 +36,11 @@ class NotifySocket:
             self._heard = found + 1
             return self.messages[found]
 
+    def has(self, line: str) -> bool:
+        """Whether a message that was not waited for yet has `line` among its lines."""
+        with self._news:
+            return self._find(line) is not None
+
     def forget(self) -> None:
         """Keep no descriptors any more: they have been passed on."""
         for _, descriptor in self.stored:

@@ -75,7 +75,7 @@ def test_an_input_that_costs_too_much_fails(tmp_path: Path, monkeypatch: pytest.
     from scripts.lib.fuzz.__main__ import replay
 
     file = tmp_path / "input"
-    file.write_bytes(repeated(FAMILIES[0], DATAGRAM // 2))
+    file.write_bytes(repeated(FAMILIES[0], DATAGRAM))
     assert replay(Target("quadratic", "Composes.", quadratic, (), ()), file) == 1
     file.write_bytes(FAMILIES[0])
     assert replay(Target("quadratic", "Composes.", quadratic, (), ()), file) == 0

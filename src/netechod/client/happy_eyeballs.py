@@ -23,10 +23,11 @@ _Result_co = TypeVar("_Result_co", covariant=True)
 
 
 class Answer(NamedTuple):
-    """A datagram that came back, and how long after the try that it answers."""
+    """A datagram that came back, how long after the try that it answers, and to which port of ours."""
 
     payload: bytes
     seconds: float
+    port: int
 
 
 class Attempt(Protocol[_Result_co]):
@@ -126,7 +127,9 @@ class Question:
             payload, came, _ = self._receiver.receive(RECEIVE_SIZE)
         except BlockingIOError:  # its checksum was wrong (select(2), BUGS)
             return None
-        return Answer(payload, max(0.0, came - self._sent)) if self._is_answer(payload) else None
+        if not self._is_answer(payload):
+            return None
+        return Answer(payload, max(0.0, came - self._sent), self._sock.getsockname()[1])
 
     def deadline_reached(self) -> None:
         """Send the question, for the first time or again."""

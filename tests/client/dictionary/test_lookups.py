@@ -1,6 +1,7 @@
 """Many words in flight: every answer goes to its word, whatever the network does to it."""
 
 import os
+import socket
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -8,7 +9,8 @@ from support.fake_servers import Address, FakeUdpServer, Replies, echo_datagram
 
 from netechod.client.dictionary.lookups import LINGER, WINDOW, Dictionary, Lookups, Result, query_of
 from netechod.client.errors import ClientError
-from netechod.client.net import Target
+from netechod.client.happy_eyeballs import connected_datagram_socket
+from netechod.client.net import Server, Target
 from netechod.client.terminal.input import Input
 from netechod.services.wire import MAX_DATAGRAM, text_of
 
@@ -106,6 +108,33 @@ def test_copies_and_latecomers_answer_nobody_else() -> None:
 
     with FakeUdpServer(careless) as fake:
         assert is_right(list(look_up(fake.port, WORDS)))
+
+
+def test_the_port_of_the_first_answer_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    ports: list[int] = []
+
+    def noted(payload: bytes, address: Address) -> Replies:
+        ports.append(address[1])
+        return [meaning(payload, address)]
+
+    def same_port(server: Server) -> socket.socket:
+        """What the kernel rarely chooses."""
+        sock = connected_datagram_socket(server.address)
+        if sock.getsockname()[1] != ports[0] and not taken:
+            sock.close()
+            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sock.bind(("127.0.0.1", ports[0]))
+            taken.append(sock)
+        return sock
+
+    taken: list[socket.socket] = []
+    with FakeUdpServer(noted) as fake:
+        dictionary = Dictionary(Target("127.0.0.1", fake.port))
+        assert dictionary.look_up(b"word0").text == "0drow"
+        monkeypatch.setattr(Server, "datagram_socket", same_port)
+        with dictionary.new_socket() as sock:
+            assert sock.getsockname()[1] != ports[0]
+    assert [sock.fileno() for sock in taken] == [-1]
 
 
 def test_a_word_without_answer_does_not_stop_the_others() -> None:

@@ -48,7 +48,7 @@ def test_a_client_waits_few_turns_beside_others_that_flood_and_do_not_read(tcp: 
     turn(loop, 500)
     for connection in server.connections:
         assert connection.bytes_in <= 2 * READ_SIZE
-        assert len(connection._owed or b"") < 2 * PIECE  # type: ignore[attr-defined]
+        assert len(connection._unsent or b"") < 2 * PIECE  # type: ignore[attr-defined]
 
 
 def test_thousands_of_commands_are_answered_in_order_up_to_the_end(tcp: TcpBench, loop: Loop) -> None:

@@ -73,6 +73,7 @@ class Dictionary:
         self.target = target
         self.server = Server(target, socket.SOCK_DGRAM)
         self._miss = to_utf8(miss)
+        self._port = 0  # where the last answer to `look_up` came; a late copy of it may come there, too
 
     def look_up(self, word: bytes) -> Result:
         """Ask for one word, at every address that the server has. Raises ClientError."""
@@ -83,7 +84,16 @@ class Dictionary:
             if self.may_ignore(word):
                 return Result(decoded(word), None, None, self.silence(word))
             raise
+        self._port = answer.port
         return self.result_of(word, answer.payload, answer.seconds)
+
+    def new_socket(self) -> socket.socket:
+        """Return a socket for one more word, on a port where no other answer comes. Raises ClientError."""
+        sock = self.server.datagram_socket()
+        if sock.getsockname()[1] != self._port:
+            return sock
+        with sock:  # which keeps its port from being chosen again
+            return self.server.datagram_socket()
 
     def may_ignore(self, word: bytes) -> bool:
         """Return whether a server may be silent about a word on purpose.
@@ -172,7 +182,7 @@ class Lookups:
             self._retry_after = self._wait_for((result.rtt_ms or 0.0) / 1000)
 
     def _ask(self, query: _Query) -> None:
-        query.sock = self._dictionary.server.datagram_socket()
+        query.sock = self._dictionary.new_socket()
         query.sock.setblocking(False)
         query.asked = time.monotonic()
         self._in_flight[query.sock.fileno()] = query
