@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.system,
+    pytest.mark.timeout(180),
     pytest.mark.skipif(
         shutil.which("cc") is None and os.environ.get("CI") != "true", reason="needs a C compiler"
     ),
@@ -68,7 +69,7 @@ SHORT = ("--seconds", "0.01", "--pairs", "1", "--scale", "0.02")
 
 def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The program, to its end."""
-    return script("bench", *arguments, changes=environment)
+    return script("bench", *arguments, timeout=150, changes=environment)
 
 
 def test_every_contestant_answers_everything_right_and_the_report_is_complete(tmp_path: Path) -> None:
