@@ -1,11 +1,13 @@
-"""What all tests share: texts in English, whatever the locale; no deadlines; short names."""
+"""What all tests share: texts in English, whatever the locale; default signals; no deadlines; short names."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
 
 os.environ["NETECHO_LANG"] = "en"
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # programs inherit that nohup(1) has it ignored
 
 settings.register_profile("any machine", deadline=None)  # no test is about time
 settings.load_profile("any machine")

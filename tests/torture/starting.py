@@ -69,11 +69,13 @@ class Trial:
         self.daemon = daemon
         self.way = way
         self.addresses = dict(zip(SERVICES, free_addresses(), strict=True))
-        self.options = [
-            word
-            for service, (host, port) in self.addresses.items()
-            for word in ("--set", f"{SERVICES[service][0]}.listen={host}:{port}")
-        ]
+        settings = {
+            f"{SERVICES[name][0]}.listen": f"{host}:{port}" for name, (host, port) in self.addresses.items()
+        }
+        settings["daemon.strict_start"] = (
+            "true"  # else a service without its port would come some seconds later
+        )
+        self.options = [word for item in settings.items() for word in ("--set", "=".join(item))]
 
     def run(self) -> str:
         """Start, ask, stop; returns how it went, or raises AssertionError."""

@@ -20,6 +20,7 @@ EXPECTED = re.compile(
     r"|no process to run commands, the next request starts another one: died with status -9"
     r"|accept failed, new connections wait: Too many open files"
     r"|dictionary index is damaged and is put aside: "
+    r"|cannot open \S+/log\.txt: No such device or address"
 )
 
 

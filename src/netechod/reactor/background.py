@@ -69,31 +69,33 @@ class _Bell:
 
     def __init__(self, loop: Loop) -> None:
         self._lock = threading.Lock()
-        self._loop: Loop | None = loop
-        self._resume: Callback | None = None
-        self._timer: Timer | None = None
+        self._loop = loop
+        self._is_closed = False
+        self._resume: Callback = _do_nothing
+        self._timer: Timer
 
     def wait(self, resume: Callback, limit: float) -> None:
         """Call `resume` when it rings, or after `limit` seconds."""
         self._resume = resume
-        if self._loop is not None:
-            self._timer = self._loop.call_at(self._loop.now + limit, self._wake)
+        self._timer = self._loop.call_at(self._loop.now + limit, self._wake)
 
     def ring(self) -> None:
         """From any thread. Harmless when nobody waits any longer; the loop may be closed by then."""
         with self._lock:
-            if self._loop is not None:
+            if not self._is_closed:
                 self._loop.call_soon_threadsafe(self._wake)
 
     def close(self) -> None:
         """Nobody waits any longer."""
         with self._lock:
-            self._loop = None
-        self._resume = None
-        if self._timer is not None:
-            self._timer.cancel()
+            self._is_closed = True
+        self._resume = _do_nothing
+        self._timer.cancel()
 
     def _wake(self) -> None:
-        resume, self._resume = self._resume, None
-        if resume is not None:
-            resume()
+        resume, self._resume = self._resume, _do_nothing
+        resume()
+
+
+def _do_nothing() -> None:
+    """Nobody waits."""
