@@ -74,6 +74,11 @@ def test_where_the_c_library_cannot_encode_python_does(monkeypatch: pytest.Monke
     assert resolve("straße.example", 7, 0, socket.SOCK_DGRAM, 60.0) == [(socket.AF_INET, ("192.0.2.1", 7))]
 
 
+def test_an_address_of_ipv4_in_ipv6_is_taken_as_what_it_is() -> None:
+    resolved = resolve("::ffff:192.0.2.1", 80, 0, socket.SOCK_DGRAM, 1.0)
+    assert resolved == [(socket.AF_INET, ("192.0.2.1", 80))]
+
+
 @pytest.mark.parametrize(
     ("host", "expected"), [("127.0.0.1", True), ("::1", True), ("localhost", False), ("a..b", False)]
 )

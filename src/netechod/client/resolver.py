@@ -7,6 +7,8 @@ import os
 import socket
 from typing import Any, TypeAlias
 
+from netechod.services.wire import unmapped
+
 Address: TypeAlias = tuple[socket.AddressFamily, Any]  # the family, and what connect() takes of it
 
 AI_IDN = 0x40  # netdb.h: have the C library encode the name (IDNA 2008), as for all programs of the system
@@ -61,12 +63,18 @@ def _look_up(host: str, port: int, family: int, kind: socket.SocketKind) -> list
     if not host.isascii():
         try:
             found = socket.getaddrinfo(os.fsencode(host), port, family, kind, 0, AI_IDN)
-            return [(family, address) for family, _, _, _, address in found]
+            return [_native(family, address) for family, _, _, _, address in found]
         except socket.gaierror as error:
             if error.errno not in _NO_IDNA:
                 raise
     found = socket.getaddrinfo(host, port, family, kind)
-    return [(family, address) for family, _, _, _, address in found]
+    return [_native(family, address) for family, _, _, _, address in found]
+
+
+def _native(family: socket.AddressFamily, address: Any) -> Address:
+    """Return the address for a socket of its own family: Linux tells that of IPv6 no ICMP errors of IPv4."""
+    host = unmapped(address[0])
+    return (family, address) if host == address[0] else (socket.AF_INET, (host, address[1]))
 
 
 def is_numeric(host: str) -> bool:
