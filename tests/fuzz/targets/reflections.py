@@ -3,11 +3,10 @@
 from fuzz.feed import Feed
 from fuzz.target import target
 from support.stamp_vectors import KEY, MADE_HMAC_TAIL, MADE_SIGNED, STAMP_SUITE_OPEN, STAMP_SUITE_TLVS
-from support.stamping import Point, arrived
+from support.stamping import ASKED, Point, arrived
 
 from netechod.services.stamp.packets import OPEN, SIGNED, is_signed_with, read_answer, signed
 from netechod.services.stamp.reflector import Authentication, Settings
-from netechod.services.stamp.tlv import Ends
 
 WORDS = (
     *(STAMP_SUITE_OPEN.request, STAMP_SUITE_TLVS.request, MADE_SIGNED.request, MADE_HMAC_TAIL),
@@ -21,7 +20,6 @@ WORDS = (
 )
 SEEDS = (STAMP_SUITE_OPEN.request + STAMP_SUITE_TLVS.request, MADE_SIGNED.request + MADE_HMAC_TAIL)
 MODES: tuple[Authentication, ...] = ("off", "optional", "required")
-ENDS = Ends(("192.0.2.1", 5000), ("2001:db8::1", 862))
 
 
 @target(WORDS, SEEDS)
@@ -34,14 +32,14 @@ def stamp_packet(feed: Feed) -> None:
             keys={"default": KEY},
             copies_dscp=bool(feed.number(1)),
             trusts=lambda peer: True,
-        ),
-        ENDS if feed.number(1) else None,
+        )
     )
     tos, signs = feed.number(255), feed.number(1)
+    asked = ASKED if feed.number(1) else ("", 0)
     payload = feed.rest()
     if signs and len(payload) >= SIGNED.size:
         payload = signed(payload, KEY)
-    answer = point.hears(arrived(payload, tos=tos))
+    answer = point.hears(arrived(payload, tos=tos, asked=asked))
     if answer is None:
         assert point.reflector.dropped.total() == 1
         return

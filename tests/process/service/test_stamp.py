@@ -12,6 +12,7 @@ from support.fake_servers import FakeUdpServer, echo_datagram
 from support.looping import FakeClock, turn
 from support.netecho import netecho
 from support.stamp_daemon import SECRET, StampDaemon
+from support.stamp_vectors import octets
 
 from netechod.process.service.stamp import ClockWatch
 from netechod.reactor.loop import Loop
@@ -139,10 +140,12 @@ def test_a_reload_takes_other_keys(tmp_path: Path) -> None:
 @pytest.mark.system
 def test_a_location_is_told(tmp_path: Path) -> None:
     with StampDaemon(tmp_path).start() as daemon, client(daemon.address("stamp")) as sock:
-        sock.send(probe() + bytes.fromhex("8002000400000000"))
+        sock.send(probe() + octets("8002002c 00*4 80040010 00*16 80070010 00*16"))
         answer = sock.recv(100)
         ports = daemon.address("stamp")[1], sock.getsockname()[1]
-    assert answer[OPEN.size :] == bytes.fromhex("00020004") + b"".join(it.to_bytes(2, "big") for it in ports)
+    told = b"".join(it.to_bytes(2, "big") for it in ports)
+    addresses = octets("00050010 7f000001 00*12 00080010 7f000001 00*12")
+    assert answer[OPEN.size :] == octets("0002002c") + told + addresses
 
 
 @pytest.mark.system

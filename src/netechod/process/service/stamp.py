@@ -19,7 +19,6 @@ from netechod.services.api import Peer
 from netechod.services.stamp.packets import PORT
 from netechod.services.stamp.reflector import Settings, StampReflector
 from netechod.services.stamp.timestamps import UNKNOWN_ERROR
-from netechod.services.stamp.tlv import Ends
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +48,8 @@ class Service(UdpService):
     def __init__(self, context: Context, socks: Sequence[socket.socket]) -> None:
         self._clock = ClockWatch(context.loop)
         self._ports = {sock.getsockname()[1] for sock in socks}
-        self._reflector = StampReflector(wall_ns=time.time_ns, clock_error=self._clock, ends_of=self._ends_of)
+        address_of = MeasuringDatagramIO.address_of
+        self._reflector = StampReflector(wall_ns=time.time_ns, clock_error=self._clock, address_of=address_of)
         super().__init__(context.datagrams, "stamp", socks, self._reflector)
         if self._clock() is None:
             log.warning(
@@ -67,10 +67,6 @@ class Service(UdpService):
         address_of = MeasuringDatagramIO.address_of
         keys = settings.loaded.stamp_keys
         self._reflector.configure(settings_of(stamp, keys, lambda peer: rules.trusts(address_of(peer)[0])))
-
-    def _ends_of(self, peer: Peer) -> Ends:
-        """Return what a Location TLV is filled with. Our address is left out, as RFC 8972, 4.2 allows."""
-        return Ends(MeasuringDatagramIO.address_of(peer), ("", min(self._ports)))
 
     def counters(self) -> Mapping[str, int]:
         """See RunningService."""

@@ -34,6 +34,7 @@ class _Journey(NamedTuple):
 
     ttl: int = MeasuredPayload.ttl
     tos: int = MeasuredPayload.tos
+    asked: str = ""  # the address of ours
     way_back: bytes = b""  # the control message that makes an answer leave from the address that was asked
 
 
@@ -49,6 +50,7 @@ class MeasuringDatagramIO(MmsgDatagramIO):
         super().__init__(sock, memory)
         self._wall_ns = wall_ns
         self._is_ipv6 = sock.family == socket.AF_INET6
+        self._host, self._port = sock.getsockname()[:2]
         layout = self._layout
         tos_at = layout.size - layout.control_at
         self._set_up(
@@ -107,6 +109,7 @@ class MeasuringDatagramIO(MmsgDatagramIO):
             control = control[HEADER + TIMESPEC.size :]
         journey = _journey(control)
         datagram.ttl, datagram.tos = journey.ttl, journey.tos
+        datagram.asked = journey.asked or self._host, self._port
         if not self._layout.control:
             return datagram, name
         return datagram, name + (journey.way_back or self._any_way_back(name))
@@ -166,10 +169,12 @@ def _with(journey: _Journey, level: int, kind: int, data: bytes) -> _Journey:
         case socket.IPPROTO_IPV6, socket.IPV6_TCLASS, 4:
             return journey._replace(tos=_INT.unpack(data)[0])
         case (socket.IPPROTO_IP, linux.IP_PKTINFO, 12):  # interface, local address, address asked
-            return journey._replace(way_back=_control_message(level, kind, bytes(4) + data[4:]))
+            asked, way_back = socket.inet_ntop(socket.AF_INET, data[8:]), bytes(4) + data[4:]
         case (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, 20):  # address asked, interface
-            return journey._replace(way_back=_control_message(level, kind, data[:16] + bytes(4)))
-    return journey
+            asked, way_back = socket.inet_ntop(socket.AF_INET6, data[:16]), data[:16] + bytes(4)
+        case _:
+            return journey
+    return journey._replace(asked=asked, way_back=_control_message(level, kind, way_back))
 
 
 @lru_cache(2 * 256)
