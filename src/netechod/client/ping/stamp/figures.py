@@ -167,16 +167,13 @@ def delays_text(crossing: Crossing) -> list[str]:
 
 def crossing_text(crossing: Crossing) -> list[str]:
     """Return one probe's way as parts of a sentence."""
-    texts = "{before} hops -> {now}", "{before} hops back -> {now}"
-    return [
-        *delays_text(crossing),
-        tr("(reflector {ms})", ms=ms(crossing.residence)),
-        *(
-            tr(text, before=change[0], now=change[1])
-            for text, change in zip(texts, crossing.reroutings, strict=True)
-            if change
-        ),
-    ]
+    parts = [*delays_text(crossing), tr("(reflector {ms})", ms=ms(crossing.residence))]
+    forward, backward = crossing.reroutings
+    if forward:
+        parts.append(tr("{before} hops -> {now}", before=forward[0], now=forward[1]))
+    if backward:
+        parts.append(tr("{before} hops back -> {now}", before=backward[0], now=backward[1]))
+    return parts
 
 
 def crossing_record(crossing: Crossing | None) -> dict[str, object]:
