@@ -5,8 +5,9 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from netechod import __version__
 from netechod.errors import NetechodError
@@ -174,6 +175,10 @@ class App:
     def members(self) -> Sequence[Presence]:
         """Return the members of the chat."""
         return self._services.members()
+
+    def sessions(self) -> Sequence[Mapping[str, Any]]:
+        """Return the sessions of the STAMP reflector."""
+        return self._services.sessions()
 
     def reload(self, done: Callable[[Outcome], None] = lambda outcome: None) -> None:
         """Read configuration and dictionary again. A mistake in them leaves everything as it was."""

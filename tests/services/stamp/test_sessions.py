@@ -2,6 +2,8 @@
 
 from netechod.services.stamp.sessions import RESTART_AFTER, SessionTable
 
+SSID = b"\x12\x34"
+
 
 def table(limit: int = 3, timeout: float = 900.0) -> SessionTable:
     made = SessionTable()
@@ -9,9 +11,9 @@ def table(limit: int = 3, timeout: float = 900.0) -> SessionTable:
     return made
 
 
-def take(sessions: SessionTable, key: str, number: int, now: float) -> int | None:
+def take(sessions: SessionTable, peer: str, number: int, now: float) -> int | None:
     """Return the number of the answer; None if there is no session."""
-    session = sessions.find(key, number, now)
+    session = sessions.find((peer, SSID), number, now)
     return None if session is None else session.take(number, now)
 
 
@@ -20,8 +22,8 @@ def test_each_session_is_numbered_from_0() -> None:
     assert [take(sessions, "ann", number, 1.0) for number in (0, 1, 5)] == [0, 1, 2]
     assert take(sessions, "bob", 7, 1.0) == 0
     assert [(key, it.last_number, it.received) for key, it in sessions.items()] == [
-        ("ann", 5, 3),
-        ("bob", 7, 1),
+        (("ann", SSID), 5, 3),
+        (("bob", SSID), 7, 1),
     ]
 
 
@@ -45,8 +47,8 @@ def test_a_full_table_takes_no_newcomer_until_somebody_has_been_silent_long_enou
     take(sessions, "ann", 1, 2.0)
     assert take(sessions, "eve", 0, 10.9) is None
     assert take(sessions, "eve", 0, 11.0) == 0
-    assert "bob" not in sessions
-    assert "ann" in sessions
+    assert ("bob", SSID) not in sessions
+    assert ("ann", SSID) in sessions
 
 
 def test_a_smaller_table_forgets_those_heard_least_recently() -> None:
@@ -54,13 +56,13 @@ def test_a_smaller_table_forgets_those_heard_least_recently() -> None:
     for number, key in enumerate(("ann", "bob", "eve")):
         take(sessions, key, 0, float(number))
     sessions.configure(1, 900.0)
-    assert [key for key, _ in sessions.items()] == ["eve"]
+    assert [key for key, _ in sessions.items()] == [("eve", SSID)]
     assert len(sessions) == 1
 
 
 def test_numbers_have_32_bits() -> None:
     sessions = table()
-    session = sessions.find("ann", 0, 0.0)
+    session = sessions.find(("ann", SSID), 0, 0.0)
     assert session is not None
     session.sent = 2**32 - 1
     assert [session.take(1, 0.0), session.take(2, 0.0)] == [2**32 - 1, 0]

@@ -86,6 +86,13 @@ def member_lines(members: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield from table(rows)
 
 
+def session_lines(sessions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Return the sessions of the STAMP reflector, with what was received and sent in each."""
+    rows: list[tuple[str, ...]] = [("sender", "port", "ssid", "received", "sent", "last number")]
+    rows += [tuple(map(str, session.values())) for session in sessions]
+    yield from table(rows)
+
+
 def diff_lines(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
     """Return the lines that only one side has, marked as by diff(1). Their order has no meaning."""
     for sign, lines, others in (("-", old, frozenset(new)), ("+", new, frozenset(old))):
