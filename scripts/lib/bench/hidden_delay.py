@@ -12,7 +12,7 @@ import sys
 from scripts.lib.bench.contest import Contestant, Load, Sample
 from scripts.lib.bench.environment import compiled
 from scripts.lib.bench.load import Generator
-from scripts.lib.bench.server import Server, die_with_parent
+from scripts.lib.bench.server import Server, ServerError, die_with_parent
 from scripts.lib.bench.stage import REFLECTING, Stage
 from scripts.lib.bench.trial import Enter, Trial, udp
 
@@ -77,12 +77,13 @@ def _reflector(quantile: str, *, beside_echo: bool = False) -> Enter:
         server = stage.server(name, "stamp").start()
         echo = None
         try:
+            server.wait_for_answer("echo-udp")
             if beside_echo:
                 load = (16, IN_FLIGHT, stage.echoes())
                 echo = Generator(compiled() / "load_udp", server.addresses["echo-udp"], load)
-        except OSError as error:
+        except (OSError, ServerError) as error:
             server.stop()
-            raise server.failure(error) from error
+            raise error if isinstance(error, ServerError) else server.failure(error) from error
         return Reflector(server, echo, max(LEAST, round(LONG * stage.effort.seconds / INTERVAL)), quantile)
 
     return enter
