@@ -1,5 +1,7 @@
 """The session table: numbers by session, restarts, and what happens when it is full."""
 
+import tracemalloc
+
 from netechod.services.stamp.sessions import RESTART_AFTER, SessionTable
 
 SSID = b"\x12\x34"
@@ -66,3 +68,20 @@ def test_numbers_have_32_bits() -> None:
     assert session is not None
     session.sent = 2**32 - 1
     assert [session.take(1, 0.0), session.take(2, 0.0)] == [2**32 - 1, 0]
+
+
+def test_a_full_table_takes_no_more_than_2_megabytes() -> None:
+    sessions = table(limit=4096)
+    tracemalloc.start()
+    for number in range(1, 4097):
+        peer = number.to_bytes(72, "big")  # as large as that of a wildcard socket (sockaddr_in6, in6_pktinfo)
+        ssid = (number & 0xFFFF).to_bytes(2, "big")
+        for packet in range(2):
+            now = number / 7 + packet / 70
+            session = sessions.find((peer, ssid), 100_000 * number + packet, now)
+            assert session is not None
+            session.take(100_000 * number + packet, now)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(sessions) == 4096
+    assert taken <= 2_000_000
