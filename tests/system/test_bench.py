@@ -67,7 +67,7 @@ PEERS = {
     "grow-members": {f"netechod-{number}" for number in (10, 30, 300, 2000)},
     "grow-words": {f"netechod-{number}" for number in (1000, 100_000, 770_000, 3_000_000)},
 }
-PARTS = ("tcp,udp,start,resident", "lookup,chat,memory,stamp", "reload,grow")  # the trials, by beginnings
+PARTS = ("tcp,udp,start,resident", "lookup,chat,memory,stamp", "reload", "grow")  # trials, by beginnings
 SHORT = ("--seconds", "0.01", "--pairs", "1", "--scale", "0.02")
 
 
