@@ -82,7 +82,7 @@ complete -c netecho -n '_shtab_netecho_using ping' -s i -l interval -x -d 'secon
 complete -c netecho -n '_shtab_netecho_using ping' -s s -l size -x -d 'payload, 8 to 65507 bytes (default: 56)'
 complete -c netecho -n '_shtab_netecho_using ping' -l sweep -x -d 'find the largest payload that comes back, over UDP in one packet'
 complete -c netecho -n '_shtab_netecho_using ping' -s w -l deadline -x -d 'stop after so many seconds, whatever is under way'
-complete -c netecho -n '_shtab_netecho_using ping' -l ssid -x -d 'session id, 1 to 65535; answers without it are not ours (default: one by lot)'
+complete -c netecho -n '_shtab_netecho_using ping' -l ssid -x -d 'session id, 1 to 65535; answers without it are not ours (default: the key'"'"'s, or one by lot)'
 complete -c netecho -n '_shtab_netecho_using ping' -l padding -xka "random zero" -d 'content of what -s adds (default: random)'
 complete -c netecho -n '_shtab_netecho_using ping' -l dscp -x -d 'traffic class: EF, AF41, CS6 or 0 to 63 (default: 0)'
 complete -c netecho -n '_shtab_netecho_using ping' -l source-port -x -d 'port that the probes leave from'

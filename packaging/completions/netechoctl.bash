@@ -6,11 +6,12 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_netechoctl_dict_subparsers=(dump lookup diff compile)
-_shtab_netechoctl_subparsers=(status watch members metrics reload reopen log-level stop dict)
+_shtab_netechoctl_subparsers=(status watch members sessions metrics reload reopen log-level stop dict)
 
 _shtab_netechoctl_status_option_strings=(-h --help -s --socket --timeout --json)
 _shtab_netechoctl_watch_option_strings=(-h --help -s --socket --timeout -n --interval)
 _shtab_netechoctl_members_option_strings=(-h --help -s --socket --timeout --json)
+_shtab_netechoctl_sessions_option_strings=(-h --help -s --socket --timeout --json)
 _shtab_netechoctl_metrics_option_strings=(-h --help -s --socket --timeout)
 _shtab_netechoctl_reload_option_strings=(-h --help -s --socket --timeout --json)
 _shtab_netechoctl_reopen_option_strings=(-h --help -s --socket --timeout)
@@ -29,6 +30,8 @@ _shtab_netechoctl_watch__s_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_watch___socket_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_members__s_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_members___socket_COMPGEN=_shtab_compgen_files
+_shtab_netechoctl_sessions__s_COMPGEN=_shtab_compgen_files
+_shtab_netechoctl_sessions___socket_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_metrics__s_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_metrics___socket_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_reload__s_COMPGEN=_shtab_compgen_files
@@ -58,7 +61,7 @@ _shtab_netechoctl___socket_COMPGEN=_shtab_compgen_files
 
 _shtab_netechoctl_log_level_pos_0_choices=(DEBUG NORMAL WARNING ERROR FATAL)
 _shtab_netechoctl_dict_pos_0_choices=(dump lookup diff compile)
-_shtab_netechoctl_pos_0_choices=(status watch members metrics reload reopen log-level stop dict)
+_shtab_netechoctl_pos_0_choices=(status watch members sessions metrics reload reopen log-level stop dict)
 
 _shtab_netechoctl_status__h_nargs=0
 _shtab_netechoctl_status___help_nargs=0
@@ -68,6 +71,9 @@ _shtab_netechoctl_watch___help_nargs=0
 _shtab_netechoctl_members__h_nargs=0
 _shtab_netechoctl_members___help_nargs=0
 _shtab_netechoctl_members___json_nargs=0
+_shtab_netechoctl_sessions__h_nargs=0
+_shtab_netechoctl_sessions___help_nargs=0
+_shtab_netechoctl_sessions___json_nargs=0
 _shtab_netechoctl_metrics__h_nargs=0
 _shtab_netechoctl_metrics___help_nargs=0
 _shtab_netechoctl_reload__h_nargs=0

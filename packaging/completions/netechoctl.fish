@@ -50,7 +50,7 @@ function _shtab_netechoctl_using
   test "$_shtab_netechoctl_cmdpath" = "$argv"
 end
 
-set -g _shtab_netechoctl_commands status watch members metrics reload reopen log-level stop dict 'dict dump' 'dict lookup' 'dict diff' 'dict compile'
+set -g _shtab_netechoctl_commands status watch members sessions metrics reload reopen log-level stop dict 'dict dump' 'dict lookup' 'dict diff' 'dict compile'
 set -g _shtab_netechoctl_opts_with_value --config --interval --set --socket --timeout -c -n -s
 
 complete -c netechoctl -e
@@ -75,6 +75,11 @@ complete -c netechoctl -n '_shtab_netechoctl_using members' -s h -l help -d 'sho
 complete -c netechoctl -n '_shtab_netechoctl_using members' -s s -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'control socket (default: $NETECHOD_CONTROL, then daemon.control in /etc/netechod/netechod.toml, then /run/netechod/control.sock)'
 complete -c netechoctl -n '_shtab_netechoctl_using members' -l timeout -x -d 'seconds to wait for the daemon (default: 10, for a reload 600, for its end 120)'
 complete -c netechoctl -n '_shtab_netechoctl_using members' -l json -d 'for programs'
+complete -c netechoctl -n '_shtab_netechoctl_using; and test $_shtab_netechoctl_npos -eq 0' -a sessions -d 'show who measures by STAMP'
+complete -c netechoctl -n '_shtab_netechoctl_using sessions' -s h -l help -d 'show this help message and exit'
+complete -c netechoctl -n '_shtab_netechoctl_using sessions' -s s -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'control socket (default: $NETECHOD_CONTROL, then daemon.control in /etc/netechod/netechod.toml, then /run/netechod/control.sock)'
+complete -c netechoctl -n '_shtab_netechoctl_using sessions' -l timeout -x -d 'seconds to wait for the daemon (default: 10, for a reload 600, for its end 120)'
+complete -c netechoctl -n '_shtab_netechoctl_using sessions' -l json -d 'for programs'
 complete -c netechoctl -n '_shtab_netechoctl_using; and test $_shtab_netechoctl_npos -eq 0' -a metrics -d 'show every counter as OpenMetrics text'
 complete -c netechoctl -n '_shtab_netechoctl_using metrics' -s h -l help -d 'show this help message and exit'
 complete -c netechoctl -n '_shtab_netechoctl_using metrics' -s s -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'control socket (default: $NETECHOD_CONTROL, then daemon.control in /etc/netechod/netechod.toml, then /run/netechod/control.sock)'

@@ -4,6 +4,7 @@ For the daemon and for the client.
 """
 
 import ctypes
+import os
 
 SYNCHRONIZED_BELOW = 16_000_000  # microseconds: the kernel's bound for a clock that nobody synchronizes
 LEAST = 1e-6  # seconds: below it lies the resolution of `maxerror`
@@ -34,8 +35,17 @@ def clock_error() -> float | None:
     """
     timex = _Timex()  # modes 0: read only
     if _libc.adjtimex(ctypes.byref(timex)) < 0:
-        return None  # EPERM: the unit of the service forbids it (ProtectClock=, systemd.exec(5))
+        return None
     error: int = timex.maxerror
     if error >= SYNCHRONIZED_BELOW:
         return None
     return max(error / 1e6, LEAST if timex.esterror else UNTOLD)
+
+
+def clock_refusal() -> str:
+    """Return why the clock's state cannot be read; empty if it can.
+
+    It is EPERM if the unit of the service forbids it (ProtectClock=, systemd.exec(5)).
+    """
+    is_told = _libc.adjtimex(ctypes.byref(_Timex())) >= 0
+    return "" if is_told else os.strerror(ctypes.get_errno())

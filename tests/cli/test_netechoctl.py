@@ -37,7 +37,10 @@ os.setgid(group)
 os.setuid(user)
 sys.exit(main(sys.argv[3:]))
 """
-COMMANDS = ("status", "watch", "members", "metrics", "reload", "reopen", "log-level", "stop", "dict")
+COMMANDS = (
+    *("status", "watch", "members", "sessions", "metrics"),
+    *("reload", "reopen", "log-level", "stop", "dict"),
+)
 KEYS = [
     *("version", "pid", "uptime", "config", "listeners", "counters"),
     *("connections", "dictionary", "members", "commands"),

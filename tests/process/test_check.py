@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from netechod.errors import ConfigError
+from netechod.process import check as module
 from netechod.process.check import check
 
 
@@ -84,3 +85,29 @@ def test_files_that_the_daemons_user_cannot_read_are_told(config: Path) -> None:
     lines = check(config, ["daemon.user=65534"])
     assert f"warning: dictionary.file: user 65534 cannot read {words}: a reload will fail" in lines
     assert refusal(config, "daemon.user=nosuchuser") == "error: daemon.user: there is no user 'nosuchuser'"
+
+
+def test_a_reflector_for_anybody_is_warned_of_unless_keys_are_required(config: Path) -> None:
+    keys = config.with_name("keys")
+    keys.touch(0o600)
+    keys.write_text("default open-sesame\n")
+    public = ["stamp.enabled=true", "stamp.public=true", f"stamp.key_file={keys}"]
+    warning = (
+        "warning: --set: stamp.public: is true, and stamp.authentication is not required: anybody is answered"
+    )
+    assert warning in check(config, public)
+    assert warning in check(config, [*public, "stamp.authentication=optional"])
+    assert warning not in check(config, [*public, "stamp.authentication=required"])
+    assert warning not in check(config, ["stamp.public=true"])
+
+
+def test_a_clock_that_cannot_be_read_is_told_where_it_is_needed(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "clock_refusal", lambda: "Operation not permitted")
+    told = (
+        "warning: --set: stamp.enabled: the state of the clock cannot be read, so no answer claims that it "
+        "is right: Operation not permitted"
+    )
+    assert told in check(config, ["stamp.enabled=true"])
+    assert check(config, [])[0] == f"{config}: ok"

@@ -7,6 +7,7 @@ the tests fail with a sentence; they are never skipped.
 import ctypes
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -160,6 +161,13 @@ class Machine:
     def show(self, name: str, unit: str = "netechod.service") -> str:
         """One property of a unit."""
         return self.run("systemctl", "show", "--value", "--property", name, unit).strip()
+
+    def exposure(self, unit: str = "netechod.service") -> float:
+        """The score of systemd-analyze(1): 0 is best, 10 is worst."""
+        table = self.run("systemd-analyze", "security", "--no-pager", unit)
+        score = re.search(rf"Overall exposure level for {re.escape(unit)}: (\d+\.\d+)", table)
+        assert score, table
+        return float(score[1])
 
     def install(self, package: Path) -> None:
         """Install a package with dpkg(1), which wants everything that it depends on to be there."""

@@ -47,10 +47,6 @@ class StampDaemon(Daemon):
             later.recv(65536)
             return select.select([sock], [], [], 0) == ([], [], [])
 
-    def own_socket(self) -> socket.socket:
-        """Return the socket that it answers on."""
-        return self._sockets["stamp"].dup()
-
     def counter(self, name: str) -> int:
         """Return one of its counters."""
         count = self.status()["counters"]["stamp"].get(name, 0)

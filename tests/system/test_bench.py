@@ -50,6 +50,10 @@ PEERS = {
     "memory-chat": set(),
     "start": {"asyncio-protocol"},
     "resident": {"asyncio-protocol"},
+    "stamp-p50": {"C"},
+    "stamp-p99": {"C"},
+    "stamp-echo": {"C"},
+    "udp-stamp": {"netechod-reflecting"},
     "reload-770k-rate": {"netechod-quiet"},
     "reload-770k-silence": set(),
     "reload-770k-p99": set(),
@@ -64,6 +68,7 @@ PEERS = {
     "grow-members": {f"netechod-{number}" for number in (10, 30, 300, 2000)},
     "grow-words": {f"netechod-{number}" for number in (1000, 100_000, 770_000, 3_000_000)},
 }
+PARTS = ("tcp,udp,start,resident", "lookup,chat,memory,stamp", "reload", "grow")  # trials, by beginnings
 SHORT = ("--seconds", "0.01", "--pairs", "1", "--scale", "0.02")
 
 
@@ -72,12 +77,27 @@ def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
     return script("bench", *arguments, timeout=150, changes=environment)
 
 
-def test_every_contestant_answers_everything_right_and_the_report_is_complete(tmp_path: Path) -> None:
+def names_in(part: str) -> list[str]:
+    """The trials of a part."""
+    return [name for name in PEERS if name.startswith(tuple(part.split(",")))]
+
+
+def test_no_trial_is_left_out() -> None:
+    known = re.search("one of (.+) expected", bench("--only", "nothing").stderr)
+    assert known is not None
+    assert known[1].split(", ") == list(PEERS)
+    assert sorted(name for part in PARTS for name in names_in(part)) == sorted(PEERS)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_contestant_answers_everything_right_and_the_report_is_complete(
+    tmp_path: Path, part: str
+) -> None:
     file = tmp_path / "bench.json"
-    run = bench("--against", "C,asyncio", *SHORT, "--json", str(file))
+    run = bench("--only", part, "--against", "C,asyncio", *SHORT, "--json", str(file))
     assert run.returncode == 0, run.stdout + run.stderr
     data = json.loads(file.read_text())
-    assert [trial["name"] for trial in data["trials"]] == list(PEERS)
+    assert [trial["name"] for trial in data["trials"]] == names_in(part)
     for trial in data["trials"]:
         assert f"{trial['name']}: {trial['title']}\n" in run.stdout
         assert {row["name"] for row in trial["rows"]} == PEERS[trial["name"]] | {"netechod"}

@@ -5,6 +5,7 @@ The test has the sockets of both sides, so that it can speak in the name of eith
 
 import select
 import socket
+import time
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
@@ -15,11 +16,14 @@ from support.daemon import Daemon
 
 from netechod.client.operator.control import ask
 from netechod.services.admission.loop_guard import LONGEST_SKIP, MIN_SAMPLES
+from netechod.services.stamp.packets import OPEN, Facts, UnfinishedAnswer, answer_to, request
+from netechod.services.stamp.packets import signed as stamp_signed
+from netechod.services.stamp.timestamps import ntp_of
 from netechod.services.wire import NOT_ONLINE
 
 pytestmark = pytest.mark.system
 
-SERVICES = ("echo-udp", "dictionary", "chat", "command")
+SERVICES = ("echo-udp", "dictionary", "chat", "command", "stamp")
 HOSTS = ("127.0.0.2", "127.0.0.3")
 BOUNCE_LIMIT = 3
 FORGED = (
@@ -35,11 +39,25 @@ FORGED = (
     b"NX1 ops",
 )
 
+FORGED_PROBES = {
+    "open": request(7, 5, 0x8001, 0x4242),
+    "short": bytes(13) + b"\1",
+    "long": request(7, 5, 0x8001, 0).ljust(1400, b"\0"),
+    "signed": stamp_signed(request(7, 5, 0x8001, 0x4242, is_signed=True), SECRET.encode()),
+    "signed and long": stamp_signed(request(7, 5, 0x8001, 0, is_signed=True), SECRET.encode()).ljust(
+        1400, b"\0"
+    ),
+}
+
 Settings = dict[str, object]
 TRUSTED: Settings = {"access.bounce_limit": BOUNCE_LIMIT, "chat.join": "open"}
-STRANGERS: Settings = {"access.trusted": [], "echo.udp.public": True, "chat.join": "open"}
+STRANGERS: Settings = {
+    **{"access.trusted": [], "echo.udp.public": True, "chat.join": "open"},
+    "stamp.public": True,
+}
 PAIRS = list(product(SERVICES, SERVICES))
 
+ENDS_AS_MEASURED = 4  # the forged one, its echo, the reflector's answer, and an echo of that
 ENDS_AT_ONCE = 8  # datagrams, the forged one included
 ENDS_WITH_THE_BURST = 300  # a burst of 100 questions, their answers, and what is added to it meanwhile
 ENDS_FOR_ALL = 400
@@ -53,7 +71,15 @@ class Host(Daemon):
         # Words that lead to each other: among trusted hosts only the loop guard ends what they begin.
         super().__init__(directory, "apple:pear\npear:apple\nhi:apple\n")
         keys = write_keys(directory / "keys", ops=SECRET)
-        self.configure({"command.enabled": True, "command.key_file": keys, **settings})
+        of_stamp = write_keys(directory / "stamp-keys", default=SECRET)
+        stamp = {"enabled": True, "authentication": "optional", "key_file": of_stamp}
+        self.configure(
+            {
+                **{"command.enabled": True, "command.key_file": keys},
+                **{f"stamp.{name}": value for name, value in stamp.items()},
+                **settings,
+            }
+        )
         self.sockets = {service: socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for service in SERVICES}
         for service, sock in self.sockets.items():
             sock.bind((host, 0))
@@ -105,14 +131,39 @@ def test_what_is_forged_between_two_of_our_hosts_has_an_end(
         limit = ENDS_FOR_ALL if "echo-udp" in (ours, theirs) else ENDS_AT_ONCE
         if {ours, theirs} == {"echo-udp", "dictionary"}:
             limit = ENDS_IN_TURN
+        if "stamp" in (ours, theirs):
+            limit = ENDS_AS_MEASURED
         assert count <= limit, forged
+
+
+@pytest.mark.parametrize("kind", FORGED_PROBES)
+@pytest.mark.parametrize("theirs", SERVICES)
+def test_one_forged_probe_brings_about_three_datagrams_at_most(
+    hosts: tuple[Host, Host], kind: str, theirs: str
+) -> None:
+    """It comes in the name of each service, and goes to the reflector; or from the reflector to each."""
+    one, two = hosts
+    forged = FORGED_PROBES[kind]
+    assert carried(one, two, forged, two.sockets[theirs], "stamp") <= ENDS_AS_MEASURED
+    assert carried(one, two, forged, two.sockets["stamp"], theirs) <= ENDS_AS_MEASURED
+    assert carried(one, two, forged, one.sockets[theirs], "stamp") <= 2
 
 
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS)
 def test_a_host_never_talks_with_itself(hosts: tuple[Host, Host], ours: str, theirs: str) -> None:
     one, two = hosts
+    # A reflector may use the port of its senders, so it answers itself once.
+    most = 2 if ours == theirs == "stamp" else 1
     for forged in (*FORGED, signed("no-such-command")):
-        assert carried(one, two, forged, one.sockets[theirs], ours) == 1
+        assert carried(one, two, forged, one.sockets[theirs], ours) <= most
+
+
+def reflected(heard: bytes) -> bytes:
+    """The answer of a reflector that answers everything, whatever it is."""
+    facts = Facts(int.from_bytes(heard[:4], "big"), 0x8001, ntp_of(time.time_ns()), 64)
+    whole = heard.ljust(OPEN.size, b"\0")
+    answer = UnfinishedAnswer.of(answer_to(whole, facts, is_signed=False), 0, None)
+    return answer.completed(time.time_ns()) + heard[OPEN.size :]
 
 
 Replier = Callable[[bytes], bytes]
@@ -141,6 +192,20 @@ def test_a_foreigner_who_answers_everything_comes_to_an_end(
             foreigner.connect(host.address(service))
             foreigner.setblocking(False)
             assert answered(host, foreigner, FOREIGN[name], forged, limit) <= limit, forged
+
+
+@pytest.mark.parametrize("reply", [reflected, FOREIGN["an echo"]], ids=["reflector", "echo"])
+def test_one_forged_probe_brings_about_three_datagrams_at_most_with_a_foreigner(
+    hosts: tuple[Host, Host], reply: Replier
+) -> None:
+    host, _ = hosts
+    for forged in (*FORGED, *FORGED_PROBES.values()):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as foreigner:
+            foreigner.bind(("127.0.0.4", 0))
+            foreigner.connect(host.address("stamp"))
+            foreigner.setblocking(False)
+            count = answered(host, foreigner, reply, forged, ENDS_AS_MEASURED)
+            assert count <= ENDS_AS_MEASURED, forged
 
 
 def answered(host: Host, foreigner: socket.socket, reply: Replier, forged: bytes, limit: int) -> int:

@@ -47,14 +47,6 @@ def cut_off(serving: Machine) -> Iterator[Machine]:
     serving.run("systemctl", "restart", "netechod")
 
 
-def exposure(machine: Machine) -> float:
-    """The score of systemd-analyze(1): 0 is best, 10 is worst."""
-    table = machine.run("systemd-analyze", "security", "--no-pager", "netechod.service")
-    score = re.search(r"Overall exposure level for netechod.service: (\d+\.\d+)", table)
-    assert score, table
-    return float(score[1])
-
-
 def status_of(machine: Machine) -> dict[str, str]:
     """What the kernel says about the process (proc_pid_status(5))."""
     lines = machine.run("cat", f"/proc/{machine.show('MainPID')}/status").splitlines()
@@ -76,11 +68,11 @@ def test_the_units_have_no_mistake(serving: Machine) -> None:
 
 
 def test_its_exposure_is_low(serving: Machine) -> None:
-    assert exposure(serving) <= 1.2
+    assert serving.exposure() <= 1.2
 
 
 def test_without_a_network_its_exposure_is_lower_and_it_serves_everything(cut_off: Machine) -> None:
-    assert exposure(cut_off) <= 0.3
+    assert cut_off.exposure() <= 0.3
     serves_everything(cut_off)
     pid = cut_off.show("MainPID")
     networks = [cut_off.run("readlink", f"/proc/{process}/ns/net") for process in ("1", pid)]

@@ -19,6 +19,7 @@ PROGRAMS = {  # and what they are compiled of
     "reference_tcp": ("reference_tcp.c",),
     "reference_udp": ("reference_udp.c",),
     "reference_chat": ("reference_chat.c",),
+    "reference_stamp": ("reference_stamp.c",),
     "load_tcp": ("load_tcp.c", "load.c"),
     "load_connect": ("load_connect.c", "load.c"),
     "load_udp": ("load_udp.c", "load.c"),

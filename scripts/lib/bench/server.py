@@ -37,6 +37,7 @@ KINDS = {
     "dictionary": socket.SOCK_DGRAM,
     "chat": socket.SOCK_DGRAM,
     "command": socket.SOCK_DGRAM,
+    "stamp": socket.SOCK_DGRAM,
 }
 
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -14,6 +14,7 @@ from scripts.lib.bench.load import Generator
 from scripts.lib.bench.server import Server, ServerError
 
 UNGUARDED = f"{HOME}-unguarded"
+REFLECTING = f"{HOME}-reflecting"
 DICTIONARY = ROOT / "etc/dict.txt"
 NO_LIMIT = 1_000_000
 LEAST_WORDS = 1000
@@ -22,7 +23,10 @@ REFERENCES = {
     "echo-udp": "reference_udp",
     "dictionary": "reference_udp",
     "chat": "reference_chat",
+    "stamp": "reference_stamp",
 }
+SERVED = ("echo-tcp", "echo-udp", "dictionary", "chat")  # by netechod, always
+TOGETHER = {"stamp": ("stamp", "echo-udp")}  # by a reference, in the order of its sockets; others have one
 
 
 # A load that asks one question at a time and never pauses looks like a loop: one in so many is dropped.
@@ -59,14 +63,21 @@ class Stage:
         dictionary: Path = DICTIONARY,
         settings: Mapping[str, object] | None = None,
     ) -> Server:
-        """A server that is not started yet: netechod by default but for ENDLESS, or the peer of that name."""
+        """A server that is not started yet: netechod by default but for ENDLESS, or the peer of that name.
+
+        Netechod serves STAMP only where that is asked for, and where its name is REFLECTING.
+        """
         home = self._directory / str(next(self._numbers))
         home.mkdir()
         if name.startswith(HOME):
             module = f"{PEERS}.unguarded" if name == UNGUARDED else HOME
-            command = netechod(home, dictionary, {**ENDLESS, **(settings or {})}, module)
-            return Server(command, tuple(REFERENCES), home, self._cpu)
-        return Server(self._peer(name, service, dictionary), (service,), home, self._cpu)
+            reflects = service == "stamp" or name == REFLECTING
+            own = {**ENDLESS, "stamp.enabled": str(reflects).lower(), **(settings or {})}
+            services = (*SERVED, "stamp") if reflects else SERVED
+            return Server(netechod(home, dictionary, own, module), services, home, self._cpu)
+        return Server(
+            self._peer(name, service, dictionary), TOGETHER.get(service, (service,)), home, self._cpu
+        )
 
     def racer(
         self,
@@ -96,7 +107,7 @@ class Stage:
         requests.touch()
         dictionary, questions = self.dictionary(LEAST_WORDS)
         command = netechod(home, dictionary, {**SETTINGS, "command.key_file": write_keys(home)})
-        server = Server(command, (*REFERENCES, "command"), home, None).start()
+        server = Server(command, (*SERVED, "command"), home, None).start()
         try:
             server.wait_for_answer("dictionary")
             arguments = (server.addresses["command"][1], questions, requests)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from scripts.lib.bench.contest import HOME
+from scripts.lib.bench.hidden_delay import STAMP
 from scripts.lib.bench.reloads import RELOADS
 from scripts.lib.bench.single_shots import Resident, Starter
 from scripts.lib.bench.stage import UNGUARDED, Stage
@@ -196,4 +197,4 @@ GROWTH = (
     ),
 )
 
-TRIALS = (*COMPARISONS, *RELOADS, *GROWTH)
+TRIALS = (*COMPARISONS, *STAMP, *RELOADS, *GROWTH)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from netechod.client.ping.prober import Plan
     from netechod.client.ping.run import OutputOptions
     from netechod.client.ping.stamp.probes import ProbeStyle
+    from netechod.client.run_command import Key
 
 STAMP_PORT = 862  # IANA: twamp-test (RFC 8545)
 DSCP_NAMES = {
@@ -29,7 +30,9 @@ def define_stamp(command: ClientParser) -> None:
         "--ssid",
         type=ssid,
         metavar="N",
-        help=tr("session id, 1 to 65535; answers without it are not ours (default: one by lot)"),
+        help=tr(
+            "session id, 1 to 65535; answers without it are not ours (default: the key's, or one by lot)"
+        ),
     )
     group.add_argument(
         "--padding",
@@ -75,15 +78,23 @@ def style_of(arguments: argparse.Namespace) -> "ProbeStyle":
     from netechod.client.ping.stamp.probes import ProbeStyle
     from netechod.client.run_command import find_key
 
-    key = find_key(arguments.key_file, arguments.key).secret if arguments.key_file else None
+    key = find_key(arguments.key_file, arguments.key) if arguments.key_file else None
     return ProbeStyle(
-        ssid=arguments.ssid or 1 + secrets.randbelow(65535),
+        ssid=arguments.ssid or _ssid_of(key) or 1 + secrets.randbelow(65535),
         is_ssid_strict=arguments.ssid is not None,
         has_zero_padding=arguments.padding == "zero",
-        key=key,
+        key=None if key is None else key.secret,
         tos=(arguments.dscp or 0) << 2,
         source_port=arguments.source_port or 0,
     )
+
+
+def _ssid_of(key: "Key | None") -> int:
+    """Return the session id that a key is for, if its id is one: a reflector looks for it there."""
+    try:
+        return 0 if key is None else ssid(key.key_id)
+    except ValueError:
+        return 0
 
 
 # argparse shows the names of these: "invalid dscp value: 'x'".

@@ -34,6 +34,7 @@ COMMANDS: tuple[tuple[str, str, Run], ...] = (
     ("status", "show what the daemon is doing", lambda daemon, it: operator.status(daemon, it.json)),
     ("watch", "show the status again and again", lambda daemon, it: operator.watch(daemon, it.interval)),
     ("members", "show who is online", lambda daemon, it: operator.members(daemon, it.json)),
+    ("sessions", "show who measures by STAMP", lambda daemon, it: operator.sessions(daemon, it.json)),
     (
         "metrics",
         "show every counter as OpenMetrics text",
@@ -169,7 +170,7 @@ def _define_commands(parser: Parser, common: Parser) -> dict[str, Parser]:
     commands["dict"] = choices.add_parser(
         "dict", parents=[common], help="see the dictionary in use", description="see the dictionary in use"
     )
-    for name in ("status", "members", "reload"):
+    for name in ("status", "members", "sessions", "reload"):
         commands[name].add_argument("--json", action="store_true", help="for programs")
     commands["watch"].add_argument(
         "-n", "--interval", type=seconds, default=1.0, metavar="S", help="seconds between two (default: 1)"

@@ -12,7 +12,7 @@ from netechod import __version__
 from netechod.errors import NetechodError
 from netechod.process.config.load import Loaded
 from netechod.process.control.requests import commands
-from netechod.process.control.status import Outcome, Presence, Status
+from netechod.process.control.status import Outcome, Status
 from netechod.process.dictionary.in_use import Words
 from netechod.process.dictionary.loader import Loader
 from netechod.process.listeners import Retries, Socket, Sockets, discard
@@ -70,6 +70,8 @@ class App:
             self.loop, loaded, Shared(self.loop), self._words, self.status, hands_over=bool(notifier.keeps)
         )
         self._services = Services(context, sockets)
+        self.members = self._services.members
+        self.sessions = self._services.sessions
         self._clock = ClockWatch(self.loop, self._on_clock_set_back)
         self._control: ControlSocket | None = None
         if config.daemon.control is not None:
@@ -170,10 +172,6 @@ class App:
         log.warning("%s", "; ".join(self._warnings()))
         if not self._stopping:
             self._notifier.status(self.status().line())
-
-    def members(self) -> Sequence[Presence]:
-        """Return the members of the chat."""
-        return self._services.members()
 
     def reload(self, done: Callable[[Outcome], None] = lambda outcome: None) -> None:
         """Read configuration and dictionary again. A mistake in them leaves everything as it was."""

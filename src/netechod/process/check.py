@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from netechod.clock_error import clock_refusal
 from netechod.errors import ConfigError, DictionaryError, PermissionRefusedError
 from netechod.process.command.keys import with_keys
-from netechod.process.command.lint import warnings
+from netechod.process.command.lint import warning_line, warnings
 from netechod.process.config.listeners import enabled
 from netechod.process.config.load import Loaded, load
 from netechod.process.config.schema import Dictionary
@@ -30,7 +31,8 @@ def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
     listened = (address for listener in enabled(config) for address in listener.section(config).listen)
     if missing := list(unknown_interfaces(listened)):
         raise ConfigError("\n".join(f"error: {sentence}" for sentence in missing))
-    lines = [*warnings(loaded), *_unreadable(loaded), f"{path or 'built-in configuration'}: ok"]
+    lines = [*warnings(loaded), *_about_stamp(loaded), *_unreadable(loaded)]
+    lines.append(f"{path or 'built-in configuration'}: ok")
     section = config.dictionary
     if section.enabled:
         try:
@@ -43,6 +45,19 @@ def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
         if section.index is not None and stamp is not None and is_large(section, stamp):
             lines.append(f"{section.index}: {_state(section, stamp, section.index)}")
     return lines
+
+
+def _about_stamp(loaded: Loaded) -> Iterator[str]:
+    """Yield warnings about the reflector."""
+    stamp = loaded.config.stamp
+    if not stamp.enabled:
+        return
+    if stamp.public and stamp.authentication != "required":
+        anybody = "is true, and stamp.authentication is not required: anybody is answered"
+        yield warning_line(loaded, "stamp.public", anybody)
+    if refusal := clock_refusal():
+        told = f"the state of the clock cannot be read, so no answer claims that it is right: {refusal}"
+        yield warning_line(loaded, "stamp.enabled", told)
 
 
 def _unreadable(loaded: Loaded) -> Iterator[str]:

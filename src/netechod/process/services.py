@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
+from typing import Any
 
 from netechod.process.config.listeners import Listener, listeners
 from netechod.process.config.load import Loaded
@@ -82,6 +83,10 @@ class Services:
     def members(self) -> Sequence[Presence]:
         """Return the members of all services."""
         return [member for service in self._running.values() for member in service.members()]
+
+    def sessions(self) -> Sequence[Mapping[str, Any]]:
+        """Return the sessions of all services."""
+        return [session for service in self._running.values() for session in service.sessions()]
 
     def inherit(self, incoming: Incoming) -> None:
         """Take over the connections and members of the process before us."""

@@ -20,6 +20,7 @@ class MeasuredPayload(bytes):
     received_ns: int = 0  # when the kernel got it, in nanoseconds since the epoch; 0: not known
     ttl: int = 255  # TTL or hop limit, as it arrived; 255 also if not known (RFC 5357, 4.2.1)
     tos: int = 0  # traffic class as it arrived: DSCP and ECN (RFC 2474); 0 also if not known
+    asked: tuple[str, int] = ("", 0)  # address and port that it was sent to; empty and 0: not known
 
 
 class UnfinishedPayload(Protocol):

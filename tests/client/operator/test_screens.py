@@ -103,6 +103,25 @@ def test_the_status_tells_whether_words_are_looked_up_in_an_index() -> None:
     assert "\n             /etc/netechod/dict.txt, looked up in an index\n" in text(status_lines(large))
 
 
+def test_the_status_tells_who_measures_and_what_the_clock_is_worth() -> None:
+    claims = {"synchronized": True, "error_s": 0.00031}, {"synchronized": False, "error_s": None}
+    right, free = (
+        text(
+            status_lines(
+                changed(
+                    listeners=[["stamp", "[::]:862"]],
+                    counters={"stamp": UDP},
+                    stamp={"sessions": 4, "clock": claim},
+                )
+            )
+        )
+        for claim in claims
+    )
+    assert "\nstamp    [::]:862      4 sessions  1 234 567  7         0\n" in right
+    assert "\nclock        within 0.310 ms of UTC, as STAMP claims\nlast reload" in right
+    assert "\nclock        not synchronized: STAMP claims nothing\nlast reload" in free
+
+
 def test_services_that_are_off_are_not_on_the_screen() -> None:
     off = changed(listeners=[], counters={}, connections=None, dictionary=None, members=None, config="")
     assert text(status_lines(off)) == (

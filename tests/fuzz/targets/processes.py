@@ -71,6 +71,10 @@ class Operated:
         """See commands.Operated."""
         return [Presence("192.0.2.1--7", 1.0, 0.5)]
 
+    def sessions(self) -> list[dict[str, object]]:
+        """See commands.Operated."""
+        return []
+
     def reload(self, done: Callable[[Outcome], None]) -> None:
         """See commands.Operated."""
         self.told.append("reload")

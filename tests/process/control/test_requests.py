@@ -60,6 +60,9 @@ class Journal:
     def members(self) -> tuple[Presence, ...]:
         return MEMBERS
 
+    def sessions(self) -> list[dict[str, object]]:
+        return [{"sender-ip": "192.0.2.1"}]
+
     def reload(self, done: Callable[[Outcome], None]) -> None:
         self.reloads.append(done)
 
@@ -133,6 +136,7 @@ def test_looking_is_for_everybody_and_changing_is_not() -> None:
     assert {name for name, command in made.items() if not command.changes} == {
         "status",
         "members",
+        "sessions",
         "metrics",
         "dict-lookup",
         "dict-dump",
@@ -141,6 +145,10 @@ def test_looking_is_for_everybody_and_changing_is_not() -> None:
 
 def test_the_status_is_told_whole(bench: Bench) -> None:
     assert bench.ask("status") == json.loads(json.dumps(STATUS.as_json()))
+
+
+def test_sessions_are_told_as_they_are(bench: Bench) -> None:
+    assert bench.ask("sessions") == [{"sender-ip": "192.0.2.1"}]
 
 
 def test_members_are_told_with_their_times(bench: Bench) -> None:

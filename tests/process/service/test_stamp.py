@@ -3,15 +3,17 @@
 import json
 import select
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from support.daemon import client, run_netechod
-from support.fake_servers import FakeUdpServer, echo_datagram
 from support.looping import FakeClock, turn
 from support.netecho import netecho
 from support.stamp_daemon import SECRET, StampDaemon
+from support.stamp_vectors import octets
 
 from netechod.process.service.stamp import ClockWatch
 from netechod.reactor.loop import Loop
@@ -31,6 +33,13 @@ def fields(answer: bytes, *, is_signed: bool = False) -> Answer:
     read = read_answer(answer, is_signed=is_signed)
     assert read is not None
     return read
+
+
+def shown_by_netechoctl(daemon: StampDaemon, *words: str) -> str:
+    """Return what the operator sees."""
+    control = daemon.directory / "control.sock"
+    command = [sys.executable, "-m", "netechod.cli.netechoctl", "--socket", str(control), *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
 def probe(number: int = 0, *, is_signed: bool = False) -> bytes:
@@ -75,8 +84,17 @@ def test_sessions_are_counted_and_told(tmp_path: Path) -> None:
             for number in (0, 1, 7):
                 sock.send(probe(number))
                 answer = sock.recv(100)
+            port = sock.getsockname()[1]
         status = daemon.status()
+        shown = shown_by_netechoctl(daemon, "sessions").splitlines()
+        listed = json.loads(shown_by_netechoctl(daemon, "sessions", "--json"))
     assert fields(answer).number == 2
+    assert listed == {
+        **{"sender-ip": "127.0.0.1", "sender-udp-port": port, "ssid": 0x4242},
+        **{"rcv-packets": 3, "sent-packets": 3, "last-rcv-seq": 7},
+    }
+    assert shown[0].split() == ["sender", "port", "ssid", "received", "sent", "last", "number"]
+    assert shown[1].split() == ["127.0.0.1", str(port), "16962", "3", "3", "7"]
     assert status["stamp"]["sessions"] == 1
     assert set(status["stamp"]["clock"]) == {"synchronized", "error_s"}
     assert status["counters"]["stamp"]["stateless"] == 0
@@ -139,10 +157,12 @@ def test_a_reload_takes_other_keys(tmp_path: Path) -> None:
 @pytest.mark.system
 def test_a_location_is_told(tmp_path: Path) -> None:
     with StampDaemon(tmp_path).start() as daemon, client(daemon.address("stamp")) as sock:
-        sock.send(probe() + bytes.fromhex("8002000400000000"))
+        sock.send(probe() + octets("8002002c 00*4 80040010 00*16 80070010 00*16"))
         answer = sock.recv(100)
         ports = daemon.address("stamp")[1], sock.getsockname()[1]
-    assert answer[OPEN.size :] == bytes.fromhex("00020004") + b"".join(it.to_bytes(2, "big") for it in ports)
+    told = b"".join(it.to_bytes(2, "big") for it in ports)
+    addresses = octets("00050010 7f000001 00*12 00080010 7f000001 00*12")
+    assert answer[OPEN.size :] == octets("0002002c") + told + addresses
 
 
 @pytest.mark.system
@@ -156,33 +176,6 @@ def test_our_own_sender_understands_it(tmp_path: Path, sign: bool) -> None:
     assert (run.returncode, made["received"], made["clock"]) == (0, 20, "kernel")
     assert (made["stamp"]["forward"]["hops"], made["stamp"]["backward"]["hops"]) == (0, 0)
     assert made["stamp"]["reflector"]["dscp_kept"] is True
-
-
-@pytest.mark.system
-@pytest.mark.parametrize("sign", [False, True], ids=["open", "signed"])
-def test_one_forged_packet_brings_about_three_at_most(tmp_path: Path, sign: bool) -> None:
-    """The test has the daemon's own socket, and speaks in its name: to itself, to an echo, to its like."""
-    directories = [tmp_path / name for name in ("one", "other")]
-    for directory in directories:
-        directory.mkdir()
-    forged = signed(probe(is_signed=True), SECRET) if sign else probe()
-    with (
-        StampDaemon(directories[0], authentication="optional") as daemon,
-        StampDaemon(directories[1], authentication="optional") as other,
-        FakeUdpServer(echo_datagram) as echo,
-        daemon.own_socket() as own,
-    ):
-        daemon.start()
-        other.start()
-        for turn, address in enumerate(
-            (daemon.address("stamp"), ("127.0.0.1", echo.port), other.address("stamp")), 1
-        ):
-            own.sendto(forged, address)
-            while daemon.counter("dropped_reflected") < turn:
-                pass
-        assert daemon.counter("sent") == 2  # to itself, and to the echo
-        assert other.counter("sent") == 1
-        assert len(echo.seen) == 2
 
 
 def test_the_clock_is_looked_at_once_a_second() -> None:

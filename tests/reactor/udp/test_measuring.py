@@ -114,12 +114,14 @@ def travel_as(sock: socket.socket, ttl: int, tos: int) -> None:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
 
 
-def test_a_payload_tells_its_time_its_ttl_and_its_traffic_class(site: Site) -> None:
+def test_a_payload_tells_its_time_its_ttl_its_traffic_class_and_what_address_was_asked(site: Site) -> None:
     travel_as(site.client, 57, 0xB8)
     before = time.time_ns()
     site.client.send(b"hello")
     [(payload, _)] = site.received()
     assert (payload, payload.ttl, payload.tos) == (b"hello", 57, 0xB8)
+    host, port = site.client.getpeername()[:2]
+    assert payload.asked in ((host, port), (f"::ffff:{host}", port))
     assert before <= payload.received_ns <= time.time_ns()
 
 

@@ -18,12 +18,12 @@ from support.stamp_vectors import (
     Exchange,
     octets,
 )
-from support.stamping import NOW, Point, arrived
+from support.stamping import ASKED, NOW, Point, arrived
 
 from netechod.services.stamp.packets import OPEN, SIGNED, is_signed_with, read_answer, request, signed
 from netechod.services.stamp.reflector import Authentication, Settings
 from netechod.services.stamp.timestamps import SECOND, ntp_of, time_of
-from netechod.services.stamp.tlv import Ends, Type, tlv, with_mac
+from netechod.services.stamp.tlv import Type, tlv, with_mac
 
 ALL = Settings(trusts=lambda peer: True)
 
@@ -148,10 +148,10 @@ def test_a_refused_wish_for_a_class_is_marked_and_the_answer_has_none() -> None:
 
 
 def test_the_ends_are_told_to_who_asks() -> None:
-    point = Point(ends=Ends(("192.0.2.1", 5000), ("192.0.2.2", 862)))
-    answer = point.hears(STAMP_SUITE_OPEN.request + octets("8002000400000000"))
+    asked = octets("8002002c 00*4 80040010 00*16 80070010 00*16")
+    answer = Point().hears(arrived(STAMP_SUITE_OPEN.request + asked, asked=ASKED))
     assert answer is not None
-    assert answer[44:] == octets("00020004035e1388")
+    assert answer[44:] == octets("0002002c 035e1388 00050010 c0000202 00*12 00080010 c0000201 00*12")
 
 
 def numbers(point: Point, packets: list[tuple[bytes, str, float]]) -> list[int]:

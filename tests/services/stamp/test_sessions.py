@@ -1,6 +1,10 @@
 """The session table: numbers by session, restarts, and what happens when it is full."""
 
+import tracemalloc
+
 from netechod.services.stamp.sessions import RESTART_AFTER, SessionTable
+
+SSID = b"\x12\x34"
 
 
 def table(limit: int = 3, timeout: float = 900.0) -> SessionTable:
@@ -9,9 +13,9 @@ def table(limit: int = 3, timeout: float = 900.0) -> SessionTable:
     return made
 
 
-def take(sessions: SessionTable, key: str, number: int, now: float) -> int | None:
+def take(sessions: SessionTable, peer: str, number: int, now: float) -> int | None:
     """Return the number of the answer; None if there is no session."""
-    session = sessions.find(key, number, now)
+    session = sessions.find((peer, SSID), number, now)
     return None if session is None else session.take(number, now)
 
 
@@ -20,8 +24,8 @@ def test_each_session_is_numbered_from_0() -> None:
     assert [take(sessions, "ann", number, 1.0) for number in (0, 1, 5)] == [0, 1, 2]
     assert take(sessions, "bob", 7, 1.0) == 0
     assert [(key, it.last_number, it.received) for key, it in sessions.items()] == [
-        ("ann", 5, 3),
-        ("bob", 7, 1),
+        (("ann", SSID), 5, 3),
+        (("bob", SSID), 7, 1),
     ]
 
 
@@ -45,8 +49,8 @@ def test_a_full_table_takes_no_newcomer_until_somebody_has_been_silent_long_enou
     take(sessions, "ann", 1, 2.0)
     assert take(sessions, "eve", 0, 10.9) is None
     assert take(sessions, "eve", 0, 11.0) == 0
-    assert "bob" not in sessions
-    assert "ann" in sessions
+    assert ("bob", SSID) not in sessions
+    assert ("ann", SSID) in sessions
 
 
 def test_a_smaller_table_forgets_those_heard_least_recently() -> None:
@@ -54,13 +58,30 @@ def test_a_smaller_table_forgets_those_heard_least_recently() -> None:
     for number, key in enumerate(("ann", "bob", "eve")):
         take(sessions, key, 0, float(number))
     sessions.configure(1, 900.0)
-    assert [key for key, _ in sessions.items()] == ["eve"]
+    assert [key for key, _ in sessions.items()] == [("eve", SSID)]
     assert len(sessions) == 1
 
 
 def test_numbers_have_32_bits() -> None:
     sessions = table()
-    session = sessions.find("ann", 0, 0.0)
+    session = sessions.find(("ann", SSID), 0, 0.0)
     assert session is not None
     session.sent = 2**32 - 1
     assert [session.take(1, 0.0), session.take(2, 0.0)] == [2**32 - 1, 0]
+
+
+def test_a_full_table_takes_no_more_than_2_megabytes() -> None:
+    sessions = table(limit=4096)
+    tracemalloc.start()
+    for number in range(1, 4097):
+        peer = number.to_bytes(72, "big")  # as large as that of a wildcard socket (sockaddr_in6, in6_pktinfo)
+        ssid = (number & 0xFFFF).to_bytes(2, "big")
+        for packet in range(2):
+            now = number / 7 + packet / 70
+            session = sessions.find((peer, ssid), 100_000 * number + packet, now)
+            assert session is not None
+            session.take(100_000 * number + packet, now)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(sessions) == 4096
+    assert taken <= 2_000_000

@@ -133,6 +133,14 @@ def test_an_address_that_is_not_known_is_left_out() -> None:
     )
 
 
+def test_an_ipv4_address_on_an_ipv6_socket_is_one() -> None:
+    ends = Ends(("::ffff:192.0.2.1", 5000), ("::ffff:192.0.2.2", 862))
+    asked = "80020018 00*4 80070010 00*16"
+    assert answered(asked, HERE._replace(ends=ends)) == (
+        octets("00020018 035e 1388 00080010 c0000201 00*12").hex()
+    )
+
+
 @pytest.mark.parametrize("type_", [0, 7, 9, 10, 11, 12, 99, 255])
 def test_a_type_that_is_not_understood_goes_back_marked(type_: int) -> None:
     tail = tlv(type_, b"12345678")

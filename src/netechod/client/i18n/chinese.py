@@ -153,6 +153,7 @@ TEXTS = HELP | {
     "backward {ms}": "回 {ms}",
     "(reflector {ms})": "（反射器 {ms}）",
     "{before} hops -> {now}": "{before} 跳 -> {now} 跳",
+    "{before} hops back -> {now}": "回程 {before} 跳 -> {now} 跳",
     "above its least: {first}": "高出最小值：{first}",
     "{name}, above its least": "{name}，高出最小值",
     "{ms} ms in the reflector taken off (p99 {p99})": "已扣除反射器内停留 {ms} 毫秒（p99 {p99}）",
@@ -164,18 +165,18 @@ TEXTS = HELP | {
     "neither is synchronized: no absolute delays": "双方都没有同步：没有绝对时延",
     "ours is not synchronized: no absolute delays": "本机没有同步：没有绝对时延",
     "the reflector's is not synchronized: no absolute delays": "反射器没有同步：没有绝对时延",
-    "both claim to be synchronized to {error} ms, but {count} packets came up to {ms} ms before they left: "
-    "not believed": "都自称同步到 {error} 毫秒以内，但有 {count} 个包早于发出到达，最多 {ms} 毫秒：不可信",
-    "both synchronized, but errors of {error} ms say nothing about such delays": (
-        "双方都已同步，但 {error} 毫秒的误差说明不了这样的时延"
+    "both claim to be synchronized to {error} ms, but {count} packets came {ms} ms before they left: "
+    "not believed": "都自称同步到 {error} 毫秒以内，但有 {count} 个包比发出早 {ms} 毫秒到达：不可信",
+    "both synchronized, but errors of {error} ms say nothing about delays of {delay} ms": (
+        "双方都已同步，但 {error} 毫秒的误差说明不了 {delay} 毫秒的时延"
     ),
     "both synchronized, errors {theirs} and {ours} ms": "双方都已同步，误差 {theirs} 和 {ours} 毫秒",
-    "they drift, or were set: no constant offset fits": "两个时钟有漂移或被调整过：没有固定的偏差",
-    "the reflector's is {least} to {most} ms ahead of ours": "反射器比本机快 {least} 到 {most} 毫秒",
-    "the reflector's is {least} to {most} ms behind ours": "反射器比本机慢 {least} 到 {most} 毫秒",
-    "the reflector's is between {most} ms ahead and {least} ms behind": (
-        "反射器的偏差在快 {most} 毫秒和慢 {least} 毫秒之间"
-    ),
+    "the clocks drift, or were set": "两个时钟有漂移或被调整过",
+    "it": "它",
+    "the reflector's": "反射器",
+    "{clock} is {least} to {most} ms ahead of ours": "{clock}比本机快 {least} 到 {most} 毫秒",
+    "{clock} is {least} to {most} ms behind ours": "{clock}比本机慢 {least} 到 {most} 毫秒",
+    "{clock} is between {most} ahead and {least} behind": "{clock}的偏差在快 {most} 和慢 {least} 毫秒之间",
     "clocks: ours was set during the run; {count} probes left out": (
         "时钟：测量期间本机时钟被调整，略去 {count} 次"
     ),

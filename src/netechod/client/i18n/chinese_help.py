@@ -40,8 +40,8 @@ HELP = {
         "测量 STAMP 或 TWAMP Light 反射器（端口 862）：哪个方向慢，哪个方向丢失"
     ),
     "with --stamp": "用于 --stamp",
-    "session id, 1 to 65535; answers without it are not ours (default: one by lot)": (
-        "会话标识，1 到 65535；不带它的应答不算（默认随机）"
+    "session id, 1 to 65535; answers without it are not ours (default: the key's, or one by lot)": (
+        "会话标识，1 到 65535；不带它的应答不算（默认取密钥的标识，否则随机）"
     ),
     "content of what -s adds (default: random)": "-s 增加的内容（默认 random）",
     "traffic class: EF, AF41, CS6 or 0 to 63 (default: 0)": "流量类别：EF、AF41、CS6 或 0 到 63（默认 0）",

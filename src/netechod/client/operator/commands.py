@@ -10,7 +10,13 @@ from typing import Any
 
 from netechod.client.errors import ClientError
 from netechod.client.operator.control import NotRunningError, Target
-from netechod.client.operator.screens import diff_lines, member_lines, reload_lines, status_lines
+from netechod.client.operator.screens import (
+    diff_lines,
+    member_lines,
+    reload_lines,
+    session_lines,
+    status_lines,
+)
 from netechod.client.terminal.output import put, put_bytes, put_json
 from netechod.errors import DictionaryError
 from netechod.services.dictionary.parser import DictionaryParser
@@ -65,6 +71,17 @@ def members(daemon: Target, as_json: bool) -> int:
             put_json(member)
     else:
         put(_screen(member_lines(answer)))
+    return 0
+
+
+def sessions(daemon: Target, as_json: bool) -> int:
+    """Show who measures with the STAMP reflector."""
+    answer: Sequence[Mapping[str, Any]] = daemon.ask("sessions")
+    if as_json:
+        for session in answer:
+            put_json(session)
+    else:
+        put(_screen(session_lines(answer)))
     return 0
 
 

@@ -27,6 +27,8 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
         )
         where = ", looked up in an index" if edition["store"] == "index" else ""
         yield f"             {edition['file']}{where}"
+    if reflector := status.get("stamp"):
+        yield f"clock        {_clock_line(reflector['clock'])}"
     yield f"last reload  {_reload_line(status['last_reload'])}"
     if status["log_lost"]:
         yield f"log          {grouped(status['log_lost'])} lines lost"
@@ -42,6 +44,7 @@ def _service_row(status: Mapping[str, Any], service: str, address: str) -> tuple
         "dictionary": f"{grouped((status['dictionary'] or {}).get('entries', 0))} words",
         "chat": f"{grouped(status['members'] or 0)} online",
         "command": f"{grouped(status['commands'] or 0)} running",
+        "stamp": f"{grouped((status.get('stamp') or {}).get('sessions', 0))} sessions",
     }.get(service, "")
     if "bytes_in" in counters:
         received, answered = size(counters["bytes_in"]), size(counters["bytes_out"])
@@ -51,6 +54,12 @@ def _service_row(status: Mapping[str, Any], service: str, address: str) -> tuple
         count for name, count in counters.items() if name.startswith(("dropped", "overflowed", "refused"))
     )
     return service, address, now, received, answered, grouped(dropped)
+
+
+def _clock_line(claim: Mapping[str, Any]) -> str:
+    if not claim["synchronized"]:
+        return "not synchronized: STAMP claims nothing"
+    return f"within {1000 * claim['error_s']:.3f} ms of UTC, as STAMP claims"
 
 
 def _reload_line(outcome: Mapping[str, Any] | None) -> str:
@@ -83,6 +92,13 @@ def member_lines(members: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Return the members, with how long they are online and silent."""
     rows: list[tuple[str, ...]] = [("member", "online", "silent")]
     rows += [(who["name"], duration(who["online"]), duration(who["silent"])) for who in members]
+    yield from table(rows)
+
+
+def session_lines(sessions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Return the sessions of the STAMP reflector, with what was received and sent in each."""
+    rows: list[tuple[str, ...]] = [("sender", "port", "ssid", "received", "sent", "last number")]
+    rows += [tuple(map(str, session.values())) for session in sessions]
     yield from table(rows)
 
 

@@ -76,7 +76,8 @@ def summary(about: About, tally: Tally, info: RunInfo, width: int) -> Iterator[s
     yield f"--- {about.where} ---"
     yield from wrapped(_counts(tally, info), tr(", "), width)
     if times := tally.times.in_ms():
-        yield from wrapped(figures.statistics(tr("RTT ms"), times), "  ", width)
+        title = tr("RTT ms") if info.directions is None else figures.aligned(tr("RTT ms"))
+        yield from wrapped(figures.statistics(title, times), "  ", width)
         if info.directions is not None:
             yield from figures.lines(info.directions, width)
         if info.directions is None or info.clock != "kernel":
@@ -94,7 +95,8 @@ def _counts(tally: Tally, info: RunInfo) -> Iterator[str]:
         yield tr("{count} too late", count=tally.late)
     yield tr("{count} duplicated", count=tally.duplicates)
     yield tr("{count} reordered", count=tally.reordered)
-    yield tr("{count} B corrupted", count=tally.damaged_bytes)
+    if info.directions is None or tally.damaged_bytes:
+        yield tr("{count} B corrupted", count=tally.damaged_bytes)
     if info.unmatched:
         yield tr("{count} not ours", count=info.unmatched)
     yield tr("{seconds:.1f} s", seconds=info.seconds)

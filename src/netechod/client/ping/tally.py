@@ -38,7 +38,8 @@ class Crossing(NamedTuple):
     hops_backward: int | None
     shown: tuple[float, float]  # forward and backward
     is_absolute: bool  # whether those shown are delays; else they are above the least of the run
-    was_rerouted: tuple[int, int] | None = None  # hops forward before and now, if they have changed
+    # Hops before and now, forward and backward, where they have changed.
+    reroutings: tuple[tuple[int, int] | None, tuple[int, int] | None] = (None, None)
 
 
 class Event(NamedTuple):

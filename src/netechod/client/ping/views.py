@@ -4,15 +4,16 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from netechod.client.i18n import translate
 from netechod.client.i18n.translate import tr
+from netechod.client.ping.curves import LEVELS, SPARKS, curves
 from netechod.client.ping.layout import ms, wrapped
 from netechod.client.ping.prober import View
 from netechod.client.ping.report import About, RunInfo, Samples, histograms, record, summary
-from netechod.client.ping.stamp.figures import crossing_record, crossing_text
+from netechod.client.ping.stamp.figures import crossing_record, crossing_text, delays_text
 from netechod.client.ping.tally import Event, Kind, Tally
 from netechod.client.terminal.output import painted, put, put_json
 from netechod.client.terminal.text import cut_to_cells
@@ -20,11 +21,6 @@ from netechod.services.cells import cells
 from netechod.services.wire import escape_controls
 
 REDRAW = 0.05  # seconds between two drawings of the line at least: no eye reads faster
-SPARKS = 40  # probes in the line at most
-LEAST_SPARKS = 4  # fewer are no curve
-LEVELS = "▁▂▃▄▅▆▇█"
-ASCII_LEVELS = "_.-=+*#@"
-LOST = "!"
 SPARE = 3  # columns at the end of the line: the terminal shows ^C there
 
 
@@ -62,7 +58,7 @@ class LineView(SummaryView):
 
     def happened(self, event: Event, tally: Tally) -> None:
         """See View."""
-        put(sentence(event, tally) + "\n")
+        put(sentence(event, tally, crossing_text(event.crossing) if event.crossing else ()) + "\n")
 
     def moved(self, address: str) -> None:
         """See View."""
@@ -75,25 +71,25 @@ class LiveView(SummaryView):
 
     def __init__(self, about: About, *, histogram: bool, ascii_only: bool) -> None:
         super().__init__(about, histogram=histogram, ascii_only=ascii_only)
-        self._levels = ASCII_LEVELS if ascii_only else LEVELS
-        self._recent: dict[int, float | None] = {}  # the times of the last probes, by number
-        self._last = ""
+        self._recent: dict[int, Event] = {}  # the outcomes of the last probes, by number
+        self._last: Sequence[str] = ()  # what is said of the last one, the longest form first
         self._drawn = -math.inf  # when an event was drawn last
         self._columns = columns()
 
     def sent(self, number: int, tally: Tally) -> None:
         """See View: the first probe is shown before its answer comes."""
         if not self._last:
-            self._last = tr("#{number}  waiting", number=number)
+            self._last = (tr("#{number}  waiting", number=number),)
             self._draw(tally)
 
     def happened(self, event: Event, tally: Tally) -> None:
         """See View."""
         if event.kind in (Kind.ANSWERED, Kind.LOST, Kind.FAILED):
-            self._recent[event.number] = event.seconds
+            self._recent[event.number] = event
             if len(self._recent) > SPARKS:
                 del self._recent[min(self._recent)]
-            self._last = sentence(event, tally)
+            delays = delays_text(event.crossing) if event.crossing else ()
+            self._last = sentence(event, tally, delays), sentence(event, tally)
         now = time.monotonic()
         if now >= self._drawn + REDRAW:
             self._drawn = now
@@ -127,25 +123,15 @@ class LiveView(SummaryView):
 
     def _parts(self, tally: Tally, width: int) -> Iterator[str]:
         """Return the last event, the curve if there is room for it, and the losses."""
-        head, tail = cut_to_cells(f"  {self._last}", width), "   " + troubles(tally)
-        room = min(SPARKS, width - cells(head) - cells(tail) - 3)
+        tail = "   " + troubles(tally)
+        heads = [f"  {text}" for text in self._last] or ["  "]
+        fitting = (head for head in heads if cells(head) + cells(tail) <= width)
+        head = next(fitting, cut_to_cells(heads[-1], width))
         yield head
-        if room >= LEAST_SPARKS and self._recent:
-            yield "   " + self._curve([self._recent[number] for number in sorted(self._recent)[-room:]])
+        events = [event for _, event in sorted(self._recent.items())]
+        yield from curves(events, width - cells(head) - cells(tail), ascii_only=self._ascii_only)
         if cells(head) + cells(tail) <= width:
             yield painted(tail, "error", sys.stdout) if tally.lost else tail
-
-    def _curve(self, times: list[float | None]) -> str:
-        """Draw each time as a level between the shortest and the longest, at least twice the shortest."""
-        known = [it for it in times if it is not None]
-        low = max(min(known, default=0.0), 1e-6)
-        span = math.log(max(max(known, default=0.0) / low, 2.0))
-        return "".join(
-            painted(LOST, "error", sys.stdout)
-            if it is None
-            else self._levels[min(7, int(8 * math.log(max(it / low, 1.0)) / span))]
-            for it in times
-        )
 
 
 class JsonView(View):
@@ -256,17 +242,15 @@ def reason_text(reason: str, wait: float) -> str:
     return texts.get(reason) or translate.reason_text(reason)
 
 
-def sentence(event: Event, tally: Tally) -> str:
-    """Return the outcome of a probe as a sentence."""
+def sentence(event: Event, tally: Tally, crossing: Sequence[str] = ()) -> str:
+    """Return the outcome of a probe as a sentence, with the given parts about how it crossed the network."""
     number = f"#{event.number}"
     if event.kind is Kind.DUPLICATE:
         return f"{number}  {tr('duplicate')}"
     if event.seconds is None:
         told = tr(" (told by {address})", address=event.reporter) if event.reporter else ""
         return f"{number}  {escape_controls(reason_text(event.reason, tally.wait))}{told}"
-    parts = [number, f"{ms(event.seconds)} ms"]
-    if event.crossing is not None:
-        parts += crossing_text(event.crossing)
+    parts = [number, f"{ms(event.seconds)} ms", *crossing]
     if event.kind is Kind.LATE:
         parts.append(tr("too late"))
     if event.is_reordered:

@@ -41,27 +41,28 @@ _SINGLE = re.compile(r"\\[^SDW]")
 _NESTED = re.compile(r"\((?:[^()]|\([^()]*\))*(?:[*+]|\{\d*,\d*\})[^()]*\)(?:[*+]|\{\d*,\d*\})")  # as (a+)+
 
 
+def warning_line(loaded: Loaded, key: str, warning: str) -> str:
+    """Return the line for a warning about a key of the configuration."""
+    origin = loaded.origins.get(key.partition("[")[0], "default")
+    return escape_controls(f"warning: {origin}: {key}: {warning}")
+
+
 def warnings(loaded: Loaded) -> Iterator[str]:
     """Yield a line for each warning: `warning: FILE:LINE: KEY: SENTENCE`."""
     command = loaded.config.command
     if not command.enabled:
         return
     if not command.allow:
-        yield _line(loaded, "command.allow", "is empty: there is nothing to run")
+        yield warning_line(loaded, "command.allow", "is empty: there is nothing to run")
     for key_id, secret in loaded.keys.items():
         if len(secret) < WEAK:
             warning = (
                 f"the secret of {key_id} is short and can be guessed: openssl rand -hex 32 makes a good one"
             )
-            yield _line(loaded, "command.key_file", warning)
+            yield warning_line(loaded, "command.key_file", warning)
     for name, allowed in command.allow.items():
         for key, warning in _warnings_of(allowed, loaded.keys):
-            yield _line(loaded, f"command.allow.{name}.{key}", warning)
-
-
-def _line(loaded: Loaded, key: str, warning: str) -> str:
-    origin = loaded.origins.get(key.partition("[")[0], "default")
-    return escape_controls(f"warning: {origin}: {key}: {warning}")
+            yield warning_line(loaded, f"command.allow.{name}.{key}", warning)
 
 
 def _warnings_of(allowed: AllowedCommand, keys: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from netechod.errors import ConfigError
 from netechod.levels import LEVELS
@@ -22,6 +22,10 @@ class Operated(Protocol):
 
     def members(self) -> Sequence[Presence]:
         """Who is online."""
+        ...
+
+    def sessions(self) -> Sequence[Mapping[str, Any]]:
+        """Who measures."""
         ...
 
     def reload(self, done: Callable[[Outcome], None]) -> None:
@@ -53,6 +57,7 @@ def commands(daemon: Operated) -> Mapping[str, Command]:
         "members": Command(
             lambda asked, _: asked.answer([asdict(presence) for presence in daemon.members()])
         ),
+        "sessions": Command(lambda asked, _: asked.answer(daemon.sessions())),
         "dict-lookup": Command(lambda asked, words: asked.answer(_looked_up(daemon.edition, words))),
         "dict-dump": Command(lambda asked, _: asked.answer(len(daemon.edition), dump_lines(daemon.edition))),
         "metrics": Command(lambda asked, _: _metrics(asked, daemon.status())),

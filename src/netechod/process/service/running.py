@@ -76,6 +76,10 @@ class RunningService:
         """Return its members, if it has such."""
         return ()
 
+    def sessions(self) -> Sequence[Mapping[str, Any]]:
+        """Return its sessions as JSON has them, if it has such."""
+        return ()
+
     def summary(self) -> str:
         """Return its part of the line that `systemctl status` shows; empty for none."""
         return ""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from netechod.clock_error import clock_error
+from netechod.clock_error import clock_error, clock_refusal
 from netechod.process.config.stamp import Stamp
 from netechod.process.control.status import Gauge
 from netechod.process.service.datagrams import UdpService
@@ -18,8 +18,9 @@ from netechod.reactor.udp.measuring import MeasuringDatagramIO
 from netechod.services.api import Peer
 from netechod.services.stamp.packets import PORT
 from netechod.services.stamp.reflector import Settings, StampReflector
+from netechod.services.stamp.sessions import Session
 from netechod.services.stamp.timestamps import UNKNOWN_ERROR
-from netechod.services.stamp.tlv import Ends
+from netechod.services.wire import unmapped
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +50,11 @@ class Service(UdpService):
     def __init__(self, context: Context, socks: Sequence[socket.socket]) -> None:
         self._clock = ClockWatch(context.loop)
         self._ports = {sock.getsockname()[1] for sock in socks}
-        self._reflector = StampReflector(wall_ns=time.time_ns, clock_error=self._clock, ends_of=self._ends_of)
+        address_of = MeasuringDatagramIO.address_of
+        self._reflector = StampReflector(wall_ns=time.time_ns, clock_error=self._clock, address_of=address_of)
         super().__init__(context.datagrams, "stamp", socks, self._reflector)
         if self._clock() is None:
-            log.warning(
-                "stamp tells who measures that this clock is not synchronized: nobody does it, "
-                "or the unit forbids to look (stamp-clock.conf)"
-            )
+            log.warning("stamp tells who measures that this clock is not synchronized: %s", _reason())
 
     def apply(self, settings: Given) -> None:
         """See RunningService. Reflectors and their senders may both use the port of STAMP."""
@@ -67,10 +66,6 @@ class Service(UdpService):
         address_of = MeasuringDatagramIO.address_of
         keys = settings.loaded.stamp_keys
         self._reflector.configure(settings_of(stamp, keys, lambda peer: rules.trusts(address_of(peer)[0])))
-
-    def _ends_of(self, peer: Peer) -> Ends:
-        """Return what a Location TLV is filled with. Our address is left out, as RFC 8972, 4.2 allows."""
-        return Ends(MeasuringDatagramIO.address_of(peer), ("", min(self._ports)))
 
     def counters(self) -> Mapping[str, int]:
         """See RunningService."""
@@ -89,9 +84,34 @@ class Service(UdpService):
         clock = {"synchronized": error is not None, "error_s": error}
         return {"stamp": {"sessions": len(self._reflector.sessions), "clock": clock}}
 
+    def sessions(self) -> Sequence[Mapping[str, Any]]:
+        """See RunningService."""
+        return [
+            _session(*MeasuringDatagramIO.address_of(peer), ssid, session)
+            for (peer, ssid), session in self._reflector.sessions.items()
+        ]
+
     def summary(self) -> str:
         """See RunningService."""
         return f"{len(self._reflector.sessions)} STAMP sessions"
+
+
+def _session(host: str, port: int, ssid: bytes, session: Session) -> dict[str, str | int]:
+    """Return a session as JSON has it, with the names of RFC 8913."""
+    return {
+        "sender-ip": unmapped(host),
+        "sender-udp-port": port,
+        "ssid": int.from_bytes(ssid, "big"),
+        "rcv-packets": session.received,
+        "sent-packets": session.sent,
+        "last-rcv-seq": session.last_number,
+    }
+
+
+def _reason() -> str:
+    """Return why the clock claims nothing."""
+    refusal = clock_refusal()
+    return f"its state cannot be read ({refusal}; see stamp-clock.conf)" if refusal else "nobody does it"
 
 
 def settings_of(stamp: Stamp, keys: Mapping[str, bytes], trusts: Callable[[Peer], bool]) -> Settings:

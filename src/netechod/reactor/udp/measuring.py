@@ -34,6 +34,7 @@ class _Journey(NamedTuple):
 
     ttl: int = MeasuredPayload.ttl
     tos: int = MeasuredPayload.tos
+    asked: str = ""  # the address of ours
     way_back: bytes = b""  # the control message that makes an answer leave from the address that was asked
 
 
@@ -49,6 +50,7 @@ class MeasuringDatagramIO(MmsgDatagramIO):
         super().__init__(sock, memory)
         self._wall_ns = wall_ns
         self._is_ipv6 = sock.family == socket.AF_INET6
+        self._host, self._port = sock.getsockname()[:2]
         layout = self._layout
         tos_at = layout.size - layout.control_at
         self._set_up(
@@ -89,8 +91,14 @@ class MeasuringDatagramIO(MmsgDatagramIO):
         return sent
 
     def _send_portion(self, portion: Sequence[Datagram]) -> int:
+        """Send a few datagrams. Whatever takes time is done before the clock is read."""
+        peers = b"".join([self._named(payload, cast(bytes, peer)) for payload, peer in portion])
+        self._out.peers[: len(peers)] = peers
+        completions = [_completion(payload) for payload, _ in portion]
+        if len(portion) == 1:
+            return self._send_one(completions[0](self._wall_ns()))
         now = self._wall_ns()
-        return super().send([self._ready(payload, cast(bytes, peer), now) for payload, peer in portion])
+        return self._send_payloads([complete(now) for complete in completions])
 
     def send_back(self, batch: Sequence[Datagram]) -> int:
         """See DatagramIO."""
@@ -107,15 +115,14 @@ class MeasuringDatagramIO(MmsgDatagramIO):
             control = control[HEADER + TIMESPEC.size :]
         journey = _journey(control)
         datagram.ttl, datagram.tos = journey.ttl, journey.tos
+        datagram.asked = journey.asked or self._host, self._port
         if not self._layout.control:
             return datagram, name
         return datagram, name + (journey.way_back or self._any_way_back(name))
 
-    def _ready(self, payload: bytes, peer: bytes, now: int) -> Datagram:
-        """Complete a payload, and put the traffic class behind the peer."""
-        tos = _tos_message(getattr(payload, "tos", 0), self._is_ipv6 and not _is_mapped(peer))
-        complete: Callable[[int], bytes] | None = getattr(payload, "completed", None)
-        return payload if complete is None else complete(now), peer + tos
+    def _named(self, payload: bytes, peer: bytes) -> bytes:
+        """Return the peer, and behind it the traffic class that the payload asks for."""
+        return peer + _tos_message(getattr(payload, "tos", 0), self._is_ipv6 and not _is_mapped(peer))
 
     def _any_way_back(self, name: bytes) -> bytes:
         """Return the way back to a peer of which we do not know what address of ours it has asked."""
@@ -138,6 +145,12 @@ def _ask_for_measurements(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, MAX_TTL)
+
+
+def _completion(payload: bytes) -> Callable[[int], bytes]:
+    """Return what completes a payload with the time; a payload that is complete stays as it is."""
+    found: Callable[[int], bytes] | None = getattr(payload, "completed", None)
+    return found or (lambda now: payload)
 
 
 def _is_mapped(name: bytes) -> bool:
@@ -166,10 +179,12 @@ def _with(journey: _Journey, level: int, kind: int, data: bytes) -> _Journey:
         case socket.IPPROTO_IPV6, socket.IPV6_TCLASS, 4:
             return journey._replace(tos=_INT.unpack(data)[0])
         case (socket.IPPROTO_IP, linux.IP_PKTINFO, 12):  # interface, local address, address asked
-            return journey._replace(way_back=_control_message(level, kind, bytes(4) + data[4:]))
+            asked, way_back = socket.inet_ntop(socket.AF_INET, data[8:]), bytes(4) + data[4:]
         case (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, 20):  # address asked, interface
-            return journey._replace(way_back=_control_message(level, kind, data[:16] + bytes(4)))
-    return journey
+            asked, way_back = socket.inet_ntop(socket.AF_INET6, data[:16]), data[:16] + bytes(4)
+        case _:
+            return journey
+    return journey._replace(asked=asked, way_back=_control_message(level, kind, way_back))
 
 
 @lru_cache(2 * 256)

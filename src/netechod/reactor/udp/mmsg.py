@@ -120,12 +120,21 @@ class MmsgDatagramIO:
         if len(datagrams) == 1:
             [(payload, peer)] = datagrams
             messages.peers[:size] = cast(bytes, peer)
-            self._memory.sent[: len(payload)] = payload
-            messages.iov_lengths[0] = len(payload)
-            return self._call(messages, 1)
+            return self._send_one(payload)
         payloads, peers = zip(*datagrams, strict=True)
-        count = len(payloads)
-        messages.peers[: count * size] = b"".join(peers)
+        messages.peers[: len(peers) * size] = b"".join(peers)
+        return self._send_payloads(payloads)
+
+    def _send_one(self, payload: bytes) -> int:
+        """Send a payload to the first peer in the array."""
+        messages = self._out
+        self._memory.sent[: len(payload)] = payload
+        messages.iov_lengths[0] = len(payload)
+        return self._call(messages, 1)
+
+    def _send_payloads(self, payloads: Sequence[bytes]) -> int:
+        """Send payloads to the peers in the array."""
+        messages, count = self._out, len(payloads)
         data = b"".join(payloads)
         self._memory.sent[: len(data)] = data
         lengths = array("I", map(len, payloads))

@@ -68,7 +68,8 @@ class UnfinishedAnswer(bytes):
     """An answer without its time of leaving: see UnfinishedPayload, which it is."""
 
     tos: int
-    _layout: Layout
+    _before: bytes  # the octets before the time of leaving
+    _behind: bytes
     _key: bytes | None
 
     @classmethod
@@ -76,13 +77,13 @@ class UnfinishedAnswer(bytes):
         """Return an answer that leaves in this traffic class, and is signed if there is a key."""
         answer = cls(packet)
         answer.tos, answer._key = tos, key
-        answer._layout = OPEN if key is None else SIGNED
+        at = OPEN.timestamp if key is None else SIGNED.timestamp
+        answer._before, answer._behind = packet[:at], packet[at + 8 :]
         return answer
 
     def completed(self, now_ns: int) -> bytes:
         """Return the answer with `now_ns`, nanoseconds since the epoch, as its time of leaving, signed."""
-        at = self._layout.timestamp
-        packet = b"".join((self[:at], ntp_of(now_ns).to_bytes(8, "big"), self[at + 8 :]))
+        packet = b"".join((self._before, ntp_of(now_ns).to_bytes(8, "big"), self._behind))
         return packet if self._key is None else signed(packet, self._key)
 
 

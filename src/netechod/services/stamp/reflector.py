@@ -74,7 +74,7 @@ class StampReflector:
     """A Session-Reflector (RFC 8762, 4.3).
 
     `wall_ns` returns the time in nanoseconds since the epoch. `clock_error` returns its error in seconds,
-    None if nobody synchronizes it.
+    None if nobody synchronizes it. `address_of` returns the address and port of a peer.
     """
 
     def __init__(
@@ -82,14 +82,14 @@ class StampReflector:
         *,
         wall_ns: Callable[[], int],
         clock_error: Callable[[], float | None],
-        ends_of: Callable[[Peer], Ends | None] = lambda peer: None,
+        address_of: Callable[[Peer], tuple[str, int]] = lambda peer: ("", 0),
     ) -> None:
         self.dropped: Counter[str] = Counter()  # by reason
         self.sessions = SessionTable()
         self._stateless = 0
         self._wall_ns = wall_ns
         self._clock_error = clock_error
-        self._ends_of = ends_of
+        self._address_of = address_of
         self._is_synchronized, self._error = False, error_estimate(None)  # of the clock, at the last batch
         self.configure(Settings())
 
@@ -148,21 +148,24 @@ class StampReflector:
         return "reflected" if is_recent_answer(payload, layout, self._wall_ns()) else None
 
     def _answer(self, request: _Request, now: float) -> UnfinishedAnswer:
-        received, ttl, tos = self._arrival_of(request.payload)
+        payload = request.payload
+        if not isinstance(payload, MeasuredPayload):
+            payload = MeasuredPayload(payload)
         session = self._session_of(request, now)
         number = request.number if session is None else session.take(request.number, now)
-        facts = Facts(number, self._error, ntp_of(received), ttl)
+        received = payload.received_ns or self._wall_ns()
+        facts = Facts(number, self._error, ntp_of(received), payload.ttl)
         packet = answer_to(request.base, facts, is_signed=request.is_signed)
         copies_dscp = self._settings.copies_dscp
-        tail, answer_tos = request.payload[request.layout.size :], tos & _DSCP if copies_dscp else 0
+        tail, answer_tos = payload[request.layout.size :], payload.tos & _DSCP if copies_dscp else 0
         if tail:
             situation = Situation(
-                tos,
+                payload.tos,
                 copies_dscp,
                 is_synchronized=self._is_synchronized,
                 received=None if session is None else session.received,
                 sent=0 if session is None else session.sent,
-                ends=self._ends_of(request.peer),
+                ends=Ends(self._address_of(request.peer), payload.asked) if payload.asked[1] else None,
                 key=self._tlv_key(request),
                 is_signed=request.is_signed,
                 request_number=request.base[:4],
@@ -171,12 +174,6 @@ class StampReflector:
             tail, wish = reflect(tail, situation)
             answer_tos = answer_tos if wish is None else wish
         return UnfinishedAnswer.of(packet + tail, answer_tos, request.key)
-
-    def _arrival_of(self, payload: bytes) -> tuple[int, int, int]:
-        """Return when a packet arrived, its TTL and its traffic class, as far as the endpoint tells it."""
-        if not isinstance(payload, MeasuredPayload):
-            payload = MeasuredPayload(payload)
-        return payload.received_ns or self._wall_ns(), payload.ttl, payload.tos
 
     def _session_of(self, request: _Request, now: float) -> Session | None:
         """Return the packet's session: a forger must not fill the table, so not everybody has one."""

@@ -5,9 +5,16 @@ silence.
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from netechod.services.api import Peer
 
 RESTART_AFTER = 1.0  # seconds; a number 0 that comes sooner is the first packet doubled or late
+
+
+Key: TypeAlias = tuple[Peer, bytes]
+"""What tells sessions apart: the peer, and the 2 octets of its SSID."""
 
 
 class Session:
@@ -35,7 +42,7 @@ class SessionTable:
     def __init__(self) -> None:
         self.limit = 0
         self.timeout = 0.0
-        self._sessions: OrderedDict[Hashable, Session] = OrderedDict()  # the one heard last at its end
+        self._sessions: OrderedDict[Key, Session] = OrderedDict()  # the one heard last at its end
 
     def configure(self, limit: int, timeout: float) -> None:
         """Hold at most `limit` sessions from now on."""
@@ -43,17 +50,17 @@ class SessionTable:
         while len(self._sessions) > limit:
             self._sessions.popitem(last=False)
 
-    def __contains__(self, key: Hashable) -> bool:
+    def __contains__(self, key: Key) -> bool:
         return key in self._sessions
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def items(self) -> Iterator[tuple[Hashable, Session]]:
+    def items(self) -> Iterator[tuple[Key, Session]]:
         """Return the sessions by their keys, the one heard last at the end."""
         return iter(self._sessions.items())
 
-    def find(self, key: Hashable, number: int, now: float) -> Session | None:
+    def find(self, key: Key, number: int, now: float) -> Session | None:
         """Return the session of a packet with this number; None if the table is full.
 
         A sender that begins anew, or has been silent for the timeout, gets a new session.

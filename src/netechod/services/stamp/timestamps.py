@@ -12,6 +12,7 @@ SYNCHRONIZED = 0x8000  # bit S: a source outside synchronizes this clock to UTC 
 PTP = 0x4000  # bit Z: timestamps are in the truncated format of PTP (RFC 8186, 2.3)
 
 _EPOCH = 2_208_988_800  # seconds from 1900, where NTP begins to count, to 1970 (RFC 5905, 6)
+_EPOCH_NS = _EPOCH * SECOND
 _ERA = 1 << 64  # the number of NTP timestamps; the next era begins on 2036-02-07
 _FRACTION_BITS = 32
 _MAX_MULTIPLIER = 0xFF
@@ -29,7 +30,7 @@ def ntp_of(time_ns: int) -> int:
 
 
 def _ntp_since_1900(time_ns: int) -> int:
-    return ((time_ns + _EPOCH * SECOND) << _FRACTION_BITS) // SECOND
+    return ((time_ns + _EPOCH_NS) << _FRACTION_BITS) // SECOND
 
 
 def ntp_age(timestamp: int, now_ns: int) -> int:

@@ -7,7 +7,7 @@ Reflected Control (RFC 9503 and later) are never obeyed: they send answers to th
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
 from netechod.services.stamp.packets import mac_of
@@ -211,6 +211,8 @@ def _fill_location(answer: bytearray, one: Tlv, situation: Situation) -> None:
 def _address(generic: int, host: str) -> bytes:
     """Return an address as a sub-TLV: the type says which IP it is."""
     ip = ip_address(host.partition("%")[0])
+    if isinstance(ip, IPv6Address):
+        ip = ip.ipv4_mapped or ip
     return bytes((0, generic + (1 if ip.version == 4 else 2), 0, _ADDRESS)) + ip.packed.ljust(_ADDRESS, b"\0")
 
 

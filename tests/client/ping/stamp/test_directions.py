@@ -97,8 +97,9 @@ def test_a_duplicate_has_no_figures() -> None:
 
 
 def test_another_number_of_hops_is_told() -> None:
-    _, shown = measured(passage(1, 1.0, 1.0), passage(2, 1.0, 1.0, hops=10), passage(3, 1.0, 1.0, hops=None))
-    assert [one.was_rerouted for one in shown] == [None, (9, 10), None]
+    third = passage(3, 1.0, 1.0, hops=None)._replace(hops_backward=12)
+    _, shown = measured(passage(1, 1.0, 1.0), passage(2, 1.0, 1.0, hops=10), third)
+    assert [one.reroutings for one in shown] == [(None, None), ((9, 10), None), (None, (11, 12))]
 
 
 @given(

@@ -200,6 +200,16 @@ def test_probes_are_signed_with_a_key(tmp_path: Path) -> None:
     assert wrong["received"] == unsigned["received"] == 0
 
 
+def test_a_key_for_one_session_is_used_with_its_id(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.touch(0o600)
+    keys.write_text("default open-sesame\n4660 of-one-session\n")
+    known = {"default": b"open-sesame", "4660": b"of-one-session"}
+    with ReflectorServer(settings=Settings(authentication="required", keys=known)) as fake:
+        made = record(fake, "-c", "2", "--key-file", str(keys), "--key", "4660")
+    assert (made["received"], made["stamp"]["ssid"], made["stamp"]["mode"]) == (2, 4660, "signed")
+
+
 def test_an_echo_service_is_no_reflector() -> None:
     with FakeUdpServer(echo_datagram) as fake:
         made = record(fake, "-c", "3", "-W", "0.2")
@@ -232,7 +242,7 @@ def test_a_terminal_has_a_line_that_lives() -> None:
         terminal.read_until("forward")
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.wait() == 0
-    assert "jitter ms" in terminal.seen
+    assert "in the reflector taken off" in terminal.seen
 
 
 def test_it_speaks_chinese() -> None:

@@ -98,7 +98,10 @@ class Directions:
         self._was_ever_free = self._was_ever_free or not estimate & SYNCHRONIZED
         forward, backward = passage.forward / 1e9, passage.backward / 1e9
         residence = passage.residence / 1e9
-        rerouted = _change(self.forward.hops, passage.hops_forward)
+        reroutings = (
+            _change(self.forward.hops, passage.hops_forward),
+            _change(self.backward.hops, passage.hops_backward),
+        )
         self.forward.add(passage.number, forward)
         self.backward.add(passage.number, backward)
         self.residence.add(residence)
@@ -118,7 +121,7 @@ class Directions:
             passage.hops_backward,
             shown,
             is_absolute,
-            rerouted,
+            reroutings,
         )
 
     @property

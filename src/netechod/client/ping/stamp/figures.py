@@ -6,6 +6,8 @@ from netechod.client.i18n.translate import tr
 from netechod.client.ping.layout import ms, wrapped
 from netechod.client.ping.stamp.directions import Clocks, Direction, Directions
 from netechod.client.ping.tally import Crossing, Times
+from netechod.client.terminal.text import padded
+from netechod.services.cells import cells
 
 _JITTER = ("p50", "p95", "max")
 
@@ -14,6 +16,12 @@ def statistics(title: str, times: Mapping[str, float]) -> list[str]:
     """Return statistics in milliseconds as cases of a line."""
     names = {"min": tr("min"), "avg": tr("avg"), "p50": tr("p50"), "max": tr("max"), "mdev": tr("mdev")}
     return [title, *(f"{names.get(name, name)} {ms(value / 1000)}" for name, value in times.items())]
+
+
+def aligned(title: str) -> str:
+    """Return the title of a line, as wide as the widest of them."""
+    titles = tr("RTT ms"), tr("forward ms"), tr("backward ms"), tr("jitter ms")
+    return padded(title, max(map(cells, titles)))
 
 
 def losses(directions: Directions, lost: int) -> str:
@@ -33,8 +41,9 @@ def lines(directions: Directions, width: int) -> Iterator[str]:
             (tr("forward ms"), directions.forward),
             (tr("backward ms"), directions.backward),
         ):
-            yield from wrapped(_delays(name, direction, directions, clocks), "  ", width)
-        yield from wrapped(_jitter(directions), "  ", width)
+            yield from wrapped(_delays(aligned(name), direction, directions, clocks), "  ", width)
+        if directions.forward.jitter.count:
+            yield from wrapped(_jitter(directions), "  ", width)
         yield from wrapped(_journey(directions), tr("; "), width)
         yield _clocks(directions, clocks)
     yield from _notes(directions)
@@ -52,11 +61,13 @@ def _delays(name: str, direction: Direction, directions: Directions, clocks: Clo
 
 
 def _jitter(directions: Directions) -> list[str]:
-    parts = [tr("jitter ms")]
-    for name, direction in ((tr("forward"), directions.forward), (tr("backward"), directions.backward)):
-        times = direction.jitter.in_ms()
-        parts += statistics(name, {key: times[key] for key in _JITTER if times})
-    return parts
+    forward, backward = (
+        statistics("", {key: direction.jitter.in_ms()[key] for key in _JITTER})[1:]
+        for direction in (directions.forward, directions.backward)
+    )
+    forward[0], backward[0] = f"{tr('forward')} {forward[0]}", f"{tr('backward')} {backward[0]}"
+    forward[-1] += " "  # one more between the directions
+    return [aligned(tr("jitter ms")), *forward, *backward]
 
 
 def _journey(directions: Directions) -> list[str]:
@@ -78,7 +89,11 @@ def _journey(directions: Directions) -> list[str]:
 
 def _clocks(directions: Directions, clocks: Clocks) -> str:
     """Say what both clocks are worth, and how far the reflector's may be from ours."""
-    return tr("clocks: {claims}; {offset}", claims=_claims(directions, clocks), offset=_offset(clocks))
+    return tr(
+        "clocks: {claims}; {offset}",
+        claims=_claims(directions, clocks),
+        offset=_offset(clocks, _subject(clocks)),
+    )
 
 
 def _claims(directions: Directions, clocks: Clocks) -> str:
@@ -94,30 +109,41 @@ def _claims(directions: Directions, clocks: Clocks) -> str:
     if clocks.is_contradictory:
         least = min(directions.forward.least, directions.backward.least)
         return tr(
-            "both claim to be synchronized to {error} ms, but {count} packets came up to {ms} ms before they "
-            "left: not believed",
+            "both claim to be synchronized to {error} ms, but {count} packets came {ms} ms before they left: "
+            "not believed",
             error=ms(directions.uncertainty),
             count=directions.early,
             ms=ms(-least),
         )
     if clocks.is_vague:
         return tr(
-            "both synchronized, but errors of {error} ms say nothing about such delays",
+            "both synchronized, but errors of {error} ms say nothing about delays of {delay} ms",
             error=ms(directions.uncertainty),
+            delay=ms((directions.forward.least + directions.backward.least) / 2),
         )
     return tr("both synchronized, errors {theirs} and {ours} ms", **errors)
 
 
-def _offset(clocks: Clocks) -> str:
+def _subject(clocks: Clocks) -> str:
+    """Return what the sentence about the offset begins with: the claim before it may have named the clock."""
+    is_named = clocks.is_ptp or (clocks.reflectors is None and clocks.ours is not None)
+    return tr("it") if is_named else tr("the reflector's")
+
+
+def _offset(clocks: Clocks, clock: str) -> str:
     if clocks.offset is None:
-        return tr("they drift, or were set: no constant offset fits")
+        return tr("the clocks drift, or were set")
     least, most = clocks.offset
     if least > 0:
-        return tr("the reflector's is {least} to {most} ms ahead of ours", least=ms(least), most=ms(most))
+        return tr(
+            "{clock} is {least} to {most} ms ahead of ours", clock=clock, least=ms(least), most=ms(most)
+        )
     if most < 0:
-        return tr("the reflector's is {least} to {most} ms behind ours", least=ms(-most), most=ms(-least))
+        return tr(
+            "{clock} is {least} to {most} ms behind ours", clock=clock, least=ms(-most), most=ms(-least)
+        )
     return tr(
-        "the reflector's is between {most} ms ahead and {least} ms behind", most=ms(most), least=ms(-least)
+        "{clock} is between {most} ahead and {least} behind", clock=clock, most=ms(most), least=ms(-least)
     )
 
 
@@ -132,18 +158,21 @@ def _notes(directions: Directions) -> Iterator[str]:
         yield tr("answers came in another traffic class")
 
 
-def crossing_text(crossing: Crossing) -> list[str]:
-    """Return one probe's way as parts of a sentence. Relative delays have a plus in front."""
+def delays_text(crossing: Crossing) -> list[str]:
+    """Return the delays of one probe as parts of a sentence. Relative ones have a plus in front."""
     plus = "" if crossing.is_absolute else "+"
     forward, backward = (f"{plus}{ms(seconds)}" for seconds in crossing.shown)
-    parts = [
-        tr("forward {ms}", ms=forward),
-        tr("backward {ms}", ms=backward),
-        tr("(reflector {ms})", ms=ms(crossing.residence)),
-    ]
-    if crossing.was_rerouted:
-        before, now = crossing.was_rerouted
-        parts.append(tr("{before} hops -> {now}", before=before, now=now))
+    return [tr("forward {ms}", ms=forward), tr("backward {ms}", ms=backward)]
+
+
+def crossing_text(crossing: Crossing) -> list[str]:
+    """Return one probe's way as parts of a sentence."""
+    parts = [*delays_text(crossing), tr("(reflector {ms})", ms=ms(crossing.residence))]
+    forward, backward = crossing.reroutings
+    if forward:
+        parts.append(tr("{before} hops -> {now}", before=forward[0], now=forward[1]))
+    if backward:
+        parts.append(tr("{before} hops back -> {now}", before=backward[0], now=backward[1]))
     return parts
 
 
