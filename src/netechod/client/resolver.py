@@ -71,7 +71,7 @@ def _look_up(host: str, port: int, family: int, kind: socket.SocketKind) -> list
     return [_native(family, address) for family, _, _, _, address in found]
 
 
-def _native(family: socket.AddressFamily, address: Any) -> Address:
+def _native(family: socket.AddressFamily, address: tuple[Any, ...]) -> Address:
     """Return the address for a socket of its own family: Linux tells that of IPv6 no ICMP errors of IPv4."""
     host = unmapped(address[0])
     return (family, address) if host == address[0] else (socket.AF_INET, (host, address[1]))

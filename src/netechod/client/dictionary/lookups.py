@@ -77,9 +77,8 @@ class Dictionary:
 
     def look_up(self, word: bytes) -> Result:
         """Ask for one word, at every address that the server has. Raises ClientError."""
-        query = query_of(word)
         try:
-            answer = self.server.ask(query, tries=self.tries(word))
+            answer = self.server.ask(query_of(word), tries=self.tries(word))
         except SilentServerError:
             if self.may_ignore(word):
                 return Result(decoded(word), None, None, self.silence(word))
@@ -90,10 +89,10 @@ class Dictionary:
     def new_socket(self) -> socket.socket:
         """Return a socket for one more word, on a port where no other answer comes. Raises ClientError."""
         sock = self.server.datagram_socket()
-        if sock.getsockname()[1] != self._port:
-            return sock
-        with sock:  # which keeps its port from being chosen again
-            return self.server.datagram_socket()
+        while sock.getsockname()[1] == self._port:
+            with sock:  # which keeps its port from being chosen again
+                sock = self.server.datagram_socket()
+        return sock
 
     def may_ignore(self, word: bytes) -> bool:
         """Return whether a server may be silent about a word on purpose.
@@ -198,9 +197,7 @@ class Lookups:
         query.due = query.sent + min(wait, self._timeout)
         try:
             query.sock.send(query_of(query.word))
-        except (
-            OSError
-        ) as error:  # an ICMP error of an earlier try, or no route now: the next try may do better
+        except OSError as error:  # an ICMP error of an earlier try, or no route now: the next may do better
             self._error = error
 
     def _wait(self, source: Input) -> None:
