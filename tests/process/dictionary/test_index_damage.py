@@ -244,11 +244,11 @@ def test_an_index_that_is_written_to_while_it_serves_is_told(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("netechod.process.dictionary_loader.INTERVAL", 0.001)
+    monkeypatch.setattr("netechod.process.dictionary.loader.INTERVAL", 0.001)
     edition = load()
     assert isinstance(edition, IndexedDictionary)
     told: list[str] = []
-    loader.look_after(settings, edition, lambda: told.append("damaged"))
+    loader.look_after([(settings, edition)], lambda: told.append("damaged"))
     looks: list[bool] = []
 
     def look() -> bool:

@@ -1,4 +1,4 @@
-"""The dictionary: it answers a word with its translation. An edition is replaced as a whole."""
+"""Dictionaries: they answer a word with its translation. Their editions are replaced as a whole."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -76,14 +76,8 @@ class Dictionary(Protocol):
         """
         return nullcontext()
 
-    def lookup_folded(self, text: bytes) -> bytes | None:
-        """Return the translation of the word that has the same folded form as `text`; None for a miss."""
-        if len(text) > MAX_STRETCH * self.longest:
-            return None
-        try:
-            word = fold(text.decode()).encode()
-        except UnicodeDecodeError:
-            return None
+    def lookup_folded(self, word: bytes) -> bytes | None:
+        """Return the translation of the first word that has the folded form `word`; None for a miss."""
         return self.exact(word) or self.exact((self.folded(word) or b"").partition(b"\n")[0])
 
     def close(self) -> None:
@@ -92,9 +86,46 @@ class Dictionary(Protocol):
 
 
 def dump_lines(dictionary: Dictionary) -> Iterator[str]:
-    """Yield the entries as `key#value`, in the form of the tutorials' debug output."""
+    r"""Yield the entries as `key#value`, in the form of the tutorials' debug output; a line break is `\n`."""
     for word, meaning in dictionary.items():
-        yield f"{word.decode()}#{meaning.decode()}"
+        yield f"{word.decode()}#{meaning.decode()}".replace("\n", "\\n")
+
+
+def readings(word: str) -> Iterator[str]:
+    """Yield what a word may mean: itself, itself without needless spaces, and how one would type it.
+
+    In print there are compatibility characters (full-width letters, ligatures), other apostrophes, and full
+    stops behind words.
+    """
+    yield word
+    spaced = " ".join(word.split())
+    if spaced != word:
+        yield spaced
+    if len(word) <= MAX_FOLDED:
+        typed = normalize("NFKC", spaced).replace("’", "'").rstrip(".,;:!?。、").strip()
+        if typed not in ("", spaced):
+            yield typed
+
+
+def look_up(dictionaries: Sequence[Dictionary], text: bytes) -> bytes | None:
+    """Return the translation in the first dictionary that has the word; None for a miss.
+
+    A dictionary is asked for the exact spelling, then for the folded one. If none has the word, its other
+    readings are tried.
+    """
+    if len(text) > MAX_STRETCH * max((words.longest for words in dictionaries), default=0):
+        return None
+    try:
+        word = text.decode()
+    except UnicodeDecodeError:
+        return None
+    for reading in readings(word) if len(word) <= MAX_FOLDED else (word,):
+        spelled, folded = reading.encode(), fold(reading).encode()
+        for words in dictionaries:
+            found = words.exact(spelled) or words.lookup_folded(folded)
+            if found is not None:
+                return found
+    return None
 
 
 class MemoryDictionary(Dictionary):
@@ -137,17 +168,17 @@ class MemoryDictionary(Dictionary):
 
 
 class DictionaryService:
-    """Answers each word with its translation: by the exact spelling, and then by the folded one."""
+    """Answers each word with its translation in the first dictionary that has it (see `look_up`)."""
 
     def __init__(
         self,
         dictionary: Dictionary,
-        *,
+        *more: Dictionary,
         unknown: str = MISS,
         match: Literal["folded", "exact"] = "folded",
         max_reply: int = 1200,
     ) -> None:
-        self._dictionary = dictionary
+        self._dictionaries = (dictionary, *more)
         self.configure(unknown=unknown, match=match, max_reply=max_reply)
         self._received = 0
         self._missed = 0
@@ -165,18 +196,13 @@ class DictionaryService:
         """The numbers of queries that were found, and that got the text for a miss."""
         return {"found": self._received - self._missed - self.dropped.total(), "missed": self._missed}
 
-    @property
-    def dictionary(self) -> Dictionary:
-        """The edition in use."""
-        return self._dictionary
-
-    def replace(self, dictionary: Dictionary) -> None:
-        """Replace the edition in one assignment. A query sees the old one or the new one, never a mix."""
-        self._dictionary = dictionary
+    def replace(self, dictionary: Dictionary, *more: Dictionary) -> None:
+        """Replace all editions in one assignment. A query sees the old ones or the new ones, never a mix."""
+        self._dictionaries = (dictionary, *more)
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
         """Answer every query. It is looked up unchanged first, because most queries are a word alone."""
-        exact, limit = self._dictionary.exact, self._max_reply
+        exact, limit = self._dictionaries[0].exact, self._max_reply
         answers: list[Datagram] = []
         for payload, peer in batch:
             answer = exact(payload) or self._search(payload)
@@ -188,9 +214,10 @@ class DictionaryService:
     def _search(self, payload: bytes) -> bytes | None:
         """The answer to a datagram that is no entry as it came; None for silence."""
         text = text_of(payload)
-        answer = self._dictionary.exact(text)
-        if answer is None and self._folds:
-            answer = self._dictionary.lookup_folded(text)
+        if self._folds:
+            answer = look_up(self._dictionaries, text)
+        else:
+            answer = next(filter(None, (words.exact(text) for words in self._dictionaries)), None)
         if answer is not None:
             return answer
         if not text or (text == self._unknown and not is_padded(payload)):
