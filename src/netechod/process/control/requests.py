@@ -13,8 +13,9 @@ from netechod.process.control.status import Outcome, Presence, Status
 from netechod.process.dictionary.in_use import Words
 from netechod.reactor.loop import Loop
 from netechod.reactor.tasks import Task, Work
-from netechod.services.dict.catalogue import ALL, Databases, chosen
+from netechod.services.dict.catalogue import Databases, chosen
 from netechod.services.dict.strategies import STRATEGIES, Match, matches
+from netechod.services.dict.words import ALL
 from netechod.services.dictionary.service import dump_lines, look_up
 
 MAX_MATCHES = 100_000  # words in the answer to one search

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from netechod.services.dict.words import ALL, FIRST
 from netechod.services.dictionary.service import Dictionary, Lookup, fold
 from netechod.services.wire import printable
 
-ALL, FIRST = "*", "!"  # names for all databases, and for the first one that has something
 MAX_SHOWN = 860  # characters of a word that is shown, with its escapes; a line holds it and a title
 MAX_TITLE = 100  # characters of a title that are shown
 

@@ -9,11 +9,11 @@ from functools import partial
 from itertools import islice
 from typing import TypeAlias
 
-from netechod.services.dict.catalogue import FIRST, Database, Databases, Words, chosen
+from netechod.services.dict.catalogue import Database, Databases, Words, chosen
 from netechod.services.dict.server import DictServer
-from netechod.services.dict.strategies import BEST, STEP, STRATEGIES, Match, Strategy, matches
+from netechod.services.dict.strategies import STEP, STRATEGIES, Match, Strategy, matches
 from netechod.services.dict.text import END, definition, quoted, text
-from netechod.services.dict.words import MalformedError, within_quotes, words_of
+from netechod.services.dict.words import BEST, FIRST, MalformedError, within_quotes, words_of
 from netechod.services.dictionary.service import readings
 
 MAX_DEFINITIONS = 200  # in an answer; the rest is left out, and the answer says so

@@ -9,7 +9,6 @@ from typing import NamedTuple, TypeAlias
 
 from netechod.services.dict.catalogue import Databases, Words, folded
 
-BEST = "."  # in place of a name: the strategy that suits a search for misspelt words
 STEP = 16  # headwords that are noted between two pieces of work
 CHUNKS = 4  # chunks of headwords that are searched in a step
 CANDIDATES = 128  # words that are looked up in a step
