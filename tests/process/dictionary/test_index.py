@@ -208,7 +208,7 @@ def test_an_edition_that_is_closed_gives_its_file_back(file: Path) -> None:
         until_given_back()
         assert inode not in open_files()
         assert str(file.parent) not in Path("/proc/self/maps").read_text()
-        assert (edition.exact(b"apple"), edition.lookup_folded(b"apple")) == (None, None)
+        assert (edition.exact(b"apple"), look_up([edition], b"apple")) == (None, None)
         assert list(edition.items()) == []
 
 

@@ -6,7 +6,7 @@ A piece is b"" where work was done and there is nothing to say yet.
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import TypeAlias
 
 from netechod.services.dict.catalogue import Database, Databases, Words, chosen
@@ -14,7 +14,7 @@ from netechod.services.dict.server import DictServer
 from netechod.services.dict.strategies import STEP, STRATEGIES, Match, Strategy, matches
 from netechod.services.dict.text import END, definition, quoted, text
 from netechod.services.dict.words import BEST, FIRST, MalformedError, within_quotes, words_of
-from netechod.services.dictionary.service import readings
+from netechod.services.dictionary.service import other_readings
 
 MAX_DEFINITIONS = 200  # in an answer; the rest is left out, and the answer says so
 MAX_SCANS = 64  # searches through all headwords at a time, one a client; beyond it a client is told to wait
@@ -212,7 +212,8 @@ class Commands:
 
 def _definitions(databases: Databases, word: str, *, first: bool) -> Sequence[Definition]:
     """What the databases, or the first that has the word, say about it; a few more than are shown."""
-    for reading in readings(word.strip()):
+    word = word.strip()
+    for reading in chain([word], other_readings(word)):
         found: list[Definition] = []
         for database in databases:
             words = Words(database.dictionary)

@@ -13,6 +13,7 @@ from netechod.services.wire import MAX_DATAGRAM, MISS, is_padded, text_of, trunc
 MAX_FOLDED = 256  # characters of a word that is folded, unless it is ASCII: it takes 0.25 ms at worst
 MAX_NON_STARTERS = 30  # in a row, in a word that is folded (UAX #15, section 13: Stream-Safe Text)
 MAX_SPELLINGS = 200  # of a folded word that are found by it; others are found as they are spelled
+SHORT = 1024  # bytes of a text that is looked up even if no word is as long
 MAX_STRETCH = 4  # a spelling has fewer bytes than this many times its folded form
 
 _TOO_MANY = bytes([True]) * (MAX_NON_STARTERS + 1)
@@ -76,10 +77,6 @@ class Dictionary(Protocol):
         """
         return nullcontext()
 
-    def lookup_folded(self, word: bytes) -> bytes | None:
-        """Return the translation of the first word that has the folded form `word`; None for a miss."""
-        return self.exact(word) or self.exact((self.folded(word) or b"").partition(b"\n")[0])
-
     def close(self) -> None:
         """Free the edition's resources. It must not be used any more."""
         ...
@@ -91,13 +88,12 @@ def dump_lines(dictionary: Dictionary) -> Iterator[str]:
         yield f"{word.decode()}#{meaning.decode()}".replace("\n", "\\n")
 
 
-def readings(word: str) -> Iterator[str]:
-    """Yield what a word may mean: itself, itself without needless spaces, and how one would type it.
+def other_readings(word: str) -> Iterator[str]:
+    """Yield what else a word may mean: itself without needless spaces, and how one would type it.
 
     In print there are compatibility characters (full-width letters, ligatures), other apostrophes, and full
     stops behind words.
     """
-    yield word
     spaced = " ".join(word.split())
     if spaced != word:
         yield spaced
@@ -113,18 +109,25 @@ def look_up(dictionaries: Sequence[Dictionary], text: bytes) -> bytes | None:
     A dictionary is asked for the exact spelling, then for the folded one. If none has the word, its other
     readings are tried.
     """
-    if len(text) > MAX_STRETCH * max((words.longest for words in dictionaries), default=0):
+    if len(text) > SHORT and len(text) > MAX_STRETCH * max(words.longest for words in dictionaries):
         return None
     try:
         word = text.decode()
     except UnicodeDecodeError:
         return None
-    for reading in readings(word) if len(word) <= MAX_FOLDED else (word,):
-        spelled, folded = reading.encode(), fold(reading).encode()
-        for words in dictionaries:
-            found = words.exact(spelled) or words.lookup_folded(folded)
-            if found is not None:
-                return found
+    found = _found(dictionaries, text, fold(word).encode())
+    if found is None and len(word) <= MAX_FOLDED:
+        others = (_found(dictionaries, each.encode(), fold(each).encode()) for each in other_readings(word))
+        return next(filter(None, others), None)
+    return found
+
+
+def _found(dictionaries: Sequence[Dictionary], spelled: bytes, folded: bytes) -> bytes | None:
+    for words in dictionaries:
+        exact = words.exact
+        found = exact(spelled) or exact(folded) or exact((words.folded(folded) or b"").partition(b"\n")[0])
+        if found is not None:
+            return found
     return None
 
 
