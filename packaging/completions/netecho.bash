@@ -9,7 +9,7 @@ _shtab_netecho_subparsers=(echo ping dict chat run)
 
 _shtab_netecho_echo_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color -u --udp --verify)
 _shtab_netecho_ping_option_strings=(-h --help -4 --ipv4 -6 --ipv6 -W --timeout --retries --color -u --udp --stamp -c --count -i --interval -s --size --sweep -w --deadline --ssid --padding --dscp --source-port --key-file --key --histogram -v --verbose -q --quiet --json --jsonl --ascii)
-_shtab_netecho_dict_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --json --miss)
+_shtab_netecho_dict_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --json --whole --db --match --miss)
 _shtab_netecho_chat_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --jsonl --json --plain --mention --dictionary)
 _shtab_netecho_run_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --list --key-file --key --wait --json)
 _shtab_netecho_option_strings=(-h --help -V --version)
@@ -65,6 +65,7 @@ _shtab_netecho_dict___ipv4_nargs=0
 _shtab_netecho_dict__6_nargs=0
 _shtab_netecho_dict___ipv6_nargs=0
 _shtab_netecho_dict___json_nargs=0
+_shtab_netecho_dict___whole_nargs=0
 _shtab_netecho_chat__h_nargs=0
 _shtab_netecho_chat___help_nargs=0
 _shtab_netecho_chat__4_nargs=0

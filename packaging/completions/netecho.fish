@@ -51,7 +51,7 @@ function _shtab_netecho_using
 end
 
 set -g _shtab_netecho_commands echo ping dict chat run
-set -g _shtab_netecho_opts_with_value --color --count --deadline --dictionary --dscp --interval --key --key-file --mention --miss --padding --retries --size --source-port --ssid --sweep --timeout --wait -W -c -i -s -w
+set -g _shtab_netecho_opts_with_value --color --count --db --deadline --dictionary --dscp --interval --key --key-file --match --mention --miss --padding --retries --size --source-port --ssid --sweep --timeout --wait -W -c -i -s -w
 
 complete -c netecho -e
 complete -c netecho -f
@@ -103,6 +103,9 @@ complete -c netecho -n '_shtab_netecho_using dict' -l timeout -x -d 'seconds to 
 complete -c netecho -n '_shtab_netecho_using dict' -l retries -x -d 'further tries of a lost datagram (default: 2)'
 complete -c netecho -n '_shtab_netecho_using dict' -l color -xka "auto always never" -d 'paint: on a terminal unless NO_COLOR is set (auto), always, never'
 complete -c netecho -n '_shtab_netecho_using dict' -l json -d 'one JSON object a word'
+complete -c netecho -n '_shtab_netecho_using dict' -l whole -d 'whole meanings, asked over DICT (TCP port 2628), as for dict://HOST/'
+complete -c netecho -n '_shtab_netecho_using dict' -l db -x -d 'the same, in this dictionary of the server'"'"'s (default: all)'
+complete -c netecho -n '_shtab_netecho_using dict' -l match -x -d 'words that are like it, over DICT: prefix, suffix, substring, lev ...'
 complete -c netecho -n '_shtab_netecho_using dict' -l miss -x -d 'what the server answers for no such word (default: unknown)'
 complete -c netecho -n '_shtab_netecho_using dict; and test $_shtab_netecho_npos -eq 0' -ka "(__fish_print_hostnames)" -d 'a name, IPv4, ::1 or [::1]:8081; port 8081 if none'
 complete -c netecho -n '_shtab_netecho_using; and test $_shtab_netecho_npos -eq 0' -a chat -d 'come online, talk, go offline'

@@ -5,22 +5,24 @@
 #    source ~/.local/share/bash_completion/netechoctl
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_netechoctl_dict_subparsers=(dump lookup diff compile)
+_shtab_netechoctl_dict_subparsers=(list dump lookup match diff compile)
 _shtab_netechoctl_subparsers=(status watch members sessions metrics reload reopen log-level stop dict)
 
-_shtab_netechoctl_status_option_strings=(-h --help -s --socket --timeout --json)
+_shtab_netechoctl_status_option_strings=(-h --help -s --socket --timeout --json --db)
 _shtab_netechoctl_watch_option_strings=(-h --help -s --socket --timeout -n --interval)
 _shtab_netechoctl_members_option_strings=(-h --help -s --socket --timeout --json)
 _shtab_netechoctl_sessions_option_strings=(-h --help -s --socket --timeout --json)
-_shtab_netechoctl_metrics_option_strings=(-h --help -s --socket --timeout)
+_shtab_netechoctl_metrics_option_strings=(-h --help -s --socket --timeout --db)
 _shtab_netechoctl_reload_option_strings=(-h --help -s --socket --timeout --json)
 _shtab_netechoctl_reopen_option_strings=(-h --help -s --socket --timeout)
 _shtab_netechoctl_log_level_option_strings=(-h --help -s --socket --timeout)
 _shtab_netechoctl_stop_option_strings=(-h --help -s --socket --timeout)
-_shtab_netechoctl_dict_dump_option_strings=(-h --help -s --socket --timeout)
-_shtab_netechoctl_dict_lookup_option_strings=(-h --help -s --socket --timeout)
-_shtab_netechoctl_dict_diff_option_strings=(-h --help -s --socket --timeout)
-_shtab_netechoctl_dict_compile_option_strings=(-h --help -s --socket --timeout -c --config --set)
+_shtab_netechoctl_dict_list_option_strings=(-h --help -s --socket --timeout --json)
+_shtab_netechoctl_dict_dump_option_strings=(-h --help -s --socket --timeout --db)
+_shtab_netechoctl_dict_lookup_option_strings=(-h --help -s --socket --timeout --db)
+_shtab_netechoctl_dict_match_option_strings=(-h --help -s --socket --timeout --db)
+_shtab_netechoctl_dict_diff_option_strings=(-h --help -s --socket --timeout --db)
+_shtab_netechoctl_dict_compile_option_strings=(-h --help -s --socket --timeout --db -c --config --set)
 _shtab_netechoctl_dict_option_strings=(-h --help -s --socket --timeout)
 _shtab_netechoctl_option_strings=(-h --help -s --socket --timeout -V --version)
 
@@ -42,10 +44,14 @@ _shtab_netechoctl_log_level__s_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_log_level___socket_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_stop__s_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_stop___socket_COMPGEN=_shtab_compgen_files
+_shtab_netechoctl_dict_list__s_COMPGEN=_shtab_compgen_files
+_shtab_netechoctl_dict_list___socket_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_dict_dump__s_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_dict_dump___socket_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_dict_lookup__s_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_dict_lookup___socket_COMPGEN=_shtab_compgen_files
+_shtab_netechoctl_dict_match__s_COMPGEN=_shtab_compgen_files
+_shtab_netechoctl_dict_match___socket_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_dict_diff_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_dict_diff__s_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_dict_diff___socket_COMPGEN=_shtab_compgen_files
@@ -60,7 +66,8 @@ _shtab_netechoctl__s_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl___socket_COMPGEN=_shtab_compgen_files
 
 _shtab_netechoctl_log_level_pos_0_choices=(DEBUG NORMAL WARNING ERROR FATAL)
-_shtab_netechoctl_dict_pos_0_choices=(dump lookup diff compile)
+_shtab_netechoctl_dict_match_pos_0_choices=(exact prefix suffix substring word first last lev)
+_shtab_netechoctl_dict_pos_0_choices=(list dump lookup match diff compile)
 _shtab_netechoctl_pos_0_choices=(status watch members sessions metrics reload reopen log-level stop dict)
 
 _shtab_netechoctl_status__h_nargs=0
@@ -85,11 +92,16 @@ _shtab_netechoctl_log_level__h_nargs=0
 _shtab_netechoctl_log_level___help_nargs=0
 _shtab_netechoctl_stop__h_nargs=0
 _shtab_netechoctl_stop___help_nargs=0
+_shtab_netechoctl_dict_list__h_nargs=0
+_shtab_netechoctl_dict_list___help_nargs=0
+_shtab_netechoctl_dict_list___json_nargs=0
 _shtab_netechoctl_dict_dump__h_nargs=0
 _shtab_netechoctl_dict_dump___help_nargs=0
 _shtab_netechoctl_dict_lookup_pos_0_nargs=+
 _shtab_netechoctl_dict_lookup__h_nargs=0
 _shtab_netechoctl_dict_lookup___help_nargs=0
+_shtab_netechoctl_dict_match__h_nargs=0
+_shtab_netechoctl_dict_match___help_nargs=0
 _shtab_netechoctl_dict_diff__h_nargs=0
 _shtab_netechoctl_dict_diff___help_nargs=0
 _shtab_netechoctl_dict_compile__h_nargs=0

@@ -13,7 +13,7 @@ from netechod.cli.netecho import main, parse
 from netechod.client.net import IPV4, IPV6
 
 
-@pytest.mark.parametrize(("command", "port"), [("echo", 8080), ("dict", 8081), ("chat", 8082)])
+@pytest.mark.parametrize(("command", "port"), [("echo", 8080), ("chat", 8082), ("run", 8083)])
 def test_every_service_has_its_port(command: str, port: int) -> None:
     arguments = parse([command, "::1"])
     assert arguments.address == ("::1", port)

@@ -44,9 +44,9 @@ COMMANDS = (
 KEYS = [
     *("version", "pid", "uptime", "config", "listeners", "counters"),
     *("connections", "dictionary", "members", "commands"),
-    *("log_lost", "last_reload", "complaints"),
+    *("databases", "log_lost", "last_reload", "complaints"),
 ]
-ACTIONS = ("dump", "lookup", "diff", "compile")
+ACTIONS = ("list", "dump", "lookup", "match", "diff", "compile")
 
 Run = subprocess.CompletedProcess[str]
 

@@ -13,6 +13,8 @@ import pytest
 from netechod import errors
 from netechod.cli import netecho, netechoctl, netechod
 from netechod.cli.parser import Parser
+from netechod.process.config.dictionaries import MoreDictionary
+from netechod.process.config.general import Section
 from netechod.process.config.load import load
 from netechod.process.config.schema import KEYS, AllowedCommand, Config
 
@@ -133,8 +135,9 @@ def test_every_key_of_the_configuration_is_in_its_section_and_nothing_else_is() 
     for part in section("netechod.toml.5", "SECTIONS AND KEYS").split(".Ss [")[1:]:
         name, _, body = part.partition("]")
         found |= {f"{name}.{key}" for key in re.findall(r"^\.It Cm (\S+)", body, re.M)}
-    known = KEYS.keys() - {"command.allow"}
-    assert found == known | {f"command.allow.NAME.{key}" for key in AllowedCommand.model_fields}
+    named: dict[str, type[Section]] = {"command.allow": AllowedCommand, "dictionary.more": MoreDictionary}
+    inner = {f"{section}.NAME.{key}" for section, model in named.items() for key in model.model_fields}
+    assert found == KEYS.keys() - named.keys() | inner
 
 
 def test_the_example_configurations_are_valid(tmp_path: Path) -> None:

@@ -43,6 +43,11 @@ PEERS = {
     "lookup-1": UDP,
     "lookup-admission": {"netechod-unguarded"},
     "lookup-commands": set(),
+    "dict-1": set(),
+    "dict-64": set(),
+    "dict-pipelined": set(),
+    "dict-prefix": set(),
+    "dict-lev": set(),
     "chat-10": UDP,
     "chat-100": UDP,
     "chat-1000": UDP,
@@ -68,7 +73,7 @@ PEERS = {
     "grow-members": {f"netechod-{number}" for number in (10, 30, 300, 2000)},
     "grow-words": {f"netechod-{number}" for number in (1000, 100_000, 770_000, 3_000_000)},
 }
-PARTS = ("tcp,udp,start,resident", "lookup,chat,memory,stamp", "reload", "grow")  # trials, by beginnings
+PARTS = ("tcp,udp,start,resident", "lookup,chat,memory,stamp", "reload,dict", "grow")  # trials, by beginnings
 SHORT = ("--seconds", "0.01", "--pairs", "1", "--scale", "0.02")
 
 

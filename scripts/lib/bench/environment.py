@@ -24,6 +24,7 @@ PROGRAMS = {  # and what they are compiled of
     "load_connect": ("load_connect.c", "load.c"),
     "load_udp": ("load_udp.c", "load.c"),
     "load_chat": ("load_chat.c", "load.c"),
+    "load_dict": ("load_dict.c", "load.c"),
     "load_beside": ("load_beside.c", "load.c"),
 }
 FLAGS = ("-O2", "-Wall", "-Wextra")

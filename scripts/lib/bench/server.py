@@ -35,6 +35,7 @@ KINDS = {
     "echo-tcp": socket.SOCK_STREAM,
     "echo-udp": socket.SOCK_DGRAM,
     "dictionary": socket.SOCK_DGRAM,
+    "dict": socket.SOCK_STREAM,
     "chat": socket.SOCK_DGRAM,
     "command": socket.SOCK_DGRAM,
     "stamp": socket.SOCK_DGRAM,

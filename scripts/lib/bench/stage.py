@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.lib.bench import ROOT, words
+from scripts.lib.bench import ROOT, dictd, words
 from scripts.lib.bench.commands import SETTINGS, BesideCommands, write_keys
 from scripts.lib.bench.contest import HOME, Racer
 from scripts.lib.bench.environment import MissingError, compiled, python_with, system_program
@@ -27,6 +27,7 @@ REFERENCES = {
 }
 SERVED = ("echo-tcp", "echo-udp", "dictionary", "chat")  # by netechod, always
 TOGETHER = {"stamp": ("stamp", "echo-udp")}  # by a reference, in the order of its sockets; others have one
+DICT = {"dict.enabled": "true", "dict.max_connections_per_source": NO_LIMIT}
 
 
 # A load that asks one question at a time and never pauses looks like a loop: one in so many is dropped.
@@ -72,12 +73,13 @@ class Stage:
         if name.startswith(HOME):
             module = f"{PEERS}.unguarded" if name == UNGUARDED else HOME
             reflects = service == "stamp" or name == REFLECTING
-            own = {**ENDLESS, "stamp.enabled": str(reflects).lower(), **(settings or {})}
-            services = (*SERVED, "stamp") if reflects else SERVED
-            return Server(netechod(home, dictionary, own, module), services, home, self._cpu)
-        return Server(
-            self._peer(name, service, dictionary), TOGETHER.get(service, (service,)), home, self._cpu
-        )
+            own = {**ENDLESS, **(DICT if service == "dict" else {})}
+            own["stamp.enabled"] = str(reflects).lower()
+            command = netechod(home, dictionary, {**own, **(settings or {})}, module)
+            services = (*SERVED, "dict") if service == "dict" else (*SERVED, "stamp") if reflects else SERVED
+            return Server(command, services, home, self._cpu)
+        command = self._peer(name, service, dictionary, home)
+        return Server(command, TOGETHER.get(service, (service,)), home, self._cpu)
 
     def racer(
         self,
@@ -121,11 +123,15 @@ class Stage:
         """A dictionary of so many words, and the questions about it."""
         return words.write_dictionary(self._directory, self.effort.scaled(size, LEAST_WORDS))
 
+    def commands(self, size: int, command: str) -> tuple[Path, Path]:
+        """A dictionary of so many words, and commands of DICT about it."""
+        return words.write_commands(self._directory, self.effort.scaled(size, LEAST_WORDS), command)
+
     def echoes(self) -> Path:
         """The questions for UDP echo."""
         return words.write_echoes(self._directory)
 
-    def _peer(self, name: str, service: str, dictionary: Path) -> list[str]:
+    def _peer(self, name: str, service: str, dictionary: Path, home: Path) -> list[str]:
         """The command line of a peer. Raises ServerError when it cannot be had."""
         engine, _, style = name.partition("-")
         file = [str(dictionary)] if service == "dictionary" else []
@@ -138,6 +144,8 @@ class Stage:
                 case "uvloop":
                     python = str(python_with("uvloop"))
                     return [python, "-m", f"{PEERS}.asyncio_peer", service, engine, style, *file]
+                case "dictd":
+                    return dictd.command(home, dictionary)
                 case "recvfrom":
                     return [sys.executable, "-m", f"{PEERS}.recvfrom_peer", service, *file]
                 case "gevent" | "twisted":
@@ -153,7 +161,7 @@ class Stage:
 
 
 PEERS = "scripts.lib.bench.peers"
-ENGINES = ("C", "uvloop", "asyncio", "gevent", "twisted", "socat", "recvfrom")
+ENGINES = ("C", "uvloop", "asyncio", "gevent", "twisted", "socat", "recvfrom", "dictd")
 
 
 def netechod(home: Path, dictionary: Path, settings: Mapping[str, object], module: str = HOME) -> list[str]:

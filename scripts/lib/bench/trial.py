@@ -92,6 +92,17 @@ def lookup(words: int, sockets: int, window: int) -> Enter:
     return enter
 
 
+def dict_commands(command: str, words: int, connections: int = 1, depth: int = 1) -> Enter:
+    """Commands of DICT about so many words, `depth` of them on their way on each connection."""
+
+    def enter(stage: Stage, name: str) -> Contestant:
+        dictionary, questions = stage.commands(words, command)
+        load = ("load_dict", connections, depth, questions)
+        return stage.racer(name, "dict", load, dictionary=dictionary)
+
+    return enter
+
+
 def chat(members: int) -> Enter:
     """One member talks, and so many hear it."""
 

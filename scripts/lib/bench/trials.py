@@ -18,6 +18,7 @@ from scripts.lib.bench.trial import (
     connect,
     connections_held,
     crowd,
+    dict_commands,
     lookup,
     members_held,
     started,
@@ -25,6 +26,7 @@ from scripts.lib.bench.trial import (
     udp,
 )
 
+DEFINE = "DEFINE main {word}"
 TCP = ("C", "uvloop-protocol", "asyncio-streams")
 UDP = ("C", "uvloop-datagrams", "asyncio-datagrams")
 UVLOOP, UVLOOP_UDP, ASYNCIO = "uvloop-protocol", "uvloop-datagrams", "asyncio-streams"
@@ -134,6 +136,46 @@ COMPARISONS = (
         Stage.beside_commands,
         (),
         at_most=2.0,
+    ),
+    Trial(
+        "dict-1",
+        "DICT: DEFINE, 1 connection, 10,000 words",
+        "answers/s",
+        dict_commands(DEFINE, 10_000),
+        ("dictd",),
+        {"dictd": 500.0},
+    ),
+    Trial(
+        "dict-64",
+        "DICT: DEFINE, 64 connections, 10,000 words",
+        "answers/s",
+        dict_commands(DEFINE, 10_000, 64),
+        ("dictd",),
+        {"dictd": 10.0},
+    ),
+    Trial(
+        "dict-pipelined",
+        "DICT: DEFINE, 64 connections, 10 commands on each, 10,000 words",
+        "answers/s",
+        dict_commands(DEFINE, 10_000, 64, 10),
+        ("dictd",),
+        {"dictd": 5.0},
+    ),
+    Trial(
+        "dict-prefix",
+        "DICT: MATCH prefix, 1 connection, 770,000 words",
+        "answers/s",
+        dict_commands("MATCH main prefix {start}", 770_000),
+        ("dictd",),
+        {"dictd": 50.0},
+    ),
+    Trial(
+        "dict-lev",
+        "DICT: MATCH lev, 1 connection, 770,000 words",
+        "answers/s",
+        dict_commands("MATCH main lev {near}", 770_000),
+        ("dictd",),
+        {"dictd": 10.0},
     ),
     Trial("chat-10", "Chat, 10 members", "datagrams/s", chat(10), UDP, {"C": 0.85}),
     Trial("chat-100", "Chat, 100 members", "datagrams/s", chat(100), UDP, {"C": 0.95, UVLOOP_UDP: 1.4}),

@@ -9,6 +9,7 @@ from itertools import count, islice
 from pathlib import Path
 
 MISS = b"unknown"
+MOST_COMMANDS = 100_000
 NOT_ONLINE = "你还没有上线,请先上线,运行: online".encode()
 
 _SYLLABLES = (
@@ -75,6 +76,22 @@ def write_dictionary(directory: Path, size: int) -> tuple[Path, Path]:
         with questions.open("w", encoding="utf-8") as file:
             file.writelines(f"{word}\t{meaning}\n" for word, meaning in pairs)
     return dictionary, questions
+
+
+def write_commands(directory: Path, size: int, command: str) -> tuple[Path, Path]:
+    """The same dictionary; commands of DICT about its words, and texts that their answers have.
+
+    `command` has `{word}` in it, or `{start}` for the word without its last letter, or `{near}` for the word
+    without its third one.
+    """
+    dictionary, questions = write_dictionary(directory, size)
+    commands = directory / f"{command.split()[0]}-{command.split()[2].strip('{}')}-{size}.txt"
+    with questions.open(encoding="utf-8") as lines, commands.open("w", encoding="utf-8") as file:
+        for line in islice(lines, MOST_COMMANDS):
+            word, _, meaning = line.rstrip("\n").partition("\t")
+            asked = command.format(word=word, start=word[:-1], near=word[:2] + word[3:])
+            file.write(f"{asked}\t{meaning if command.startswith('DEFINE') else word}\n")
+    return dictionary, commands
 
 
 def write_echoes(directory: Path) -> Path:

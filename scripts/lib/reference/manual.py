@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from netechod.process.config.dump import dump
 from netechod.process.config.load import Loaded, needs_restart
-from netechod.process.config.schema import AllowedCommand, Config
+from netechod.process.config.schema import Config
 from netechod.process.config.values import Address
 from scripts.lib.reference.files import ROOT, settle
 
@@ -48,13 +48,14 @@ def sections(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
         yield from text(model.__doc__ or "")
         yield ".Bl -tag -width Ds"
         for name, field in model.model_fields.items():
-            if get_origin(field.annotation) is not dict:  # the commands have a section each
+            if get_origin(field.annotation) is not dict:  # commands and dictionaries have a section each
                 yield from key(".".join(path), name, field)
         yield ".El"
     for name, part in inner.items():
         yield from sections(part, (*path, name))
-    if model is Config.model_fields["command"].annotation:
-        yield from sections(AllowedCommand, (*path, "allow", "NAME"))
+    for name, annotation in parts.items():
+        if get_origin(annotation) is dict:
+            yield from sections(get_args(annotation)[1], (*path, name, "NAME"))
 
 
 def _is_model(annotation: type) -> bool:
@@ -64,14 +65,14 @@ def _is_model(annotation: type) -> bool:
 def key(section: str, name: str, field: FieldInfo) -> Iterator[str]:
     """One key: its name and kind, what it means, and its default."""
     dotted = f"{section}.{name}"
-    waits = needs_restart("command.allow" if section.startswith("command.allow.") else dotted)
+    waits = needs_restart(section.removesuffix(".NAME") if section.endswith(".NAME") else dotted)
     yield f".It Cm {name} Pq {kind(field)}, {'restart' if waits else 'live'}"
     yield from text(field.description or "")
     if field.is_required():
         yield "Required."
-    elif dotted in DEFAULTS:
+    elif value := DEFAULTS.get(dotted, "").replace("name.index", "NAME.index"):
         yield "Default:"
-        yield quoted(DEFAULTS[dotted], ".")
+        yield quoted(value, ".")
 
 
 def kind(field: FieldInfo) -> str:
@@ -159,7 +160,8 @@ def escaped(line: str) -> str:
 def defaults() -> dict[str, str]:
     """Every key's default as TOML, by its dotted name."""
     section, found = "", {}
-    for line in dump(Loaded(Config())).splitlines():
+    config = Config.model_validate({"dictionary": {"more": {"name": {"file": "/"}}}})
+    for line in dump(Loaded(config)).replace("more.name]", "more.NAME]").splitlines():
         if line.startswith("["):
             section = line.strip("[]")
         elif line:

@@ -6,6 +6,7 @@ A client is imported when it runs: a look-up in a script must not wait for the c
 import argparse
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from netechod.cli.netecho_parser import DICTIONARY_PORT, ClientParser, address_with, target_of
 from netechod.cli.parser import seconds
@@ -13,6 +14,8 @@ from netechod.client.i18n.translate import tr
 from netechod.client.terminal.input import to_utf8
 from netechod.client.terminal.output import choose_color
 from netechod.services.wire import MAX_DATAGRAM, MISS, text_of
+
+DICT_PORT = 2628
 
 
 def define_echo(command: ClientParser) -> None:
@@ -43,7 +46,21 @@ def define_dict(command: ClientParser) -> None:
     command.add_argument(
         "words", metavar="WORD", nargs="*", type=word, help=tr("default: those typed, one a line")
     )
+    command.address.type = dictionary_address
     command.add_argument("--json", action="store_true", help=tr("one JSON object a word"))
+    command.add_argument(
+        "--whole",
+        action="store_true",
+        help=tr("whole meanings, asked over DICT (TCP port {port}), as for dict://HOST/", port=DICT_PORT),
+    )
+    command.add_argument(
+        "--db", metavar="NAME", help=tr("the same, in this dictionary of the server's (default: all)")
+    )
+    command.add_argument(
+        "--match",
+        metavar="STRATEGY",
+        help=tr("words that are like it, over DICT: {names} ...", names="prefix, suffix, substring, lev"),
+    )
     command.add_argument(
         "--miss",
         metavar="TEXT",
@@ -55,14 +72,40 @@ def define_dict(command: ClientParser) -> None:
         ("netecho dict localhost apple pear", tr("several: a table")),
         ("netecho dict localhost <words.txt", tr("one a line: as fast as the server answers")),
         ("netecho dict localhost", tr("a prompt, with history and Tab")),
+        ("netecho dict dict://localhost/ apple", tr("all that the dictionaries of the server say")),
+        ("netecho dict --match prefix localhost app", tr("the words that begin so")),
     )
     command.set_defaults(run=_dict)
 
 
 def _dict(arguments: argparse.Namespace) -> int:
-    from netechod.client.dictionary import run
+    from netechod.client.dictionary import run, whole
 
-    return run.run(target_of(arguments), arguments.words, arguments.miss, as_json=arguments.json)
+    target = target_of(arguments)
+    database, strategy = arguments.db or "*", arguments.match or ""
+    is_url = isinstance(arguments.address, UrlAddress)
+    if is_url or arguments.whole or arguments.db is not None or arguments.match is not None:
+        options = whole.Options(database, strategy, arguments.json)
+        return whole.run(target._replace(port=target.port or DICT_PORT), arguments.words, options)
+    target = target._replace(port=target.port or DICTIONARY_PORT)
+    return run.run(target, arguments.words, arguments.miss, as_json=arguments.json)
+
+
+class UrlAddress(NamedTuple):
+    """The server of a `dict:` URL (RFC 2229, 5)."""
+
+    host: str
+    port: int
+
+
+def dictionary_address(text: str) -> tuple[str, int]:
+    """Parse `HOST[:PORT]` or `dict://HOST[:PORT]/`; the port is 0 if there is none."""
+    if not text.lower().startswith("dict://"):
+        return address_with(0)(text)
+    address, _, rest = text[len("dict://") :].partition("/")
+    if rest:
+        raise argparse.ArgumentTypeError(tr("only dict://HOST[:PORT]/: words stand behind it"))
+    return UrlAddress(*address_with(0)(address))
 
 
 def define_chat(command: ClientParser) -> None:

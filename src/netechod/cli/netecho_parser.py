@@ -55,10 +55,11 @@ class ClientParser(Parser):
     def add_common(self, port: int) -> None:
         """Add the options that all commands have, and the server with its default port."""
 
-        self.add_argument(
+        chooses = self.prog.endswith((" ping", " dict"))  # the port depends on their options
+        self.address = self.add_argument(
             "address",
             metavar="HOST[:PORT]",
-            type=address_with(0 if self.prog.endswith(" ping") else port),  # ping chooses by its options
+            type=address_with(0 if chooses else port),
             help=tr("a name, IPv4, ::1 or [::1]:{port}; port {port} if none", port=port),
         )
         family = self.add_mutually_exclusive_group()

@@ -16,6 +16,7 @@ from netechod.client.operator.control import Target
 from netechod.client.terminal.output import OutputClosed, put
 from netechod.errors import NetechodError
 from netechod.levels import LEVELS
+from netechod.services.dict.strategies import STRATEGIES
 from netechod.services.wire import escape_controls
 
 CONFIG = Path("/etc/netechod/netechod.toml")
@@ -24,21 +25,21 @@ SOCKET = Path("/run/netechod/control.sock")
 EPILOG = """\
 Looking is for whoever may open the control socket, changing for root and the user of the daemon.
 
-exit status: 0 done, 1 failed or refused, a word is missing, dictionaries differ, 3 not running (status),
+exit status: 0 done, 1 failed or refused, no such word, dictionaries differ, 3 not running (status),
 5 the dictionary or 78 the configuration is wrong (dict compile), 64 usage.
 """
 
 Run: TypeAlias = Callable[[Target, argparse.Namespace], int]
 
 COMMANDS: tuple[tuple[str, str, Run], ...] = (
-    ("status", "show what the daemon is doing", lambda daemon, it: operator.status(daemon, it.json)),
+    ("status", "show what the daemon is doing", lambda daemon, it: operator.status(daemon, it.json, it.db)),
     ("watch", "show the status again and again", lambda daemon, it: operator.watch(daemon, it.interval)),
     ("members", "show who is online", lambda daemon, it: operator.members(daemon, it.json)),
     ("sessions", "show who measures by STAMP", lambda daemon, it: operator.sessions(daemon, it.json)),
     (
         "metrics",
         "show every counter as OpenMetrics text",
-        lambda daemon, it: operator.show(daemon, "metrics"),
+        lambda daemon, it: operator.metrics(daemon, it.db),
     ),
     ("reload", "reload, wait, show what changed", lambda daemon, it: operator.reload(daemon, it.json)),
     (
@@ -54,12 +55,22 @@ COMMANDS: tuple[tuple[str, str, Run], ...] = (
     ("stop", "stop the daemon and wait until it has gone", lambda daemon, it: operator.stop(daemon)),
 )
 DICT_ACTIONS: tuple[tuple[str, str, Run], ...] = (
-    ("dump", "show every entry as key#value", lambda daemon, it: operator.show(daemon, "dict-dump")),
-    ("lookup", "show the whole value of words", lambda daemon, it: operator.dict_lookup(daemon, it.words)),
+    ("list", "show the dictionaries", lambda daemon, it: operator.dict_list(daemon, it.json)),
+    ("dump", "show every entry as key#value", lambda daemon, it: operator.dict_dump(daemon, it.db)),
+    (
+        "lookup",
+        "show the whole value of words",
+        lambda daemon, it: operator.dict_lookup(daemon, it.words, it.db),
+    ),
+    (
+        "match",
+        "show the words that are like a word",
+        lambda daemon, it: operator.dict_match(daemon, it.strategy, it.word, it.db),
+    ),
     (
         "diff",
         "show what a reload from a file would change",
-        lambda daemon, it: operator.dict_diff(daemon, it.file),
+        lambda daemon, it: operator.dict_diff(daemon, it.file, it.db),
     ),
     (
         "compile",
@@ -75,7 +86,7 @@ def dict_compile(arguments: argparse.Namespace) -> int:
 
     path = arguments.config or (CONFIG if CONFIG.exists() else None)
     try:
-        for line in compile_dictionary(path, arguments.overrides, arguments.file):
+        for line in compile_dictionary(path, arguments.overrides, arguments.file, arguments.db):
             put(f"{escape_controls(line)}\n")
     except ImportError:
         hint = "apt install python3-lmdb, or pip install 'netechod[index]'"
@@ -168,10 +179,15 @@ def _define_commands(parser: Parser, common: Parser) -> dict[str, Parser]:
     choices = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     commands = _made(choices, COMMANDS, common)
     commands["dict"] = choices.add_parser(
-        "dict", parents=[common], help="see the dictionary in use", description="see the dictionary in use"
+        "dict",
+        parents=[common],
+        help="see the dictionaries in use",
+        description="see the dictionaries in use",
     )
     for name in ("status", "members", "sessions", "reload"):
         commands[name].add_argument("--json", action="store_true", help="for programs")
+    for name in ("status", "metrics"):
+        _add_db(commands[name], "of this dictionary alone, where it is about dictionaries")
     commands["watch"].add_argument(
         "-n", "--interval", type=seconds, default=1.0, metavar="S", help="seconds between two (default: 1)"
     )
@@ -185,12 +201,27 @@ def _define_dict(parser: Parser, common: Parser) -> dict[str, Parser]:
     """Return the parsers of the actions of `dict`, by name."""
     choices = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     actions = _made(choices, DICT_ACTIONS, common)
+    actions["list"].add_argument("--json", action="store_true", help="for programs")
+    for name in ("dump", "diff", "compile"):
+        _add_db(actions[name], "name of the dictionary (default: the first one)")
+    for name in ("lookup", "match"):
+        _add_db(actions[name], "name of the dictionary (default: all of them)")
+    actions["match"].add_argument(
+        "strategy", metavar="STRATEGY", choices=tuple(STRATEGIES), help=", ".join(STRATEGIES)
+    )
+    actions["match"].add_argument("word", metavar="WORD")
     actions["lookup"].add_argument("words", metavar="WORD", nargs="+")
     actions["diff"].add_argument("file", metavar="FILE", type=Path)
     made = actions["compile"]
-    made.add_argument("file", metavar="FILE", type=Path, nargs="?", help="instead of dictionary.file")
+    made.add_argument(
+        "file", metavar="FILE", type=Path, nargs="?", help="instead of the one in the configuration"
+    )
     add_configuration(made, CONFIG)
     return actions
+
+
+def _add_db(parser: Parser, about: str) -> None:
+    parser.add_argument("--db", metavar="NAME", help=about)
 
 
 def _made(

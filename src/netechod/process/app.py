@@ -13,6 +13,7 @@ from netechod.errors import NetechodError
 from netechod.process.config.load import Loaded
 from netechod.process.control.requests import commands
 from netechod.process.control.status import Outcome, Status
+from netechod.process.dictionary.editions import Editions
 from netechod.process.dictionary.in_use import Words
 from netechod.process.dictionary.loader import Loader
 from netechod.process.listeners import Retries, Socket, Sockets, discard
@@ -31,7 +32,6 @@ from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.selectors import SELECTORS
 from netechod.reactor.signals import SignalSource
 from netechod.reactor.tasks import Work
-from netechod.services.dictionary.service import Dictionary
 
 REAP_INTERVAL = 1.0  # seconds; only as process 1
 HAND_OVER_PATIENCE = 1.0  # seconds; bytes that a client has not taken by then are sent by the next process
@@ -43,14 +43,14 @@ class App:
     """The running daemon. Every method is an event: a signal's, a timer's or the service manager's."""
 
     def __init__(
-        self, loaded: Loaded, sockets: Sockets, dictionary: Dictionary, logs: Logs, notifier: Notifier
+        self, loaded: Loaded, sockets: Sockets, editions: Editions, logs: Logs, notifier: Notifier
     ) -> None:
         config = loaded.config
         self.loop = Loop(SELECTORS[config.daemon.selector]())
         self._started = time.monotonic()
         self._last_reload: Outcome | None = None
         self._loaded = loaded
-        self._words = Words(dictionary, config.dictionary.file)
+        self.words = Words(editions, config.dictionary)
         self._at_start = config
         self._sockets = sockets
         Retries(self.loop, config, sockets.taken, self._on_opened)
@@ -61,13 +61,13 @@ class App:
         notifier.retry_on(self.loop)
         self._loader = Loader(Children(self.loop))
         reading = Reading(self.loop, self._loader)
-        self._reload = Reload(config, lambda: reading.steps(self._loaded, self.edition), self._adopt)
+        self._reload = Reload(config, lambda: reading.steps(self._loaded, self.words.editions), self._adopt)
         self._reloader = Reloader(self.loop, self._reload_steps)
         self._stopping = ""
         self._signals: SignalSource | None = None
         self._outgoing = Outgoing() if notifier.keeps else None
         context = Context(
-            self.loop, loaded, Shared(self.loop), self._words, self.status, hands_over=bool(notifier.keeps)
+            self.loop, loaded, Shared(self.loop), self.words, self.status, hands_over=bool(notifier.keeps)
         )
         self._services = Services(context, sockets)
         self.members = self._services.members
@@ -113,7 +113,7 @@ class App:
             self._feed_watchdog(self._notifier.watchdog_interval)
         if os.getpid() == 1:  # of a container without an init
             self._reap()
-        self._loader.look_after(self._loaded.config.dictionary, self.edition, self.reload)
+        self._loader.look_after(self.words.in_use, self.reload)
         gc.collect()
         gc.freeze()  # the objects of the start live for ever: the collector need not look at them
         announce(self.status().line())
@@ -140,11 +140,6 @@ class App:
         if self._outgoing is not None:
             self._services.leave(self._outgoing)
             self._outgoing.leave(self._notifier)
-
-    @property
-    def edition(self) -> Dictionary:
-        """The dictionary in use."""
-        return self._words.edition
 
     def status(self) -> Status:
         """Return the status of this moment."""
@@ -233,8 +228,9 @@ class App:
         settings = fresh.loaded.config.log
         self._logs.level, self._logs.format = settings.level, settings.format
         self._services.apply(fresh.loaded)
-        self._words.replace(fresh.edition, fresh.loaded.config.dictionary.file)
-        self._loader.look_after(self._loaded.config.dictionary, self.edition, self.reload)
+        if fresh.loaded.config.dictionary.enabled:
+            self.words.replace(fresh.editions, fresh.loaded.config.dictionary)
+            self._loader.look_after(self.words.in_use, self.reload)
 
     def _feed_watchdog(self, interval: float) -> None:
         """Feed the watchdog and renew the status line, now and once an interval."""

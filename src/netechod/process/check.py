@@ -31,20 +31,28 @@ def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
     listened = (address for listener in enabled(config) for address in listener.section(config).listen)
     if missing := list(unknown_interfaces(listened)):
         raise ConfigError("\n".join(f"error: {sentence}" for sentence in missing))
-    lines = [*warnings(loaded), *_about_stamp(loaded), *_unreadable(loaded)]
-    lines.append(f"{path or 'built-in configuration'}: ok")
-    section = config.dictionary
-    if section.enabled:
-        try:
-            entries, facts = survey(section.file, max_size=section.max_size, rules=rules_of(section))
-        except DictionaryError as error:
-            raise ConfigError(f"error: {error}") from None
-        lines += facts.warnings
-        lines.append(f"{section.file}: ok, {entries} words, {facts.skipped} lines skipped")
-        stamp = stamp_of(section.file)
-        if section.index is not None and stamp is not None and is_large(section, stamp):
-            lines.append(f"{section.index}: {_state(section, stamp, section.index)}")
+    lines = [
+        *warnings(loaded),
+        *_about_stamp(loaded),
+        *_unreadable(loaded),
+        f"{path or 'built-in configuration'}: ok",
+    ]
+    for section in config.dictionary.all.values() if config.dictionary.enabled else ():
+        lines += _checked(section)
     return lines
+
+
+def _checked(section: Dictionary) -> Iterator[str]:
+    """Check a dictionary. Raises ConfigError for a bad one."""
+    try:
+        entries, facts = survey(section.file, max_size=section.max_size, rules=rules_of(section))
+    except DictionaryError as error:
+        raise ConfigError(f"error: {error}") from None
+    yield from facts.warnings
+    yield f"{section.file}: ok, {entries} words, {facts.skipped} lines skipped"
+    stamp = stamp_of(section.file)
+    if section.index is not None and stamp is not None and is_large(section, stamp):
+        yield f"{section.index}: {_state(section, stamp, section.index)}"
 
 
 def _about_stamp(loaded: Loaded) -> Iterator[str]:
@@ -69,9 +77,10 @@ def _unreadable(loaded: Loaded) -> Iterator[str]:
         identity = identity_of(daemon.user, daemon.group)
     except PermissionRefusedError as error:
         raise ConfigError(f"error: {error}") from None
+    sections = loaded.config.dictionary.sections if loaded.config.dictionary.enabled else {}
     files = {
         "the configuration": loaded.base / loaded.path if loaded.path else None,
-        "dictionary.file": loaded.config.dictionary.file if loaded.config.dictionary.enabled else None,
+        **{f"{key}.file": section.file for key, section in sections.items()},
         "stamp.key_file": loaded.config.stamp.key_file if loaded.config.stamp.enabled else None,
         "command.key_file": loaded.config.command.key_file if loaded.config.command.enabled else None,
     }

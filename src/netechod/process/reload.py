@@ -6,7 +6,7 @@ a disk or a user database on the network may be slow.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from netechod.errors import ConfigError, DictionaryError, NetechodError
@@ -14,14 +14,21 @@ from netechod.process.command.keys import with_keys
 from netechod.process.config.load import Loaded, changed
 from netechod.process.config.schema import LIVE_KEYS, Config
 from netechod.process.control.status import Outcome
-from netechod.process.dictionary.changes import Changes, check_loss, compared
-from netechod.process.dictionary.file import log_loaded
+from netechod.process.dictionary.changes import Changes
+from netechod.process.dictionary.editions import (
+    Editions,
+    close_unused,
+    compare_all,
+    load_all,
+    log_all,
+    with_first_name,
+    words_in,
+)
 from netechod.process.dictionary.loader import Loader
 from netechod.process.unix.clock import wall_clock
 from netechod.reactor.background import Background
 from netechod.reactor.loop import Loop
 from netechod.reactor.tasks import Task, Work
-from netechod.services.dictionary.service import Dictionary
 
 PATIENCE = 60.0  # seconds that the configuration may take to be read
 
@@ -42,18 +49,18 @@ class Fresh:
     """The result of reading, before it is in use."""
 
     loaded: Loaded
-    edition: Dictionary
-    changes: Changes
+    editions: Editions
+    changes: Mapping[str, Changes]  # by the names of the dictionaries, old and new
 
 
 class Reading:
-    """Reads configuration and dictionary again."""
+    """Reads configuration and dictionaries again."""
 
     def __init__(self, loop: Loop, loader: Loader) -> None:
         self._loader = loader
         self._background = Background(loop, "reading the configuration", PATIENCE)
 
-    def steps(self, loaded: Loaded, old: Dictionary) -> Work[Fresh]:
+    def steps(self, loaded: Loaded, old: Editions) -> Work[Fresh]:
         """Read the files of `loaded` and `old` again. Raises ReloadError."""
         try:
             fresh = yield from self._background.call(lambda: with_keys(loaded.reread()))
@@ -63,19 +70,17 @@ class Reading:
             raise ReloadError(sentence, summary, "daemon") from None
         section = fresh.config.dictionary
         if not section.enabled:
-            return Fresh(fresh, old, Changes())
+            return Fresh(fresh, old, {})
+        editions: Editions = {}
+        before = with_first_name(section.name, old)
         try:
-            edition = yield from self._loader.load(section, old)
-            changes = yield from compared(old, edition)
-            try:
-                check_loss(changes, edition, section.max_skipped)
-            except DictionaryError:
-                edition.close()
-                raise
+            editions = yield from load_all(self._loader.load, section.all, before)
+            changes = yield from compare_all(before, editions, section.all)
         except DictionaryError as error:
-            sentence = f"dictionary reload failed, {len(old)} entries stay in use: {error}"
+            close_unused(editions, old.values())
+            sentence = f"dictionary reload failed, {words_in(old)} entries stay in use: {error}"
             raise ReloadError(sentence, str(error), "dictionary") from None
-        return Fresh(fresh, edition, changes)
+        return Fresh(fresh, editions, changes)
 
 
 class Reload:
@@ -99,7 +104,7 @@ class Reload:
             outcome = Outcome(error=error.reason)
         else:
             outcome = self._committed(fresh)
-            log_loaded(fresh.edition, time.monotonic() - begun)
+            log_all(fresh.editions, time.monotonic() - begun)
         return replace(outcome, when=wall_clock(), seconds=time.monotonic() - begun)
 
     def _committed(self, fresh: Fresh) -> Outcome:
@@ -111,10 +116,12 @@ class Reload:
             log.warning("configuration changes that need a restart: %s", ", ".join(waiting))
         self._in_use = config
         self._commit(fresh)
+        changes = Changes.of_all(fresh.changes.values())
         return Outcome(
-            dictionary=fresh.changes,
-            skipped=fresh.edition.skipped,
-            lost=fresh.changes.removed,
+            dictionary=changes,
+            databases=fresh.changes,
+            skipped=sum(edition.skipped for edition in fresh.editions.values()),
+            lost=changes.removed,
             keys=keys,
             waiting=waiting,
         )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2
 
@@ -24,7 +25,7 @@ from netechod.process.command.keys import with_keys
 from netechod.process.config.listeners import enabled
 from netechod.process.config.load import Loaded, load
 from netechod.process.config.schema import Dictionary as Settings
-from netechod.process.dictionary.file import log_loaded
+from netechod.process.dictionary.editions import Editions, load_all, log_all
 from netechod.process.dictionary.loader import Loader
 from netechod.process.listeners import Sockets, open_sockets
 from netechod.process.log.sinks import journal_wanted
@@ -83,9 +84,9 @@ def _run(options: Options, signals: SignalSource, notifier: Notifier) -> None:
             incoming = inherit(adopted)
             sockets = start.open_sockets(adopted)
             start.settle(sockets)
-            dictionary = start.load_dictionary(signals)
+            editions = start.load_dictionaries(signals)
             start.open_logs()
-            app = App(loaded, sockets, dictionary, start.logs, notifier)
+            app = App(loaded, sockets, editions, start.logs, notifier)
             app.inherit(incoming)
             for name in incoming.names:
                 notifier.take_back(name)
@@ -126,8 +127,8 @@ def _explained() -> Iterator[None]:
         raise NetechodError(f"cannot start: {reason_of(error)}") from error
 
 
-def _first_edition(loader: Loader, settings: Settings) -> Work[Dictionary]:
-    """Load the dictionary. If its index cannot be made, load it into memory."""
+def _first_edition(loader: Loader, settings: Settings, _: Dictionary | None) -> Work[Dictionary]:
+    """Load a dictionary. If its index cannot be made, load it into memory."""
     try:
         edition = yield from loader.load(settings)
     except DictionaryIndexError as error:
@@ -175,11 +176,11 @@ class _Start:
         self._sockets = open_sockets(self._config, adopted, self._identity, self._explicit)
         return self._sockets
 
-    def load_dictionary(self, signals: SignalSource) -> Dictionary:
-        """Load the dictionary as the daemon's user, as a reload does. Raises NetechodError if that fails."""
+    def load_dictionaries(self, signals: SignalSource) -> Editions:
+        """Load them as the daemon's user, as a reload does. Raises NetechodError if that fails."""
         section = self._config.dictionary
         if not section.enabled:
-            return MemoryDictionary()
+            return {section.name: MemoryDictionary()}
         begun = time.monotonic()
         loop = Loop()
         loader = Loader(Children(loop))
@@ -192,14 +193,14 @@ class _Start:
         look_for_stop()
         try:
             with extended(self.notifier, loop):
-                dictionary = finished(loop, _first_edition(loader, section))
+                editions = finished(loop, load_all(partial(_first_edition, loader), section.all, {}))
         finally:
             loader.close()
             loop.close()
-        if dictionary is None:
+        if editions is None:
             raise StoppedError("stopped by a signal before the dictionary was loaded")
-        log_loaded(dictionary, time.monotonic() - begun)
-        return dictionary
+        log_all(editions, time.monotonic() - begun)
+        return editions
 
     def settle(self, sockets: Sockets) -> None:
         """Become the daemon's process, and then the daemon's user."""

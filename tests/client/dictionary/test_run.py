@@ -79,7 +79,11 @@ def test_json_gives_an_object_a_word() -> None:
 
 def test_an_answer_is_harmless_even_in_a_pipe() -> None:
     with FakeUdpServer(answer) as fake:
-        assert outcome(netecho("dict", fake.address, "evil")) == (0, "a\\x1b[2Jb\\nc\n")
+        assert outcome(netecho("dict", fake.address, "evil")) == (0, "a\\x1b[2Jb\nc\n")
+        assert (
+            outcome(netecho("dict", fake.address, "evil", "apple"))[1].splitlines()[0]
+            == "evil\ta\\x1b[2Jb\\nc"
+        )
 
 
 def test_an_answer_that_is_not_utf8_is_spelled_out() -> None:

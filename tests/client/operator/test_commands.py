@@ -163,7 +163,7 @@ def test_a_long_text_is_shown_byte_by_byte(
 ) -> None:
     daemon.answers["metrics"] = None
     daemon.bodies["metrics"] = b"a 1\n\xff\r\n# EOF\n"
-    assert commands.show(daemon.target, "metrics") == 0
+    assert commands.metrics(daemon.target) == 0
     assert capfdbinary.readouterr().out == daemon.bodies["metrics"]
 
 
@@ -179,6 +179,33 @@ def test_words_are_shown_with_their_values_and_the_missing_are_named(
     assert capsys.readouterr() == ("apple\t苹果\nC#\t升\\x1bC\n", "")
     assert commands.dict_lookup(daemon.target, ["pear", "apple"]) == 1
     assert capsys.readouterr() == ("apple\t苹果\n", "netechoctl: 'pear' is not in the dictionary\n")
+
+
+def test_dictionaries_are_asked_for_by_their_names(daemon: Scripted, capsys: Capture) -> None:
+    daemon.answers |= {"dict-lookup-in more pear": {"pear": "pera"}, "dict-match lev paer more": 1}
+    daemon.bodies |= {"dict-match lev paer more": b"more\tpear\n"}
+    daemon.answers |= {"dict-match lev xxx": 0, "metrics": None}
+    daemon.bodies |= {"metrics": b'a 1\nb{database="main"} 2\nb{database="more"} 3\n# EOF\n'}
+    assert commands.dict_lookup(daemon.target, ["pear"], "more") == 0
+    assert commands.dict_match(daemon.target, "lev", "paer", "more") == 0
+    assert commands.dict_match(daemon.target, "lev", "xxx") == 1
+    assert commands.metrics(daemon.target, "more") == 0
+    assert capsys.readouterr().out == 'pear\tpera\nmore\tpear\nb{database="more"} 3\n'
+
+
+def test_the_dictionaries_are_a_table(daemon: Scripted, capsys: Capture) -> None:
+    about = {"name": "main", "entries": 1200, "skipped": 1, "udp": True, "store": "memory"}
+    about |= {"sha256": "0123456789abcdef", "file": "/etc/dict.txt"}
+    more = {**about, "name": "more", "udp": False}
+    daemon.answers["dict-list"] = [about, more]
+    assert commands.dict_list(daemon.target, as_json=False) == 0
+    assert commands.dict_list(daemon.target, as_json=True) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [
+        "name  words  skipped  over UDP  in      sha256        file",
+        "main  1 200  1        yes       memory  0123456789ab  /etc/dict.txt",
+    ]
+    assert [json.loads(line) for line in lines[3:]] == [about, more]
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from netechod.services.dictionary.service import (
     DictionaryService,
     MemoryDictionary,
     fold,
+    look_up,
 )
 from netechod.services.wire import is_padded, text_of
 
@@ -85,7 +86,7 @@ def outcome(blocks: list[bytes], *, strict: bool) -> Facts | None:
         assert is_harmless(str(error))
         return None
     assert edition.sha256 == sha256(b"".join(blocks)).hexdigest()
-    assert all(edition.lookup_folded(word) for word in edition.entries)
+    assert all(look_up([edition], word) for word in edition.entries)
     return {word.decode(): meaning.decode() for word, meaning in edition.entries.items()}, edition.skipped
 
 
@@ -139,7 +140,7 @@ def dictionary_index(feed: Feed) -> None:
         assert (edition.longest, list(edition.warnings)) == (memory.longest, list(memory.warnings))
         for word in dict(memory.items()):
             for spelled in spellings(word.decode()):
-                assert edition.lookup_folded(spelled) == memory.lookup_folded(spelled)
+                assert look_up([edition], spelled) == look_up([memory], spelled)
     until_given_back()
 
 
@@ -224,4 +225,4 @@ def folding(feed: Feed) -> None:
             {b"other": b"y", b"an other": b"x"}, {fold(text.decode()).encode(): b"an other"}
         )
         edition.longest = len(fold(text.decode()).encode())
-        assert edition.lookup_folded(text) == (b"y" if text == b"other" else b"x")
+        assert look_up([edition], text) == (b"y" if text == b"other" else b"x")

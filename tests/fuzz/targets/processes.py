@@ -18,9 +18,11 @@ from support.looping import run_until, turn, until_readable
 from support.statuses import ALL_OFF
 
 from netechod.errors import AlreadyRunningError
+from netechod.process.config.schema import Dictionary as Settings
 from netechod.process.control.requests import commands
 from netechod.process.control.server import MAX_QUESTION, ControlServer
 from netechod.process.control.status import Outcome, Presence, Status
+from netechod.process.dictionary.in_use import Words
 from netechod.process.log.format import FORMATS, entry_of
 from netechod.process.service.datagrams import UdpService
 from netechod.process.service.running import Shared
@@ -58,9 +60,9 @@ def pidfile(feed: Feed) -> None:
 class Operated:
     """A daemon that notes what it is told."""
 
-    edition = MemoryDictionary({b"apple": "苹果".encode(), b"b": b"c"})
-
-    def __init__(self) -> None:
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self.words = Words({"main": MemoryDictionary({b"apple": "苹果".encode(), b"b": b"c"})}, Settings())
         self.told: list[str] = []
 
     def status(self) -> Status:
@@ -102,12 +104,13 @@ def operated(allowed: bool) -> tuple[Loop, ControlServer, Operated, str]:
     sock.bind(path)
     sock.listen()
     sock.setblocking(False)
-    loop, daemon = Loop(), Operated()
+    loop = Loop()
+    daemon = Operated(loop)
     return loop, ControlServer(loop, sock, commands(daemon), {os.geteuid()} if allowed else ()), daemon, path
 
 
 @target(
-    [json.dumps([name]).encode() + b"\n" for name in commands(Operated())]
+    [json.dumps([name]).encode() + b"\n" for name in commands(Operated(Loop()))]
     + [b'["dict-lookup", "apple", "\\ud800"]\n', b'["log-level", "DEBUG"]\n', b"[" * 2000, b'["', b"1e999"],
     largest=STEPS,
 )

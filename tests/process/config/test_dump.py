@@ -16,6 +16,7 @@ from netechod.process.config.schema import KEYS
 from netechod.process.service.command import build_policy
 
 INSTALLED = Path(__file__).parents[3] / "etc" / "netechod.toml"
+NAMED = {"command.allow", "dictionary.more"}  # keys that hold sections with names of their own
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 files = texts.filter(lambda text: "\0" not in text)
@@ -59,14 +60,39 @@ def test_a_dump_loads_back_to_the_same_configuration(
 def test_a_dump_names_every_key_and_where_its_value_comes_from(tmp_path: Path) -> None:
     path = tmp_path / "netechod.toml"
     path.write_text("[chat]\nidle_timeout = 30\n")
-    text = dump(load(path, ["log.level=DEBUG", "command.allow.x.argv=['/bin/true', '-x']"]))
+    overrides = ["log.level=DEBUG", "command.allow.x.argv=['/bin/true', '-x']", "dictionary.more.x.file='/x'"]
+    text = dump(load(path, overrides))
     assert f"\nidle_timeout = 30  # {path}:2\n" in text
     assert '\nlevel = "DEBUG"  # --set\n' in text
     assert "\nmax_members = 4096  # default\n" in text
     assert '\n[command.allow.x]\nargv = ["/bin/true", "-x"]  # --set\nparameters = []  # default\n' in text
+    assert '\nindex = "/var/cache/netechod/x.index"  # default\n' in text
     assert not [line for line in text.splitlines() if line and not re.match(r"\[|\w+ = .+  # \S", line)]
     dumped = [".".join(names) for names, _ in leaves(tomllib.loads(text))]
-    assert KEYS.keys() - set(dumped) == {"command.allow"}
+    assert KEYS.keys() - set(dumped) == NAMED
+
+
+def test_more_dictionaries_have_the_service_s_settings_and_indexes_beside_the_first_one() -> None:
+    names = ("a", "b", "c")
+    overrides = [f"dictionary.more.{name}.file=/{name}" for name in names]
+    overrides += ["dictionary.index=/cache/main", "dictionary.max_reply=99", "dictionary.more.b.index="]
+    sections = load(None, overrides).config.dictionary.all
+    assert [(name, str(each.index), each.max_reply) for name, each in sections.items()] == [
+        *(
+            ("main", "/cache/main", 99),
+            ("a", "/cache/a.index", 99),
+            ("b", "None", 99),
+            ("c", "/cache/c.index", 99),
+        ),
+    ]
+    in_memory = load(None, [*overrides, "dictionary.index="]).config.dictionary.all
+    assert {each.index for each in in_memory.values()} == {None}
+
+
+def test_the_installed_file_s_dictionary_is_right(tmp_path: Path) -> None:
+    path = tmp_path / "netechod.toml"
+    path.write_text(uncommented("#     "), encoding="utf-8")
+    assert list(load(path).config.dictionary.all) == ["main", "cedict"]
 
 
 def uncommented(line_of_a_key: str = "#") -> str:
@@ -86,7 +112,7 @@ def test_the_installed_file_shows_every_key_with_its_default_in_order(tmp_path: 
     loaded = load(path)
     assert loaded.config == load(None).config
     shown = [".".join(names) for names, _ in leaves(tomllib.loads(path.read_text(encoding="utf-8")))]
-    assert shown == [key for key in KEYS if key != "command.allow"]
+    assert shown == [key for key in KEYS if key not in NAMED]
 
 
 def test_the_installed_file_marks_what_waits_for_a_restart() -> None:

@@ -20,7 +20,7 @@ LIVE = {
     "echo.tcp": ["max_connections", "max_connections_per_source", "idle_timeout"],
     "echo.udp": ["public"],
     "dictionary": ["file", "name", "title", "information", "unknown", "match", "max_reply", "max_size",
-                   "index", "index_from", "strict", "max_skipped"],
+                   "index", "index_from", "strict", "max_skipped", "more"],
     "dict": ["max_connections", "max_connections_per_source", "idle_timeout", "max_matches",
              "default_strategy", "information"],
     "chat": ["join", "idle_timeout", "max_members", "max_members_per_source", "max_message", "rate"],

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from support.looping import receive_rest, run_until, turn
 
+from netechod.process.config.schema import Dictionary as Settings
 from netechod.process.control.requests import commands
 from netechod.process.control.server import ControlServer
 from netechod.process.control.status import Outcome, Presence, Status
 from netechod.process.dictionary.changes import Changes
+from netechod.process.dictionary.in_use import Words
 from netechod.reactor.loop import Loop
 from netechod.services.dictionary.parser import DictionaryParser
 from netechod.services.dictionary.service import MemoryDictionary
@@ -47,12 +49,19 @@ def edition_of(text: str) -> MemoryDictionary:
 class Journal:
     """A daemon that does nothing but remember what it was told to do."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
         self.told: list[str] = []
         self.trouble = ""
         self.reloads: list[Callable[[Outcome], None]] = []
-        self.edition = edition_of(WORDS)
+        self.use(main=WORDS)
         self.config = STATUS.config
+
+    def use(self, **texts: str) -> None:
+        """Answer from dictionaries with these texts."""
+        more = {name: {"file": name} for name in list(texts)[1:]}
+        section = Settings.model_validate({"more": more})
+        self.words = Words({name: edition_of(text) for name, text in texts.items()}, section)
 
     def status(self) -> Status:
         return replace(STATUS, config=self.config)
@@ -81,8 +90,8 @@ class Bench:
     """A daemon behind its control socket, and those who ask it, all on one loop."""
 
     def __init__(self, path: Path, resources: ExitStack) -> None:
-        self.daemon = Journal()
         self.loop = Loop()
+        self.daemon = Journal(self.loop)
         resources.callback(self.loop.close)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.bind(str(path))
@@ -126,7 +135,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 
 def test_looking_is_for_everybody_and_changing_is_not() -> None:
-    made = commands(Journal())
+    made = commands(Journal(Loop()))
     assert {name for name, command in made.items() if command.changes} == {
         "reload",
         "reopen",
@@ -138,7 +147,10 @@ def test_looking_is_for_everybody_and_changing_is_not() -> None:
         "members",
         "sessions",
         "metrics",
+        "dict-list",
         "dict-lookup",
+        "dict-lookup-in",
+        "dict-match",
         "dict-dump",
     }
 
@@ -169,6 +181,37 @@ def test_a_word_is_found_as_it_is_spelt_then_in_any_case(bench: Bench) -> None:
     assert bench.ask("dict-lookup") == {}
 
 
+def test_dictionaries_are_listed_and_asked_in_order_or_by_name(bench: Bench) -> None:
+    bench.daemon.use(main="pear:梨\n", more="Pear:pera\nPeak:pico\n")
+    assert [(each["name"], each["entries"]) for each in bench.ask("dict-list")] == [("main", 1), ("more", 2)]
+    assert bench.ask("dict-lookup", "pear", "peak") == {"pear": "梨", "peak": "pico"}
+    assert bench.ask("dict-lookup-in", "more", "pear") == {"pear": "pera"}
+    assert bench.heard(bench.send("dict-dump", "more"))[1] == "Pear#pera\nPeak#pico\n"
+    assert bench.heard(bench.send("dict-match", "prefix", "pea")) == (
+        {"ok": True, "result": 3},
+        "main\tpear\nmore\tPeak\nmore\tPear\n",
+    )
+    assert bench.heard(bench.send("dict-match", "exact", "plum"))[0] == {"ok": True, "result": 0}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("dict-lookup-in", "no", "x"),
+        ("dict-dump", "no"),
+        ("dict-match", "exact", "x", "no"),
+        ("dict-lookup-in",),
+    ],
+)
+def test_a_dictionary_that_is_not_there_is_refused(bench: Bench, words: tuple[str, ...]) -> None:
+    assert bench.ask(*words).startswith("no dictionary has this name")
+
+
+@pytest.mark.parametrize("words", [(), ("soundex", "x"), ("exact",), ("exact", " ")])
+def test_a_search_needs_a_strategy_and_a_word(bench: Bench, words: tuple[str, ...]) -> None:
+    assert bench.ask("dict-match", *words).startswith("what is needed is one of exact, prefix, ")
+
+
 def test_a_word_that_is_no_text_is_no_entry(bench: Bench) -> None:
     assert bench.ask("dict-lookup", "\ud800") == {"\ud800": None}
 
@@ -180,16 +223,16 @@ def test_a_file_name_need_not_be_utf_8(bench: Bench) -> None:
 
 def test_a_value_is_told_without_the_limits_of_the_wire(bench: Bench) -> None:
     meaning = "长" * 30_000
-    bench.daemon.edition = edition_of(f"long:{meaning}\n")
+    bench.daemon.use(main=f"long:{meaning}\n")
     assert bench.ask("dict-lookup", "long") == {"long": meaning}
 
 
 def test_a_dump_is_the_edition_of_its_beginning_whole(bench: Bench) -> None:
     words = [f"word{number}#{number}" for number in range(100_000)]
-    bench.daemon.edition = edition_of("".join(f"{line.replace('#', ':')}\n" for line in words))
+    bench.daemon.use(main="".join(f"{line.replace('#', ':')}\n" for line in words))
     sock = bench.send("dict-dump")
     turn(bench.loop, 10)
-    bench.daemon.edition = edition_of(WORDS)
+    bench.daemon.use(main=WORDS)
     head, body = bench.heard(sock)
     assert head == {"ok": True, "result": 100_000}
     assert body.splitlines() == words

@@ -36,7 +36,7 @@ from netechod.process.dictionary.index import (
 from netechod.process.dictionary.index_builder import build, survey
 from netechod.process.dictionary.index_facts import IndexFacts, UnusableIndexError, seal
 from netechod.services.dictionary.parser import Rules
-from netechod.services.dictionary.service import Dictionary, DictionaryService, fold
+from netechod.services.dictionary.service import Dictionary, DictionaryService, fold, look_up
 
 GIBIBYTE = 1 << 30
 WORDS = "apple:苹果\nBanana:香蕉\n"
@@ -133,7 +133,7 @@ def test_an_edition_is_the_same_in_an_index_and_in_memory(
             assert large.exact(word) == small.exact(word)
             assert large.folded(word) == small.folded(word)
             assert list(large.heads(word)) == list(filter(None, small.heads(word)))
-            assert large.lookup_folded(word) == small.lookup_folded(word)
+            assert look_up([large], word) == look_up([small], word)
         for manner in ({}, {"match": "exact"}, {"max_reply": 16, "unknown": "未知"}):
             assert answers(large, asked, **manner) == answers(small, asked, **manner)
 
@@ -208,7 +208,7 @@ def test_an_edition_that_is_closed_gives_its_file_back(file: Path) -> None:
         until_given_back()
         assert inode not in open_files()
         assert str(file.parent) not in Path("/proc/self/maps").read_text()
-        assert (edition.exact(b"apple"), edition.lookup_folded(b"apple")) == (None, None)
+        assert (edition.exact(b"apple"), look_up([edition], b"apple")) == (None, None)
         assert list(edition.items()) == []
 
 

@@ -22,7 +22,7 @@ from netechod.process.dictionary.loader import Loader
 from netechod.reactor.jobs.children import Children
 from netechod.reactor.loop import Loop
 from netechod.reactor.tasks import finished
-from netechod.services.dictionary.service import Dictionary, MemoryDictionary
+from netechod.services.dictionary.service import Dictionary, MemoryDictionary, look_up
 
 PAGE = 4096
 WORDS = {b"Word%d" % number: b"%d" % number * (number % 40) + b"." for number in range(3000)}
@@ -76,7 +76,7 @@ def load(loop: Loop, loader: Loader, settings: Settings) -> Iterator[Load]:
 def right(edition: Dictionary) -> int:
     """How many words are found. The others are misses; none is wrong."""
     found = {word: edition.exact(word) for word in WORDS}
-    found |= {word: edition.lookup_folded(word.lower()) for word, meaning in found.items() if meaning}
+    found |= {word: look_up([edition], word.lower()) for word, meaning in found.items() if meaning}
     assert all(found[word] in (None, b"", meaning) for word, meaning in WORDS.items())
     return sum(1 for meaning in found.values() if meaning)
 
@@ -248,7 +248,7 @@ def test_an_index_that_is_written_to_while_it_serves_is_told(
     edition = load()
     assert isinstance(edition, IndexedDictionary)
     told: list[str] = []
-    loader.look_after(settings, edition, lambda: told.append("damaged"))
+    loader.look_after([(settings, edition)], lambda: told.append("damaged"))
     looks: list[bool] = []
 
     def look() -> bool:

@@ -356,7 +356,7 @@ def test_without_pidfds_an_index_is_built_and_verified_all_the_same(
     edition = finished(loop, loader.load(settings))
     assert isinstance(edition, IndexedDictionary)
     edition.proven = False
-    loader.look_after(settings, edition, lambda: pytest.fail("nothing is wrong"))
+    loader.look_after([(settings, edition)], lambda: pytest.fail("nothing is wrong"))
     run_until(loop, lambda: not children.running)
     loader.close()
     edition.close()

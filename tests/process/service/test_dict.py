@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.daemon import PATIENCE, SERVICES, Daemon, run_netechod
+from support.daemon import ask as ask_udp
 
 from netechod.client.operator.control import ask
 
@@ -103,6 +104,65 @@ def test_the_configuration_names_the_dictionary_and_limits_the_answers(tmp_path:
         assert client.asked("match main prefix e")[0] == "152 2 matches found"
 
 
+def more(directory: Path, **texts: str) -> dict[str, object]:
+    """The settings of more dictionaries with these texts."""
+    for name, text in texts.items():
+        (directory / f"{name}.txt").write_text(text, encoding="utf-8")
+    return {f"dictionary.more.{name}.file": str(directory / f"{name}.txt") for name in texts}
+
+
+def test_several_databases_are_asked_in_order(tmp_path: Path) -> None:
+    settings = more(tmp_path, two="Apple:manzana\nfig:higo\n", three="fig:Feige\nEssen:Mahl\n")
+    settings |= {
+        "dictionary.more.two.title": "Two",
+        "dictionary.more.two.information": "From Spain.",
+        "dictionary.more.three.udp": False,
+        "dictionary.more.three.index_from": 0,
+    }
+    with serving(tmp_path, settings) as daemon, Client(daemon) as client:
+        assert client.asked("show db")[1:4] == ['main "dict.txt"', 'two "Two"', 'three "three.txt"']
+        assert client.asked("show info two")[1] == "From Spain."
+        assert client.asked("define * apple")[1:8:4] == [
+            '151 "apple" main "dict.txt"',
+            '151 "Apple" two "Two"',
+        ]
+        assert client.asked("define ! fig")[:2] == ["150 1 definitions retrieved", '151 "fig" two "Two"']
+        assert client.asked("match ! prefix fi")[1:-2] == ['two "fig"']
+        assert client.asked("match * prefix fi")[1:-2] == ['two "fig"', 'three "fig"']
+        assert client.asked("define three apple") == ["552 no match"]
+        assert (tmp_path / "three.index").exists()
+        answers = [
+            ask_udp(daemon.address("dictionary"), word) for word in (b"apple", b"FIG.", b"essen", b"mahl")
+        ]
+        assert answers == ["苹果".encode(), b"higo", b"to eat", b"unknown"]
+        status = ask(tmp_path / "control.sock", "status")
+        assert [(each["name"], each["udp"]) for each in status["databases"]] == [
+            *(("main", True), ("two", True), ("three", False)),
+        ]
+        assert status["dictionary"] == status["databases"][0]
+
+
+def test_one_bad_file_of_several_keeps_all_words(tmp_path: Path) -> None:
+    settings = more(tmp_path, two="apple:manzana\n", three="fig:Feige\n")
+    with serving(tmp_path, settings) as daemon, Client(daemon) as client:
+        daemon.dictionary.write_text("apple:pomme\n")
+        (tmp_path / "two.txt").write_text("apple:mela\n")
+        (tmp_path / "three.txt").write_bytes(b"fig:\xff\n")
+        daemon.reload()
+        outcome = ask(tmp_path / "control.sock", "status")["last_reload"]
+        assert "three.txt:1: " in outcome["error"]
+        assert client.asked("define * apple")[3:8:4] == ["  苹果", "  manzana"]
+        (tmp_path / "three.txt").write_text("fig:figue\n")
+        daemon.reload()
+        assert client.asked("define * apple")[3:8:4] == ["  pomme", "  mela"]
+        assert client.asked("define * fig")[3] == "  figue"
+        daemon.configure({"dict.enabled": True, **more(tmp_path, four="date:datte\n")})
+        daemon.reload()
+        assert client.asked("show db")[1:3] == ['main "dict.txt"', 'four "four.txt"']
+        assert client.asked("define four date")[3] == "  datte"
+        assert client.asked("define * fig") == ["552 no match"]
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -171,6 +231,15 @@ def test_commands_under_way_survive_a_reload(tmp_path: Path) -> None:
         (["dictionary.name=*"], "dictionary.name: must be a name of up to 32 of a-z"),
         (["dictionary.title=a\x1bb"], "dictionary.title: must not have control characters"),
         (["dict.default_strategy=soundex"], "dict.default_strategy: "),
+        (["dictionary.more.two.title=x"], "dictionary.more.two.file: is missing"),
+        (["dictionary.more.Two.file=/x"], "dictionary.more.Two: must be a name of up to 32 of a-z"),
+        (["dictionary.more.main.file=/x"], "dictionary.more.main: must have another name"),
+        (["dictionary.more.two.name=x"], "dictionary.more.two.name: unknown key"),
+        (
+            ["dictionary.more.a.file=/a", "dictionary.more.b.file=/b", "dictionary.more.b.index=/a"],
+            "dictionary.more.b.index: /a also stands in dictionary.more.a.file",
+        ),
+        (["dictionary.more.dictionary.file=/a"], "also stands in dictionary.more.dictionary.index"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(options: list[str], said: str) -> None:

@@ -1,8 +1,7 @@
 """Looks up many words at once, and returns their meanings in the order of the words.
 
 A dictionary's answer is its text and nothing else. The port where it arrives tells to which word it belongs:
-every word is asked from a port of its own, and no port is used again while a copy of its answer may be under
-way.
+every word is asked from a port of its own, and no port is used again while a copy of its answer may come.
 
 A window limits the words in flight. It halves when most of a round is lost, because the server is overloaded,
 restarts, or limits our rate, and grows by one with each round that is answered (as in RFC 5681).
@@ -197,7 +196,7 @@ class Lookups:
         query.due = query.sent + min(wait, self._timeout)
         try:
             query.sock.send(query_of(query.word))
-        except OSError as error:  # an ICMP error of an earlier try, or no route now: the next may do better
+        except OSError as error:  # of an earlier try (ICMP), or of this one: the next may do better
             self._error = error
 
     def _wait(self, source: Input) -> None:
@@ -283,8 +282,8 @@ class Lookups:
     def _close(self) -> None:
         for query in list(self._in_flight.values()):
             self._retire(query)
-        while self._retired:
-            self._retired.popleft().close()
+        for sock in self._retired:
+            sock.close()
         self._order.clear()
 
 

@@ -4,7 +4,8 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 
 from netechod.client.dictionary.lookups import Dictionary, Lookups, Result
 from netechod.client.errors import ClientError
@@ -12,7 +13,7 @@ from netechod.client.i18n.translate import tr
 from netechod.client.net import Target
 from netechod.client.terminal.input import Input, to_utf8
 from netechod.client.terminal.output import complain, interactive, is_smart, note, painted, put, put_json
-from netechod.client.terminal.text import padded, shown
+from netechod.client.terminal.text import padded, shown, shown_lines
 from netechod.services.cells import cells
 from netechod.services.wire import MISS, escape_controls
 
@@ -21,13 +22,30 @@ PROGRESS_AFTER = 1.0  # seconds until the progress is shown
 PROGRESS_EVERY = 0.1  # seconds between two updates of it
 
 Report = Callable[[Result], None]
+Suggest = Callable[[str], None]
 
 
 def run(target: Target, words: Sequence[str], miss: str, *, as_json: bool) -> int:
     """Look up `words`, or those that a person types or a pipe holds; return 1 if one was not found."""
-    dictionary = Dictionary(target, miss)
+    with _suggesting(target) as suggest:
+        return _run(Dictionary(target, miss), suggest, words, as_json=as_json)
+
+
+@contextmanager
+def _suggesting(target: Target) -> Iterator[Suggest]:
+    """Give what shows the words that are like one that was missed, to a person."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda word: None
+        return
+    from netechod.client.dictionary.whole import Suggestions  # on demand: not for scripts
+
+    with closing(Suggestions(target)) as suggestions:
+        yield suggestions.show
+
+
+def _run(dictionary: Dictionary, suggest: Suggest, words: Sequence[str], *, as_json: bool) -> int:
     if not words and not as_json and interactive():
-        return _converse(dictionary)
+        return _converse(dictionary, suggest)
     given = list(map(to_utf8, words))
     report = _report_json if as_json else _report_text(given)
     progress = Progress(len(given) or _size_of_stdin(), in_bytes=not given)
@@ -44,6 +62,8 @@ def run(target: Target, words: Sequence[str], miss: str, *, as_json: bool) -> in
             _note_cut(result)
         if result.text is None:
             status = 1
+            if given and not as_json and not result.trouble:
+                suggest(result.word)
         progress.step(result)
     progress.clear()
     return status
@@ -68,7 +88,7 @@ def _note_cut(result: Result) -> None:
     note(
         tr("{word}: cut at {size} bytes", word=escape_controls(result.word), size=result.cut),
         tr(
-            "the whole, on the server's machine: netechoctl dict lookup {word}",
+            "the whole, where the server has DICT: --whole; on its machine: netechoctl dict lookup {word}",
             word=escape_controls(result.word),
         ),
     )
@@ -83,7 +103,7 @@ def _report_text(words: Sequence[bytes]) -> Report:
             f"{_meaning(result, painted(tr('unknown'), 'faint', sys.stdout))}\n"
         )
     if len(words) == 1:
-        return lambda result: put(f"{_meaning(result)}\n")
+        return lambda result: put(f"{MISS if result.text is None else shown_lines(result.text)}\n")
     return lambda result: put(f"{escape_controls(result.word)}\t{_meaning(result)}\n")
 
 
@@ -91,7 +111,7 @@ def _meaning(result: Result, miss: str = MISS) -> str:
     return miss if result.text is None else escape_controls(result.text)
 
 
-def _converse(dictionary: Dictionary) -> int:
+def _converse(dictionary: Dictionary, suggest: Suggest) -> int:
     """Ask a person for words until the end of input. Neither silence nor Ctrl-C in a look-up ends it."""
     from netechod.client.terminal.prompt import Prompt  # on demand: not for pipes
 
@@ -100,6 +120,8 @@ def _converse(dictionary: Dictionary) -> int:
         try:
             for result in Lookups(dictionary).results(Input.of(entry)):
                 _show_to_person(result)
+                if result.text is None and not result.trouble:
+                    suggest(result.word)
         except ClientError as error:
             complain(str(error), error.hint)
         except KeyboardInterrupt:

@@ -101,6 +101,12 @@ TEXTS = HELP | {
     "packets of {size} bytes pass whole, no larger ones": "整包最大可通过 {size} 字节",
     "nobody on the path says so: larger ones vanish without a word": "路径上没有人告知：更大的包无声消失",
     # dict
+    "did you mean {words}?": "您要查的是不是 {words}？",
+    "the server has no such dictionary": "服务器没有这本词典",
+    "the server has no such strategy": "服务器没有这种匹配方式",
+    "it has {names}": "可用的有：{names}",
+    "the server says: {answer}": "服务器答复：{answer}",
+    "only dict://HOST[:PORT]/: words stand behind it": "只能写成 dict://HOST[:PORT]/，单词写在后面",
     "a word of {size} bytes: a datagram holds {most}": "单词有 {size} 字节，而一个数据报最多 {most} 字节",
     "no answer for {word!r}": "{word!r} 没有应答",
     "unknown": "未收录",
@@ -230,8 +236,8 @@ TEXTS = HELP | {
     "convert it: iconv -f UTF-16 -t UTF-8": "请转换：iconv -f UTF-16 -t UTF-8",
     "{host} is at {address} now": "{host} 现在的地址是 {address}",
     "{word}: cut at {size} bytes": "{word}：在 {size} 字节处被截断",
-    "the whole, on the server's machine: netechoctl dict lookup {word}": (
-        "完整内容请在服务器上查看：netechoctl dict lookup {word}"
+    "the whole, where the server has DICT: --whole; on its machine: netechoctl dict lookup {word}": (
+        "完整内容：服务器支持 DICT 时用 --whole，或在服务器上运行 netechoctl dict lookup {word}"
     ),
     "no answer for {word!r}: it is what the server answers for a miss": (
         "{word!r} 没有应答：服务器用它表示查不到"

@@ -53,6 +53,13 @@ HELP = {
     "{size}: --stamp sends {least} bytes, or {more} and more": (
         "{size}：--stamp 发送 {least} 字节，或 {more} 字节以上"
     ),
+    "whole meanings, asked over DICT (TCP port {port}), as for dict://HOST/": (
+        "完整的释义，用 DICT 协议查询（TCP 端口 {port}），同 dict://HOST/"
+    ),
+    "the same, in this dictionary of the server's (default: all)": "同上，只查服务器的这本词典（默认全部）",
+    "words that are like it, over DICT: {names} ...": "用 DICT 协议查相近的单词：{names} 等",
+    "all that the dictionaries of the server say": "服务器所有词典的释义",
+    "the words that begin so": "以此开头的单词",
     "look words up": "查单词",
     "come online, talk, go offline": "上线，聊天，下线",
     "a name, IPv4, ::1 or [::1]:{port}; port {port} if none": (

@@ -3,7 +3,7 @@
 import os
 import select
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from netechod.client.errors import ClientError
 from netechod.client.operator.control import NotRunningError, Target
 from netechod.client.operator.screens import (
+    database_lines,
     diff_lines,
     member_lines,
     reload_lines,
@@ -29,13 +30,19 @@ NOT_RUNNING = 3  # what init scripts exit with for "program is not running" (LSB
 CLEAR = "\x1b[H\x1b[2J"  # cursor home, erase the screen (ECMA-48, 8.3.21 and 8.3.39)
 
 
-def status(daemon: Target, as_json: bool) -> int:
-    """Show what the daemon is doing. Raises NotRunningError with an exit status of its own."""
+def status(daemon: Target, as_json: bool, database: str | None = None) -> int:
+    """Show what the daemon is doing. Raises NotRunningError with an exit status of its own.
+
+    With the name of a `database`, no other dictionary is shown.
+    """
     try:
         answer = daemon.ask("status")
     except NotRunningError as error:
         error.exit_code = NOT_RUNNING
         raise
+    if database is not None:
+        answer["databases"] = [_described(answer.get("databases", ()), database)]
+        answer["dictionary"] = answer["databases"][0]
     if as_json:
         put_json(answer)
     else:
@@ -111,18 +118,61 @@ def stop(daemon: Target) -> int:
     return 0
 
 
-def show(daemon: Target, *words: str) -> int:
-    """Show a long text as it comes: `dict-dump` has lines `key#value`, `metrics` OpenMetrics."""
-    for block in daemon.dump(*words):
+def _described(databases: Iterable[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    """Return the status of the dictionary with this name. Raises ClientError if there is none."""
+    known = {each["name"]: each for each in databases}
+    try:
+        return known[name]
+    except KeyError:
+        raise ClientError(f"no dictionary is named {name}", f"there are: {', '.join(known)}") from None
+
+
+def metrics(daemon: Target, database: str | None = None) -> int:
+    """Show every counter as OpenMetrics text, or the lines about one dictionary."""
+    for block in daemon.dump("metrics"):
+        lines = block.splitlines(keepends=True)
+        wanted = b"" if database is None else f'{{database="{database}"}}'.encode()
+        put_bytes(b"".join(line for line in lines if wanted in line))
+    return 0
+
+
+def dict_list(daemon: Target, as_json: bool) -> int:
+    """Show the dictionaries in use, in the order in which they are asked."""
+    databases = daemon.ask("dict-list")
+    if as_json:
+        for each in databases:
+            put_json(each)
+    else:
+        put(_screen(database_lines(databases)))
+    return 0
+
+
+def dict_dump(daemon: Target, database: str | None = None) -> int:
+    """Show the entries of a dictionary as lines `key#value`, as they come."""
+    for block in _dump_of(daemon, database):
         put_bytes(block)
     return 0
 
 
-def dict_lookup(daemon: Target, words: Sequence[str]) -> int:
+def _dump_of(daemon: Target, database: str | None = None) -> Iterator[bytes]:
+    return daemon.dump("dict-dump", *(() if database is None else (database,)))
+
+
+def dict_match(daemon: Target, strategy: str, word: str, database: str | None = None) -> int:
+    """Show the words that are like a word, each behind the name of its dictionary; return 1 for none."""
+    found = False
+    for block in daemon.dump("dict-match", strategy, word, *(() if database is None else (database,))):
+        found = True
+        put_bytes(block)
+    return int(not found)
+
+
+def dict_lookup(daemon: Target, words: Sequence[str], database: str | None = None) -> int:
     """Show the whole value of each word; return 1 if one is missing."""
     missing = 0
+    where = ("dict-lookup",) if database is None else ("dict-lookup-in", database)
     for word in words:  # one request each: the daemon limits the length of a request
-        value = daemon.ask("dict-lookup", word)[word]
+        value = daemon.ask(*where, word)[word]
         if value is not None:
             put(f"{escape_controls(word)}\t{escape_controls(value)}\n")
         else:
@@ -131,9 +181,9 @@ def dict_lookup(daemon: Target, words: Sequence[str]) -> int:
     return int(missing > 0)
 
 
-def dict_diff(daemon: Target, file: Path) -> int:
+def dict_diff(daemon: Target, file: Path, database: str | None = None) -> int:
     """Show what a reload from `file` would change; return 1 if anything would, as diff(1) does."""
-    used = b"".join(daemon.dump("dict-dump")).decode().split("\n")[:-1]
+    used = b"".join(_dump_of(daemon, database)).decode().split("\n")[:-1]
     changes = list(diff_lines(used, _dumped(file)))
     put(_screen(changes))
     return int(bool(changes))

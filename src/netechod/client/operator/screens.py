@@ -29,6 +29,10 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
         yield f"             {edition['file']}{where}"
     if reflector := status.get("stamp"):
         yield f"clock        {_clock_line(reflector['clock'])}"
+    if len(databases := status.get("databases", ())) > 1:  # a daemon of version 0.1.0 has none
+        yield ""
+        yield from database_lines(databases)
+        yield ""
     yield f"last reload  {_reload_line(status['last_reload'])}"
     if status["log_lost"]:
         yield f"log          {grouped(status['log_lost'])} lines lost"
@@ -41,7 +45,7 @@ def _service_row(status: Mapping[str, Any], service: str, address: str) -> tuple
     counters = status["counters"].get(service, {})
     now = {
         "echo-tcp": f"{grouped(status['connections'] or 0)} connections",
-        "dictionary": f"{grouped((status['dictionary'] or {}).get('entries', 0))} words",
+        "dictionary": f"{grouped(_entries(status))} words",
         "chat": f"{grouped(status['members'] or 0)} online",
         "command": f"{grouped(status['commands'] or 0)} running",
         "stamp": f"{grouped((status.get('stamp') or {}).get('sessions', 0))} sessions",
@@ -62,6 +66,30 @@ def _clock_line(claim: Mapping[str, Any]) -> str:
     return f"within {1000 * claim['error_s']:.3f} ms of UTC, as STAMP claims"
 
 
+def _entries(status: Mapping[str, Any]) -> int:
+    """Return the number of words in all dictionaries."""
+    dictionaries = status.get("databases") or filter(None, [status["dictionary"]])
+    return sum(each.get("entries", 0) for each in dictionaries)
+
+
+def database_lines(databases: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Return the dictionaries, in the order in which they are asked."""
+    rows: list[tuple[str, ...]] = [("name", "words", "skipped", "over UDP", "in", "sha256", "file")]
+    rows += [
+        (
+            each["name"],
+            grouped(each["entries"]),
+            grouped(each["skipped"]),
+            "yes" if each["udp"] else "no",
+            each["store"],
+            each["sha256"][:12],
+            each["file"],
+        )
+        for each in databases
+    ]
+    yield from table(rows)
+
+
 def _reload_line(outcome: Mapping[str, Any] | None) -> str:
     if outcome is None:
         return "none since the start"
@@ -79,6 +107,9 @@ def reload_lines(outcome: Mapping[str, Any]) -> Iterator[str]:
     if "skipped" in outcome:  # a daemon of version 0.1.0 does not tell
         skipped, lost = grouped(outcome["skipped"]), grouped(outcome["lost"])
         yield f"               {skipped} lines skipped, {lost} words lost"
+    if len(databases := outcome.get("databases", {})) > 1:
+        for name, changes in databases.items():
+            yield f"               {name}: {_words_changed(changes)}"
 
 
 def _words_changed(changes: Mapping[str, int]) -> str:

@@ -18,10 +18,20 @@ def conflicts(config: Config) -> Iterator[Conflict]:
     for network in config.access.allow:
         if network in config.access.deny:
             yield "access.allow", "access.deny", str(network)
-    if config.dictionary.file == config.dictionary.index:
-        yield "dictionary.file", "dictionary.index", str(config.dictionary.file)
+    yield from _indexes_taken_twice(config)
     if config.daemon.pidfile == config.daemon.control is not None:
         yield "daemon.pidfile", "daemon.control", str(config.daemon.pidfile)
+
+
+def _indexes_taken_twice(config: Config) -> Iterator[Conflict]:
+    """Yield the files of indexes that are another index or a dictionary, too."""
+    sections = config.dictionary.sections
+    taken = {section.file: f"{key}.file" for key, section in sections.items()}
+    for key, section in sections.items():
+        if section.index in taken:
+            yield taken[section.index], f"{key}.index", str(section.index)
+        elif section.index is not None:
+            taken[section.index] = f"{key}.index"
 
 
 def _addresses_taken_twice(config: Config) -> Iterator[Conflict]:
@@ -45,6 +55,9 @@ def requirements(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield ("stamp", "key_file"), "must name the file with the keys unless stamp.authentication is off"
     if config.dict.enabled and not config.dictionary.enabled:
         yield ("dict", "enabled"), "must be false where dictionary.enabled is false: there are no words then"
+    if config.dictionary.name in config.dictionary.more:
+        path = ("dictionary", "more", config.dictionary.name)
+        yield path, "must have another name: that of the first dictionary is the same (dictionary.name)"
     for name, command in config.command.allow.items():
         for key, message in _command_requirements(command):
             yield ("command", "allow", name, key), message

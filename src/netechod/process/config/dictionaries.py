@@ -1,24 +1,32 @@
-"""The section of the dictionary server."""
+"""The sections of the dictionary server, and of the dictionaries beside the first one."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ByteSize, Field
 
 from netechod.process.config.general import Section
 from netechod.process.config.values import (
     Count,
+    FileName,
+    FileOrNone,
     Listen,
     Live,
     Seconds,
+    Size,
     addresses,
     database_name,
     one_line,
 )
+from netechod.services.dictionary.parser import MAX_SKIPPED
 
 DatabaseName = Annotated[str, AfterValidator(database_name)]
 Title = Annotated[str, Field(max_length=100), AfterValidator(one_line)]
 Text = Annotated[str, Field(max_length=4096)]
 StrategyName = Literal["exact", "prefix", "suffix", "substring", "word", "first", "last", "lev"]
+MaxSize = Annotated[Size, Field(ge=1, le=1 << 40)]
+IndexFrom = Annotated[Size, Field(ge=0, le=1 << 40)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Dict(Section):
@@ -40,3 +48,27 @@ class Dict(Section):
     """How words are matched for clients that leave it to the server, as they do to suggest a spelling."""
     information: Live[Text] = ""
     """What SHOW SERVER tells beside the version and the dictionaries."""
+
+
+class MoreDictionary(Section):
+    """One more dictionary. NAME is its name for DICT clients."""
+
+    file: FileName
+    """File of `key:value` lines, UTF-8. A start without it fails; a failed reload keeps all words in use."""
+    title: Title = ""
+    """Title of the dictionary for DICT clients. Empty: the name of the file."""
+    information: Text = ""
+    """Answer to SHOW INFO. Empty: the title and the number of words."""
+    udp: bool = True
+    """Whether look-ups over UDP find its words, too, after those of the dictionaries before it."""
+    max_size: MaxSize = ByteSize(1 << 30)
+    """Bytes of the largest file that is loaded; a larger one is refused."""
+    index: FileOrNone = Path("/var/cache/netechod/NAME.index")
+    """File into which a large dictionary is compiled, by default beside `dictionary.index`. Empty: all is
+    held in memory."""
+    index_from: IndexFrom = ByteSize(4 << 20)
+    """Bytes of the smallest file that is compiled; a smaller one is held in memory."""
+    strict: bool = False
+    """Whether one bad line fails the load instead of being skipped with a warning."""
+    max_skipped: Share = MAX_SKIPPED
+    """Largest share of lines that may be no entries. A file with more is refused as one of another format."""

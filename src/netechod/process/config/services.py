@@ -3,9 +3,17 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import ByteSize, Field
+from pydantic import ByteSize, Field, ValidationInfo, field_validator
 
-from netechod.process.config.dictionaries import DatabaseName, Text, Title
+from netechod.process.config.dictionaries import (
+    DatabaseName,
+    IndexFrom,
+    MaxSize,
+    MoreDictionary,
+    Share,
+    Text,
+    Title,
+)
 from netechod.process.config.general import Section
 from netechod.process.config.values import (
     CommandName,
@@ -118,16 +126,46 @@ class Dictionary(Section):
     """Whether words that differ only in case or composition are found too, after the exact ones."""
     max_reply: Live[Annotated[int, Field(ge=16, le=MAX_DATAGRAM)]] = MAX_REPLY
     """Bytes of the longest answer; a longer one is cut at a character. 1200 is never fragmented."""
-    max_size: Live[Annotated[Size, Field(ge=1, le=1 << 40)]] = ByteSize(1 << 30)
+    max_size: Live[MaxSize] = ByteSize(1 << 30)
     """Bytes of the largest file that is loaded; a larger one is refused."""
     index: Live[FileOrNone] = Path("/var/cache/netechod/dictionary.index")
     """File into which a large dictionary is compiled, to be looked up there; empty: all is held in memory."""
-    index_from: Live[Annotated[Size, Field(ge=0, le=1 << 40)]] = ByteSize(4 << 20)
+    index_from: Live[IndexFrom] = ByteSize(4 << 20)
     """Bytes of the smallest file that is compiled; a smaller one is held in memory."""
     strict: Live[bool] = False
     """Whether one bad line fails the load instead of being skipped with a warning."""
-    max_skipped: Live[Annotated[float, Field(ge=0, le=1)]] = MAX_SKIPPED
+    max_skipped: Live[Share] = MAX_SKIPPED
     """Largest share of lines that may be no entries. A file with more is refused as one of another format."""
+    more: Live[dict[DatabaseName, MoreDictionary]] = Field(default_factory=dict)
+    """More dictionaries, each in a section `[dictionary.more.NAME]`, in the order in which they are asked."""
+
+    @field_validator("more")
+    @classmethod
+    def _with_index(cls, more: dict[str, MoreDictionary], info: ValidationInfo) -> dict[str, MoreDictionary]:
+        """Give each dictionary whose section has no `index` a file beside that of the first one."""
+        first = info.data.get("index")
+        return {
+            name: section
+            if "index" in section.model_fields_set
+            else section.model_copy(update={"index": first and first.with_name(f"{name}.index")})
+            for name, section in more.items()
+        }
+
+    @property
+    def all(self) -> dict[str, "Dictionary"]:
+        """All dictionaries by their names, in order. What is set for the service holds for each of them."""
+        own = MoreDictionary.model_fields.keys() & type(self).model_fields.keys()
+        more = {
+            name: self.model_copy(update={"name": name, **{key: getattr(section, key) for key in own}})
+            for name, section in self.more.items()
+        }
+        return {self.name: self, **more}
+
+    @property
+    def sections(self) -> dict[str, "Dictionary"]:
+        """The same, by the names of their sections."""
+        first, *more = self.all.values()
+        return {"dictionary": first, **{f"dictionary.more.{each.name}": each for each in more}}
 
 
 class Chat(Section):

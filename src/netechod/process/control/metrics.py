@@ -97,19 +97,35 @@ class _Collector:
         yield InfoMetricFamily("netechod_build", "The program.", build)
         for name, help_text, value in _gauges(status):
             yield GaugeMetricFamily(f"netechod_{name}", help_text, value)
+        yield from _of_databases(status)
         yield from _counters(status)
 
 
 def _gauges(status: Status) -> Iterator[tuple[str, str, float]]:
     yield "uptime_seconds", "Seconds since the start.", status.uptime
     sums: dict[tuple[str, str], float] = {}
-    for gauge in status.gauges:  # of several services with the same one, their sum
+    for gauge in (
+        gauge for gauge in status.gauges if not gauge.database
+    ):  # of several services with the same one, their sum
         key = gauge.name, gauge.help
         sums[key] = sums.get(key, 0) + gauge.value
     for (name, help_text), value in sums.items():
         yield name, help_text, value
     failed = status.last_reload is not None and bool(status.last_reload.error)
     yield "config_last_reload_successful", "Whether the last reload, or the start, succeeded.", not failed
+
+
+def _of_databases(status: Status) -> Iterator["Metric"]:
+    """The gauges that each dictionary has."""
+    from prometheus_client.core import GaugeMetricFamily
+
+    families: dict[str, GaugeMetricFamily] = {}
+    for gauge in filter(lambda gauge: gauge.database, status.gauges):
+        family = families.setdefault(
+            gauge.name, GaugeMetricFamily(f"netechod_{gauge.name}", gauge.help, labels=["database"])
+        )
+        family.add_metric([gauge.database], gauge.value)
+    yield from families.values()
 
 
 def _counters(status: Status) -> Iterator["Metric"]:

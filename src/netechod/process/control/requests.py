@@ -1,6 +1,6 @@
 """What `netechoctl` can ask of the daemon."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any, Protocol
@@ -10,7 +10,16 @@ from netechod.levels import LEVELS
 from netechod.process.control.metrics import MISSING, text_of
 from netechod.process.control.server import Command, ControlSession
 from netechod.process.control.status import Outcome, Presence, Status
-from netechod.services.dictionary.service import Dictionary, dump_lines
+from netechod.process.dictionary.in_use import Words
+from netechod.reactor.loop import Loop
+from netechod.reactor.tasks import Task, Work
+from netechod.services.dict.catalogue import Databases, chosen
+from netechod.services.dict.strategies import STRATEGIES, Match, matches
+from netechod.services.dict.words import ALL
+from netechod.services.dictionary.service import dump_lines, look_up
+
+MAX_MATCHES = 100_000  # words in the answer to one search
+NO_DATABASE = "no dictionary has this name; `netechoctl dict list` shows the names"
 
 
 class Operated(Protocol):
@@ -45,8 +54,13 @@ class Operated(Protocol):
         ...
 
     @property
-    def edition(self) -> Dictionary:
-        """The dictionary in use."""
+    def words(self) -> Words:
+        """The dictionaries in use."""
+        ...
+
+    @property
+    def loop(self) -> Loop:
+        """The loop on which long work runs in slices."""
         ...
 
 
@@ -58,8 +72,15 @@ def commands(daemon: Operated) -> Mapping[str, Command]:
             lambda asked, _: asked.answer([asdict(presence) for presence in daemon.members()])
         ),
         "sessions": Command(lambda asked, _: asked.answer(daemon.sessions())),
-        "dict-lookup": Command(lambda asked, words: asked.answer(_looked_up(daemon.edition, words))),
-        "dict-dump": Command(lambda asked, _: asked.answer(len(daemon.edition), dump_lines(daemon.edition))),
+        "dict-list": Command(lambda asked, _: asked.answer([asdict(each) for each in daemon.words.status()])),
+        "dict-lookup": Command(lambda asked, words: _look_up(asked, daemon.words.databases, words)),
+        "dict-lookup-in": Command(
+            lambda asked, words: _look_up(
+                asked, chosen(daemon.words.databases, "".join(words[:1])), words[1:]
+            )
+        ),
+        "dict-match": Command(lambda asked, words: _match(asked, daemon, *words)),
+        "dict-dump": Command(lambda asked, words: _dump(asked, daemon.words, *words[:1])),
         "metrics": Command(lambda asked, _: _metrics(asked, daemon.status())),
         "reload": Command(
             lambda asked, _: daemon.reload(lambda outcome: _report(asked, outcome)), changes=True
@@ -105,11 +126,58 @@ def _set_level(asked: ControlSession, daemon: Operated, words: list[str]) -> Non
         _done(asked, lambda: daemon.set_log_level(words[0]))
 
 
-def _looked_up(edition: Dictionary, words: list[str]) -> dict[str, str | None]:
-    """Each word's value as the file has it, without the limits of the wire; None for a miss."""
+def _look_up(asked: ControlSession, databases: Databases, words: Sequence[str]) -> None:
+    """Answer with the value of each word as the file has it, without the limits of the wire.
+
+    None stands for a miss.
+    """
+    if not databases:
+        asked.refuse(NO_DATABASE)
+        return
+    dictionaries = [database.dictionary for database in databases]
     found = {}
     for word in words:
         text = word.encode(errors="surrogatepass")  # no entry is like that, and JSON may be
-        value = edition.exact(text) or edition.lookup_folded(text)
+        value = look_up(dictionaries, text)
         found[word] = None if value is None else value.decode()
-    return found
+    asked.answer(found)
+
+
+def _dump(asked: ControlSession, words: Words, name: str = "") -> None:
+    """Answer with the entries of a dictionary, of the first one without a name."""
+    databases = chosen(words.databases, name) if name else words.databases
+    if not databases:
+        asked.refuse(NO_DATABASE)
+        return
+    edition = databases[0].dictionary
+    asked.answer(len(edition), dump_lines(edition))
+
+
+def _match(
+    asked: ControlSession, daemon: Operated, method: str = "", word: str = "", name: str = ALL
+) -> None:
+    """Search headwords as the service does, in slices; answer with lines of database and word."""
+    databases = chosen(daemon.words.databases, name)
+    strategy = STRATEGIES.get(method)
+    if not databases:
+        asked.refuse(NO_DATABASE)
+    elif strategy is None or not word.strip():
+        asked.refuse(f"what is needed is one of {', '.join(STRATEGIES)}, and a word")
+    else:
+        text = word.encode(errors="replace").decode()  # JSON may hold what no headword can
+        Task(daemon.loop, _in_steps(matches(databases, strategy, text, MAX_MATCHES)), partial(_listed, asked))
+
+
+def _in_steps(search: Generator[bytes, None, Sequence[Match]]) -> Work[Sequence[Match]]:
+    """Run a search as a task runs work."""
+    while True:
+        try:
+            next(search)
+        except StopIteration as end:
+            found: Sequence[Match] = end.value
+            return found
+        yield None
+
+
+def _listed(asked: ControlSession, found: Sequence[Match]) -> None:
+    asked.answer(len(found), (f"{name}\t{word.decode()}" for name, word in found))

@@ -14,8 +14,9 @@ class Outcome:
     error: str = ""
     when: float = 0.0  # seconds since the epoch
     seconds: float = 0.0
-    dictionary: Changes = field(default_factory=Changes)
-    skipped: int = 0  # lines of the dictionary that are no entries
+    dictionary: Changes = field(default_factory=Changes)  # of all dictionaries together
+    databases: Mapping[str, Changes] = field(default_factory=dict)  # of each
+    skipped: int = 0  # lines of the dictionaries that are no entries
     lost: int = 0  # words that were in use and are none any more
     keys: tuple[str, ...] = ()  # of the configuration, that have changed and hold now
     waiting: tuple[str, ...] = ()  # that have changed and hold after a restart
@@ -36,6 +37,7 @@ class Gauge(NamedTuple):
     name: str  # of the metric, without the prefix netechod_
     help: str
     value: float
+    database: str = ""  # the dictionary that it is about, if there is such a number of each
 
 
 OLDEST = ("connections", "dictionary", "members", "commands")

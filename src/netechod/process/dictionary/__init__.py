@@ -1,8 +1,9 @@
-"""The dictionary: from the operator's file to memory, or to an index on disk that the daemon maps.
+"""The dictionaries: from the operator's file to memory, or to an index on disk that the daemon maps.
 
 | module | contents |
 |---|---|
-| `in_use` | the edition that services answer from |
+| `in_use` | the editions that services answer from |
+| `editions` | loads and compares the editions of several dictionaries |
 | `loader` | loads an edition: a small file into memory, a large one through an index |
 | `file` | a file in memory, read in slices |
 | `index`, `index_facts`, `index_verifier` | an edition in an index; its facts; whether it is whole |

@@ -1,8 +1,8 @@
 """The differences between two editions of the dictionary, in numbers, and whether they are to be believed."""
 
 import logging
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable
+from dataclasses import astuple, dataclass
 
 from netechod.errors import DictionaryError
 from netechod.process.dictionary.index import IndexedDictionary
@@ -15,7 +15,7 @@ FEW = 100  # words; of fewer ones most may be lost without a word
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Changes:
     """The numbers of words that a reload has added, removed and changed."""
 
@@ -24,6 +24,11 @@ class Changes:
     added: int = 0
     removed: int = 0
     changed: int = 0
+
+    @classmethod
+    def of_all(cls, changes: Iterable["Changes"]) -> "Changes":
+        """Return the sums of all numbers."""
+        return cls(*map(sum, zip(*map(astuple, changes), strict=True)))
 
 
 def compared(old: Dictionary, new: Dictionary) -> Generator[None, None, Changes]:

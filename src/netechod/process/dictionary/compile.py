@@ -13,14 +13,20 @@ from netechod.process.dictionary.loader import rules_of
 from netechod.process.unix.privileges import become, can_replace, identity_of, identity_of_uid
 
 
-def compile_dictionary(path: Path | None, overrides: Sequence[str], file: Path | None) -> Iterator[str]:
+def compile_dictionary(
+    path: Path | None, overrides: Sequence[str], file: Path | None, name: str | None = None
+) -> Iterator[str]:
     """Build the index of `file`, or of the dictionary in the configuration. Yields lines for the operator.
+
+    `name` is that of the dictionary; the first one is meant without it.
 
     A file of another name can become the dictionary later: a renamed file keeps its time and size, by which
     the daemon finds it. It verifies the index before it uses it then. Raises NetechodError.
     """
     config = load(path, overrides).config
-    settings = config.dictionary
+    settings = config.dictionary if name is None else config.dictionary.all.get(name)
+    if settings is None:
+        raise NetechodError(f"no dictionary is named {name}; there are {', '.join(config.dictionary.all)}")
     source, index = file or settings.file, settings.index
     if index is None:
         raise NetechodError("dictionary.index is empty: no index is wanted")

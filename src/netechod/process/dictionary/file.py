@@ -104,16 +104,17 @@ def parsed(path: Path, blocks: list[bytes], rules: Rules) -> Loading:
     return parser.finish()
 
 
-def log_loaded(dictionary: Dictionary, seconds: float) -> None:
-    """Log the edition that is in use now, and its bad lines."""
+def log_loaded(dictionary: Dictionary, seconds: float, name: str = "") -> None:
+    """Log the edition that is in use now, and its bad lines. A `name` tells which of several it is."""
     fields = {"event": "loaded", "service": "dictionary"}
     for warning in dictionary.warnings:
         log.warning("%s", warning, extra=fields)
     log.info(
-        "dictionary loaded entries=%d skipped=%d sha256=%s seconds=%.3f",
+        "dictionary loaded entries=%d skipped=%d sha256=%s seconds=%.3f%s",
         len(dictionary),
         dictionary.skipped,
         dictionary.sha256[:12],
         seconds,
+        f" db={name}" if name else "",
         extra=fields,
     )

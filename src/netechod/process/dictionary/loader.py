@@ -5,7 +5,7 @@ pages of an index that it maps, while it looks words up.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from signal import SIGKILL
@@ -46,7 +46,7 @@ class Loader:
         loop = children.loop
         self._children = children
         self._closed = False
-        self._watching: Task[None] | None = None
+        self._watching: list[Task[None]] = []
         self._reader = Background(loop, "reading the dictionary", PATIENCE)
         self._opener = Background(loop, "opening the dictionary's index", PATIENCE)
         self._watcher = Background(loop, "looking at the dictionary's index", PATIENCE)
@@ -98,18 +98,22 @@ class Loader:
         except TooLongError as error:
             raise DictionaryError(f"{file}: {error}") from None
 
-    def look_after(self, settings: Settings, edition: Dictionary, reload: Callback) -> None:
-        """Watch the index of the edition that is in use from now on, and have it verified if it was found.
+    def look_after(self, in_use: Iterable[tuple[Settings, Dictionary]], reload: Callback) -> None:
+        """Watch the indexes of the editions in use from now on, and have those verified that were found.
 
-        Calls `reload` when the index proves to be damaged, or to be made of another file.
+        Calls `reload` when an index proves to be damaged, or to be made of another file.
         """
-        if self._watching is not None:
-            self._watching.cancel()
-        if isinstance(edition, IndexedDictionary):
-            edition.on_damage = reload
-            self._watching = Task(self._children.loop, self._watch(edition), lambda _: None)
-            if not edition.proven:
-                self.verify(settings, edition, reload)
+        self._stop_watching()
+        for settings, edition in in_use:
+            if isinstance(edition, IndexedDictionary):
+                edition.on_damage = reload
+                self._watching.append(Task(self._children.loop, self._watch(edition), lambda _: None))
+                if not edition.proven:
+                    self.verify(settings, edition, reload)
+
+    def _stop_watching(self) -> None:
+        while self._watching:
+            self._watching.pop().cancel()
 
     def _watch(self, edition: IndexedDictionary) -> Work[None]:
         """See every now and then whether somebody has written to the index."""
@@ -149,8 +153,7 @@ class Loader:
     def close(self) -> None:
         """End the processes that run. Nobody is told of their ends."""
         self._closed = True
-        if self._watching is not None:
-            self._watching.cancel()
+        self._stop_watching()
         self._children.kill_all()
 
     def _found(

@@ -14,7 +14,6 @@ from netechod.process.unix.handover import Outgoing
 from netechod.reactor.tcp.accept_queue import TcpLimits
 from netechod.reactor.tcp.api import StreamService
 from netechod.reactor.tcp.server import TcpServer
-from netechod.services.dict.catalogue import Database, Databases
 from netechod.services.dict.server import DictServer, Terms
 from netechod.services.dict.session import DictSession
 
@@ -33,7 +32,7 @@ class Service(RunningService):
         self._loop = context.loop
         self._started = context.loop.now
         self._loaded = context.loaded
-        self._dict = DictServer(self._databases, self._about)
+        self._dict = DictServer(lambda: self._words.databases, self._about)
         service = StreamService(NAME, self._new_session, READ_SIZE, denied=DENIED, busy=FULL)
         self._server = TcpServer(context.loop, service, socks)
 
@@ -60,11 +59,6 @@ class Service(RunningService):
     def _new_session(self, wake: object) -> DictSession:
         banner = f"220 netechod {__version__} <mime> <{secrets.token_hex(12)}@netechod>\r\n"
         return DictSession(self._dict, banner.encode())
-
-    def _databases(self) -> Databases:
-        section = self._loaded.config.dictionary
-        title = section.title or section.file.name
-        return (Database(section.name, title, self._words.edition, section.information),)
 
     def _about(self) -> str:
         up = timedelta(seconds=int(self._loop.now - self._started))

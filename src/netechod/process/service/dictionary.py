@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from netechod.process.control.status import Gauge
+from netechod.process.dictionary.editions import words_in
 from netechod.process.service.datagrams import UdpService
 from netechod.process.service.running import Context, Settings
 
@@ -31,15 +32,20 @@ class Service(UdpService):
 
     def gauges(self) -> Iterable[Gauge]:
         """See RunningService."""
-        status = self._words.status()
-        yield Gauge("dictionary_entries", "Entries of the dictionary in use.", status.entries)
-        yield Gauge("dictionary_loaded_timestamp_seconds", "When it was loaded.", status.loaded)
+        first, *_ = databases = self._words.status()
+        entries = words_in(self._words.editions)
+        yield Gauge("dictionary_entries", "Entries of the dictionaries in use.", entries)
+        yield Gauge("dictionary_loaded_timestamp_seconds", "When they were loaded.", first.loaded)
+        for each in databases:
+            yield Gauge("database_entries", "Entries of each dictionary.", each.entries, each.name)
+            yield Gauge("database_skipped", "Lines of its file that are no entries.", each.skipped, each.name)
 
     def report(self) -> Mapping[str, Any]:
         """See RunningService."""
-        return {"dictionary": asdict(self._words.status())}
+        databases = [asdict(each) for each in self._words.status()]
+        return {"dictionary": databases[0], "databases": databases}
 
     def summary(self) -> str:
         """See RunningService."""
-        status = self._words.status()
-        return f"dictionary {status.entries} words (generation {status.generation})"
+        first, *_ = self._words.status()
+        return f"dictionary {words_in(self._words.editions)} words (generation {first.generation})"

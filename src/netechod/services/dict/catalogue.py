@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from unicodedata import normalize
 
-from netechod.services.dictionary.service import MAX_FOLDED, Dictionary, Lookup, fold
+from netechod.services.dict.words import ALL, FIRST
+from netechod.services.dictionary.service import Dictionary, Lookup, fold
 from netechod.services.wire import printable
 
-ALL, FIRST = "*", "!"  # names for all databases, and for the first one that has something
 MAX_SHOWN = 860  # characters of a word that is shown, with its escapes; a line holds it and a title
 MAX_TITLE = 100  # characters of a title that are shown
 
@@ -76,20 +75,6 @@ class Words:
         elif self.meaning(exact) is not None and can_be_shown(exact):
             found.insert(0, exact)  # one of very many spellings
         return found
-
-
-def readings(word: str) -> Iterator[str]:
-    """What a word may mean: itself, itself without needless spaces, and how one would type it.
-
-    In print there are compatibility characters (full-width letters, ligatures), other apostrophes, and full
-    stops behind words.
-    """
-    yield word.strip()
-    spaced = " ".join(word.split())
-    yield spaced
-    if len(word) <= MAX_FOLDED:
-        typed = normalize("NFKC", spaced).replace("’", "'").rstrip(".,;:!?。、")
-        yield typed.strip() or spaced
 
 
 def folded(word: str) -> bytes:

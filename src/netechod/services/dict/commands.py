@@ -3,20 +3,21 @@
 A piece is b"" where work was done and there is nothing to say yet.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import chain, islice
 from typing import TypeAlias
 
-from netechod.services.dict.catalogue import FIRST, Database, Databases, Words, chosen, folded, readings
+from netechod.services.dict.catalogue import Database, Databases, Words, chosen
 from netechod.services.dict.server import DictServer
-from netechod.services.dict.strategies import BEST, STRATEGIES, Strategy
+from netechod.services.dict.strategies import STEP, STRATEGIES, Match, Strategy, matches
 from netechod.services.dict.text import END, definition, quoted, text
-from netechod.services.dict.words import MalformedError, within_quotes, words_of
+from netechod.services.dict.words import BEST, FIRST, MalformedError, within_quotes, words_of
+from netechod.services.dictionary.service import other_readings
 
 MAX_DEFINITIONS = 200  # in an answer; the rest is left out, and the answer says so
 MAX_SCANS = 64  # searches through all headwords at a time, one a client; beyond it a client is told to wait
-STEP = 16  # matches that are noted between two pieces
 
 OK = b"250 ok\r\n"
 SYNTAX = b"501 syntax error, illegal parameters\r\n"
@@ -120,7 +121,7 @@ class Commands:
                 yield BUSY
                 return
             limit = server.terms.max_matches
-            found = yield from self._matches(databases, strategy, word, limit + 1, first=name == FIRST)
+            found = yield from self._scan(databases, strategy, word, limit + 1, first=name == FIRST)
             if found:
                 yield from self._listed(found, limit)
                 return
@@ -128,38 +129,23 @@ class Commands:
         server.counters["missed"] += refusal is NO_MATCH
         yield refusal
 
-    def _matches(
+    def _scan(
         self, databases: Databases, strategy: Strategy, word: str, limit: int, *, first: bool
-    ) -> Generator[bytes, None, Sequence[str]]:
-        """The lines of a list, up to a limit. Yields b"" now and then."""
+    ) -> Generator[bytes, None, Sequence[Match]]:
+        """See `matches`. Searches through all headwords are counted."""
         self._server.scans += strategy.scans
         self._server.counters["scans"] += strategy.scans
-        head_like = folded(" ".join(word.split())).decode()
-        lines: list[str] = []
         try:
-            for database in databases:
-                words = Words(database.dictionary)
-                with database.dictionary.held():
-                    for number, head in enumerate(strategy.find(words, head_like), 1):
-                        if head:
-                            spellings = words.spellings(head)
-                            lines += [f"{database.name} {quoted(each.decode())}\r\n" for each in spellings]
-                        if len(lines) >= limit:
-                            return lines[:limit]
-                        if not head or not number % STEP:
-                            yield b""
-                if lines and first:
-                    break
-            return lines
+            return (yield from matches(databases, strategy, word, limit, first=first))
         finally:
             self._server.scans -= strategy.scans
 
-    def _listed(self, found: Sequence[str], limit: int) -> Answer:
+    def _listed(self, found: Sequence[Match], limit: int) -> Answer:
         shown = found[:limit]
         self._matched += len(shown)
         self._server.counters["matched"] += len(shown)
         yield b"152 %d matches found\r\n%b" % (len(shown), self._header)
-        yield from _lines(shown)
+        yield from _lines(f"{name} {quoted(word.decode())}\r\n" for name, word in shown)
         yield END + _ok(len(found), limit)
 
     def _show(self, rest: bytes) -> Answer:
@@ -226,7 +212,8 @@ class Commands:
 
 def _definitions(databases: Databases, word: str, *, first: bool) -> Sequence[Definition]:
     """What the databases, or the first that has the word, say about it; a few more than are shown."""
-    for reading in readings(word):
+    word = word.strip()
+    for reading in chain([word], other_readings(word)):
         found: list[Definition] = []
         for database in databases:
             words = Words(database.dictionary)
@@ -263,10 +250,11 @@ def _words(rest: bytes, least: int, most: int) -> Sequence[str]:
     return words
 
 
-def _lines(lines: Sequence[str]) -> Answer:
+def _lines(lines: Iterable[str]) -> Answer:
     """Lines of a text, some at a time. None of them begins with a dot."""
-    for start in range(0, len(lines), STEP):
-        yield "".join(lines[start : start + STEP]).encode()
+    rest = iter(lines)
+    while some := "".join(islice(rest, STEP)):
+        yield some.encode()
 
 
 def _ok(count: int, limit: int) -> bytes:

@@ -3,13 +3,13 @@
 A strategy works in steps of about 0.1 ms. It yields a headword, or b"" after a step that has found none.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
-from netechod.services.dict.catalogue import Words
+from netechod.services.dict.catalogue import Databases, Words, folded
 
-BEST = "."  # in place of a name: the strategy that suits a search for misspelt words
+STEP = 16  # headwords that are noted between two pieces of work
 CHUNKS = 4  # chunks of headwords that are searched in a step
 CANDIDATES = 128  # words that are looked up in a step
 NEIGHBOURS = 2000  # headwords that are compared with a word whose letters are not all in LETTERS
@@ -18,6 +18,10 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz '-"
 
 Find: TypeAlias = Callable[[Words, str], Iterator[bytes]]
 """Finds headwords; the word is folded, and not empty."""
+
+
+Match: TypeAlias = tuple[str, bytes]
+"""The name of a database, and a word of it."""
 
 
 class Strategy(NamedTuple):
@@ -159,3 +163,24 @@ STRATEGIES = {
     "last": Strategy("Headwords whose last word it is", _last, scans=True),
     "lev": Strategy("Headwords that differ in one letter", _lev),
 }
+
+
+def matches(
+    databases: Databases, strategy: Strategy, word: str, limit: int, *, first: bool = False
+) -> Generator[bytes, None, Sequence[Match]]:
+    """Find words in all databases, or in the first that has some, up to a limit. Yields b"" now and then."""
+    head_like = folded(" ".join(word.split())).decode()
+    found: list[Match] = []
+    for database in databases:
+        words = Words(database.dictionary)
+        with database.dictionary.held():
+            for number, head in enumerate(strategy.find(words, head_like), 1):
+                if head:
+                    found += [(database.name, each) for each in words.spellings(head)]
+                if len(found) >= limit:
+                    return found[:limit]
+                if not head or not number % STEP:
+                    yield b""
+        if found and first:
+            break
+    return found

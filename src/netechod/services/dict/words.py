@@ -6,6 +6,8 @@ Bytes are read and not characters, because there are clients that put a backslas
 import re
 from collections.abc import Sequence
 
+ALL, FIRST = "*", "!"  # in place of a database's name: all of them, the first one that has something
+BEST = "."  # in place of a strategy's name: the one that suits a search for misspelt words
 MAX_JOINED = 2048  # bytes of a word that has parts, or escapes; to join them takes 1 ms at the worst
 MAX_WORDS = 3  # behind the command's name
 

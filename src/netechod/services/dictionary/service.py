@@ -1,4 +1,4 @@
-"""The dictionary: it answers a word with its translation. An edition is replaced as a whole."""
+"""Dictionaries: they answer a word with its translation. Their editions are replaced as a whole."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,6 +13,7 @@ from netechod.services.wire import MAX_DATAGRAM, MISS, is_padded, text_of, trunc
 MAX_FOLDED = 256  # characters of a word that is folded, unless it is ASCII: it takes 0.25 ms at worst
 MAX_NON_STARTERS = 30  # in a row, in a word that is folded (UAX #15, section 13: Stream-Safe Text)
 MAX_SPELLINGS = 200  # of a folded word that are found by it; others are found as they are spelled
+SHORT = 1024  # bytes of a text that is looked up even if no word is as long
 MAX_STRETCH = 4  # a spelling has fewer bytes than this many times its folded form
 
 _TOO_MANY = bytes([True]) * (MAX_NON_STARTERS + 1)
@@ -76,25 +77,58 @@ class Dictionary(Protocol):
         """
         return nullcontext()
 
-    def lookup_folded(self, text: bytes) -> bytes | None:
-        """Return the translation of the word that has the same folded form as `text`; None for a miss."""
-        if len(text) > MAX_STRETCH * self.longest:
-            return None
-        try:
-            word = fold(text.decode()).encode()
-        except UnicodeDecodeError:
-            return None
-        return self.exact(word) or self.exact((self.folded(word) or b"").partition(b"\n")[0])
-
     def close(self) -> None:
         """Free the edition's resources. It must not be used any more."""
         ...
 
 
 def dump_lines(dictionary: Dictionary) -> Iterator[str]:
-    """Yield the entries as `key#value`, in the form of the tutorials' debug output."""
+    r"""Yield the entries as `key#value`, in the form of the tutorials' debug output; a line break is `\n`."""
     for word, meaning in dictionary.items():
-        yield f"{word.decode()}#{meaning.decode()}"
+        yield f"{word.decode()}#{meaning.decode()}".replace("\n", "\\n")
+
+
+def other_readings(word: str) -> Iterator[str]:
+    """Yield what else a word may mean: itself without needless spaces, and how one would type it.
+
+    In print there are compatibility characters (full-width letters, ligatures), other apostrophes, and full
+    stops behind words.
+    """
+    spaced = " ".join(word.split())
+    if spaced != word:
+        yield spaced
+    if len(word) <= MAX_FOLDED:
+        typed = normalize("NFKC", spaced).replace("’", "'").rstrip(".,;:!?。、").strip()
+        if typed not in ("", spaced):
+            yield typed
+
+
+def look_up(dictionaries: Sequence[Dictionary], text: bytes) -> bytes | None:
+    """Return the translation in the first dictionary that has the word; None for a miss.
+
+    A dictionary is asked for the exact spelling, then for the folded one. If none has the word, its other
+    readings are tried.
+    """
+    if len(text) > SHORT and len(text) > MAX_STRETCH * max(words.longest for words in dictionaries):
+        return None
+    try:
+        word = text.decode()
+    except UnicodeDecodeError:
+        return None
+    found = _found(dictionaries, text, fold(word).encode())
+    if found is None and len(word) <= MAX_FOLDED:
+        others = (_found(dictionaries, each.encode(), fold(each).encode()) for each in other_readings(word))
+        return next(filter(None, others), None)
+    return found
+
+
+def _found(dictionaries: Sequence[Dictionary], spelled: bytes, folded: bytes) -> bytes | None:
+    for words in dictionaries:
+        exact = words.exact
+        found = exact(spelled) or exact(folded) or exact((words.folded(folded) or b"").partition(b"\n")[0])
+        if found is not None:
+            return found
+    return None
 
 
 class MemoryDictionary(Dictionary):
@@ -137,17 +171,17 @@ class MemoryDictionary(Dictionary):
 
 
 class DictionaryService:
-    """Answers each word with its translation: by the exact spelling, and then by the folded one."""
+    """Answers each word with its translation in the first dictionary that has it (see `look_up`)."""
 
     def __init__(
         self,
         dictionary: Dictionary,
-        *,
+        *more: Dictionary,
         unknown: str = MISS,
         match: Literal["folded", "exact"] = "folded",
         max_reply: int = 1200,
     ) -> None:
-        self._dictionary = dictionary
+        self._dictionaries = (dictionary, *more)
         self.configure(unknown=unknown, match=match, max_reply=max_reply)
         self._received = 0
         self._missed = 0
@@ -165,18 +199,13 @@ class DictionaryService:
         """The numbers of queries that were found, and that got the text for a miss."""
         return {"found": self._received - self._missed - self.dropped.total(), "missed": self._missed}
 
-    @property
-    def dictionary(self) -> Dictionary:
-        """The edition in use."""
-        return self._dictionary
-
-    def replace(self, dictionary: Dictionary) -> None:
-        """Replace the edition in one assignment. A query sees the old one or the new one, never a mix."""
-        self._dictionary = dictionary
+    def replace(self, dictionary: Dictionary, *more: Dictionary) -> None:
+        """Replace all editions in one assignment. A query sees the old ones or the new ones, never a mix."""
+        self._dictionaries = (dictionary, *more)
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
         """Answer every query. It is looked up unchanged first, because most queries are a word alone."""
-        exact, limit = self._dictionary.exact, self._max_reply
+        exact, limit = self._dictionaries[0].exact, self._max_reply
         answers: list[Datagram] = []
         for payload, peer in batch:
             answer = exact(payload) or self._search(payload)
@@ -188,9 +217,10 @@ class DictionaryService:
     def _search(self, payload: bytes) -> bytes | None:
         """The answer to a datagram that is no entry as it came; None for silence."""
         text = text_of(payload)
-        answer = self._dictionary.exact(text)
-        if answer is None and self._folds:
-            answer = self._dictionary.lookup_folded(text)
+        if self._folds:
+            answer = look_up(self._dictionaries, text)
+        else:
+            answer = next(filter(None, (words.exact(text) for words in self._dictionaries)), None)
         if answer is not None:
             return answer
         if not text or (text == self._unknown and not is_padded(payload)):
