@@ -43,7 +43,7 @@ KEYS = [
     *("connections", "dictionary", "members", "commands"),
     *("log_lost", "last_reload", "complaints"),
 ]
-ACTIONS = ("dump", "lookup", "diff", "compile")
+ACTIONS = ("dump", "lookup", "diff", "compile", "import")
 
 Run = subprocess.CompletedProcess[str]
 
@@ -70,6 +70,8 @@ Run = subprocess.CompletedProcess[str]
         ["dict", "lookup"],
         ["dict", "diff"],
         ["dict", "dump", "file"],
+        ["dict", "import"],
+        ["dict", "import", "x", "--format", "pdf"],
         ["sing"],
     ],
 )

@@ -17,7 +17,7 @@ from netechod.process.control.server import ControlServer
 from netechod.process.control.status import Outcome, Presence, Status
 from netechod.process.dictionary.changes import Changes
 from netechod.reactor.loop import Loop
-from netechod.services.dictionary.parser import DictionaryParser
+from netechod.services.dictionary.memory_parser import DictionaryParser
 from netechod.services.dictionary.service import MemoryDictionary
 
 STATUS = Status(

@@ -105,7 +105,10 @@ class Dictionary(Section):
     listen: Listen = addresses("[::]:8081")
     """UDP addresses to listen on; `[::]` takes IPv4 too."""
     file: Live[FileName] = Path("/etc/netechod/dict.txt")
-    """File of `key:value` lines, UTF-8. A start without it fails; a failed reload keeps the words in use."""
+    """File of words and meanings, UTF-8. A start without it fails; a failed reload keeps the words in use."""
+    format: Live[Literal["auto", "lines", "tsv"]] = "auto"
+    """Format of the file. lines: `key:value`. tsv: word, tab, meaning, as `netechoctl dict import` writes it.
+    auto: tsv for a file whose name ends in .tsv or .tab, else lines."""
     name: Live[DatabaseName] = "main"
     """Name of the dictionary for DICT clients."""
     title: Live[Title] = ""
