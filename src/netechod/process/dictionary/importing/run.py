@@ -15,6 +15,7 @@ from netechod.process.dictionary.importing.sources import READERS, located
 from netechod.process.dictionary.importing.writing import Tabfile, replacing
 from netechod.services.dictionary.tabfile import is_tabfile
 
+FIRST = "main"  # the name of the dictionary in the section [dictionary], unless it is set
 LICENCE = 200  # characters of it that are told
 _LICENCE = (
     re.compile(r"licen[cs]e|public domain|creativecommons", re.IGNORECASE),
@@ -101,7 +102,9 @@ def _remarks(reading: Reading, tabfile: Tabfile) -> Iterator[str]:
 
 def _configuration(target: Path) -> Iterator[str]:
     """The lines that have the daemon serve the file."""
-    name = re.sub("[^a-z0-9_-]+", "-", target.stem.lower()).strip("-_")[:32] or "imported"
+    name = re.sub("[^a-z0-9_-]+", "-", target.stem.lower()).strip("-_")[:32]
+    if name in ("", FIRST):
+        name = "imported"
     yield "to serve it, add these lines to /etc/netechod/netechod.toml, and run: netechoctl reload"
     yield ""
     yield f"[dictionary.more.{name}]"
