@@ -2,16 +2,19 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.foreign_dictionaries import write_dictd
 
 from netechod.cli.netechoctl import FORMATS, SEPARATED, main
 from netechod.client.terminal import progress
 from netechod.process.dictionary.importing.sources import READERS
 
+ROOT = Path(__file__).resolve().parents[2]
 CTL = [sys.executable, "-m", "netechod.cli.netechoctl", "dict", "import"]
 
 
@@ -33,6 +36,20 @@ def test_a_list_becomes_a_dictionary(tmp_path: Path) -> None:
     assert done.stdout.startswith("my words.tsv: 2 words of list.txt (equals), 0 merged, 1 skipped, ")
     assert "\nlist.txt:2: no separator; an equals sign should stand behind the word; skipped\n" in done.stdout
     assert done.stdout.endswith(f'[dictionary.more.my-words]\nfile = "{tmp_path}/my words.tsv"\n')
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "packaging/man/netechoctl.8"])
+def test_the_import_that_the_pages_show_makes_a_dictionary_in_the_debian_package_s_layout(
+    tmp_path: Path, page: str
+) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8").replace("\\\\\n", "")
+    (command,) = re.findall(r"netechoctl dict import (/usr/share/dictd/.*)", text)
+    source, option, output = command.split()
+    write_dictd(tmp_path / Path(source).name, [(["apple"], "apple /x/\nApfel\n")])
+    done = run(tmp_path, Path(source).name, option, Path(output).name)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"apt install dict-{Path(source).name}" in text
+    assert (tmp_path / Path(output).name).read_text().endswith("apple\tapple /x/\\nApfel\n")
 
 
 def test_what_cannot_be_imported_ends_with_a_sentence_and_its_status(tmp_path: Path) -> None:
