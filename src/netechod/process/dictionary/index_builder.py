@@ -34,7 +34,7 @@ from netechod.process.dictionary.index_facts import (
     has_footer,
     seal,
 )
-from netechod.process.dictionary.index_rows import folded_rows, head_rows, joined_rows
+from netechod.process.dictionary.index_rows import LINE_END, folded_rows, head_rows, joined_rows
 from netechod.process.dictionary.index_verifier import is_whole
 from netechod.services.dictionary.parser import DEFAULT_RULES, Facts, Parser, Rules
 
@@ -62,7 +62,7 @@ class IndexParser(Parser):
 
     def keep(self, number: int, word: bytes, meaning: bytes, folded: bytes) -> None:
         """See Parser."""
-        self._exact.add(_sortable(number, word, meaning))
+        self._exact.add(_sortable(number, word, meaning.replace(b"\n", LINE_END)))
         self._heads.add(folded)
         if folded != word:
             self._folded.add(_sortable(number, folded, word))

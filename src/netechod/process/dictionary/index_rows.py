@@ -10,6 +10,7 @@ from netechod.services.dictionary.headwords import chunked
 from netechod.services.dictionary.service import MAX_SPELLINGS
 
 BATCH = 1000  # rows that are written at a time
+LINE_END = b"\xff"  # of a meaning, in a line that is sorted: no UTF-8 has this byte
 
 Join: TypeAlias = Callable[[int, bytes, bytes, bytes], bytes | None]
 """See `Parser.joined`."""
@@ -40,9 +41,9 @@ def joined_rows(lines: SortedRuns, join: Join) -> Iterator[list[Row]]:
 
 
 def _with_all_meanings(key: bytes, lines: Iterator[bytes], join: Join) -> Row:
-    word, meaning = unpacked(key, next(lines)[len(key) + 10 :])
+    word, meaning = unpacked(key, next(lines)[len(key) + 10 :].replace(LINE_END, b"\n"))
     for line in lines:
-        number, value = line[len(key) + 1 : len(key) + 10], line[len(key) + 10 :]
+        number, value = line[len(key) + 1 : len(key) + 10], line[len(key) + 10 :].replace(LINE_END, b"\n")
         meaning = join(int(number, 16), word, meaning, unpacked(key, value)[1]) or meaning
     return packed(word, meaning) if len(word) > MAX_KEY else (word, meaning)
 

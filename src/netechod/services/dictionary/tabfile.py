@@ -84,8 +84,7 @@ def entry_of(line: str) -> tuple[Sequence[str], str] | None:
     words, tab, meaning = line.partition("\t")
     if not tab:
         return None
-    if "|" in words or "\\" in words:
-        named = [unescaped(word).strip() for word in _WORD.findall(words)]
-    else:
-        named = [words.strip()]
+    is_plain = "|" not in words and "\\" not in words
+    named = [words] if is_plain else map(unescaped, _WORD.findall(words))
+    named = [" ".join(word.split()) for word in named]
     return [word for word in named if word], unescaped(meaning).strip()

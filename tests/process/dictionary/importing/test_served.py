@@ -4,11 +4,18 @@ import shlex
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from support.daemon import PATIENCE, Daemon, ask, run_netechod
 from support.foreign_dictionaries import imported, write_dictd
+
+from netechod.process.dictionary import external_sort
+from netechod.process.dictionary.index import open_index
+from netechod.process.dictionary.index_builder import build
+from netechod.services.dictionary.parser import Rules
 
 pytestmark = pytest.mark.system
 
@@ -87,3 +94,14 @@ def test_the_refusal_of_a_list_names_the_import_that_makes_a_dictionary_of_it(
         assert run_netechod("--check", "--config", str(daemon.config)).stdout.endswith(
             "dict.tsv: ok, 9 words, 0 lines skipped\n"
         )
+
+
+def test_an_index_that_is_sorted_in_little_memory_keeps_the_lines_of_all_meanings(tmp_path: Path) -> None:
+    text = "".join(f"word{number}\t{number}\\nline\n" for number in range(500)) + "word7\tagain\n"
+    (tmp_path / "x.tsv").write_text(text)
+    with patch.multiple(external_sort, RUN=300, BLOCK=60):
+        build(tmp_path / "x.tsv", tmp_path / "index", max_size=1 << 20, rules=Rules(format="tsv"))
+    with closing(open_index(tmp_path / "index")) as edition:
+        words = {word.decode(): meaning.decode() for word, meaning in edition.items()}
+    expected = {f"word{number}": f"{number}\nline" for number in range(500)}
+    assert words == expected | {"word7": "7\nline\n\nagain"}
