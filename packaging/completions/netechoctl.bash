@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/netechoctl
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_netechoctl_dict_subparsers=(list dump lookup match diff compile)
+_shtab_netechoctl_dict_subparsers=(list dump lookup match diff compile import)
 _shtab_netechoctl_subparsers=(status watch members sessions metrics reload reopen log-level stop dict)
 
 _shtab_netechoctl_status_option_strings=(-h --help -s --socket --timeout --json --db)
@@ -23,6 +23,7 @@ _shtab_netechoctl_dict_lookup_option_strings=(-h --help -s --socket --timeout --
 _shtab_netechoctl_dict_match_option_strings=(-h --help -s --socket --timeout --db)
 _shtab_netechoctl_dict_diff_option_strings=(-h --help -s --socket --timeout --db)
 _shtab_netechoctl_dict_compile_option_strings=(-h --help -s --socket --timeout --db -c --config --set)
+_shtab_netechoctl_dict_import_option_strings=(-h --help -s --socket --timeout --format -o --output --title)
 _shtab_netechoctl_dict_option_strings=(-h --help -s --socket --timeout)
 _shtab_netechoctl_option_strings=(-h --help -s --socket --timeout -V --version)
 
@@ -60,6 +61,11 @@ _shtab_netechoctl_dict_compile__s_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_dict_compile___socket_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_dict_compile__c_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_dict_compile___config_COMPGEN=_shtab_compgen_files
+_shtab_netechoctl_dict_import_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_netechoctl_dict_import__s_COMPGEN=_shtab_compgen_files
+_shtab_netechoctl_dict_import___socket_COMPGEN=_shtab_compgen_files
+_shtab_netechoctl_dict_import__o_COMPGEN=_shtab_compgen_files
+_shtab_netechoctl_dict_import___output_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_dict__s_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl_dict___socket_COMPGEN=_shtab_compgen_files
 _shtab_netechoctl__s_COMPGEN=_shtab_compgen_files
@@ -67,7 +73,8 @@ _shtab_netechoctl___socket_COMPGEN=_shtab_compgen_files
 
 _shtab_netechoctl_log_level_pos_0_choices=(DEBUG NORMAL WARNING ERROR FATAL)
 _shtab_netechoctl_dict_match_pos_0_choices=(exact prefix suffix substring word first last lev)
-_shtab_netechoctl_dict_pos_0_choices=(list dump lookup match diff compile)
+_shtab_netechoctl_dict_import___format_choices=(dictd stardict ecdict cedict tsv csv semicolon colon comma equals bar dash spaces space)
+_shtab_netechoctl_dict_pos_0_choices=(list dump lookup match diff compile import)
 _shtab_netechoctl_pos_0_choices=(status watch members sessions metrics reload reopen log-level stop dict)
 
 _shtab_netechoctl_status__h_nargs=0
@@ -106,6 +113,8 @@ _shtab_netechoctl_dict_diff__h_nargs=0
 _shtab_netechoctl_dict_diff___help_nargs=0
 _shtab_netechoctl_dict_compile__h_nargs=0
 _shtab_netechoctl_dict_compile___help_nargs=0
+_shtab_netechoctl_dict_import__h_nargs=0
+_shtab_netechoctl_dict_import___help_nargs=0
 _shtab_netechoctl_dict_pos_0_nargs=A...
 _shtab_netechoctl_dict__h_nargs=0
 _shtab_netechoctl_dict___help_nargs=0

@@ -50,8 +50,8 @@ function _shtab_netechoctl_using
   test "$_shtab_netechoctl_cmdpath" = "$argv"
 end
 
-set -g _shtab_netechoctl_commands status watch members sessions metrics reload reopen log-level stop dict 'dict list' 'dict dump' 'dict lookup' 'dict match' 'dict diff' 'dict compile'
-set -g _shtab_netechoctl_opts_with_value --config --db --interval --set --socket --timeout -c -n -s
+set -g _shtab_netechoctl_commands status watch members sessions metrics reload reopen log-level stop dict 'dict list' 'dict dump' 'dict lookup' 'dict match' 'dict diff' 'dict compile' 'dict import'
+set -g _shtab_netechoctl_opts_with_value --config --db --format --interval --output --set --socket --timeout --title -c -n -o -s
 
 complete -c netechoctl -e
 complete -c netechoctl -f
@@ -143,3 +143,11 @@ complete -c netechoctl -n '_shtab_netechoctl_using dict compile' -l db -x -d 'na
 complete -c netechoctl -n '_shtab_netechoctl_using dict compile' -s c -l config -xka "(__fish_complete_path (commandline -ct))" -d 'default: /etc/netechod/netechod.toml'
 complete -c netechoctl -n '_shtab_netechoctl_using dict compile' -l set -x -d 'override one key of the configuration, e.g. chat.idle_timeout=30; may be repeated'
 complete -c netechoctl -n '_shtab_netechoctl_using dict compile; and test $_shtab_netechoctl_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'instead of the one in the configuration'
+complete -c netechoctl -n '_shtab_netechoctl_using dict; and test $_shtab_netechoctl_npos -eq 0' -a import -d 'make a dictionary of one in another format'
+complete -c netechoctl -n '_shtab_netechoctl_using dict import' -s h -l help -d 'show this help message and exit'
+complete -c netechoctl -n '_shtab_netechoctl_using dict import' -s s -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'control socket (default: $NETECHOD_CONTROL, then daemon.control in /etc/netechod/netechod.toml, then /run/netechod/control.sock)'
+complete -c netechoctl -n '_shtab_netechoctl_using dict import' -l timeout -x -d 'seconds to wait for the daemon (default: 10, for a reload 600, for its end 120)'
+complete -c netechoctl -n '_shtab_netechoctl_using dict import' -l format -xka "dictd stardict ecdict cedict tsv csv semicolon colon comma equals bar dash spaces space" -d 'dictd, stardict, ecdict, cedict, tsv, csv, semicolon, colon, comma, equals, bar, dash, spaces, space (default: a guess)'
+complete -c netechoctl -n '_shtab_netechoctl_using dict import' -s o -l output -xka "(__fish_complete_path (commandline -ct))" -d 'default: NAME.tsv in this directory'
+complete -c netechoctl -n '_shtab_netechoctl_using dict import' -l title -x -d 'name of the dictionary for clients'
+complete -c netechoctl -n '_shtab_netechoctl_using dict import; and test $_shtab_netechoctl_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'one of its files, or their directory'

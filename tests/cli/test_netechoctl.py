@@ -46,7 +46,7 @@ KEYS = [
     *("connections", "dictionary", "members", "commands"),
     *("databases", "log_lost", "last_reload", "complaints"),
 ]
-ACTIONS = ("list", "dump", "lookup", "match", "diff", "compile")
+ACTIONS = ("list", "dump", "lookup", "match", "diff", "compile", "import")
 
 Run = subprocess.CompletedProcess[str]
 
@@ -73,6 +73,8 @@ Run = subprocess.CompletedProcess[str]
         ["dict", "lookup"],
         ["dict", "diff"],
         ["dict", "dump", "file"],
+        ["dict", "import"],
+        ["dict", "import", "x", "--format", "pdf"],
         ["sing"],
     ],
 )

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from netechod.services.dict.catalogue import Database
 from netechod.services.dict.server import DictServer, Terms
 from netechod.services.dict.session import DictSession
-from netechod.services.dictionary.parser import DictionaryParser, Rules
+from netechod.services.dictionary.memory_parser import DictionaryParser
+from netechod.services.dictionary.parser import Rules
 from netechod.services.dictionary.service import Dictionary, MemoryDictionary
 
 BANNER = b"220 netechod 1.2.3 <mime> <00@netechod>\r\n"

@@ -14,6 +14,7 @@ from netechod.client.errors import ClientError
 from netechod.client.operator import commands as operator
 from netechod.client.operator.control import Target
 from netechod.client.terminal.output import OutputClosed, put
+from netechod.client.terminal.progress import Progress
 from netechod.errors import NetechodError
 from netechod.levels import LEVELS
 from netechod.services.dict.strategies import STRATEGIES
@@ -21,12 +22,14 @@ from netechod.services.wire import escape_controls
 
 CONFIG = Path("/etc/netechod/netechod.toml")
 SOCKET = Path("/run/netechod/control.sock")
+FORMATS = ("dictd", "stardict", "ecdict", "cedict", "tsv", "csv")
+SEPARATED = ("semicolon", "colon", "comma", "equals", "bar", "dash", "spaces", "space")
 
 EPILOG = """\
 Looking is for whoever may open the control socket, changing for root and the user of the daemon.
 
 exit status: 0 done, 1 failed or refused, no such word, dictionaries differ, 3 not running (status),
-5 the dictionary or 78 the configuration is wrong (dict compile), 64 usage.
+5 the dictionary is wrong (dict compile, dict import), 64 usage, 78 the configuration is wrong (dict compile).
 """
 
 Run: TypeAlias = Callable[[Target, argparse.Namespace], int]
@@ -77,6 +80,7 @@ DICT_ACTIONS: tuple[tuple[str, str, Run], ...] = (
         "make the index of a large dictionary ahead of a start or reload",
         lambda daemon, it: dict_compile(it),
     ),
+    ("import", "make a dictionary of one in another format", lambda daemon, it: dict_import(it)),
 )
 
 
@@ -91,6 +95,24 @@ def dict_compile(arguments: argparse.Namespace) -> int:
     except ImportError:
         hint = "apt install python3-lmdb, or pip install 'netechod[index]'"
         raise ClientError("an index needs lmdb, which is not installed", hint) from None
+    return 0
+
+
+def dict_import(arguments: argparse.Namespace) -> int:
+    """Make a dictionary of one in another format. Neither the daemon nor its configuration is needed."""
+    from netechod.process.dictionary.importing.run import import_dictionary
+
+    with Progress() as progress:
+        lines = import_dictionary(
+            arguments.source,
+            form=arguments.format,
+            output=arguments.output,
+            title=arguments.title,
+            progress=progress.show,
+        )
+        for line in lines:
+            progress.clear()
+            put(f"{escape_controls(line)}\n")
     return 0
 
 
@@ -217,11 +239,23 @@ def _define_dict(parser: Parser, common: Parser) -> dict[str, Parser]:
         "file", metavar="FILE", type=Path, nargs="?", help="instead of the one in the configuration"
     )
     add_configuration(made, CONFIG)
+    _define_import(actions["import"])
     return actions
 
 
 def _add_db(parser: Parser, about: str) -> None:
     parser.add_argument("--db", metavar="NAME", help=about)
+
+
+def _define_import(made: Parser) -> None:
+    """Define the options of `dict import`."""
+    formats = FORMATS + SEPARATED
+    made.add_argument("source", metavar="SOURCE", type=Path, help="one of its files, or their directory")
+    made.add_argument(
+        "--format", default="", metavar="F", choices=formats, help=f"{', '.join(formats)} (default: a guess)"
+    )
+    made.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: NAME.tsv in this directory")
+    made.add_argument("--title", default="", metavar="T", help="name of the dictionary for clients")
 
 
 def _made(

@@ -22,7 +22,8 @@ from netechod.process.dictionary.advice import explained
 from netechod.process.dictionary.index import open_index
 from netechod.process.dictionary.index_builder import build
 from netechod.services.dictionary import parser as dictionary_parser
-from netechod.services.dictionary.parser import DictionaryParser, Rules
+from netechod.services.dictionary.memory_parser import DictionaryParser
+from netechod.services.dictionary.parser import Rules
 from netechod.services.dictionary.service import (
     MAX_FOLDED,
     MAX_NON_STARTERS,

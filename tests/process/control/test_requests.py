@@ -19,7 +19,7 @@ from netechod.process.control.status import Outcome, Presence, Status
 from netechod.process.dictionary.changes import Changes
 from netechod.process.dictionary.in_use import Words
 from netechod.reactor.loop import Loop
-from netechod.services.dictionary.parser import DictionaryParser
+from netechod.services.dictionary.memory_parser import DictionaryParser
 from netechod.services.dictionary.service import MemoryDictionary
 
 STATUS = Status(

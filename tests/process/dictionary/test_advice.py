@@ -6,16 +6,18 @@ import gzip
 import io
 import json
 import lzma
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.foreign_dictionaries import imported
 from support.loading import load_file
 
 from netechod.errors import DictionaryError, DictionaryFormatError
 from netechod.process.dictionary.advice import explained
-from netechod.process.dictionary.formats import describe
+from netechod.process.dictionary.formats import KEY_VALUE, format_of
 from netechod.services.dictionary.parser import Rules
 
 WORDS = {f"word{number}": f"第{number}个词，解释 {number}" for number in range(40)} | {"apple": "苹果"}
@@ -42,9 +44,15 @@ def follow(advice: str, file: Path) -> dict[str, str]:
     command = (
         advice.partition("it looks like ")[2].partition(": ")[2].partition("; dictionary.max_skipped")[0]
     )
-    subprocess.run(["bash", "-c", command], check=True)
-    converted = file.with_name("dict.txt.new")
-    return {word.decode(): meaning.decode() for word, meaning in load_file(converted).items()}
+    if command.startswith("netechoctl dict import "):
+        (source,) = shlex.split(command)[3:]
+        made = file.with_name("made.tsv")
+        imported(Path(source), made)
+        edition = load_file(made, rules=Rules(format="tsv"))
+    else:
+        subprocess.run(["bash", "-c", command], check=True)
+        edition = load_file(file.with_name("dict.txt.new"))
+    return {word.decode(): meaning.decode() for word, meaning in edition.items()}
 
 
 @pytest.mark.parametrize(
@@ -129,12 +137,14 @@ def test_a_compressed_file_is_to_be_unpacked(file: Path, pack: Callable[[bytes],
     ],
 )
 def test_a_file_is_named_by_how_it_begins(head: bytes, name: str) -> None:
-    assert describe(head) == name
+    found = format_of(head)
+    assert found is not None
+    assert found.name == name
 
 
-def test_plain_words_are_named_nothing() -> None:
-    assert describe(LINES.encode()[:60]) is None
-    assert describe(b"") is None
+def test_lines_of_key_and_value_are_known() -> None:
+    assert format_of(LINES.encode()[:60]) is KEY_VALUE
+    assert format_of(b"") is None
 
 
 def as_csv(delimiter: str) -> str:
@@ -154,7 +164,7 @@ FORMATS = {
     "one space": LINES.replace(":", " "),
     "dashes": LINES.replace(":", " - "),
     "tabs": LINES.replace(":", "\t"),
-    "CC-CEDICT": "".join(f"{word} {word} [ci2] /{meaning}/\n" for word, meaning in WORDS.items()),
+    "full-width commas": LINES.replace(":", "，"),
     "ECDICT": "word,phonetic,definition,translation\n" + "".join(f"{w},,,{m}\n" for w, m in WORDS.items()),
 }
 
@@ -164,6 +174,12 @@ def test_a_file_of_another_format_is_made_one_of_ours_by_the_command_that_is_adv
     file: Path, text: str
 ) -> None:
     assert follow(refusal(file, text.encode()), file) == WORDS
+
+
+def test_cc_cedict_is_made_one_of_ours_by_the_command_that_is_advised(file: Path) -> None:
+    text = "".join(f"{word} {word} [ci2] /{meaning}/\n" for word, meaning in WORDS.items())
+    made = follow(refusal(file, text.encode()), file)
+    assert made == {word: f"[ci2]\n{meaning}" for word, meaning in WORDS.items()}
 
 
 @pytest.mark.parametrize(

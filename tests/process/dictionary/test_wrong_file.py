@@ -43,7 +43,7 @@ def test_a_file_of_another_format_is_refused_by_a_reload(daemon: Daemon) -> None
     done = reload(daemon)
     assert done.returncode == 1
     assert "285 of 300 lines are no entries, 15 words have a tab, a quote or another separator" in done.stderr
-    assert "it looks like words and meanings separated by spaces: sed " in done.stderr
+    assert "it looks like words and meanings separated by spaces: netechoctl dict import " in done.stderr
     assert "dictionary.max_skipped = 1 has it loaded all the same" in done.stderr
     daemon.said("dictionary reload failed, 300 entries stay in use: ")
     assert look_up(daemon, "word7") == "第7个"

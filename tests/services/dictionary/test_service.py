@@ -14,7 +14,8 @@ from support.recorder import Recorder
 from support.worst_texts import WORST_TEXTS
 
 from netechod.errors import DictionaryError, DictionaryFormatError
-from netechod.services.dictionary.parser import MAX_LINE, MAX_SHOWN, MAX_WARNINGS, DictionaryParser, Rules
+from netechod.services.dictionary.memory_parser import DictionaryParser
+from netechod.services.dictionary.parser import MAX_LINE, MAX_SHOWN, MAX_WARNINGS, Rules
 from netechod.services.dictionary.service import (
     MAX_FOLDED,
     MAX_NON_STARTERS,

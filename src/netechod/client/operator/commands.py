@@ -20,8 +20,10 @@ from netechod.client.operator.screens import (
 )
 from netechod.client.terminal.output import put, put_bytes, put_json
 from netechod.errors import DictionaryError
-from netechod.services.dictionary.parser import DictionaryParser
+from netechod.services.dictionary.memory_parser import DictionaryParser
+from netechod.services.dictionary.parser import Rules
 from netechod.services.dictionary.service import dump_lines
+from netechod.services.dictionary.tabfile import is_tabfile
 from netechod.services.wire import escape_controls
 
 RELOAD_TIMEOUT = 600.0  # seconds: three million words take a few
@@ -194,7 +196,7 @@ def _dumped(file: Path) -> list[str]:
 
     Only dumps can be compared: `c##音名`, made of `c#` and `音名`, cannot be taken apart again.
     """
-    parser = DictionaryParser(str(file))
+    parser = DictionaryParser(str(file), Rules(format="tsv" if is_tabfile(file.name) else "lines"))
     try:
         parser.feed(file.read_bytes())
         edition = parser.finish()

@@ -23,6 +23,7 @@ from netechod.services.dictionary.parser import MAX_SKIPPED
 DatabaseName = Annotated[str, AfterValidator(database_name)]
 Title = Annotated[str, Field(max_length=100), AfterValidator(one_line)]
 Text = Annotated[str, Field(max_length=4096)]
+FileFormat = Literal["auto", "lines", "tsv"]
 StrategyName = Literal["exact", "prefix", "suffix", "substring", "word", "first", "last", "lev"]
 MaxSize = Annotated[Size, Field(ge=1, le=1 << 40)]
 IndexFrom = Annotated[Size, Field(ge=0, le=1 << 40)]
@@ -54,11 +55,13 @@ class MoreDictionary(Section):
     """One more dictionary. NAME is its name for DICT clients."""
 
     file: FileName
-    """File of `key:value` lines, UTF-8. A start without it fails; a failed reload keeps all words in use."""
+    """File of words and meanings, UTF-8. A start without it fails; a failed reload keeps all words in use."""
+    format: FileFormat = "auto"
+    """Format of the file, as in `dictionary.format`."""
     title: Title = ""
-    """Title of the dictionary for DICT clients. Empty: the name of the file."""
+    """Title of the dictionary for DICT clients. Empty: the one in the file, or its name."""
     information: Text = ""
-    """Answer to SHOW INFO. Empty: the title and the number of words."""
+    """Answer to SHOW INFO. Empty: the one in the file, or the title and the number of words."""
     udp: bool = True
     """Whether look-ups over UDP find its words, too, after those of the dictionaries before it."""
     max_size: MaxSize = ByteSize(1 << 30)

@@ -7,6 +7,7 @@ from pydantic import ByteSize, Field, ValidationInfo, field_validator
 
 from netechod.process.config.dictionaries import (
     DatabaseName,
+    FileFormat,
     IndexFrom,
     MaxSize,
     MoreDictionary,
@@ -113,13 +114,16 @@ class Dictionary(Section):
     listen: Listen = addresses("[::]:8081")
     """UDP addresses to listen on; `[::]` takes IPv4 too."""
     file: Live[FileName] = Path("/etc/netechod/dict.txt")
-    """File of `key:value` lines, UTF-8. A start without it fails; a failed reload keeps the words in use."""
+    """File of words and meanings, UTF-8. A start without it fails; a failed reload keeps the words in use."""
+    format: Live[FileFormat] = "auto"
+    """Format of the file. lines: `key:value`. tsv: word, tab, meaning, as `netechoctl dict import` writes it.
+    auto: tsv for a file whose name ends in .tsv or .tab, else lines."""
     name: Live[DatabaseName] = "main"
     """Name of the dictionary for DICT clients."""
     title: Live[Title] = ""
-    """Title of the dictionary for DICT clients. Empty: the name of the file."""
+    """Title of the dictionary for DICT clients. Empty: the one in the file, or its name."""
     information: Live[Text] = ""
-    """Answer to SHOW INFO. Empty: the title and the number of words."""
+    """Answer to SHOW INFO. Empty: the one in the file, or the title and the number of words."""
     unknown: Live[Annotated[str, Field(min_length=1, max_length=200)]] = MISS
     """What a miss is answered with."""
     match: Live[Literal["folded", "exact"]] = "folded"

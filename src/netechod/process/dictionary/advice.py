@@ -8,7 +8,7 @@ from shlex import quote
 
 from netechod.errors import DictionaryError, DictionaryFormatError
 from netechod.process.dictionary.encodings import UTF_8, encoding_of
-from netechod.process.dictionary.formats import HEAD, format_of, is_packed
+from netechod.process.dictionary.formats import HEAD, KEY_VALUE, Format, format_of, is_packed
 
 DAMAGED = "most of it is UTF-8: mend that line"
 
@@ -16,18 +16,18 @@ DAMAGED = "most of it is UTF-8: mend that line"
 def explained(error: DictionaryFormatError, file: Path) -> DictionaryError:
     """The error that says what the file looks like, and what can be done. It is read again for that."""
     try:
-        advice = _advice_on(file)
+        advice = advice_on(file)
     except OSError:  # it is gone
         advice = ""
     return DictionaryError("; ".join(filter(None, (str(error), advice, error.hint))))
 
 
-def _advice_on(file: Path) -> str:
+def advice_on(file: Path) -> str:
     """What the file looks like, and the remedy; empty where nothing is known. Raises OSError."""
     head = next(_blocks(file), b"")
     found = format_of(head)
     if found is not None and is_packed(head):
-        return f"it looks like {found.name}{found.remedy(str(file))}"
+        return _on(found, file)
     if not _is_text(file):
         encoding = encoding_of(partial(_blocks, file))
         if encoding is UTF_8:
@@ -36,7 +36,11 @@ def _advice_on(file: Path) -> str:
             name, path = encoding.name, quote(str(file))
             return f"it looks like {name}{encoding.also}: iconv -f {name} -t UTF-8 {path} > {path}.new"
         return "no encoding is known in which it can be read"
-    return f"it looks like {found.name}{found.remedy(str(file))}" if found else ""
+    return "" if found is None or found is KEY_VALUE else _on(found, file)
+
+
+def _on(found: Format, file: Path) -> str:
+    return f"it looks like {found.name}{found.remedy(str(file))}"
 
 
 def _is_text(file: Path) -> bool:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from netechod.errors import DictionaryError
-from netechod.services.dictionary.parser import DictionaryParser, Rules
+from netechod.services.dictionary.memory_parser import DictionaryParser
+from netechod.services.dictionary.parser import Rules
 from netechod.services.dictionary.service import Dictionary, MemoryDictionary
 
 BLOCK = 16 * 1024  # bytes parsed in one step: well under a millisecond

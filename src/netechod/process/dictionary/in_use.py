@@ -55,7 +55,12 @@ class Words:
     def databases(self) -> Databases:
         """The dictionaries as DICT clients see them."""
         self._databases = self._databases or tuple(
-            Database(about.name, about.title or about.file.name, edition, about.information)
+            Database(
+                about.name,
+                about.title or edition.title or about.file.name,
+                edition,
+                about.information or edition.information,
+            )
             for about, edition in self.in_use
         )
         return self._databases

@@ -73,11 +73,11 @@ class IndexedDictionary(Dictionary):
         self.proven = False  # whether the load that opened it has verified index and source
         self.damaged = False
         self.on_damage: Callable[[], object] = lambda: None  # called once, at the first damage
-        self.longest = facts.longest
-        self.sha256 = facts.sha256
+        self.longest, self.sha256 = facts.longest, facts.sha256
         self.skipped = facts.skipped
         self.doubt = facts.doubted / facts.lines
         self.warnings = facts.warnings
+        self.title, self.information = facts.title, facts.information
         self._file = file
         self._environment = environment
         self._table = environment.open_db(EXACT, create=False)

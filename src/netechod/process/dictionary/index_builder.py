@@ -34,7 +34,7 @@ from netechod.process.dictionary.index_facts import (
     has_footer,
     seal,
 )
-from netechod.process.dictionary.index_rows import folded_rows, head_rows
+from netechod.process.dictionary.index_rows import LINE_END, folded_rows, head_rows, joined_rows
 from netechod.process.dictionary.index_verifier import is_whole
 from netechod.services.dictionary.parser import DEFAULT_RULES, Facts, Parser, Rules
 
@@ -62,13 +62,15 @@ class IndexParser(Parser):
 
     def keep(self, number: int, word: bytes, meaning: bytes, folded: bytes) -> None:
         """See Parser."""
-        self._exact.add(_sortable(number, word, meaning))
+        self._exact.add(_sortable(number, word, meaning.replace(b"\n", LINE_END)))
         self._heads.add(folded)
         if folded != word:
             self._folded.add(_sortable(number, folded, word))
 
     def exact(self) -> Iterator[list[Row]]:
         """Yield the table of words in batches. Warns of duplicates."""
+        if self._rules.format == "tsv":
+            return joined_rows(self._exact, self.joined)
 
         def warn(number: int, key: bytes, value: bytes) -> None:
             self.warn_of_duplicate(number, unpacked(key, value)[0])
@@ -256,6 +258,9 @@ def _write(fd: int, parser: IndexParser, stamp: Stamp, before: IndexedDictionary
         doubted=found.doubted,
         max_reply=found.max_reply,
         warnings=found.warnings,
+        source_format=parser.format,
+        title=found.title,
+        information=found.information,
         since=before.sha256 if before and not before.damaged else "",
         added=tally.added,
         removed=tally.removed,

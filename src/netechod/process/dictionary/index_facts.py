@@ -15,7 +15,7 @@ from typing import Any
 
 from netechod.process.dictionary.file import Stamp
 
-FORMAT = 3
+FORMAT = 4
 MAGIC = b"netechod"
 FOOTER = Struct(">8sQ32s")  # MAGIC, bytes of the facts, their SHA-256
 MAX_FACTS = 16 * 1024 * 1024  # bytes; facts are never that long, so that a longer length is damage
@@ -39,6 +39,9 @@ class IndexFacts:
     doubted: int  # of these lines, how many speak against the file as a whole
     max_reply: int  # bytes: the warnings count the meanings that are longer
     warnings: Sequence[str]
+    source_format: str  # of the file: lines or tsv
+    title: str
+    information: str
     since: str = ""  # the sha256 of the edition before, to which the following numbers compare this one
     added: int = 0
     removed: int = 0

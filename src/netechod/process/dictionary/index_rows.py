@@ -1,7 +1,8 @@
 """The rows of an index's tables of folded words and of headwords, out of sorted lines."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, count, groupby, islice
+from typing import TypeAlias
 
 from netechod.process.dictionary.external_sort import SortedRuns
 from netechod.process.dictionary.index import MAX_KEY, Row, numbered, packed, unpacked
@@ -9,6 +10,10 @@ from netechod.services.dictionary.headwords import chunked
 from netechod.services.dictionary.service import MAX_SPELLINGS
 
 BATCH = 1000  # rows that are written at a time
+LINE_END = b"\xff"  # of a meaning, in a line that is sorted: no UTF-8 has this byte
+
+Join: TypeAlias = Callable[[int, bytes, bytes, bytes], bytes | None]
+"""See `Parser.joined`."""
 
 
 def folded_rows(lines: SortedRuns) -> Iterator[list[Row]]:
@@ -26,6 +31,21 @@ def head_rows(words: SortedRuns) -> Iterator[list[Row]]:
     number = count()
     for chunks in chunked(words.batches()):
         yield [(numbered(next(number)), chunk) for chunk in chunks]
+
+
+def joined_rows(lines: SortedRuns, join: Join) -> Iterator[list[Row]]:
+    """The table of words of a Tabfile, some rows at a time: the meanings of a word are joined."""
+    groups = groupby(chain.from_iterable(lines.batches()), lambda line: line.partition(b"\0")[0])
+    rows = (_with_all_meanings(key, group, join) for key, group in groups)
+    return iter(lambda: list(islice(rows, BATCH)), [])
+
+
+def _with_all_meanings(key: bytes, lines: Iterator[bytes], join: Join) -> Row:
+    word, meaning = unpacked(key, next(lines)[len(key) + 10 :].replace(LINE_END, b"\n"))
+    for line in lines:
+        number, value = line[len(key) + 1 : len(key) + 10], line[len(key) + 10 :].replace(LINE_END, b"\n")
+        meaning = join(int(number, 16), word, meaning, unpacked(key, value)[1]) or meaning
+    return packed(word, meaning) if len(word) > MAX_KEY else (word, meaning)
 
 
 def _joined(key: bytes, lines: Iterator[bytes]) -> Row:

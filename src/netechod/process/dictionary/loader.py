@@ -25,6 +25,7 @@ from netechod.reactor.tasks import Task, Work
 from netechod.services.api import Ending, Job
 from netechod.services.dictionary.parser import Rules
 from netechod.services.dictionary.service import Dictionary, MemoryDictionary
+from netechod.services.dictionary.tabfile import is_tabfile
 
 LIMIT = 540.0  # seconds for an index; `netechoctl reload` waits a bit longer
 INTERVAL = 1.0  # seconds between two looks at the file of the index that is in use
@@ -237,7 +238,15 @@ class Loader:
 
 def rules_of(settings: Settings) -> Rules:
     """What the file has to be like."""
-    return Rules(strict=settings.strict, max_skipped=settings.max_skipped, max_reply=settings.max_reply)
+    form = settings.format
+    if form == "auto":
+        form = "tsv" if is_tabfile(settings.file.name) else "lines"
+    return Rules(
+        strict=settings.strict,
+        max_skipped=settings.max_skipped,
+        max_reply=settings.max_reply,
+        format=form,
+    )
 
 
 def is_large(settings: Settings, stamp: Stamp) -> bool:
@@ -250,9 +259,9 @@ def fits(settings: Settings, stamp: Stamp, edition: IndexedDictionary) -> bool:
     facts = edition.facts
     if facts.stamp.size > settings.max_size or (settings.strict and facts.skipped):
         return False
-    if edition.doubt > settings.max_skipped or facts.max_reply != settings.max_reply:
+    if edition.doubt > settings.max_skipped or facts.source_format != rules_of(settings).format:
         return False
-    return facts.stamp.resembles(stamp)
+    return facts.max_reply == settings.max_reply and facts.stamp.resembles(stamp)
 
 
 def _job(settings: Settings, *, verify: bool) -> Job:

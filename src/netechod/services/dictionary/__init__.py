@@ -3,5 +3,7 @@
 | module | contents |
 |---|---|
 | `service` | the service, and a dictionary in memory |
-| `parser` | parses the text of a dictionary file |
+| `headwords` | the words that MATCH looks through |
+| `parser`, `memory_parser` | parse the text of a dictionary file |
+| `key_value`, `tabfile` | the syntax of its lines |
 """

@@ -1,4 +1,4 @@
-"""The parser of the dictionary's file: `key:value` lines in UTF-8.
+"""The parser of the dictionary's file: `key:value` lines, or a Tabfile, in UTF-8.
 
 A parser is fed in blocks: its user decides how much is parsed between two datagrams. Errors and warnings name
 `file:line`.
@@ -16,9 +16,12 @@ from dataclasses import dataclass
 
 # Not through `codecs`, which would read a file at the first use.
 from encodings.utf_8_sig import IncrementalDecoder
+from typing import Literal, TypeAlias
 
 from netechod.errors import DictionaryError, DictionaryFormatError
-from netechod.services.dictionary.service import MAX_SPELLINGS, MemoryDictionary, fold
+from netechod.services.dictionary.key_value import FULL_WIDTH, is_foreign, problem_of
+from netechod.services.dictionary.service import fold
+from netechod.services.dictionary.tabfile import About, entry_of
 
 MAX_WARNINGS = 100  # bad lines described one by one; the rest are only counted
 MAX_SHOWN = 256  # characters of a key in a warning
@@ -27,13 +30,16 @@ MAX_SKIPPED = 0.5  # the share of lines, none of which is an entry, that a file 
 MAX_REPLY = 1200  # bytes of a meaning that is not cut
 SUSPICION = 5  # how many times a bad line counts where something else speaks against the file, too
 
-_FULL_WIDTH = "："
-_FOREIGN = re.compile(  # not in a word
-    r"""[\x01-\x1f\x7f"<>{}|=]|[ ]{2}|\][ ]/|[,;](?=[^\s\d])|(?<!\d)[,;](?=\d)"""
-)
-_CONTROL = re.compile(r"[\x01-\x08\x0a-\x1f\x7f]")  # not in a meaning
 _NEXT_ENTRY = re.compile(r"[\s,;，；]\w+:")  # in a meaning: a line that holds several entries
 _FOREIGN_STARTS = ("<", "{", "[")  # of HTML and XML, of JSON, of INI files
+
+Format: TypeAlias = Literal["lines", "tsv"]
+"""The format of a file: `key:value` lines, or a Tabfile."""
+
+_EMPTY = {
+    "lines": "write one `key:value` a line",
+    "tsv": 'write a word, a tab and its meaning in each line, or set dictionary.format = "lines"',
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +50,7 @@ class Rules:
     """Whether one bad line fails the load."""
     max_skipped: float = MAX_SKIPPED
     """The largest share of lines that may be no entries, from 0 to 1."""
+    format: Format = "lines"
     max_reply: int = MAX_REPLY
     """Bytes of the longest meaning that is not cut; of longer ones a warning tells the number."""
 
@@ -64,6 +71,8 @@ class Facts:
     doubted: int  # of these lines, how many speak against the file as a whole
     max_reply: int  # bytes: the warnings count the meanings that are longer
     warnings: Sequence[str]
+    title: str  # what the file says about itself, "" where it says nothing
+    information: str
 
 
 class Parser(ABC):
@@ -86,11 +95,28 @@ class Parser(ABC):
         self._cut = 0  # meanings that are longer than an answer
         self._start = ""  # the first character of the file
         self._last = b""  # the meaning of the entry parsed last
+        self._about = About()
+        self._is_top = True  # no entry of a Tabfile has come
+
+    @property
+    def format(self) -> Format:
+        """The format of the file."""
+        return self._rules.format
 
     @abstractmethod
     def keep(self, number: int, word: bytes, meaning: bytes, folded: bytes) -> None:
-        """Keep the entry of line `number`, unless an earlier one has the same word or folded word."""
+        """Keep the entry of line `number`. Of several with one word, `joined` makes one if it is not None."""
         ...
+
+    def joined(self, number: int, word: bytes, before: bytes, meaning: bytes) -> bytes | None:
+        """The meaning of a word that has one `before`, and another one on line `number`.
+
+        None: the first one stays, of which this warns. The calls may come in any order of words.
+        """
+        if self._rules.format == "tsv" and len(before) + len(meaning) <= MAX_LINE:
+            return b"%b\n\n%b" % (before, meaning)
+        self.warn_of_duplicate(number, word)
+        return None
 
     def feed(self, block: bytes) -> None:
         """Parse the lines that `block` completes. Raises DictionaryFormatError for what is not UTF-8 text.
@@ -123,7 +149,7 @@ class Parser(ABC):
             raise flaw
         self._parse([self._rest + text])
         if not self._entries:
-            raise DictionaryFormatError(f"{self._name}: holds no entry at all; write one `key:value` a line")
+            raise DictionaryFormatError(f"{self._name}: holds no entry at all; {_EMPTY[self._rules.format]}")
         facts = self.facts
         if facts.doubted > self._rules.max_skipped * facts.lines:
             raise DictionaryFormatError(self._refusal(), hint=ACCEPT)
@@ -159,6 +185,8 @@ class Parser(ABC):
             doubted=lines if self._is_one_line else min(lines, doubted),
             max_reply=self._rules.max_reply,
             warnings=tuple(warnings),
+            title=self._about.short_title,
+            information=self._about.text,
         )
 
     @property
@@ -193,6 +221,36 @@ class Parser(ABC):
 
     def _parse(self, lines: Sequence[str]) -> None:
         """Take the entries out of whole lines."""
+        if self._rules.format == "tsv":
+            self._parse_tabfile(lines)
+        else:
+            self._parse_key_value(lines)
+        self._line += len(lines)
+
+    def _parse_tabfile(self, lines: Sequence[str]) -> None:
+        for number, line in enumerate(lines, self._line + 1):
+            if self._is_top and self._about.note(line):
+                continue
+            if (entry := entry_of(line)) is not None:
+                self._is_top = False
+                self._keep_all(number, *entry)
+            elif line.strip() and not line.startswith("#"):
+                self._skip(number, "no tab between a word and its meaning")
+
+    def _keep_all(self, number: int, words: Sequence[str], text: str) -> None:
+        """Keep the words of a Tabfile's line. They have the same meaning."""
+        if not (words and text):
+            self._skip(number, "nothing behind the tab" if words else "nothing before the tab")
+            return
+        meaning = text.encode()
+        for word in dict.fromkeys(words):
+            key, folded = word.encode(), fold(word).encode()
+            self.keep(number, key, meaning, folded)
+            self._longest = max(self._longest, len(key), len(folded))
+        self._entries += 1
+        self._cut += len(meaning) > self._rules.max_reply
+
+    def _parse_key_value(self, lines: Sequence[str]) -> None:
         keep, limit, longest = self.keep, self._rules.max_reply, self._longest
         entries = 0
         meaning = b""
@@ -202,8 +260,8 @@ class Parser(ABC):
             if key.startswith("#") or not (key or colon):
                 continue
             plain = key.isalnum() or (key.replace(" ", "").isalnum() and "  " not in key)
-            if not (key and value) or (not plain and _FULL_WIDTH in key):
-                self._skip(number, line)
+            if not (key and value) or (not plain and FULL_WIDTH in key):
+                self._skip(number, problem_of(line))
                 continue
             if not (plain and value.isprintable()):
                 self._look_for_separators(number, key, value)
@@ -216,17 +274,15 @@ class Parser(ABC):
         self._longest = longest
         self._last = meaning or self._last
         self._entries += entries
-        self._line += len(lines)
 
     def _look_for_separators(self, number: int, key: str, value: str) -> None:
         """Count an entry that seems to be a line of another format."""
-        if _FOREIGN.search(key) or _CONTROL.search(value):
+        if is_foreign(key, value):
             self._foreign += 1
             self._first_foreign = self._first_foreign or number
 
-    def _skip(self, number: int, line: str) -> None:
+    def _skip(self, number: int, problem: str) -> None:
         """Warn of a line that is no entry; with `strict`, raise DictionaryError."""
-        problem = _problem_of(line)
         if self._rules.strict:
             raise DictionaryError(f"{self._at(number)}: {problem}")
         self._skipped += 1
@@ -240,53 +296,3 @@ class Parser(ABC):
 
     def _at(self, number: int) -> str:
         return f"{self._name}:{number}"
-
-
-def _problem_of(line: str) -> str:
-    """Why a line is no entry."""
-    key, colon, value = line.partition(":")
-    if not colon:
-        found = f" (found a full-width '{_FULL_WIDTH}')" if _FULL_WIDTH in line else ""
-        return f"no ':'{found}; write it as key:value"
-    if not key.strip():
-        return "nothing before the ':'"
-    if not value.strip():
-        return "nothing behind the ':'"
-    return f"a full-width '{_FULL_WIDTH}' before the ':'; write it as key:value"
-
-
-class DictionaryParser(Parser):
-    """Builds an edition in memory."""
-
-    def __init__(self, name: str, rules: Rules = DEFAULT_RULES) -> None:
-        super().__init__(name, rules)
-        self._words: dict[bytes, bytes] = {}
-        self._folded: dict[bytes, bytes] = {}
-
-    def keep(self, number: int, word: bytes, meaning: bytes, folded: bytes) -> None:
-        """See Parser."""
-        if word in self._words:
-            self.warn_of_duplicate(number, word)
-            return
-        self._words[word] = meaning
-        if folded != word:
-            others = self._folded.get(folded)
-            if others is None:
-                self._folded[folded] = word
-            elif others.count(b"\n") + 1 < MAX_SPELLINGS:
-                self._folded[folded] = b"%b\n%b" % (others, word)
-
-    def finish(self) -> MemoryDictionary:
-        """End, and return the edition. Raises DictionaryFormatError as `end` does."""
-        self.end()
-        facts = self.facts
-        edition = MemoryDictionary(
-            self._words,
-            self._folded,
-            sha256=facts.sha256,
-            skipped=facts.skipped,
-            warnings=facts.warnings,
-        )
-        edition.longest = facts.longest
-        edition.doubt = facts.doubted / facts.lines
-        return edition

@@ -54,6 +54,8 @@ class Dictionary(Protocol):
     skipped: int  # lines that are no entry
     doubt: float  # the share of lines that speak against the file as a whole, from 0 to 1
     warnings: Sequence[str]
+    title: str  # what the file says about itself, "" where it says nothing
+    information: str
 
     def __len__(self) -> int:
         """Return the number of entries."""
@@ -152,6 +154,7 @@ class MemoryDictionary(Dictionary):
         self.skipped = skipped
         self.doubt = 0.0  # likewise
         self.warnings = tuple(warnings)
+        self.title = self.information = ""
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -168,6 +171,13 @@ class MemoryDictionary(Dictionary):
 
     def close(self) -> None:
         """See Dictionary. The interpreter frees the memory."""
+
+
+def _cut(answer: bytes, limit: int) -> bytes:
+    """An answer of at most `limit` bytes: cut at the end of a line if more than half of them remain then."""
+    text = truncate_utf8(answer, limit)
+    lines = text.rpartition(b"\n")[0].rstrip()
+    return lines if 2 * len(lines) > limit else text
 
 
 class DictionaryService:
@@ -210,7 +220,7 @@ class DictionaryService:
         for payload, peer in batch:
             answer = exact(payload) or self._search(payload)
             if answer is not None:
-                answers.append((answer if len(answer) <= limit else truncate_utf8(answer, limit), peer))
+                answers.append((answer if len(answer) <= limit else _cut(answer, limit), peer))
         out.send_all(answers)
         self._received += len(batch)
 
