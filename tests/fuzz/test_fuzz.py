@@ -1,7 +1,6 @@
 """Every fuzz target on some inputs; `scripts/fuzz` gives them as many as one likes."""
 
 import random
-from unicodedata import normalize
 
 import pytest
 from fuzz.cost import excess
@@ -45,13 +44,12 @@ def test_no_input_as_large_as_a_datagram_costs_more_than_its_length_explains(tar
 
 
 def quadratic(feed: Feed) -> None:
-    text = feed.rest().decode(errors="replace")
-    assert normalize("NFC", text) == normalize("NFC", normalize("NFC", text))
+    data = feed.rest()
+    assert all(data[::-1][-1:] == data[:1] for _ in data[::8])
 
 
 def test_work_that_is_not_linear_is_found() -> None:
-    marks = repeated(FAMILIES[0], DATAGRAM)
-    assert excess(Target("quadratic", "", quadratic, (), ()), marks)
+    assert excess(Target("quadratic", "", quadratic, (), ()), repeated(b"ab", DATAGRAM))
 
 
 def test_an_input_grows_by_repeating_what_is_in_it() -> None:

@@ -33,9 +33,16 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Parse, as all ways to parse do in the end, and exit with a suggestion for a mistaken dash."""
+        """Parse, and exit with a suggestion for a mistaken dash."""
         self._check_dashes(sys.argv[1:] if args is None else args)
         return super().parse_known_args(args, namespace)
+
+    def parse_known_intermixed_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Do the same. This way to parse calls the other one up to Python 3.12, and not later."""
+        self._check_dashes(sys.argv[1:] if args is None else args)
+        return super().parse_known_intermixed_args(args, namespace)
 
     def _check_dashes(self, arguments: Sequence[str]) -> None:
         """Exit if an option of ours begins with another dash, as in texts copied from web pages."""

@@ -18,7 +18,7 @@ IMPORT = "netechoctl dict import "
         (b"apple\tfruit\nbank\thouse\n", "words and meanings separated by tabs", IMPORT),
         (b"##name\tx\napple\tfruit\n", "words and meanings separated by tabs", IMPORT),
         (b"apple  fruit\nbank  house\n", "words and meanings separated by spaces", IMPORT),
-        ("apple\u3000fruit\nbank\u3000house\n".encode(), "words and meanings separated by spaces", IMPORT),
+        ("a\u3000b\nc\u3000d\n".encode(), "words and meanings separated by spaces", IMPORT),
         ("a：b\nc：d\n".encode(), "words and meanings separated by a full-width colon", IMPORT),
         ("a，b\nc，d\n".encode(), "words and meanings separated by a full-width comma", IMPORT),
         (b"a=b\nc = d\n", "words and meanings separated by '='", IMPORT),
