@@ -239,6 +239,15 @@ def test_a_queue_that_is_closed_while_it_is_switched_off_stays_so(
     turn(loop)
 
 
+def test_a_queue_that_is_closed_tells_nothing_more(bench: Bench, loop: Loop) -> None:
+    _, peer = bench.ghost()
+    bench.tell(b"anybody?", peer)
+    assert bench.errors.drain()
+    bench.endpoint.close()
+    turn(loop)
+    assert not bench.tellings
+
+
 def test_a_datagram_that_fails_again_and_again_beside_others_errors_is_given_up(loop: Loop) -> None:
     """As in a flood that puts an error before every call: whose fault it is cannot be told."""
 
