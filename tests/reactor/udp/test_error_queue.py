@@ -1,4 +1,4 @@
-"""What the network says about datagrams that went nowhere, and whom it must not cost anything."""
+"""ICMP errors about our datagrams: those about members are reported, and none costs other peers anything."""
 
 import errno
 import os
@@ -69,7 +69,7 @@ class Bench:
         self.tellings += 1
 
     def tell(self, payload: bytes, *peers: Peer) -> None:
-        """Send, and look at nothing yet: errors that come of it wait."""
+        """Send, and take no errors yet: they wait in the queue."""
         self.endpoint.broadcast(payload, peers)
         turn(self._loop)
 
@@ -85,7 +85,7 @@ class Bench:
         return sock, self.guests.peers[-1]
 
     def ghost(self) -> tuple[Destination, Peer]:
-        """Somebody who is gone: the place, and the peer."""
+        """Return the destination and the peer of a client that has gone."""
         sock, peer = self.guest()
         port = sock.getsockname()[1]
         sock.close()

@@ -1,4 +1,4 @@
-"""How many datagrams of a source are admitted."""
+"""The rate limit: the number of datagrams of a source that are admitted."""
 
 import tracemalloc
 from collections import defaultdict
@@ -13,7 +13,7 @@ from netechod.services.admission.rate_limit import DROPS, LEAK, MAX_SOURCES, Buc
 
 
 def answered(buckets: Buckets, source: Hashable, times: int, now: float) -> int:
-    """How many of so many datagrams at once are admitted."""
+    """Return how many of so many datagrams at once are admitted."""
     return sum(buckets.admits(source, now) for _ in range(times))
 
 
