@@ -16,7 +16,7 @@ PICKS = 16 * 16 * 8  # datagrams until a partner is picked, with all but certain
 
 
 def carried(forged: list[Datagram]) -> int:
-    """Return the number of datagrams until the last one is dropped. All that are in flight come in one batch."""
+    """Return the number of datagrams until the last one is dropped. All in flight come in one batch."""
     watcher, flying, carried = Watcher(LIMIT), forged, 0
     while flying:
         carried += len(flying)
