@@ -33,7 +33,7 @@ def loop(selector_name: SelectorName, clock: FakeClock) -> Iterator[Loop]:
 
 @pytest.fixture
 def resources() -> Iterator[ExitStack]:
-    """What a test opens without a loop; all of it is closed after the test."""
+    """The resources that a test opens without a loop. They are closed after the test."""
     with ExitStack() as stack:
         yield stack
 

@@ -1,4 +1,4 @@
-"""Work on a thread: the loop turns meanwhile, and nobody waits for ever."""
+"""Work on a thread: the loop turns meanwhile, and a caller does not wait beyond the limit."""
 
 import threading
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def loop(selector_name: SelectorName) -> Iterator[Loop]:
 
 @pytest.fixture
 def gate() -> Iterator[threading.Event]:
-    """What the work waits for; open at the end, so that no thread is left."""
+    """The event that the work waits for. It is set at the end, so that no thread is left."""
     gate = threading.Event()
     yield gate
     gate.set()
@@ -33,7 +33,7 @@ def gate() -> Iterator[threading.Event]:
 
 
 class Answers:
-    """What came of calls."""
+    """The results of calls."""
 
     def __init__(self, loop: Loop, background: Background) -> None:
         self.told: list[str] = []

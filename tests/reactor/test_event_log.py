@@ -1,4 +1,4 @@
-"""The lines for what comes and goes: every one of them, until there are too many in a second."""
+"""The lines for events: one each, until there are too many in a second."""
 
 import logging
 
@@ -124,7 +124,7 @@ def test_a_busy_second_is_summed_up_once_even_if_the_next_one_begins_first(
 
 
 def lines(caplog: pytest.LogCaptureFixture, start: str) -> int:
-    """How many NORMAL lines begin so."""
+    """Return how many NORMAL lines begin so."""
     return sum(message.startswith(start) for level, message in normal(caplog) if level == logging.INFO)
 
 

@@ -1,4 +1,4 @@
-"""The loop, over every selector: who is called, when, and how often."""
+"""The loop, over every selector: the order, the time and the number of its calls."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ Pair = tuple[socket.socket, socket.socket]
 
 @pytest.fixture
 def calls() -> list[str]:
-    """What was called, in order."""
+    """The calls, in order."""
     return []
 
 

@@ -22,7 +22,7 @@ Open = Callable[[], SignalSource]
 
 @pytest.fixture
 def heard() -> list[str]:
-    """What the handlers on the loop were called for, in order."""
+    """The signals whose handlers were called on the loop, in order."""
     return []
 
 
@@ -182,7 +182,7 @@ print(source.noted(signal.SIGTERM))
 
 
 def deafen() -> None:
-    """What a careless parent leaves to those that it starts."""
+    """Block and ignore signals, as a careless parent does before exec(3)."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGRTMIN):
         signal.signal(number, signal.SIG_IGN)

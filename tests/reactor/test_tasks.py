@@ -1,4 +1,4 @@
-"""Work in slices: the loop has its turns meanwhile, and a wait lasts until somebody ends it."""
+"""Work in slices: the loop has its turns meanwhile, and a wait lasts until its callback is called."""
 
 from collections.abc import Callable
 from functools import partial

@@ -20,16 +20,16 @@ class Background:
     """Runs a function on a thread of its own, one call at a time."""
 
     def __init__(self, loop: Loop, name: str, limit: float) -> None:
-        """`limit`: seconds after which nobody waits any longer. The thread cannot be ended, and goes on."""
+        """`limit`: seconds after which the caller stops waiting. The thread cannot be ended, and goes on."""
         self._loop = loop
         self._name = name
         self._limit = limit
         self._thread: threading.Thread | None = None
 
     def call(self, function: Callable[[], T], limit: float | None = None) -> Work[T]:
-        """The function's value, or what it raises, in steps. Raises TooLongError.
+        """Return the function's value, in steps. Raises TooLongError, or the function's own exception.
 
-        `limit`: seconds for this call alone.
+        `limit`: seconds for this call, instead of the usual ones.
         """
         if self._thread is not None:
             raise TooLongError(f"{self._name} still waits since an earlier request")
@@ -40,9 +40,9 @@ class Background:
         def work() -> None:
             try:
                 future.set_result(function())
-            except BaseException as error:  # whoever waits raises it
+            except BaseException as error:  # the waiting caller raises it
                 future.set_exception(error)
-            self._thread = None  # before anybody hears of it: the next call may follow at once
+            self._thread = None  # before the bell rings: the next call may follow at once
             bell.ring()
 
         def wait(resume: Callback) -> None:
@@ -65,7 +65,7 @@ class Background:
 
 
 class _Bell:
-    """Wakes who waits on the loop, once: from a thread, or when the time is over."""
+    """Wakes the caller that waits on the loop, once: from a thread, or when the time is over."""
 
     def __init__(self, loop: Loop) -> None:
         self._lock = threading.Lock()
@@ -80,13 +80,13 @@ class _Bell:
         self._timer = self._loop.call_at(self._loop.now + limit, self._wake)
 
     def ring(self) -> None:
-        """From any thread. Harmless when nobody waits any longer; the loop may be closed by then."""
+        """Wake the caller, from any thread. After `close` this does nothing: the loop may be closed, too."""
         with self._lock:
             if not self._is_closed:
                 self._loop.call_soon_threadsafe(self._wake)
 
     def close(self) -> None:
-        """Nobody waits any longer."""
+        """Wake the caller no more."""
         with self._lock:
             self._is_closed = True
         self._resume = _do_nothing
@@ -98,4 +98,4 @@ class _Bell:
 
 
 def _do_nothing() -> None:
-    """Nobody waits."""
+    """Stand for a caller that does not wait."""

@@ -158,7 +158,7 @@ class Job(NamedTuple):
     argv: Sequence[str]
     timeout: float  # seconds; then it is killed with all that it started
     max_output: int = 65536  # bytes of stdout and stderr that are kept; the rest is read and dropped
-    nice: int = 0  # niceness within our session; it has no effect between sessions (sched(7))
+    nice: int = 0  # added to our niceness, within our session; it has no effect between sessions (sched(7))
     checks: Sequence[Check] = ()  # unless all of them hold, the program is not run
 
 

@@ -42,13 +42,13 @@ def text_of(payload: bytes) -> bytes:
 
 
 def is_padded(payload: bytes) -> bool:
-    """Whether a datagram is filled with NULs up to PADDED bytes at least, as a client's query is."""
+    """Return whether a datagram is filled with NULs up to PADDED bytes at least, as a client's query is."""
     _, end, padding = payload.partition(b"\0")
     return len(payload) >= PADDED and bool(end) and not padding.strip(b"\0")
 
 
 def text_error(text: bytes) -> str | None:
-    """Say why `text` may not be shown on other people's terminals; None when it may."""
+    """Return why `text` may not be shown on other people's terminals; None if it may."""
     try:
         shown = text.decode()
     except UnicodeDecodeError:

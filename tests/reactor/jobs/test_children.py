@@ -12,7 +12,8 @@ from support.processes import alive, until_gone
 from support.signalling import signals_restored
 
 from netechod.reactor.jobs.children import ENVIRONMENT, GLANCE, Children
-from netechod.reactor.loop import Loop
+from netechod.reactor.jobs.orphans import _children_of_ours
+from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.signals import SignalSource
 from netechod.services.api import Ending, Job
 
@@ -199,8 +200,34 @@ def test_a_job_that_cannot_be_watched_does_not_run(loop: Loop, monkeypatch: pyte
     assert not children.running
 
 
+@pytest.mark.parametrize("watched", [0, 1], ids=["output", "end"])
+def test_a_job_is_killed_and_leaves_no_descriptor_when_the_kernel_refuses_to_watch_it(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch, watched: int
+) -> None:
+    children = Children(loop, use_pidfd=True)
+    descriptors = Path("/proc/self/fd")
+    before = set(descriptors.iterdir())
+    endings: list[Ending] = []
+    children_before = _children_of_ours()
+    calls = [loop.watch] * watched
+
+    def watch(fd: int, readable: Callback | None) -> None:
+        if not calls:  # epoll_ctl(2): the user has too many watches
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        calls.pop()(fd, readable)
+
+    monkeypatch.setattr(loop, "watch", watch)
+    children.spawn(Job(("/bin/sleep", "1000"), 1.0), endings.append)
+    turn(loop)
+    assert [ending.status for ending in endings] == [126]
+    assert not children.running
+    assert _children_of_ours() == children_before
+    assert set(descriptors.iterdir()) == before
+
+
 def test_a_job_can_step_back_behind_others(run: Run) -> None:
-    assert run('until [ "$(nice)" = 7 ]; do :; done', nice=7).status == 0
+    expected = min(19, os.nice(0) + 7)
+    assert run(f'until [ "$(nice)" = {expected} ]; do :; done', nice=7).status == 0
 
 
 def test_who_waits_for_the_process_itself_is_told_after_its_end(children: Children, loop: Loop) -> None:

@@ -1,4 +1,4 @@
-"""Arguments and their expressions: each as a whole, and none for longer than a moment."""
+"""Arguments and their expressions: matches of the whole argument, within a limit of CPU time."""
 
 import re
 import signal

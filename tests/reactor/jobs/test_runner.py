@@ -193,7 +193,7 @@ def test_without_a_worker_there_is_no_room(loop: Loop) -> None:
 
 
 class Daemon:
-    """What is at the other end of a worker, on the same loop."""
+    """The daemon's end of a worker's socket, on the same loop."""
 
     def __init__(self, loop: Loop) -> None:
         ours, theirs = socket.socketpair()

@@ -1,4 +1,4 @@
-"""The acceptor: how many at a time, and what it does when accept(2) fails."""
+"""The acceptor: its limit per turn, and its answers to failures of accept(2)."""
 
 import errno
 import logging

@@ -31,7 +31,7 @@ def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def ends(loop: Loop, client: socket.socket) -> bool:
-    """Whether the server has ended the stream properly, with nothing more to say."""
+    """Return whether the server has ended the stream properly, with nothing more to say."""
     return receive(loop, client) == b""
 
 

@@ -28,7 +28,7 @@ RESET = b"\1\0\0\0\0\0\0\0"  # struct linger of on and 0 seconds: close() resets
 
 
 class Heir:
-    """Whoever takes the connections over."""
+    """The process that takes the connections over."""
 
     def __init__(self) -> None:
         self.connections: list[tuple[socket.socket, bytes]] = []

@@ -1,4 +1,4 @@
-"""The idle timeout of a TCP server: who is silent too long, and who only nearly."""
+"""The idle timeout of a TCP server closes silent connections, and no others."""
 
 import logging
 
@@ -18,7 +18,7 @@ def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def reason(caplog: pytest.LogCaptureFixture) -> str:
-    """Why the last connection in the log closed."""
+    """Return why the last connection in the log closed."""
     return caplog.messages[-1].rpartition("reason=")[2]
 
 

@@ -1,4 +1,4 @@
-"""What a TCP server allows: connections in all and per source, addresses, descriptors."""
+"""The limits of a TCP server: connections in all and per source, addresses, descriptors."""
 
 import errno
 import fcntl
@@ -39,13 +39,13 @@ FULL = f"connections at the limit of {LIMIT}, new ones wait"
 
 
 def is_refused(loop: Loop, client: socket.socket) -> bool:
-    """Whether the server has closed the connection without a word."""
+    """Return whether the server has closed the connection without a word."""
     until_readable(loop, client)
     return client.recv(1) == b""
 
 
 def answers(loop: Loop, client: socket.socket) -> bool:
-    """Whether the server echoes."""
+    """Return whether the server echoes."""
     client.send(b"hello")
     return receive(loop, client) == b"hello"
 

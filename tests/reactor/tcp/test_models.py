@@ -1,4 +1,4 @@
-"""The five models over the three selectors: whoever moves the bytes, a client is promised the same."""
+"""The five models over the three selectors: a client gets the same service from each."""
 
 import errno
 import logging
@@ -51,12 +51,12 @@ def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def closes(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """The lines of those who went."""
+    """Return the lines about closed connections."""
     return [line for line in caplog.messages if line.startswith("close ")]
 
 
 def reasons(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Why they went."""
+    """Return the reasons of the closed connections."""
     return [line.rpartition("reason=")[2] for line in closes(caplog)]
 
 
@@ -73,7 +73,7 @@ def time_passes(loop: Loop, clock: FakeClock, seconds: float, condition: Callabl
 
 
 def answers(loop: Loop, client: socket.socket, text: bytes = b"hello") -> bool:
-    """Whether the server echoes."""
+    """Return whether the server echoes."""
     client.send(text)
     return receive_exactly(loop, client, len(text)) == text
 

@@ -1,4 +1,4 @@
-"""Processes that serve: what they keep of their parent, how they end, and what the parent learns of it."""
+"""Processes that serve: what they inherit, how they end, and how the parent reports their end."""
 
 import errno
 import gc
@@ -44,7 +44,7 @@ def child_of(loop: Loop, server: TcpServer, client: socket.socket) -> int:
 
 
 def has_children() -> bool:
-    """Whether there is a child of ours, be it a zombie."""
+    """Return whether we have any child, even a zombie."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

@@ -125,7 +125,7 @@ def test_the_bytes_of_closed_connections_are_counted(loop: Loop, server: TcpServ
 
 
 def reason(caplog: pytest.LogCaptureFixture) -> str:
-    """Why the last connection in the log closed."""
+    """Return why the last connection in the log closed."""
     return caplog.messages[-1].rpartition("reason=")[2]
 
 

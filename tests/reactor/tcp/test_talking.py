@@ -107,7 +107,7 @@ def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def reason(caplog: pytest.LogCaptureFixture) -> str:
-    """Why the last connection in the log closed."""
+    """Return why the last connection in the log closed."""
     return caplog.messages[-1].rpartition("reason=")[2]
 
 

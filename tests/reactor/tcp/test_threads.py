@@ -1,4 +1,4 @@
-"""Threads that serve: who starts and ends them, and what happens where there are none to be had."""
+"""Threads that serve: their start and end, and the case that the system allows no more."""
 
 import logging
 import socket

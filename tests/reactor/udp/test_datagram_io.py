@@ -1,4 +1,4 @@
-"""Datagrams in and out: what holds for one way and one kind of address holds for every other."""
+"""Datagrams in and out: every implementation behaves alike, for every kind of address."""
 
 import errno
 import os
@@ -21,7 +21,7 @@ from netechod.services.wire import MAX_DATAGRAM
 
 
 class Binding(NamedTuple):
-    """What a server's socket is bound to, and the addresses by which clients ask it."""
+    """The address that a server's socket is bound to, and those to which clients send."""
 
     address: str
     asked: tuple[str, ...]

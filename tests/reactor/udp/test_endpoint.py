@@ -1,4 +1,4 @@
-"""The datagram endpoint: what it takes, what it sends and when, and what it does when the kernel will not."""
+"""The datagram endpoint: receiving, sending, and waiting for a kernel that takes nothing."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ from netechod.reactor.udp.mmsg import BatchMemory, MmsgDatagramIO
 from netechod.services.api import Datagram, DatagramService, Outbox, Peer
 from netechod.services.echo import EchoService
 
-EPERM = OSError(errno.EPERM, os.strerror(errno.EPERM))  # what a firewall's refusal looks like (sendmsg(2))
+EPERM = OSError(errno.EPERM, os.strerror(errno.EPERM))  # a firewall's refusal (sendmsg(2))
 EIO = OSError(errno.EIO, os.strerror(errno.EIO))
 
 
@@ -41,7 +41,7 @@ class FlakyIO:
         return self.send(batch)
 
     def all_taken(self) -> list[Datagram]:
-        """What the kernel took, in order."""
+        """Return the datagrams that the kernel took, in order."""
         return [datagram for batch in self.taken for datagram in batch]
 
     def receive(self) -> Sequence[Datagram]:
@@ -142,7 +142,7 @@ def bench(make: Make) -> Bench:
 
 
 def silent(client: socket.socket) -> bool:
-    """Whether nothing has come for `client`."""
+    """Return whether nothing has come for `client`."""
     try:
         client.recv(65536)
     except BlockingIOError:
@@ -252,7 +252,7 @@ def test_when_all_that_waited_is_dropped_the_next_answer_is_tried_at_once(
 def test_a_kernel_that_takes_some_now_and_then_costs_nothing(
     bench: Bench, loop: Loop, clock: FakeClock
 ) -> None:
-    """What waits is dropped when the kernel takes nothing, not when there is much of it."""
+    """Datagrams are dropped when the kernel takes none, not when many wait."""
     client = bench.client()
     bench.say(client, b"hello")
     peer = bench.io.taken[0][0][1]
@@ -359,7 +359,7 @@ def test_a_deadline_of_the_service_is_reached_on_the_loop(make: Make, loop: Loop
 
 
 class RollCall(EchoService):
-    """Counts who has come forward a minute after the first, and answers nobody."""
+    """Counts the peers that have sent something a minute after the first, and answers none."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the network says about datagrams that went nowhere, and whom it must not cost anything."""
+"""ICMP errors about our datagrams: those about members are reported, and none costs other peers anything."""
 
 import errno
 import os
@@ -69,7 +69,7 @@ class Bench:
         self.tellings += 1
 
     def tell(self, payload: bytes, *peers: Peer) -> None:
-        """Send, and look at nothing yet: errors that come of it wait."""
+        """Send, and take no errors yet: they wait in the queue."""
         self.endpoint.broadcast(payload, peers)
         turn(self._loop)
 
@@ -85,7 +85,7 @@ class Bench:
         return sock, self.guests.peers[-1]
 
     def ghost(self) -> tuple[Destination, Peer]:
-        """Somebody who is gone: the place, and the peer."""
+        """Return the destination and the peer of a client that has gone."""
         sock, peer = self.guest()
         port = sock.getsockname()[1]
         sock.close()
@@ -237,6 +237,15 @@ def test_a_queue_that_is_closed_while_it_is_switched_off_stays_so(
     bench.endpoint.close()
     clock.advance(MUTE_TIME)
     turn(loop)
+
+
+def test_a_queue_that_is_closed_tells_nothing_more(bench: Bench, loop: Loop) -> None:
+    _, peer = bench.ghost()
+    bench.tell(b"anybody?", peer)
+    assert bench.errors.drain()
+    bench.endpoint.close()
+    turn(loop)
+    assert not bench.tellings
 
 
 def test_a_datagram_that_fails_again_and_again_beside_others_errors_is_given_up(loop: Loop) -> None:

@@ -1,4 +1,4 @@
-"""Datagrams that say how they travelled. What all ways have in common is tested in test_datagram_io."""
+"""Datagrams that say how they travelled. test_datagram_io tests what all implementations share."""
 
 import select
 import socket

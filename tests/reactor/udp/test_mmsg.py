@@ -1,4 +1,4 @@
-"""What is the batched way's own: the memory that sockets share. The rest is in test_datagram_io."""
+"""The memory that batched sockets share. Everything else is tested in test_datagram_io."""
 
 import select
 import socket

@@ -1,4 +1,4 @@
-"""What waits to be sent: nothing is lost, doubled or overtaken, in whatever portions it came and leaves."""
+"""The send queue loses, doubles and reorders nothing, whatever the portions are."""
 
 from collections.abc import Sequence
 

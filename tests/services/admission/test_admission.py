@@ -75,13 +75,13 @@ class Gate:
         self.dropped = self.admission.dropped
 
     def hears(self, *batch: Datagram, now: float = 0.0) -> list[tuple[str, bytes, object]]:
-        """What goes out in answer to one batch."""
+        """Return the answers to one batch."""
         out = Recorder()
         self.admission.datagrams_received(batch, now, out)
         return out
 
     def answers(self, payload: bytes, peer: Address, times: int = 1, now: float = 0.0) -> int:
-        """How many of so many datagrams, one after the other, are answered."""
+        """Return how many of so many datagrams, one after the other, are answered."""
         return sum(len(self.hears((payload, peer), now=now)) for _ in range(times))
 
     def drops(self, payload: bytes, peer: Address, times: int) -> list[int]:
@@ -569,7 +569,7 @@ def test_the_many_sources_of_a_flood_do_not_fill_the_log() -> None:
 
 
 class Foreigner(EchoService):
-    """A naive service of somebody else: it answers everything, with the same text."""
+    """A naive service on another host: it answers everything with the same text."""
 
     def __init__(self, text: bytes) -> None:
         self._text = text
@@ -679,9 +679,9 @@ def ours(name: str, port: int, rules: Rules) -> Admission:
 
 
 def exchanges(pair: tuple[str, str], forged: bytes, rules: Rules, *, latency: float, limit: int) -> list[int]:
-    """How many datagrams a forged one brings about between these two, itself included.
+    """Return the number of datagrams between these two after a forged one, which counts, too.
 
-    After it, how many it takes to tell of the ends of the leases that it brought about.
+    Then follow the numbers of those that announce departures: the forged one has made members.
     """
     internet = Internet(latency)
     first, second = pair

@@ -1,4 +1,4 @@
-"""How many lines are let through, of all and of each source."""
+"""The limits on log lines: in all, and for each source."""
 
 from netechod.services.admission.log_throttle import (
     MAX_WARNINGS,

@@ -1,4 +1,4 @@
-"""What comes and comes again: now and then one is dropped, which ends what goes round."""
+"""The loop guard drops one of many repeated datagrams, which ends a loop."""
 
 from collections.abc import Callable
 from itertools import count
@@ -16,7 +16,7 @@ PICKS = 16 * 16 * 8  # datagrams until a partner is picked, with all but certain
 
 
 def carried(forged: list[Datagram]) -> int:
-    """How many datagrams go round, all those in flight in one batch, until the last of them is dropped."""
+    """Return the number of datagrams until the last one is dropped. All in flight come in one batch."""
     watcher, flying, carried = Watcher(LIMIT), forged, 0
     while flying:
         carried += len(flying)

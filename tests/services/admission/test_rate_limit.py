@@ -1,4 +1,4 @@
-"""How many datagrams of a source are admitted."""
+"""The rate limit: the number of datagrams of a source that are admitted."""
 
 import tracemalloc
 from collections import defaultdict
@@ -7,13 +7,13 @@ from collections.abc import Hashable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netechod.services.admission.rate_limit import LEAK, MAX_SOURCES, Buckets
+from netechod.services.admission.rate_limit import DROPS, LEAK, MAX_SOURCES, Buckets
 
 # Addresses.
 
 
 def answered(buckets: Buckets, source: Hashable, times: int, now: float) -> int:
-    """How many of so many datagrams at once are admitted."""
+    """Return how many of so many datagrams at once are admitted."""
     return sum(buckets.admits(source, now) for _ in range(times))
 
 
@@ -74,6 +74,17 @@ def test_sources_that_send_once_cost_no_memory() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 1 << 20, "those whose bucket is full again are not kept"
+
+
+def test_the_first_datagram_after_a_flood_drops_only_some_of_its_buckets() -> None:
+    buckets = Buckets(rate=1.0, burst=2)
+    for source in range(10 * DROPS):
+        buckets.admits(source, 0.0)
+    buckets.admits("ann", 100.0)
+    assert len(buckets._buckets) == 9 * DROPS + 1
+    for _ in range(9):
+        buckets.admits("ann", 100.0)
+    assert list(buckets._buckets) == ["ann"]
 
 
 @settings(deadline=None)

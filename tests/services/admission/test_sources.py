@@ -1,4 +1,4 @@
-"""Sources: what an address tells of who sends, and how much each may."""
+"""Sources: the grouping of addresses, and the limits for each group."""
 
 from collections.abc import Hashable
 from ipaddress import IPv4Address, IPv6Address
@@ -52,5 +52,5 @@ def test_one_other_bit_makes_another_source_in_the_first_half_of_an_ipv6_address
 
 
 def answered(buckets: Buckets, source: Hashable, times: int, now: float) -> int:
-    """How many of so many datagrams at once are admitted."""
+    """Return how many of so many datagrams at once are admitted."""
     return sum(buckets.admits(source, now) for _ in range(times))

@@ -1,4 +1,4 @@
-"""Cookies: who gets one for an address may join from there, and nobody else."""
+"""A cookie lets a peer join from the address that it was made for, and from no other."""
 
 import re
 

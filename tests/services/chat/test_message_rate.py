@@ -1,4 +1,4 @@
-"""How much a member may cause to be sent to all: a rate, a burst, and a refusal now and then."""
+"""The message rate of a member: a rate, a burst, and a limited number of refusals."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from netechod.services.chat.message_rate import BURST, LEAST_BURST, MAX_BUCKETS,
 
 
 def admitted(rate: MessageRate, member: str, count: int, now: float, limit: float = 10.0) -> int:
-    """How many of so many messages pass at once."""
+    """Return how many of so many messages pass at once."""
     return sum(rate.admits(member, limit, now) for _ in range(count))
 
 

@@ -1,4 +1,4 @@
-"""The chat room as a dialogue: who says what when, and who hears it."""
+"""The chat room as a dialogue."""
 
 import re
 from typing import cast
@@ -39,17 +39,17 @@ def name_of(peer: Peer) -> str:
 
 
 def cookie_of(peer: Peer, now: float) -> bytes:
-    """What the room gives to `peer` to prove its address with."""
+    """Return the cookie that the room sends to `peer`."""
     return CookieJar(SECRET).cookie_for(name_of(peer), now).encode()
 
 
 def challenge(peer: Peer, now: float = 0.0) -> tuple[str, bytes, object]:
-    """What a newcomer hears that has to prove its address."""
+    """Return the answer to a newcomer that has to prove its address."""
     return ("send", b"challenge " + cookie_of(peer, now), peer)
 
 
 def line(peer: Peer, text: bytes) -> bytes:
-    """What the members hear when `peer` says `text`."""
+    """Return the line that the members get when `peer` says `text`."""
     return name_of(peer).encode() + b"#" + text
 
 
@@ -88,7 +88,7 @@ def online(room: ChatRoom) -> list[str]:
 
 
 def say(room: ChatRoom, *batch: Datagram, now: float = 0.0) -> list[tuple[str, bytes, object]]:
-    """What the room sends in answer to one batch."""
+    """Return the datagrams that the room sends for one batch."""
     out = Recorder()
     room.datagrams_received(batch, now, out)
     return out.take()
@@ -493,7 +493,7 @@ def limited(room: ChatRoom) -> ChatRoom:
 
 
 def spoken(room: ChatRoom, peer: Peer, count: int, now: float) -> tuple[int, int]:
-    """How many of so many messages are sent to all, and how many are answered with a refusal."""
+    """Return how many of so many messages are sent to all, and how many are answered with a refusal."""
     heard = say(room, *[(b"hi", peer)] * count, now=now)
     return sum(verb == "broadcast" for verb, _, _ in heard), heard.count(("send", TOO_MUCH, peer))
 
@@ -678,7 +678,7 @@ def crowd_of(room: ChatRoom, count: int, now: float = 0.0) -> list[Peer]:
 
 
 def copies(heard: list[tuple[str, bytes, object]]) -> int:
-    """How many datagrams that is."""
+    """Return the number of datagrams sent."""
     return sum(len(cast(tuple[Peer, ...], peers)) for _, _, peers in heard)
 
 
@@ -900,14 +900,14 @@ class AnyEvening(RuleBasedStateMachine):
         return ("broadcast", line(peer, text), tuple(person for person in CROWD if person in self.heard))
 
     def prompts(self, peer: Peer) -> list[tuple[str, bytes, object]]:
-        """What a stranger hears: the prompt, or nothing for five seconds after one."""
+        """Return the answer to a stranger: the prompt, or nothing for five seconds after one."""
         if self.now - self.prompted.get(peer, 0.0) < 5.0:
             return []
         self.prompted[peer] = self.now
         return [("send", PROMPT, peer)]
 
     def joins(self, peer: Peer) -> list[tuple[str, bytes, object]]:
-        """What a newcomer brings about whose address is beyond doubt."""
+        """Return the datagrams that follow when a newcomer with a proved address joins."""
         if len(self.heard) == self.ROOM_FOR:
             return [("send", FULL, peer)]
         if sum(SOURCES[person] == SOURCES[peer] for person in self.heard) == self.SOURCE_FOR:

@@ -1,4 +1,4 @@
-"""How often a stranger is prompted."""
+"""The limit on prompts to a stranger."""
 
 from netechod.services.chat.strangers import MAX_PROMPTED, PROMPT_INTERVAL, Strangers
 

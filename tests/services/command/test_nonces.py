@@ -93,7 +93,7 @@ def test_without_room_nothing_is_taken(cache: NonceCache, monkeypatch: pytest.Mo
     )
 )
 def test_no_request_is_ever_taken_twice(asked: list[tuple[str, int, float]]) -> None:
-    """Whatever the clock does: a request is its nonce and its time, which are signed together."""
+    """The clock may jump. A request is its nonce and its time, which are signed together."""
     cache = NonceCache(1000)
     taken = [
         (nonce, seconds) for nonce, seconds, wall in asked if cache.refusal(nonce, seconds, wall) is None

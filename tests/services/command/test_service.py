@@ -33,7 +33,7 @@ COMMANDS = {
 
 
 class Site:
-    """A service with its keys, whoever asks it, and the jobs that it starts."""
+    """A service with its keys, its clients, and the jobs that it starts."""
 
     def __init__(self, policy: Policy | None = None) -> None:
         self.wall = NOW
@@ -70,7 +70,7 @@ class Site:
         return request(key, secret or KEYS[key], seconds, f"{next(self._nonces):024x}", words)
 
     def hears(self, payload: bytes, peer: Peer = ANN, now: float = 0.0) -> list[Part]:
-        """What goes back at once; it is for whoever asked."""
+        """Return the parts that are sent at once. All go to the sender of the request."""
         self.service.datagrams_received([(payload, peer)], now, self.out)
         while self.failures:
             self.failures.pop()()

@@ -62,7 +62,7 @@ def facts(dictionary: MemoryDictionary) -> tuple[object, ...]:
 
 
 def answers(service: DictionaryService, *payloads: bytes) -> list[bytes]:
-    """What "ann" hears when she sends these datagrams in one batch."""
+    """Return the answers to "ann", who sends these datagrams in one batch."""
     out = Recorder()
     service.datagrams_received([(payload, "ann") for payload in payloads], 0.0, out)
     assert all(verb == "send" and peer == "ann" for verb, _, peer in out)
@@ -577,7 +577,7 @@ def test_of_several_errors_the_first_one_is_told_wherever_a_block_ends(
 
 
 def refusal(text: str, rules: Rules) -> str:
-    """Why a file is refused; empty when it is not."""
+    """Return why a file is refused; "" if it is not."""
     parser = DictionaryParser("dict.txt", rules)
     parser.feed(text.encode())
     try:

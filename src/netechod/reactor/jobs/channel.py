@@ -38,7 +38,7 @@ class Channel:
         self._send()
 
     def finish(self, patience: float) -> None:
-        """Send the rest, receive until the other end closes, and close. Block `patience` seconds at most."""
+        """Send the rest, receive until the other end closes, and close. `patience`: seconds for each call."""
         self._loop.unwatch(self._sock.fileno())
         self._sock.settimeout(patience)
         with suppress(OSError):  # the other end is dead or stuck: read what it has sent before

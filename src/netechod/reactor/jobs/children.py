@@ -11,7 +11,7 @@ import errno
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 
@@ -92,14 +92,18 @@ class Children:
             raise
         finally:
             os.close(writer)
-        try:  # the number of the pidfd is not above that of `writer`, which is closed by now
-            pidfd = os.pidfd_open(process.pid) if self.use_pidfd else -1
+        descriptors = [reader]
+        try:
+            if self.use_pidfd:  # its number is not above that of `writer`, which is closed by now
+                descriptors.append(os.pidfd_open(process.pid))
+            return Child(self, process, descriptors, order)
         except OSError:  # we would not notice the job's end, so it must not run
-            os.close(reader)
+            for fd in descriptors:
+                self.loop.unwatch(fd)
+                os.close(fd)
             process.kill()
             process.wait()  # it does not take long: the child has only begun to load its program
             raise
-        return Child(self, process, (reader, pidfd), order)
 
     def _process(self, job: Job, output: int) -> "subprocess.Popen[bytes]":
         limit = self.loop.descriptor_limit
@@ -116,10 +120,10 @@ class Children:
             process_group=0 if job.nice else None,  # a session has its own group anyway
         )
         if job.nice:
-            with suppress(
-                OSError
-            ):  # it has ended, or a sandbox forbids the call: the job goes on all the same
-                os.setpriority(os.PRIO_PROCESS, process.pid, job.nice)
+            # It has ended, or a sandbox forbids the call: the job goes on all the same.
+            with suppress(OSError):
+                ours = os.getpriority(os.PRIO_PROCESS, 0)
+                os.setpriority(os.PRIO_PROCESS, process.pid, ours + job.nice)
         return process
 
 
@@ -130,14 +134,16 @@ class Child:
         self,
         children: Children,
         process: "subprocess.Popen[bytes]",
-        descriptors: tuple[int, int],
+        descriptors: Sequence[int],
         order: _Order,
     ) -> None:
+        """`descriptors`: the reader of the output, and the pidfd if there is one. Raises OSError."""
         loop = children.loop
         self.pid = process.pid
         self._children = children
         self._process = process
-        self._reader, self._pidfd = descriptors
+        self._reader, *pidfd = descriptors
+        self._pidfd = pidfd[0] if pidfd else -1
         self._max_output = order.job.max_output
         self._finished: Finished | None = order.finished
         self._exited = order.exited

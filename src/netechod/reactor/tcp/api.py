@@ -25,7 +25,7 @@ class PendingConnection(NamedTuple):
     address: str
     port: int
     since: float
-    unsent: bytes = b""  # what a former owner of the connection has still to send
+    unsent: bytes = b""  # bytes that a former owner of the connection has left unsent
 
     @property
     def name(self) -> str:

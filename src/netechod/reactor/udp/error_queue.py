@@ -95,7 +95,8 @@ class ErrorQueue:
 
     def _tell(self) -> None:
         destinations, self._destinations = self._destinations, set()
-        self._refused(destinations)
+        if destinations:  # unless the queue was closed in the meantime
+            self._refused(destinations)
 
     def _mute(self) -> None:
         """Switch the queue off for a moment. The kernel drops its errors, and they cost us no call."""

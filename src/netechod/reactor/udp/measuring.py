@@ -30,7 +30,7 @@ _MAPPED = bytes(10) + b"\xff\xff"  # the start of an IPv4-mapped address (RFC 42
 
 
 class _Journey(NamedTuple):
-    """What the control messages of a datagram tell, without its time."""
+    """The contents of the control messages of a datagram, without its time."""
 
     ttl: int = MeasuredPayload.ttl
     tos: int = MeasuredPayload.tos

@@ -5,6 +5,7 @@ from collections.abc import Hashable
 
 MAX_SOURCES = 65536  # buckets; beyond it the idlest one is dropped
 LEAK = 4  # one in so many datagrams over the rate is answered
+DROPS = 16  # buckets dropped at once, at most: after a flood all of them are full again
 
 
 class Buckets:
@@ -41,9 +42,9 @@ class Buckets:
         return admitted
 
     def _forget(self, now: float) -> None:
-        """Drop the idlest buckets: those that are full again, and those beyond MAX_SOURCES."""
+        """Drop the idlest buckets, DROPS at most: those that are full again, and those beyond MAX_SOURCES."""
         buckets = self._buckets
-        while True:
+        for _ in range(min(DROPS, len(buckets))):
             source, (tokens, when, _) = next(iter(buckets.items()))
             if len(buckets) <= MAX_SOURCES and tokens + (now - when) * self._rate < self._burst:
                 return

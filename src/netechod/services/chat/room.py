@@ -40,7 +40,7 @@ Departure: TypeAlias = Literal["said", "idle", "unreachable"]
 
 
 class MemberInfo(NamedTuple):
-    """What other parts of the daemon may know of a member. Times are the loop's clock, in seconds."""
+    """The facts about a member for other parts of the daemon. Times are the loop's clock, in seconds."""
 
     name: str
     since: float
@@ -83,9 +83,8 @@ class ChatRoom:
         self._on_online = on_online
         self._on_offline = on_offline
         self._members = Members(address_of)
-        self._unreachable: dict[
-            str, None
-        ] = {}  # keys of unreachable members that the others are yet to be told of
+        # Keys of unreachable members whose departure is not announced yet.
+        self._unreachable: dict[str, None] = {}
         self._strangers = Strangers()
         self._rate = MessageRate()
         self.configure(Terms())

@@ -15,9 +15,9 @@ STEP = 64  # words that are sorted, or merged, at a time: 0.1 ms
 
 
 def chunked(batches: Iterable[Iterable[bytes]]) -> Iterator[list[bytes]]:
-    """The chunks of words that come in order, in batches. Repeated words are dropped.
+    """Yield for each batch the chunks that it completes, and the rest at the end.
 
-    Returns those chunks that a batch completes.
+    All words have to come in order. Repeated ones are dropped.
     """
     words: list[bytes] = [b""]
     size = 1
@@ -37,7 +37,7 @@ def chunked(batches: Iterable[Iterable[bytes]]) -> Iterator[list[bytes]]:
 
 
 def sorted_chunks(words: Iterable[bytes]) -> Generator[bytes, None, Sequence[bytes]]:
-    """Sort words in steps, which yield b"". Returns their chunks."""
+    """Sort words in steps, which yield b"". Return their chunks."""
     rest = iter(words)
     runs = []
     while run := sorted(islice(rest, STEP)):
@@ -52,7 +52,7 @@ def sorted_chunks(words: Iterable[bytes]) -> Generator[bytes, None, Sequence[byt
 
 
 def chunks_from(start: bytes, chunk_at: Callable[[int], bytes], count: int) -> Iterator[bytes]:
-    """The chunks that may hold words from `start` on; `chunk_at` has all `count` of them by their number."""
+    """Return the chunks that may hold words from `start` on. `chunk_at` returns each of `count` chunks."""
 
     def first_word(number: int) -> bytes:
         chunk = chunk_at(number)

@@ -26,9 +26,9 @@ from netechod.services.dictionary.tabfile import About, entry_of
 MAX_WARNINGS = 100  # bad lines described one by one; the rest are only counted
 MAX_SHOWN = 256  # characters of a key in a warning
 MAX_LINE = 128 * 1024  # characters of a line; a longer one fails the load, as no datagram holds so much
-MAX_SKIPPED = 0.5  # the share of lines, none of which is an entry, that a file may have
+MAX_SKIPPED = 0.5  # the share of a file's lines that may be no entries
 MAX_REPLY = 1200  # bytes of a meaning that is not cut
-SUSPICION = 5  # how many times a bad line counts where something else speaks against the file, too
+SUSPICION = 5  # times that each bad line counts if the start of the file is that of another format
 
 _NEXT_ENTRY = re.compile(r"[\s,;，；]\w+:")  # in a meaning: a line that holds several entries
 _FOREIGN_STARTS = ("<", "{", "[")  # of HTML and XML, of JSON, of INI files
@@ -44,15 +44,15 @@ _EMPTY = {
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What a file has to be like, and what is said about it."""
+    """The conditions that a file has to meet, and the limit for a warning."""
 
     strict: bool = False
-    """Whether one bad line fails the load."""
+    """If true, one bad line fails the load."""
     max_skipped: float = MAX_SKIPPED
     """The largest share of lines that may be no entries, from 0 to 1."""
     format: Format = "lines"
     max_reply: int = MAX_REPLY
-    """Bytes of the longest meaning that is not cut; of longer ones a warning tells the number."""
+    """Bytes of the longest meaning that is not cut. A warning gives the number of longer ones."""
 
 
 DEFAULT_RULES = Rules()
@@ -119,7 +119,7 @@ class Parser(ABC):
         return None
 
     def feed(self, block: bytes) -> None:
-        """Parse the lines that `block` completes. Raises DictionaryFormatError for what is not UTF-8 text.
+        """Parse the lines that `block` completes. Raises DictionaryFormatError if they are not UTF-8 text.
 
         The error names the first flaw in the file, regardless of the ends of blocks.
         """
@@ -143,7 +143,7 @@ class Parser(ABC):
         self._parse(lines)
 
     def end(self) -> None:
-        """Parse the last line. Raises DictionaryFormatError when the file as a whole is no dictionary."""
+        """Parse the last line. Raises DictionaryFormatError if the file as a whole is no dictionary."""
         text, flaw = self._decoded(b"", final=True)
         if flaw is not None:
             raise flaw
@@ -191,11 +191,11 @@ class Parser(ABC):
 
     @property
     def _is_one_line(self) -> bool:
-        """Whether the file has one line alone, which holds more entries than one."""
+        """Return whether the file is a single line that holds several entries."""
         return self._entries == 1 and not self._skipped and len(_NEXT_ENTRY.findall(self._last.decode())) > 1
 
     def _refusal(self) -> str:
-        """Why the file is refused that holds entries."""
+        """Return why the file is refused although it has entries."""
         if self._is_one_line:
             return f"{self._name}: holds one line, with many entries in it"
         foreign = f", {self._foreign} {FOREIGN_WORDS}" if self._foreign else ""

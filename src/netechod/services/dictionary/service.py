@@ -148,11 +148,11 @@ class MemoryDictionary(Dictionary):
         self.entries: Mapping[bytes, bytes] = entries or {}
         self.exact = self.entries.get
         self.folded = (folded or {}).get
-        self._heads: Sequence[bytes] | None = None  # sorted when somebody asks for them
-        self.longest = MAX_DATAGRAM  # unless somebody knows better
+        self._heads: Sequence[bytes] | None = None  # sorted at the first call of `heads`
+        self.longest = MAX_DATAGRAM  # a bound; a parser sets the true value
         self.sha256 = sha256
         self.skipped = skipped
-        self.doubt = 0.0  # likewise
+        self.doubt = 0.0  # a parser sets it, too
         self.warnings = tuple(warnings)
         self.title = self.information = ""
 
@@ -199,7 +199,7 @@ class DictionaryService:
 
     def configure(self, *, unknown: str, match: Literal["folded", "exact"], max_reply: int) -> None:
         """Change the answer to a miss, the kind of matching, and the limit of an answer in bytes."""
-        # In the form in which another dictionary would send it back.
+        # As `text_of` would return it if another dictionary sent it back.
         self._unknown = text_of(truncate_utf8(unknown.encode(), max_reply))
         self._folds = match == "folded"
         self._max_reply = max_reply
@@ -225,7 +225,7 @@ class DictionaryService:
         self._received += len(batch)
 
     def _search(self, payload: bytes) -> bytes | None:
-        """The answer to a datagram that is no entry as it came; None for silence."""
+        """Return the answer to a datagram that is no entry as it came; None for silence."""
         text = text_of(payload)
         if self._folds:
             answer = look_up(self._dictionaries, text)
