@@ -118,10 +118,22 @@ def carried(one: Host, two: Host, forged: bytes, source: socket.socket, service:
     return sum(heard[-1]) - sum(before)
 
 
+def empty_rooms(hosts: tuple[Host, Host]) -> None:
+    """End what an earlier test has left: a limit of rate may have cost a member its "offline"."""
+    senders = {sock.getsockname(): sock for host in hosts for sock in host.sockets.values()}
+    for host in hosts:
+        while members := ask(host.directory / "control.sock", "members"):
+            for member in members:
+                address, _, port = member["name"].partition("--")
+                senders[address, int(port)].sendto(b"offline", host.address("chat"))
+            host.received()
+
+
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS)
 def test_what_is_forged_between_two_of_our_hosts_has_an_end(
     hosts: tuple[Host, Host], ours: str, theirs: str
 ) -> None:
+    empty_rooms(hosts)
     one, two = hosts
     for forged in (
         *FORGED,
