@@ -104,18 +104,24 @@ def hosts(
         yield one, two
 
 
-def carried(one: Host, two: Host, forged: bytes, source: socket.socket, service: str) -> int:
-    """How many datagrams go between the hosts, after one from `source` to `service` of one, until none does.
+def settled(one: Host, two: Host) -> int:
+    """How many datagrams both have been sent, as soon as none is on its way between them.
 
     One that is on its way lies in a queue of either. Whoever answers us has dealt with all that came before:
-    when nobody has heard anything new while both were asked in turn, there is none.
+    when nobody has heard anything new while both were asked in turn, there is none. They are asked once more,
+    because what goes to many leaves in several turns.
     """
-    before = one.received(), two.received()
+    heard: list[int] = []
+    while len(heard) < 3 or len(set(heard[-3:])) > 1:
+        heard.append(one.received() + two.received())
+    return heard[-1]
+
+
+def carried(one: Host, two: Host, forged: bytes, source: socket.socket, service: str) -> int:
+    """How many datagrams go between the hosts after one from `source` to `service` of one."""
+    before = settled(one, two)
     source.sendto(forged, one.address(service))
-    heard = [before]
-    while len(heard) < 3 or heard[-1] != heard[-2]:
-        heard.append((one.received(), two.received()))
-    return sum(heard[-1]) - sum(before)
+    return settled(one, two) - before
 
 
 def empty_rooms(hosts: tuple[Host, Host]) -> None:
