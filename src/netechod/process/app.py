@@ -50,7 +50,7 @@ class App:
         self._started = time.monotonic()
         self._last_reload: Outcome | None = None
         self._loaded = loaded
-        self.words = Words(editions, config.dictionary)
+        self.words = Words(editions, config.dictionary, loaded.texts)
         self._at_start = config
         self._sockets = sockets
         Retries(self.loop, config, sockets.taken, self._on_opened)
@@ -229,7 +229,7 @@ class App:
         self._logs.level, self._logs.format = settings.level, settings.format
         self._services.apply(fresh.loaded)
         if fresh.loaded.config.dictionary.enabled:
-            self.words.replace(fresh.editions, fresh.loaded.config.dictionary)
+            self.words.replace(fresh.editions, fresh.loaded.config.dictionary, fresh.loaded.texts)
             self._loader.look_after(self.words.in_use, self.reload)
 
     def _feed_watchdog(self, interval: float) -> None:

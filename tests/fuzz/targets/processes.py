@@ -62,7 +62,9 @@ class Operated:
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
-        self.words = Words({"main": MemoryDictionary({b"apple": "苹果".encode(), b"b": b"c"})}, Settings())
+        self.words = Words(
+            {"main": MemoryDictionary({b"apple": "苹果".encode(), b"b": b"c"})}, Settings(), {}
+        )
         self.told: list[str] = []
 
     def status(self) -> Status:

@@ -61,7 +61,7 @@ class Journal:
         """Answer from dictionaries with these texts."""
         more = {name: {"file": name} for name in list(texts)[1:]}
         section = Settings.model_validate({"more": more})
-        self.words = Words({name: edition_of(text) for name, text in texts.items()}, section)
+        self.words = Words({name: edition_of(text) for name, text in texts.items()}, section, {})
 
     def status(self) -> Status:
         return replace(STATUS, config=self.config)

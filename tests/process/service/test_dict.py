@@ -1,5 +1,6 @@
 """The dictionary server as the daemon runs it: reloads, refusals, and the words of an index."""
 
+import signal
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -81,11 +82,13 @@ def test_words_of_an_index_are_found_as_those_in_memory(tmp_path: Path) -> None:
 
 
 def test_the_configuration_names_the_dictionary_and_limits_the_answers(tmp_path: Path) -> None:
+    (tmp_path / "fruit.info").write_text("Grown here.\nEaten there.\n", encoding="utf-8")
+    (tmp_path / "server.info").write_text("Ask anything.", encoding="utf-8")
     settings: dict[str, object] = {
         "dictionary.name": "fruit",
         "dictionary.title": 'All "fruit"',
-        "dictionary.information": "Grown here.\nEaten there.",
-        "dict.information": "Ask anything.",
+        "dictionary.information": tmp_path / "fruit.info",
+        "dict.information": "server.info",  # beside the configuration
         "dict.max_matches": 1,
         "dict.default_strategy": "prefix",
     }
@@ -104,6 +107,27 @@ def test_the_configuration_names_the_dictionary_and_limits_the_answers(tmp_path:
         assert client.asked("match main prefix e")[0] == "152 2 matches found"
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file or directory"),
+        (b"\xff", "not UTF-8"),
+        (b"x" * 65537, "longer than 65536 bytes"),
+    ],
+)
+def test_a_text_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes | None, reason: str) -> None:
+    file = tmp_path / "info"
+    with serving(tmp_path, {}) as daemon, Client(daemon) as client:
+        if content is not None:
+            file.write_bytes(content)
+        daemon.configure({"dict.enabled": True, "dictionary.information": file})
+        daemon.signal(signal.SIGHUP)
+        daemon.manager.wait_for("READY=1")
+        line = daemon.said("configuration reload failed, nothing changes: ")
+        assert f"dictionary.information: {file}: {reason}" in line
+        assert client.asked("show info main")[1] == "dict.txt, 3 words"
+
+
 def more(directory: Path, **texts: str) -> dict[str, object]:
     """The settings of more dictionaries with these texts."""
     for name, text in texts.items():
@@ -113,9 +137,10 @@ def more(directory: Path, **texts: str) -> dict[str, object]:
 
 def test_several_databases_are_asked_in_order(tmp_path: Path) -> None:
     settings = more(tmp_path, two="Apple:manzana\nfig:higo\n", three="fig:Feige\nEssen:Mahl\n")
+    (tmp_path / "two.info").write_text("From Spain.", encoding="utf-8")
     settings |= {
         "dictionary.more.two.title": "Two",
-        "dictionary.more.two.information": "From Spain.",
+        "dictionary.more.two.information": tmp_path / "two.info",
         "dictionary.more.three.udp": False,
         "dictionary.more.three.index_from": 0,
     }

@@ -22,7 +22,6 @@ from netechod.services.dictionary.parser import MAX_SKIPPED
 
 DatabaseName = Annotated[str, AfterValidator(database_name)]
 Title = Annotated[str, Field(max_length=100), AfterValidator(one_line)]
-Text = Annotated[str, Field(max_length=4096)]
 FileFormat = Literal["auto", "lines", "tsv"]
 StrategyName = Literal["exact", "prefix", "suffix", "substring", "word", "first", "last", "lev"]
 MaxSize = Annotated[Size, Field(ge=1, le=1 << 40)]
@@ -47,8 +46,8 @@ class Dict(Section):
     """Words in the answer to one MATCH; the rest is left out, and the answer says so."""
     default_strategy: Live[StrategyName] = "lev"
     """How words are matched for clients that leave it to the server, as they do to suggest a spelling."""
-    information: Live[Text] = ""
-    """What SHOW SERVER tells beside the version and the dictionaries."""
+    information: Live[FileOrNone] = None
+    """File with a text that SHOW SERVER adds to version and dictionaries: UTF-8, 64 KiB at most."""
 
 
 class MoreDictionary(Section):
@@ -60,8 +59,8 @@ class MoreDictionary(Section):
     """Format of the file, as in `dictionary.format`."""
     title: Title = ""
     """Title of the dictionary for DICT clients. Empty: the one in the file, or its name."""
-    information: Text = ""
-    """Answer to SHOW INFO. Empty: the one in the file, or the title and the number of words."""
+    information: FileOrNone = None
+    """File with the answer to SHOW INFO, as in `dictionary.information`."""
     udp: bool = True
     """Whether look-ups over UDP find its words, too, after those of the dictionaries before it."""
     max_size: MaxSize = ByteSize(1 << 30)

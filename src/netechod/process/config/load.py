@@ -15,6 +15,7 @@ from netechod.process.config.constraints import conflicts, requirements
 from netechod.process.config.diagnostics import Problem, model_problems, report
 from netechod.process.config.locations import Location, Locations, dotted, leaves
 from netechod.process.config.schema import KEYS, LIVE_KEYS, Config
+from netechod.process.config.texts import texts_of
 from netechod.process.config.toml_file import NotTomlError, parse_key, parse_value, read_toml
 from netechod.process.config.values import RELATIVE
 
@@ -32,6 +33,7 @@ class Loaded:
     base: Path = Path("/")
     keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # secrets of command.key_file, by id
     stamp_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # the same of stamp.key_file
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)  # in files for DICT clients, by key
 
     def reread(self) -> "Loaded":
         """Load it again. Relative names still start at `base`, wherever the process is now."""
@@ -51,7 +53,9 @@ def load(path: Path | None, overrides: Sequence[str] = (), base: Path | None = N
     for override in overrides:
         draft.override(override)
     config = draft.validated(base)
-    return Loaded(config, path, draft.origins(config), tuple(overrides), base or Path("/"))
+    origins = draft.origins(config)
+    texts = texts_of(config, origins)
+    return Loaded(config, path, origins, tuple(overrides), base or Path("/"), texts=texts)
 
 
 def _working_directory() -> Path | None:

@@ -12,7 +12,6 @@ from netechod.process.config.dictionaries import (
     MaxSize,
     MoreDictionary,
     Share,
-    Text,
     Title,
 )
 from netechod.process.config.general import Section
@@ -122,8 +121,9 @@ class Dictionary(Section):
     """Name of the dictionary for DICT clients."""
     title: Live[Title] = ""
     """Title of the dictionary for DICT clients. Empty: the one in the file, or its name."""
-    information: Live[Text] = ""
-    """Answer to SHOW INFO. Empty: the one in the file, or the title and the number of words."""
+    information: Live[FileOrNone] = None
+    """File with the answer to SHOW INFO: UTF-8, 64 KiB at most. Empty: what the dictionary says about itself,
+    or the title and the number of words."""
     unknown: Live[Annotated[str, Field(min_length=1, max_length=200)]] = MISS
     """What a miss is answered with."""
     match: Live[Literal["folded", "exact"]] = "folded"

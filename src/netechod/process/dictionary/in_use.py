@@ -1,6 +1,6 @@
 """The editions that all services answer from, and their history."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from netechod.process.config.schema import Dictionary as Settings
@@ -29,16 +29,20 @@ class DictionaryStatus:
 class Words:
     """Holds the editions in use. A reload replaces all of them: a query sees the old ones or the new ones."""
 
-    def __init__(self, editions: Editions, section: Settings) -> None:
+    def __init__(self, editions: Editions, section: Settings, texts: Mapping[str, str]) -> None:
+        """`texts` are those of the configuration's files, by its keys."""
         self.editions: Editions = {}
         self.service = DictionaryService(*editions.values())
         self._generation = 0
-        self.replace(editions, section)
+        self.replace(editions, section, texts)
 
-    def replace(self, editions: Editions, section: Settings) -> None:
+    def replace(self, editions: Editions, section: Settings, texts: Mapping[str, str]) -> None:
         """Answer from other editions from now on, and close those that are not used any more."""
         old, self.editions = self.editions, editions
         self.settings = section.all
+        self._information = {
+            each.name: texts.get(f"{key}.information", "") for key, each in section.sections.items()
+        }
         self._databases: Databases = ()  # made when somebody asks for them
         self._in_udp = {name for name in editions if name not in section.more or section.more[name].udp}
         self.service.replace(*(edition for name, edition in editions.items() if name in self._in_udp))
@@ -59,7 +63,7 @@ class Words:
                 about.name,
                 about.title or edition.title or about.file.name,
                 edition,
-                about.information or edition.information,
+                self._information[about.name] or edition.information,
             )
             for about, edition in self.in_use
         )

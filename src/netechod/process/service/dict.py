@@ -62,7 +62,7 @@ class Service(RunningService):
 
     def _about(self) -> str:
         up = timedelta(seconds=int(self._loop.now - self._started))
-        return f"netechod {__version__}, up {up}\n{self._loaded.config.dict.information}".rstrip()
+        return f"netechod {__version__}, up {up}\n{self._loaded.texts.get('dict.information', '')}".rstrip()
 
     def counters(self) -> Mapping[str, int]:
         """See RunningService."""

@@ -1,0 +1,45 @@
+"""Texts for DICT clients, which stand in files of their own."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from netechod.errors import ConfigError
+from netechod.process.config.schema import Config
+
+MAX_TEXT = 64 * 1024  # bytes
+
+
+def texts_of(config: Config, origins: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the texts of the files that the configuration names, by its keys. Raises ConfigError.
+
+    Without the dictionary server nobody asks for them, and none is read.
+    """
+    if not (config.dict.enabled and config.dictionary.enabled):
+        return {}
+    files = {"dict.information": config.dict.information}
+    for section, dictionary in config.dictionary.sections.items():
+        files[f"{section}.information"] = dictionary.information
+    texts: dict[str, str] = {}
+    for key, path in files.items():
+        if path is not None:
+            try:
+                texts[key] = _text_of(path)
+            except ValueError as error:
+                raise ConfigError(f"error: {origins.get(key, 'default')}: {key}: {path}: {error}") from None
+    return texts
+
+
+def _text_of(path: Path) -> str:
+    """Return the text of a file. Raises ValueError with the reason; a FIFO is not waited for."""
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            data = file.read(MAX_TEXT + 1)
+    except OSError as error:
+        raise ValueError(error.strerror) from None
+    if len(data) > MAX_TEXT:
+        raise ValueError(f"longer than {MAX_TEXT} bytes")
+    try:
+        return data.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
