@@ -37,6 +37,8 @@ def import_dictionary(
         target = output or Path(f"{_base(path)}.tsv")
         if target.exists() and target.samefile(path):
             raise NetechodError(f"{target} is the source itself; name another file with -o")
+        if target.exists() and not target.is_file():
+            raise NetechodError(f"{target}: exists and is not a regular file; name another one with -o")
         reading = Reading(path, progress, target.absolute().parent)
         with closing(Merger(reading.scratch)) as merger:
             tabfile = _converted(form, reading, merger, target, title)

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from netechod.errors import DictionaryError, NetechodError
+from netechod.errors import DictionaryError
 from netechod.process.dictionary.importing.merging import Merged
 from netechod.process.dictionary.importing.reading import MAX_SIZE
 from netechod.services.dictionary.tabfile import escaped
@@ -71,11 +71,9 @@ def _grouped(words: Sequence[bytes]) -> Iterator[list[bytes]]:
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A new file that takes the place of `path` when all has gone well; if not, nothing has changed.
 
-    Raises NetechodError where `path` is no file, and OSError.
+    Raises OSError.
     """
     path = Path(os.path.realpath(path))  # a link stays a link
-    if path.exists() and not path.is_file():
-        raise NetechodError(f"{path}: exists and is not a regular file; name another one with -o")
     draft = path.with_name(f".{path.name[:200]}.{os.getpid()}.new")
     try:
         with suppress(FileNotFoundError):
