@@ -219,9 +219,11 @@ def test_without_threads_an_edition_is_closed_all_the_same(
         raise RuntimeError("can't start new thread")
 
     edition = indexed(file)
+    niceness = os.nice(0)
     monkeypatch.setattr(Thread, "start", refused)
     edition.close()
     assert str(file.parent) not in Path("/proc/self/maps").read_text()
+    assert os.nice(0) == niceness
 
 
 @pytest.mark.parametrize("last_words", ["", "edition.close()"])

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import lmdb
 
 EXACT, FOLDED, HEADS = b"exact", b"folded", b"heads"  # the tables
-
 LEAST_ROOM = 16 * 1024 * 1024  # bytes of address space for an index, however small
 MAX_KEY = 510  # bytes of a word that is its own key; LMDB has room for 511
 DIGEST = 64  # hex digits of SHA-256, the end of the key of a longer word
@@ -174,7 +173,7 @@ class IndexedDictionary(Dictionary):
             owned = [self._file, self._environment, self._table, *self._transactions]
             del self._environment, self._table, self._heads, self._transactions
             try:
-                Thread(target=_unmap, args=(owned,), name="index").start()
+                Thread(target=_unmap, args=(owned, True), name="index").start()
             except RuntimeError:  # there can be no more threads
                 _unmap(owned)
 
@@ -290,10 +289,11 @@ def _check_owner(status: os.stat_result) -> None:
         raise UnusableIndexError("others can write to it")
 
 
-def _unmap(owned: list[Any]) -> None:
+def _unmap(owned: list[Any], on_thread: bool = False) -> None:
     """Unmap and close: the file, the environment, and what belongs to that."""
-    with suppress(OSError):  # a sandbox may forbid it
-        os.setpriority(os.PRIO_PROCESS, 0, 19)  # of this thread alone (setpriority(2), BUGS)
+    if on_thread:
+        with suppress(OSError):  # a sandbox may forbid it
+            os.setpriority(os.PRIO_PROCESS, 0, 19)  # of this thread alone (setpriority(2), BUGS)
     file, environment, *_ = owned
     environment.close()
     file.close()  # this frees the memory of a file without a name
