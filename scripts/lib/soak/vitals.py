@@ -14,7 +14,7 @@ BUSY = 0.05  # share of a CPU that it may use there: its watchdogs and timers, n
 TICKS = os.sysconf("SC_CLK_TCK")
 
 # How much more there may be at the end than after the warm-up: the allocator never gives back all it had.
-MEMORY_SLACK = 4 << 20  # bytes
+MEMORY_SLACK = 8 << 20  # bytes
 MEMORY_AN_HOUR = 1 << 20  # bytes more for each hour
 
 
