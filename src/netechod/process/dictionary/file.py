@@ -65,13 +65,23 @@ def read_file(path: Path, feed: Feed, *, max_size: int, size: int = BLOCK) -> St
         raise DictionaryError(f"{path}: {error.strerror}{hint}") from None
 
 
+def open_regular(path: Path) -> int:
+    """Return a descriptor of a regular file. A FIFO or a device is not waited for.
+
+    Raises OSError, and DictionaryError if it is another kind of file.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise DictionaryError(f"{path}: not a regular file")
+    return fd
+
+
 def _read(path: Path, feed: Feed, max_size: int, size: int) -> Stamp:
     """The same as `read_file`; also raises OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    fd = open_regular(path)
     try:
         status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise DictionaryError(f"{path}: not a regular file")
         if status.st_size > max_size:
             raise DictionaryError(f"{path}: {status.st_size} bytes, dictionary.max_size is {max_size}")
         for block in iter(partial(os.read, fd, size), b""):

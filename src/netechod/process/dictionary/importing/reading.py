@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import stat
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import BinaryIO, NamedTuple, TypeAlias
 
 from netechod.errors import DictionaryError, reason_of
 from netechod.process.dictionary.advice import advice_on
+from netechod.process.dictionary.file import open_regular
 from netechod.process.dictionary.formats import GZIP, HEAD, KEY_VALUE, format_of
 
 MAX_SIZE = 4 << 30  # bytes of a source, unpacked: no dictionary is larger
@@ -67,12 +67,10 @@ class Reading:
 def opened(path: Path) -> Iterator[BinaryIO]:
     """A regular file; opening never waits, as it would for a FIFO. Raises DictionaryError."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        fd = open_regular(path)
     except OSError as error:
         raise DictionaryError(reason_of(error)) from None
     with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise DictionaryError(f"{path}: not a regular file")
         yield file
 
 
