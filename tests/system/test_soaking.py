@@ -238,7 +238,7 @@ def test_whatever_has_grown_is_found() -> None:
         before, memory=30 << 20, descriptors={"0": "/dev/null", "1": "socket:[7]"}, threads=3, children=1
     )
     assert failing(of_vitals(before, grown, hours=1.0, share=0.9)) == [
-        "memory 20.0 -> 30.0 MiB, growth at most 5.0",
+        "memory 20.0 -> 30.0 MiB, growth at most 9.0",
         "descriptors 1 -> 2: socket:[7]",
         "threads 2 -> 3",
         "children 0 -> 1",
