@@ -1,6 +1,7 @@
 """The lines for events: one each, until there are too many in a second."""
 
 import logging
+from dataclasses import dataclass
 
 import pytest
 from support.looping import FakeClock, turn
@@ -22,7 +23,20 @@ def connections(loop: Loop) -> ConnectionLog:
 
 
 PEER = "192.0.2.1--4711"
-SUMMED_UP = "in=5 out=5 seconds=0.250 reason=eof"
+
+
+@dataclass
+class Connection:
+    """A connection as the log sees it."""
+
+    name: str = PEER
+
+    def summary(self, reason: str) -> str:
+        """See Summed."""
+        return f"in=5 out=5 seconds=0.250 reason={reason}"
+
+
+THEIRS = Connection()
 
 
 def pass_time(loop: Loop, clock: FakeClock, seconds: float) -> None:
@@ -38,8 +52,8 @@ def levels(caplog: pytest.LogCaptureFixture) -> list[int]:
 def test_the_sentences_name_the_peer_and_say_what_happened(
     connections: ConnectionLog, caplog: pytest.LogCaptureFixture
 ) -> None:
-    connections.accepted(PEER, 7)
-    connections.closed(PEER, SUMMED_UP)
+    connections.accepted(THEIRS, 7)
+    connections.closed(THEIRS, "eof")
     assert caplog.messages == [
         "accept 192.0.2.1--4711 fd=7",
         "close 192.0.2.1--4711 in=5 out=5 seconds=0.250 reason=eof",
@@ -50,8 +64,8 @@ def test_the_sentences_name_the_peer_and_say_what_happened(
 def test_each_record_carries_its_fields_for_the_journal(
     connections: ConnectionLog, caplog: pytest.LogCaptureFixture
 ) -> None:
-    connections.accepted(PEER, 7)
-    connections.closed(PEER, SUMMED_UP)
+    connections.accepted(THEIRS, 7)
+    connections.closed(THEIRS, "eof")
     fields = [
         (record.__dict__["event"], record.__dict__["service"], record.__dict__["peer"])
         for record in caplog.records
@@ -63,9 +77,9 @@ def test_beyond_a_hundred_in_a_second_the_lines_are_for_debugging_and_one_line_s
     connections: ConnectionLog, loop: Loop, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for fd in range(BUSY + 20):
-        connections.accepted(PEER, fd)
+        connections.accepted(THEIRS, fd)
     for _ in range(BUSY + 5):
-        connections.closed(PEER, SUMMED_UP)
+        connections.closed(THEIRS, "eof")
     assert levels(caplog) == (
         [logging.INFO] * BUSY + [logging.DEBUG] * 20 + [logging.INFO] * BUSY + [logging.DEBUG] * 5
     )
@@ -82,9 +96,9 @@ def test_the_hundredth_line_is_still_a_line_of_its_own_and_needs_no_summary(
     connections: ConnectionLog, loop: Loop, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for fd in range(BUSY):
-        connections.accepted(PEER, fd)
+        connections.accepted(THEIRS, fd)
     pass_time(loop, clock, 1.0)
-    connections.accepted(PEER, 1)
+    connections.accepted(THEIRS, 1)
     assert levels(caplog) == [logging.INFO] * (BUSY + 1)
 
 
@@ -93,12 +107,12 @@ def test_a_second_begins_with_its_first_connection(
 ) -> None:
     pass_time(loop, clock, 100.25)
     for fd in range(BUSY):
-        connections.accepted(PEER, fd)
+        connections.accepted(THEIRS, fd)
     pass_time(loop, clock, 0.75)
-    connections.accepted(PEER, 1)
+    connections.accepted(THEIRS, 1)
     assert levels(caplog)[-1] == logging.DEBUG
     pass_time(loop, clock, 0.25)
-    connections.accepted(PEER, 1)
+    connections.accepted(THEIRS, 1)
     assert caplog.messages[-2:] == [SUMMARY.format(BUSY + 1, 0), "accept 192.0.2.1--4711 fd=1"]
     assert levels(caplog)[-2:] == [logging.INFO, logging.INFO]
 
@@ -108,7 +122,7 @@ def test_every_busy_second_has_its_summary(
 ) -> None:
     for _ in range(3):
         for _ in range(BUSY + 1):
-            connections.closed(PEER, SUMMED_UP)
+            connections.closed(THEIRS, "eof")
         pass_time(loop, clock, 1.0)
     assert caplog.messages.count(SUMMARY.format(0, BUSY + 1)) == 3
 
@@ -116,9 +130,9 @@ def test_every_busy_second_has_its_summary(
 def test_a_busy_second_is_summed_up_once_even_if_the_next_one_begins_first(
     connections: ConnectionLog, loop: Loop, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    loop.call_at(loop.now + 1.0, lambda: connections.accepted(PEER, 1))
+    loop.call_at(loop.now + 1.0, lambda: connections.accepted(THEIRS, 1))
     for fd in range(BUSY + 1):
-        connections.accepted(PEER, fd)
+        connections.accepted(THEIRS, fd)
     pass_time(loop, clock, 1.0)
     assert caplog.messages[-2:] == [SUMMARY.format(BUSY + 1, 0), "accept 192.0.2.1--4711 fd=1"]
 
@@ -140,7 +154,7 @@ def test_an_hour_has_so_many_lines_at_whatever_rate_and_then_one_summary_a_minut
     busy = LONG_TERM // min(rate, BUSY)  # seconds until the lines of the hour are used up
     for _ in range(busy + 3 * int(MINUTE)):
         for _ in range(rate):
-            connections.accepted(PEER, 7)
+            connections.accepted(THEIRS, 7)
         pass_time(loop, clock, 1.0)
     assert lines(caplog, "accept ") == LONG_TERM
     by_second = busy + 1 if rate > BUSY else 1
@@ -153,13 +167,13 @@ def test_the_next_hour_has_lines_again(
 ) -> None:
     for _ in range(LONG_TERM // BUSY):
         for _ in range(BUSY):
-            connections.closed(PEER, SUMMED_UP)
+            connections.closed(THEIRS, "eof")
         pass_time(loop, clock, 1.0)
-    connections.closed(PEER, SUMMED_UP)
-    connections.accepted(PEER, 7)
+    connections.closed(THEIRS, "eof")
+    connections.accepted(THEIRS, 7)
     assert levels(caplog)[-2:] == [logging.DEBUG, logging.INFO]  # each kind has an hour of its own
     pass_time(loop, clock, HOUR)
-    connections.closed(PEER, SUMMED_UP)
+    connections.closed(THEIRS, "eof")
     assert (caplog.messages[-2], levels(caplog)[-1]) == (
         "busy: accepted 1 and closed 1 in one minute",
         logging.INFO,
@@ -170,8 +184,8 @@ def test_a_line_that_nobody_wants_is_not_made(
     connections: ConnectionLog, loop: Loop, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "netechod.reactor.event_log")
-    connections.accepted(PEER, 7)
-    connections.closed(PEER, SUMMED_UP)
+    connections.accepted(THEIRS, 7)
+    connections.closed(THEIRS, "eof")
     members = ChatLog(loop, "chat")
     members.online("peer--1")
     members.offline("peer--1", "said")

@@ -1,6 +1,7 @@
 """One log line per event, with a limit on their number: they must not fill the disk."""
 
 import logging
+from typing import Protocol
 
 from netechod.reactor.loop import Loop
 from netechod.services.admission.log_throttle import LogThrottle
@@ -10,6 +11,23 @@ LONG_TERM = 3000  # lines of one kind in an hour; more are DEBUG, and a summary 
 HOUR, MINUTE, SECOND = 3600.0, 60.0, 1.0
 
 log = logging.getLogger(__name__)
+
+
+class Named(Protocol):
+    """A connection that can be named. The name takes time, so it is made only for a line that is written."""
+
+    @property
+    def name(self) -> str:
+        """The peer, `ip--port`."""
+        ...
+
+
+class Summed(Named, Protocol):
+    """A connection whose figures can be summed up, as late."""
+
+    def summary(self, reason: str) -> str:
+        """Return its figures and the reason of its end, as `key=value` words."""
+        ...
 
 
 class EventLog:
@@ -68,15 +86,17 @@ class ConnectionLog(EventLog):
     def __init__(self, loop: Loop, service: str) -> None:
         super().__init__(loop, service, accept="accepted", close="closed")
 
-    def accepted(self, peer: str, fd: int) -> None:
-        """Log a new connection from `peer`, `ip--port`, with its descriptor."""
+    def accepted(self, connection: Named, fd: int) -> None:
+        """Log a new connection, with its descriptor."""
         if level := self.noted("accept"):
+            peer = connection.name
             self.say(level, "accept", peer, "accept %s fd=%d", peer, fd)
 
-    def closed(self, peer: str, summary: str) -> None:
-        """Log the end of a connection. `summary` has `key=value` words."""
+    def closed(self, connection: Summed, reason: str) -> None:
+        """Log the end of a connection, with its figures."""
         if level := self.noted("close"):
-            self.say(level, "close", peer, "close %s %s", peer, summary)
+            peer = connection.name
+            self.say(level, "close", peer, "close %s %s", peer, connection.summary(reason))
 
 
 class ChatLog(EventLog):

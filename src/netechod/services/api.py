@@ -46,8 +46,8 @@ Chunk: TypeAlias = bytes | bytearray | memoryview
 class Outbox(Protocol):
     """A queue in memory that cannot block or fail.
 
-    Answers to a batch leave at its end. Datagrams that are queued at another time leave before the loop
-    sleeps.
+    Answers to a batch leave at its end at the latest, and in their order. Datagrams that are queued at
+    another time leave before the loop sleeps.
     """
 
     def send(self, payload: bytes, peer: Peer) -> None:

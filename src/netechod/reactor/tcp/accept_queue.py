@@ -42,22 +42,24 @@ class AcceptQueue:
     def __init__(
         self, loop: Loop, service: StreamService, counters: TcpCounters, model: Model, on_recovered: Callback
     ) -> None:
-        self.limits = TcpLimits()
         self._loop = loop
         self._service = service
         self._counters = counters
         self._model = model
         self._on_recovered = on_recovered
-        self._waiting: deque[PendingConnection] = deque()
+        self.waiting: deque[PendingConnection] = deque()  # accepted, and not served yet
         self._sources = SourceCounter()
         self.full = False  # the limit is reached, and new connections wait or are refused
         self._shortage: Timer | None = None  # set during a pause after a lack of descriptors or memory
         self._throttle = LogThrottle()
         self._last_call = False
         self._acceptors: list[Acceptor] = []
+        self.configure(TcpLimits())
 
-    def __len__(self) -> int:
-        return len(self._waiting)
+    def configure(self, limits: TcpLimits) -> None:
+        """Change the limits. Call `balance` afterwards."""
+        self.limits = limits
+        self._set_max_accepted()
 
     def open(self, listeners: Sequence[socket.socket], accepted: Accepted) -> None:
         """Begin to accept on `listeners`. `accepted` is called for each connection."""
@@ -81,14 +83,14 @@ class AcceptQueue:
         self._counters.accepted += 1
         if pending.address:
             self._sources.add(pending.address)
-        self._waiting.append(pending)
+        self.waiting.append(pending)
 
     def ready(self, served: int) -> Iterator[PendingConnection]:
         """Take out the connections that can be served now, while `served` are being served already."""
         for _ in range(self._ready_count(served)):
             if self._shortage is not None:
                 return
-            yield self._waiting.popleft()
+            yield self.waiting.popleft()
 
     def has_ready(self, served: int) -> bool:
         """Return whether `ready` would return any connection."""
@@ -96,7 +98,7 @@ class AcceptQueue:
 
     def put_back(self, pending: PendingConnection, reason: str) -> None:
         """Put a connection back that could not be served for lack of resources, and pause."""
-        self._waiting.appendleft(pending)
+        self.waiting.appendleft(pending)
         self._shortage = self._loop.call_at(self._loop.now + PAUSE, self._on_shortage_over)
         if self._throttle.admits(self._loop.now):
             log.error("a connection cannot be served, new ones wait: %s", reason)
@@ -109,6 +111,7 @@ class AcceptQueue:
     def stop_accepting(self, served: int) -> None:
         """Accept the connections that wait in the backlog, within the limits. Then close the listeners."""
         self._last_call = True
+        self._set_max_accepted()
         self.balance(served)
         for acceptor in self._acceptors:
             acceptor.drain()
@@ -121,14 +124,16 @@ class AcceptQueue:
         self._acceptors.clear()  # a connection that closes later must not resume them
         if self._shortage is not None:
             self._shortage.cancel()
-        waiting, self._waiting = tuple(self._waiting), deque()
+        waiting, self.waiting = tuple(self.waiting), deque()
         return waiting
 
     def balance(self, served: int) -> None:
         """Stop accepting at the limit. Resume when a sixteenth of the limit is free again."""
-        limit, count = self._max_accepted, served + len(self._waiting)
+        limit, count = self._max_accepted, served + len(self.waiting)
         short = self._shortage is not None
-        if not self.full and (short or count >= limit):
+        if not self.full and not short and count < limit:
+            return  # nearly always
+        if not self.full:
             self.full = True
             waits = short or not self._service.busy
             for acceptor in self._acceptors if waits else ():
@@ -138,16 +143,16 @@ class AcceptQueue:
                 fields = {"event": "full", "service": self._service.name}
                 fate = "wait" if waits else "are refused"
                 log.warning("connections at the limit of %d, new ones %s", limit, fate, extra=fields)
-        elif self.full and not short and count <= limit - max(1, limit // 16):
+        elif not short and count <= limit - max(1, limit // 16):
             self.full = False
             for acceptor in self._acceptors:
                 acceptor.resume()
 
-    @property
-    def _max_accepted(self) -> int:
-        """The number of connections that may be open. While accepting ends, the model does not limit it."""
-        max_accepted = None if self._last_call else self._model.max_accepted
-        return self.limits.connections if max_accepted is None else min(self.limits.connections, max_accepted)
+    def _set_max_accepted(self) -> None:
+        """Set the number of connections that may be open. The model has no say in the last call."""
+        by_model = None if self._last_call else self._model.max_accepted
+        limit = self.limits.connections
+        self._max_accepted = limit if by_model is None else min(limit, by_model)
 
     def _has_place(self, sock: socket.socket, address: str) -> bool:
         """Return whether the source and the site of `address` may have one more connection.
@@ -173,13 +178,10 @@ class AcceptQueue:
 
     def _ready_count(self, served: int) -> int:
         """Return how many connections of the queue can be served in this turn."""
-        model = self._model
-        free = (
-            len(self._waiting)
-            if model.max_active is None
-            else min(len(self._waiting), model.max_active - served)
-        )
-        return free if model.starts_per_turn is None else min(free, model.starts_per_turn)
+        model, count = self._model, len(self.waiting)
+        if model.max_active is not None:
+            count = min(count, model.max_active - served)
+        return count if model.starts_per_turn is None else min(count, model.starts_per_turn)
 
     def _on_shortage_over(self) -> None:
         self._shortage = None

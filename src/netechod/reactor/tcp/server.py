@@ -53,7 +53,7 @@ class TcpServer:
     @property
     def count(self) -> int:
         """The number of connections, including those that wait to be served."""
-        return len(self.connections) + len(self._queue)
+        return len(self.connections) + len(self._queue.waiting)
 
     @property
     def hands_over(self) -> bool:
@@ -62,7 +62,7 @@ class TcpServer:
 
     def configure(self, limits: TcpLimits) -> None:
         """Change the limits. Open connections stay open even if they are more than a new limit."""
-        self._queue.limits = limits
+        self._queue.configure(limits)
         self._balance()
         self._idle.configure(limits.idle_timeout)
 
@@ -120,20 +120,21 @@ class TcpServer:
         self.counters.bytes_in += connection.bytes_in
         self.counters.bytes_out += connection.bytes_out
         if reason and self._log is not None:
-            self._log.closed(connection.name, connection.summary(reason))
+            self._log.closed(connection, reason)
         self._queue.leave(connection.address)
-        if len(self._queue):
+        if self._queue.waiting:
             self._serve_soon()
         else:
             self._balance()
-        self._finish_drain()
+        if self._drained is not None:
+            self._finish_drain()
 
     def _on_accepted(self, sock: socket.socket, peer: object) -> None:
         pending = self._queue.admit(sock, peer)
         if pending is None:
             return
         if self._log is not None:
-            self._log.accepted(pending.name, sock.fileno())
+            self._log.accepted(pending, sock.fileno())
         self._serve_newcomer()
 
     def _serve_newcomer(self) -> None:
@@ -160,7 +161,7 @@ class TcpServer:
                 self._queue.put_back(pending, str(error.strerror))
             except MemoryError:
                 self._queue.put_back(pending, os.strerror(errno.ENOMEM))
-        if self._queue.has_ready(len(self.connections)):
+        if self._queue.waiting and self._queue.has_ready(len(self.connections)):
             self._serve_soon()
         self._balance()
 
@@ -179,11 +180,15 @@ class TcpServer:
 
     def _balance(self) -> None:
         """Evict silent connections near the limit, and stop or resume accepting."""
-        limit = self._queue.limits.connections
-        free, wanted = limit - self.count, max(1, limit // 16)
-        if self._eviction is None and free < wanted and (free <= 0 or self._queue.full):
-            self._evict(wanted - free)
-        self._queue.balance(len(self.connections))
+        queue, served = self._queue, len(self.connections)
+        limit = queue.limits.connections
+        free = limit - served - len(queue.waiting)
+        if self._eviction is None and (free <= 0 or queue.full):
+            wanted = max(1, limit // 16)
+            if free < wanted:
+                self._evict(wanted - free)
+                served = len(self.connections)
+        queue.balance(served)
 
     def _evict(self, count: int) -> None:
         """Close up to `count` silent connections. While new ones wait, do it again later."""

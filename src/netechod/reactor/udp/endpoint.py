@@ -112,7 +112,9 @@ class UdpEndpoint(UdpOutbox):
             self._loop.work += count
             self._flush_asked = True  # the flush comes at the end of this batch
             self._service.datagrams_received(batch, self._loop.now, self.out)
-            self._flush()
+            self._flush_asked = False
+            if self._queue.size:
+                self._flush()
             self.set_timer()
         elif self._errors is not None:
             self._errors.drain()  # the report of an error that a call has met still wakes us

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from netechod.reactor.counters import UdpCounters
 from netechod.reactor.loop import Loop, Timer
-from netechod.reactor.udp.budget import QUEUE_LIMIT, SEND_LIMIT, SEND_PATIENCE
+from netechod.reactor.udp.budget import BATCH, QUEUE_LIMIT, SEND_LIMIT, SEND_PATIENCE
 from netechod.reactor.udp.datagram_io import DatagramIO, FanOut
 from netechod.reactor.udp.error_queue import ErrorQueue
 from netechod.reactor.udp.send_queue import SendQueue
@@ -64,27 +64,15 @@ class UdpOutbox(ServiceOutbox):
 
     def send_all(self, datagrams: Sequence[Datagram]) -> None:
         """See Outbox."""
-        self._queue.add_all(datagrams)
-        self._ask_for_flush()
+        self._send_or_queue(datagrams, self._io.send)
 
     def send_back(self, batch: Sequence[Datagram]) -> None:
-        """See Outbox. If the queue is empty, the batch leaves at once, as far as the kernel takes it."""
-        sent = 0
-        if not self._queue.size and self._budget() >= len(batch):
-            try:
-                sent = self._io.send_back(batch)
-            except OSError:
-                sent = 0  # the datagrams are queued, and a later call fails with the same error
-            self._left -= sent
-            self._loop.work += sent
-            self.counters.sent += sent
-        if sent < len(batch):
-            self.send_all(batch[sent:] if sent else batch)
+        """See Outbox."""
+        self._send_or_queue(batch, self._io.send_back)
 
     def broadcast(self, payload: bytes, peers: Sequence[Peer]) -> None:
         """See Outbox."""
-        self._queue.add_all(FanOut(payload, peers))
-        self._ask_for_flush()
+        self._send_or_queue(FanOut(payload, peers), self._io.send)
 
     @abstractmethod
     def _watch(self) -> None:
@@ -93,6 +81,25 @@ class UdpOutbox(ServiceOutbox):
     def _may_concern_another(self) -> bool:
         """Return whether a failed call may have met an ICMP error about an earlier datagram."""
         return self._errors is not None and self._errors.drain()
+
+    def _send_or_queue(
+        self, datagrams: Sequence[Datagram], send: Callable[[Sequence[Datagram]], int]
+    ) -> None:
+        """Send a batch at once if none waits before it. Queue what the kernel does not take."""
+        count = len(datagrams)
+        if not self._queue.size and 0 < count <= BATCH and count <= self._budget():
+            try:
+                sent = send(datagrams)
+            except OSError:
+                sent = 0  # the datagrams are queued, and a later call fails with the same error
+            self._left -= sent
+            self._loop.work += sent
+            self.counters.sent += sent
+            if sent == count:
+                return
+            datagrams = datagrams[sent:] if sent else datagrams
+        self._queue.add_all(datagrams)
+        self._ask_for_flush()
 
     def _ask_for_flush(self) -> None:
         if not self._flush_asked:
