@@ -18,7 +18,7 @@ from support.recorder import Recorder
 
 from netechod.errors import DictionaryError, DictionaryFormatError
 from netechod.process.dictionary import external_sort as sorted_runs
-from netechod.process.dictionary.advice import explained
+from netechod.process.dictionary.foreign.advice import explained
 from netechod.process.dictionary.index import open_index
 from netechod.process.dictionary.index_builder import build
 from netechod.services.dictionary import parser as dictionary_parser

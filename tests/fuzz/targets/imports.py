@@ -9,7 +9,7 @@ from support.characters import is_harmless
 from support.foreign_dictionaries import base64_digits, imported
 
 from netechod.errors import DictionaryError
-from netechod.process.dictionary.formats import format_of
+from netechod.process.dictionary.foreign.formats import format_of
 from netechod.process.dictionary.importing.markup import plain
 
 LIST_WORDS = tuple(

@@ -23,8 +23,8 @@ from support.recorder import Recorder
 
 from netechod.errors import DictionaryError, DictionaryFormatError
 from netechod.process.dictionary import external_sort as sorted_runs
-from netechod.process.dictionary.advice import explained
 from netechod.process.dictionary.changes import compared
+from netechod.process.dictionary.foreign.advice import explained
 from netechod.process.dictionary.index import (
     EXACT,
     FOLDED,

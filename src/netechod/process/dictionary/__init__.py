@@ -8,6 +8,8 @@
 | `file` | a file in memory, read in slices |
 | `index`, `index_facts`, `index_verifier` | an edition in an index; its facts; whether it is whole |
 | `index_builder`, `external_sort`, `index_process` | build an index, in a process of its own |
+| `foreign` | files of other formats, and what to do with them |
+| `importing` | `netechoctl dict import`: makes a dictionary of such a file |
 | `changes` | how two editions differ |
 | `compile` | `netechoctl dict compile`: makes an index ahead of time |
 """

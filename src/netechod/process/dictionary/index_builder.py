@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netechod.errors import DictionaryFormatError
-from netechod.process.dictionary.advice import explained
 from netechod.process.dictionary.external_sort import SortedRuns
 from netechod.process.dictionary.file import Stamp, read_file
+from netechod.process.dictionary.foreign.advice import explained
 from netechod.process.dictionary.index import (
     EXACT,
     FOLDED,

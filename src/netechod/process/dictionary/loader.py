@@ -14,8 +14,8 @@ from typing import TypeVar
 from netechod.errors import DictionaryError, DictionaryFormatError, DictionaryIndexError, NetechodError
 from netechod.process.config.schema import Dictionary as Settings
 from netechod.process.dictionary import index_process as index_child
-from netechod.process.dictionary.advice import explained
 from netechod.process.dictionary.file import CHANGED, Stamp, parsed, read_blocks, stamp_of
+from netechod.process.dictionary.foreign.advice import explained
 from netechod.process.dictionary.index import IndexedDictionary, TouchedIndexError, open_index
 from netechod.process.dictionary.index_facts import UnusableIndexError
 from netechod.reactor.background import Background, TooLongError

@@ -5,7 +5,7 @@ An entry is found under both spellings, traditional and simplified. Lines of `#!
 
 from collections.abc import Iterator
 
-from netechod.process.dictionary.formats import CEDICT_LINE
+from netechod.process.dictionary.foreign.formats import CEDICT_LINE
 from netechod.process.dictionary.importing.reading import Entry, Reading, text_lines
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from shlex import quote
 
 from netechod.errors import DictionaryError, DictionaryFormatError
-from netechod.process.dictionary.encodings import UTF_8, encoding_of
-from netechod.process.dictionary.formats import HEAD, KEY_VALUE, Format, format_of, is_packed
+from netechod.process.dictionary.foreign.encodings import UTF_8, encoding_of
+from netechod.process.dictionary.foreign.formats import HEAD, KEY_VALUE, Format, format_of, is_packed
 
 DAMAGED = "most of it is UTF-8: mend that line"
 

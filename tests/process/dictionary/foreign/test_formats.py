@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.foreign_dictionaries import write_dictd, write_stardict
 
-from netechod.process.dictionary.formats import HEAD, KEY_VALUE, format_of
+from netechod.process.dictionary.foreign.formats import HEAD, KEY_VALUE, format_of
 
 IMPORT = "netechoctl dict import "
 
@@ -42,7 +42,7 @@ IMPORT = "netechoctl dict import "
         (b"\xfd7zXZ\0", "a file compressed by xz", "unxz "),
     ],
 )
-def test_what_people_have_is_named_with_the_command_to_run(head: bytes, kind: str, command: str) -> None:
+def test_what_people_have_is_named_with_a_remedy(head: bytes, kind: str, command: str) -> None:
     found = format_of(head)
     assert found is not None
     assert found.name == kind

@@ -16,8 +16,8 @@ from support.foreign_dictionaries import imported
 from support.loading import load_file
 
 from netechod.errors import DictionaryError, DictionaryFormatError
-from netechod.process.dictionary.advice import explained
-from netechod.process.dictionary.formats import KEY_VALUE, format_of
+from netechod.process.dictionary.foreign.advice import explained
+from netechod.process.dictionary.foreign.formats import KEY_VALUE, format_of
 from netechod.services.dictionary.parser import Rules
 
 WORDS = {f"word{number}": f"第{number}个词，解释 {number}" for number in range(40)} | {"apple": "苹果"}
