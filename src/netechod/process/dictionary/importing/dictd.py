@@ -16,6 +16,7 @@ from netechod.errors import DictionaryError
 from netechod.process.dictionary.importing.markup import plain
 from netechod.process.dictionary.importing.placed_words import Place, PlacedWords
 from netechod.process.dictionary.importing.reading import Entry, Reading, Texts, raw_lines, texts_of
+from netechod.services.dictionary.service import fold
 
 _MAX_DIGITS = 10  # 60 bits
 _FILLED = 12  # digits of whole bytes
@@ -108,7 +109,10 @@ def _about(reading: Reading, texts: Texts, headers: Headers) -> bool:
 def _entry(
     reading: Reading, named: Sequence[tuple[int, bytes]], text: bytes, *, is_markup: bool
 ) -> Entry | None:
-    """A text as an entry, or none, with the reason."""
+    """A text as an entry, or none, with the reason.
+
+    Its words are found as the text spells them, and as the index does: that is how dictd's users know them.
+    """
     place = f"{reading.path}:{named[0][0]}"
     try:
         meaning = text.decode()
@@ -124,7 +128,11 @@ def _entry(
     spelt = {whole: first, _skeleton(start): start}  # as the text spells it: most indexes are folded
     if rest.strip() and all(_skeleton(word) == whole for word in words):
         meaning = rest  # the line says the word and nothing else
-    return Entry(tuple(spelt.get(_skeleton(word), word) for word in words), meaning, place)
+    heads: dict[str, str] = {}
+    for word in words:
+        for head in (spelt.get(_skeleton(word), word), word):
+            heads.setdefault(fold(head), head)
+    return Entry(tuple(heads.values()), meaning, place)
 
 
 @lru_cache(maxsize=16)
