@@ -136,6 +136,12 @@ def test_an_index_without_texts_is_refused(tmp_path: Path) -> None:
         imported(tmp_path / "x.index", tmp_path / "out.tsv")
 
 
+def test_a_licence_is_told_from_the_beginning_of_its_sentence(tmp_path: Path) -> None:
+    about = {"info": "00-database-info\nBy nobody.\n\nYou may copy\nit under the terms of the GNU licence.\n"}
+    made = imported(write_dictd(tmp_path / "tiny", [(["a"], "b\n")], about), tmp_path / "out.tsv")
+    assert made.head["licence"] == "You may copy it under the terms of the GNU licence."
+
+
 def test_what_dictfmt_and_dictzip_make_is_read(tmp_path: Path) -> None:
     entries = {"apple": "苹果", "Ice Cream": "冰淇淋\n  Eis", "back\\slash": "x|y"}
     source = "".join(f":{word}:{meaning}\n" for word, meaning in entries.items())

@@ -85,9 +85,18 @@ def _base(path: Path) -> str:
 
 
 def _licence_in(text: str) -> str:
-    """The first line that speaks of a licence, or else of a copyright; "" where there is none."""
-    lines = text.splitlines()
-    return next((line.strip() for wanted in _LICENCE for line in lines if wanted.search(line)), "")
+    """The first line that speaks of a licence, or else of a copyright; "" where there is none.
+
+    If it goes on with a sentence, the lines before it belong to it.
+    """
+    lines = [line.strip() for line in text.splitlines()]
+    found = (number for wanted in _LICENCE for number, line in enumerate(lines) if wanted.search(line))
+    end = begin = next(found, -1)
+    if end < 0:
+        return ""
+    while begin and lines[begin][0].islower() and lines[begin - 1]:
+        begin -= 1
+    return " ".join(lines[begin : end + 1])
 
 
 def _remarks(reading: Reading, tabfile: Tabfile) -> Iterator[str]:
