@@ -60,8 +60,12 @@ class AcceptQueue:
         return len(self._waiting)
 
     def open(self, listeners: Sequence[socket.socket], accepted: Accepted) -> None:
-        """Begin to accept on `listeners`. `accepted` is called for each connection."""
-        self._acceptors = [Acceptor(self._loop, sock, self._counters, accepted) for sock in listeners]
+        """Begin to accept on `listeners`, too. `accepted` is called for each connection."""
+        for sock in listeners:
+            acceptor = Acceptor(self._loop, sock, self._counters, accepted)
+            if self.full and self._waits:
+                acceptor.pause()
+            self._acceptors.append(acceptor)
 
     def admit(self, sock: socket.socket, peer: object) -> PendingConnection | None:
         """Put an accepted connection into the queue. Return None if it was refused and closed instead."""
@@ -130,7 +134,7 @@ class AcceptQueue:
         short = self._shortage is not None
         if not self.full and (short or count >= limit):
             self.full = True
-            waits = short or not self._service.busy
+            waits = self._waits
             for acceptor in self._acceptors if waits else ():
                 acceptor.pause()
             is_meant_to_be = self._model.max_accepted == 1  # iterative
@@ -142,6 +146,11 @@ class AcceptQueue:
             self.full = False
             for acceptor in self._acceptors:
                 acceptor.resume()
+
+    @property
+    def _waits(self) -> bool:
+        """Whether new connections wait in the backlog when there is no room for them."""
+        return self._shortage is not None or not self._service.busy
 
     @property
     def _max_accepted(self) -> int:
