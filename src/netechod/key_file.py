@@ -3,6 +3,7 @@
 An error never quotes the file: the text may be a secret.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Collection, Iterator
@@ -10,12 +11,11 @@ from pathlib import Path
 
 from netechod.errors import NetechodError, reason_of
 from netechod.file_access import has_access_list, unwelcome
+from netechod.regular_file import open_regular
 from netechod.services.command.signing import KEY_ID
 
 MAX_SIZE = 1 << 20  # bytes; a longer file holds something else
 WEAK = 16  # bytes; a shorter secret can be guessed
-
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # the latter: opening a FIFO must not wait for its writer
 
 
 class KeyFileError(NetechodError):
@@ -32,9 +32,10 @@ def read_keys(path: Path, owners: Collection[int]) -> dict[str, bytes]:
     The file has to belong to one of `owners`, user ids, and nobody else may be able to read or write it.
     """
     try:
-        fd = os.open(path, _FLAGS)
+        fd = open_regular(path)
     except OSError as error:
-        raise KeyFileError(reason_of(error)) from None
+        is_odd = error.errno == errno.EINVAL
+        raise KeyFileError(f"{path}: is {error.strerror}" if is_odd else reason_of(error)) from None
     try:
         _check(path, fd, owners)
         text = os.read(fd, MAX_SIZE).decode()
@@ -53,11 +54,9 @@ def read_keys(path: Path, owners: Collection[int]) -> dict[str, bytes]:
 
 
 def _check(path: Path, fd: int, owners: Collection[int]) -> None:
-    """Refuse anything but a regular file of an owner that nobody else can use."""
+    """Refuse a file that is too large, or that somebody else than one of its owners can use."""
     found = os.fstat(fd)
     mode = stat.S_IMODE(found.st_mode)
-    if not stat.S_ISREG(found.st_mode):
-        raise KeyFileError(f"{path}: is not a regular file")
     if found.st_size > MAX_SIZE:
         raise KeyFileError(f"{path}: is larger than {MAX_SIZE} bytes")
     if found.st_uid not in owners:

@@ -18,7 +18,10 @@ def config(tmp_path: Path) -> Path:
     """A configuration that is good, with its dictionary beside it."""
     (tmp_path / "dict.txt").write_text("apple:苹果\n", encoding="utf-8")
     path = tmp_path / "netechod.toml"
-    path.write_text('[chat]\nidle_timeout = 30\n\n[dictionary]\nfile = "dict.txt"\nunknown = "没有"\n')
+    any_port = "listen = '127.0.0.1:0'\n"
+    echo = f"[echo]\ntcp.{any_port}udp.{any_port}"
+    chat, dictionary = "[chat]\nidle_timeout = 30\n", '[dictionary]\nfile = "dict.txt"\nunknown = "没有"\n'
+    path.write_text(f"{chat}{any_port}\n{dictionary}{any_port}\n{echo}")
     return path
 
 

@@ -203,3 +203,15 @@ def test_of_several_addresses_those_that_cannot_answer_are_left_out(monkeypatch:
     ]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
     assert server(7).address == (socket.AF_INET, ("192.0.2.1", 7))
+
+
+def test_after_a_failure_the_name_is_resolved_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeUdpServer(echo_datagram) as moved:
+        places = [("127.0.0.1", unused_udp_port()), (moved.host, moved.port)]
+        monkeypatch.setattr("netechod.client.net.resolve", lambda *_: [(socket.AF_INET, places.pop(0))])
+        server = Server(Target("server.example", 1, timeout=0.2), socket.SOCK_DGRAM)
+        with pytest.raises(ClientError):
+            server.ask(b"hello")
+        for _ in range(2):
+            assert server.ask(b"hello").payload == b"hello"
+        assert places == []

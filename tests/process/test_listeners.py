@@ -147,3 +147,97 @@ def test_what_arrives_for_a_service_that_is_off_is_not_answered_later(daemon: Da
             members = ask_control(daemon.directory / "control.sock", "members")
             assert json.dumps(members) == "[]"
         assert daemon.stop() == 0
+
+
+def test_a_taken_address_costs_its_service_no_other_address(daemon: Daemon, taken: socket.socket) -> None:
+    place, address = place_of(taken), taken.getsockname()
+    daemon.start(*any_port(), "--set", f"dictionary.listen=['127.0.0.1:0', '{place}']")
+    why = f"dictionary does not listen on {place}: cannot bind UDP {place}: Address already in use"
+    assert why in daemon.manager.messages[-1]
+    assert "[ERROR]" in daemon.said("dictionary lacks an address, which is tried again: ")
+    _, _, dictionary, _ = daemon.bound()
+    assert ask(dictionary, b"apple").decode() == "苹果"
+    control = daemon.directory / "control.sock"
+    assert ask_control(control, "status")["complaints"] == [why]
+    taken.close()
+    daemon.said(f"dictionary is on at last: {place}")
+    for each in (dictionary, address):
+        assert ask(each, b"apple").decode() == "苹果"
+    status = ask_control(control, "status")
+    assert status["complaints"] == []
+    assert ["dictionary", place] in status["listeners"]
+    assert daemon.stop() == 0
+
+
+def test_members_at_an_address_that_came_later_are_in_the_same_room(
+    daemon: Daemon, taken: socket.socket
+) -> None:
+    address = taken.getsockname()
+    daemon.start(*any_port(), "--set", f"chat.listen=['127.0.0.1:0', '{place_of(taken)}']")
+    *_, first = daemon.bound()
+    with client(first) as ann:
+        ann.send(b"online")
+        assert ann.recv(100).endswith(b"#online")
+        taken.close()
+        daemon.said("chat is on at last: ")
+        with client(address) as bob:
+            bob.send(b"online")
+            assert bob.recv(100) == ann.recv(100)
+            ann.send(b"hello")
+            assert bob.recv(100) == ann.recv(100)
+            bob.send(b"hi")
+            assert bob.recv(100) == ann.recv(100)
+    assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("service", ["echo.tcp", "dict", "metrics"])
+def test_a_tcp_service_accepts_at_an_address_that_came_later(daemon: Daemon, service: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = taken.getsockname()
+        on = [] if service == "metrics" else ["--set", f"{service}.enabled=true"]
+        listen = f"{service}.listen=['127.0.0.1:0', '{place_of(taken)}']"
+        daemon.start(*any_port(), *on, "--set", listen)
+    daemon.said(f"{service.replace('.', '-')} is on at last: ")
+    with client(address, socket.SOCK_STREAM) as sock:
+        sock.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        assert sock.recv(10)
+    assert daemon.stop() == 0
+
+
+def test_a_strict_start_needs_every_address(daemon: Daemon, taken: socket.socket) -> None:
+    settings = ["daemon.strict_start=true", f"dictionary.listen=['127.0.0.1:0', '{place_of(taken)}']"]
+    daemon.spawn("--foreground", *any_port(), *(word for setting in settings for word in ("--set", setting)))
+    assert daemon.wait() == 3
+
+
+def test_a_check_tells_which_keys_the_passed_sockets_override(daemon: Daemon) -> None:
+    daemon.bind("dictionary", "echo-tcp", "stamp")
+    passed = "{}:{}".format(*daemon.address("dictionary"))
+    overridden = f"dictionary.listen is not used: the service manager passes {passed}"
+    off = "echo-udp is off: the service manager passes sockets, but none as echo-udp"
+    unused = "socket passed as stamp is not used: stamp.enabled is false"
+    listens = ["--set", "dictionary.listen=127.0.0.1:9", "--set", "chat.listen=127.0.0.1:0"]
+    for option in ("--check", "--dump-config"):
+        shown = daemon.output(option, *listens)
+        assert f"warning: --set: dictionary.listen: {overridden}" in shown or option != "--check"
+        for sentence in (overridden, off, unused):
+            assert sentence in shown
+
+
+def test_a_check_tells_that_an_address_is_taken_unless_the_daemon_itself_has_it(
+    daemon: Daemon, taken: socket.socket
+) -> None:
+    listen = ["--set", f"dictionary.listen={place_of(taken)}"]
+    refusal = f"UDP {place_of(taken)} cannot be bound now: Address already in use"
+    told = f"warning: --set: dictionary.listen: {refusal}"
+    others = any_port("127.0.0.1", "echo-tcp", "echo-udp", "chat")
+    assert told in daemon.output("--check", *others, *listen)
+    daemon.start(*others, *listen)
+    assert told not in daemon.output("--check", *others, *listen)
+    daemon.pidfile.unlink()
+    assert told not in daemon.output("--check", *others, *listen)
+    (daemon.directory / "control.sock").unlink()
+    assert told in daemon.output("--check", *others, *listen)
+    assert daemon.stop() == 0

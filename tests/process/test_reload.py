@@ -1,6 +1,7 @@
 """Reloading in slices: never two at once, never one too few, and nobody who asks meanwhile notices."""
 
 import os
+import re
 import selectors
 import signal
 import socket
@@ -15,9 +16,13 @@ import pytest
 from support.daemon import PATIENCE, Daemon, ask, client
 from support.looping import run_until, turn
 
+from netechod.client.errors import ClientError
+from netechod.client.operator import commands as operator
+from netechod.client.operator.control import Target
+from netechod.client.operator.control import ask as ask_control
 from netechod.process.control.status import Outcome
 from netechod.process.dictionary.changes import STEP, Changes, compared
-from netechod.process.reload import Reloader
+from netechod.process.reload import Reading, Reloader
 from netechod.reactor.loop import Loop
 from netechod.services.dictionary.service import MemoryDictionary
 
@@ -270,3 +275,48 @@ def test_a_stop_during_the_reload_of_a_big_file_is_a_clean_one(tmp_path: Path) -
         assert daemon.stop() == 0
         assert daemon.log()[-1] == "stopped reason=SIGTERM"
         assert daemon.errors() == []
+
+
+@pytest.mark.system
+def test_log_files_that_cannot_be_opened_are_a_part_of_the_answer(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        daemon.start()
+        log = tmp_path / "log" / "log.txt"
+        log.unlink()
+        log.mkdir()
+        trouble = f"cannot open {log}: Is a directory"
+        outcome = ask_control(tmp_path / "control.sock", "reload")
+        assert (outcome["error"], outcome["troubles"]) == ("", [trouble])
+        assert daemon.reload().endswith(f"; {trouble}")
+        control = Target(tmp_path / "control.sock")
+        with pytest.raises(ClientError, match=f"^{re.escape(trouble)}$"):
+            operator.reload(control, as_json=False)
+        daemon.dictionary.unlink()
+        with pytest.raises(ClientError, match=f"No such file.*; {re.escape(trouble)}$"):
+            operator.reload(control, as_json=False)
+        assert daemon.stop() == 0
+
+
+@pytest.mark.system
+def test_names_that_cannot_be_made_again_are_a_part_of_the_answer(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        daemon.start()
+        daemon.pidfile.unlink()
+        daemon.pidfile.mkdir()
+        [trouble] = ask_control(tmp_path / "control.sock", "reload")["troubles"]
+        assert trouble.startswith("the pidfile is lost, and cannot be made again: ")
+        assert daemon.stop() == 0
+
+
+def test_a_reload_that_is_given_up_while_it_compares_closes_what_it_has_loaded(loop: Loop) -> None:
+    class Edition(MemoryDictionary):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    old, new = (Edition({b"%d" % word: b"x" for word in range(2 * STEP)}, sha256=name) for name in "ab")
+    steps = Reading._compared({"main": old}, {"main": new}, {})
+    next(steps)
+    steps.close()
+    assert (old.closed, new.closed) == (False, True)

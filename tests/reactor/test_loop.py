@@ -389,3 +389,15 @@ def test_closing_gives_every_descriptor_back(selector_name: SelectorName) -> Non
     turn(loop)
     loop.close()
     assert open_descriptors() == before
+
+
+def test_a_closed_loop_rings_nobody_elses_descriptor() -> None:
+    loop = Loop()
+    loop.close()
+    reader, writer = os.pipe2(os.O_NONBLOCK)
+    successors = [os.dup(writer) for _ in range(4)]  # they have the numbers that the bell had
+    loop.call_soon_threadsafe(lambda: None)
+    with pytest.raises(BlockingIOError):
+        os.read(reader, 1)
+    for fd in (reader, writer, *successors):
+        os.close(fd)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from support.looping import run_until, turn
+from support.looping import FakeClock, run_until, turn
 
 from netechod.reactor.loop import Loop
-from netechod.reactor.tasks import Task, Wait, Work, finished
+from netechod.reactor.tasks import Task, Wait, Work, finished, within
 
 
 class CountedWork:
@@ -128,3 +128,22 @@ def test_work_gets_the_value_of_its_wait(loop: Loop) -> None:
         return values
 
     assert finished(loop, steps()) == [42, None, None]
+
+
+def test_a_wait_may_have_a_limit(loop: Loop, clock: FakeClock) -> None:
+    begun: list[Callable[[object], None]] = []
+    results: list[object] = []
+
+    def steps() -> Work[None]:
+        for _ in range(2):
+            results.append((yield within(loop, 5.0, begun.append, "too late")))
+
+    Task(loop, steps(), lambda _: results.append("done"))
+    run_until(loop, lambda: begun)
+    begun[0]("in time")
+    run_until(loop, lambda: len(begun) == 2)
+    clock.advance(5.0)
+    run_until(loop, lambda: len(results) == 3)
+    begun[1]("much later")
+    turn(loop, 2)
+    assert results == ["in time", "too late", "done"]

@@ -114,6 +114,21 @@ class Daemon:
         )
         return self.process
 
+    def output(self, *options: str) -> str:
+        """Run it beside with these options and the sockets made so far, and return what it prints."""
+        descriptors = [(name, sock.fileno()) for name, sock in self._sockets.items()]
+        passed = ",".join(f"{name}={descriptor}" for name, descriptor in descriptors)
+        activate = [sys.executable, str(Path(__file__).with_name("activate.py")), passed]
+        return subprocess.run(
+            [*(activate if passed else []), *self._program, "--config", str(self.config), *options],
+            cwd=self.directory,
+            pass_fds=[descriptor for _, descriptor in descriptors],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=PATIENCE,
+        ).stdout
+
     def start(self, *options: str, **environment: str | None) -> Self:
         """Start it in the foreground, with all its sockets if it has none, and wait until it serves."""
         if not self._sockets and not any(".listen=" in option for option in options):

@@ -22,6 +22,14 @@ def serving(machine: Machine) -> Machine:
     return machine
 
 
+def test_a_check_names_the_keys_that_the_units_override(serving: Machine) -> None:
+    overridden = "dictionary.listen is not used: the service manager passes [::]:8081"
+    for option in ("--check", "--dump-config"):
+        assert overridden in serving.run("netechod", option, "--set", "dictionary.listen=[::1]:9081")
+        assert "is not used" not in serving.run("netechod", option)
+    assert "cannot be bound" not in serving.run("netechod", "--check")
+
+
 @pytest.fixture
 def asleep(machine: Machine) -> Iterator[Machine]:
     """The shared machine, with its sockets and without the service."""

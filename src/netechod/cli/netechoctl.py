@@ -17,11 +17,13 @@ from netechod.client.terminal.output import OutputClosed, put
 from netechod.client.terminal.progress import Progress
 from netechod.errors import NetechodError
 from netechod.levels import LEVELS
+from netechod.regular_file import read_regular
 from netechod.services.dict.strategies import STRATEGIES
 from netechod.services.wire import escape_controls
 
 CONFIG = Path("/etc/netechod/netechod.toml")
 SOCKET = Path("/run/netechod/control.sock")
+MAX_CONFIG = 1 << 20  # bytes; the daemon reads no longer one
 FORMATS = ("dictd", "stardict", "ecdict", "cedict", "tsv", "csv")
 SEPARATED = ("semicolon", "colon", "comma", "equals", "bar", "dash", "spaces", "space")
 
@@ -146,9 +148,8 @@ def default_socket(config: Path) -> Path | None:
     if path := os.environ.get("NETECHOD_CONTROL"):
         return Path(path)
     try:
-        with config.open("rb") as file:
-            control = tomllib.load(file)["daemon"]["control"]
-            return None if control == "" else Path(config.parent, control)
+        control = tomllib.loads(read_regular(config, MAX_CONFIG).decode())["daemon"]["control"]
+        return None if control == "" else Path(config.parent, control)
     except (OSError, ValueError, KeyError, TypeError):
         return SOCKET
 

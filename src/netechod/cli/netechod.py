@@ -61,10 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             return show("\n".join(check(path, arguments.overrides)) + "\n")
         if arguments.dump_config:
+            from netechod.process.check import socket_warnings
             from netechod.process.config.dump import dump
             from netechod.process.config.load import load
 
-            return show(dump(load(path, arguments.overrides)))
+            loaded = load(path, arguments.overrides)
+            return show(dump(loaded, socket_warnings(loaded)))
         from netechod.process.start import Options, run
 
         run(Options(path, arguments.overrides, arguments.foreground))

@@ -73,7 +73,10 @@ def _port_of(text: str) -> int:
 
 
 class Server:
-    """The addresses of a target. The first that answers is kept."""
+    """The addresses of a target. The first that answers is kept.
+
+    After a failure the name is resolved again, because the server may have moved.
+    """
 
     def __init__(self, target: Target, kind: socket.SocketKind, hint: str = "") -> None:
         """Resolve the name. Raises ClientError. `hint` is what to try when the server is silent."""
@@ -81,6 +84,7 @@ class Server:
         self._hint = hint
         self._kind = kind
         self._addresses = self._resolved()
+        self._is_lost = False  # the last try has failed
 
     @property
     def address(self) -> Address:
@@ -139,9 +143,12 @@ class Server:
             raise self.failed(error) from None
 
     def _race(self, begin: Callable[[Address], Attempt[_Result]]) -> _Result:
+        if self._is_lost:
+            self._addresses, self._is_lost = self._resolved(), False
         try:
             address, result = Race(self._addresses, begin, self.target.until).run()
         except OSError as error:
+            self._is_lost = True
             raise self.failed(error) from None
         self._addresses = [address]
         return result

@@ -5,12 +5,14 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from netechod import __version__
 from netechod.errors import NetechodError
 from netechod.process.config.load import Loaded
+from netechod.process.config.values import Address
 from netechod.process.control.requests import commands
 from netechod.process.control.status import Outcome, Status
 from netechod.process.dictionary.editions import Editions
@@ -31,9 +33,11 @@ from netechod.reactor.jobs.orphans import reap_strangers
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.selectors import SELECTORS
 from netechod.reactor.signals import SignalSource
-from netechod.reactor.tasks import Work
+from netechod.reactor.tasks import Work, within
 
 REAP_INTERVAL = 1.0  # seconds; only as process 1
+LOG_PATIENCE = 10.0  # seconds that a reload waits for the log files to be opened anew
+LOGS_HANG = f"the log files are not opened anew within {LOG_PATIENCE:g} s"
 HAND_OVER_PATIENCE = 1.0  # seconds; bytes that a client has not taken by then are sent by the next process
 
 log = logging.getLogger(__name__)
@@ -86,14 +90,16 @@ class App:
         renewals = {name: file.renew for name, file in files.items() if file is not None}
         self._run_files = RunFiles(self.loop, renewals)
 
-    def _on_opened(self, service: str, socks: Sequence[Socket]) -> None:
-        """Serve a service whose addresses have become free."""
-        if not self._stopping:
-            self._sockets = self._sockets.with_service(service, socks)
-            try:
-                self._services.add(service, self._sockets, self._loaded)
-            except NetechodError as error:  # at a start it would be fatal; by now others are served
-                log.error("%s cannot be served: %s", service, error)
+    def _on_opened(self, service: str, address: Address, sock: Socket) -> None:
+        """Serve at an address that has become free."""
+        if self._stopping:
+            sock.close()
+            return
+        self._sockets = self._sockets.with_address(service, address, sock)
+        try:
+            self._services.add(service, sock, self._sockets, self._loaded)
+        except NetechodError as error:  # at a start it would be fatal; by now others are served
+            log.error("%s cannot be served: %s", service, error)
 
     def obey(self, signals: SignalSource) -> None:
         """Have the signals delivered here, those first that have come already."""
@@ -215,10 +221,10 @@ class App:
         """One reload, as the service manager sees it."""
         self._notifier.reloading()
         with extended(self._notifier, self.loop):
-            self._last_reload = yield from self._reload.steps()
-        self._logs.reopen()
-        if self._run_files is not None:
-            self._run_files.check()
+            outcome = yield from self._reload.steps()
+            unopened = yield within(self.loop, LOG_PATIENCE, self.reopen_logs, LOGS_HANG)
+        unmade = self._run_files.check() if self._run_files is not None else []
+        self._last_reload = replace(outcome, troubles=tuple(filter(None, [unopened, *unmade])))
         self._notifier.ready(self.status().line())
         return self._last_reload
 

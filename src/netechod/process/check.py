@@ -1,8 +1,9 @@
 """`netechod --check`: tells whether a start or a reload would accept the files."""
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from netechod.clock_error import clock_refusal
@@ -11,14 +12,17 @@ from netechod.process.command.keys import with_keys
 from netechod.process.command.lint import warning_line, warnings
 from netechod.process.config.listeners import enabled
 from netechod.process.config.load import Loaded, load
-from netechod.process.config.schema import Dictionary
+from netechod.process.config.schema import Config, Dictionary
 from netechod.process.dictionary.file import Stamp, stamp_of
 from netechod.process.dictionary.index import open_index
 from netechod.process.dictionary.index_builder import survey
 from netechod.process.dictionary.index_facts import UnusableIndexError
 from netechod.process.dictionary.loader import fits, is_large, rules_of
+from netechod.process.passed_sockets import Passed, differences, left_off, passed_sockets
+from netechod.process.unix.control_socket import is_answered
+from netechod.process.unix.pidfile import is_held
 from netechod.process.unix.privileges import can_read, identity_of
-from netechod.process.unix.sockets import unknown_interfaces
+from netechod.process.unix.sockets import bind_refusal, uncovered, unknown_interfaces
 
 
 def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
@@ -34,6 +38,8 @@ def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
     lines = [
         *warnings(loaded),
         *_about_stamp(loaded),
+        *_about_sockets(loaded),
+        *_in_the_way(loaded.config),
         *_unreadable(loaded),
         f"{path or 'built-in configuration'}: ok",
     ]
@@ -66,6 +72,55 @@ def _about_stamp(loaded: Loaded) -> Iterator[str]:
     if refusal := clock_refusal():
         told = f"the state of the clock cannot be read, so no answer claims that it is right: {refusal}"
         yield warning_line(loaded, "stamp.enabled", told)
+
+
+def socket_warnings(loaded: Loaded, passed: Passed | None = None) -> Iterator[tuple[str, str]]:
+    """Yield what passed sockets change: a key of the configuration, which may be empty, and a sentence."""
+    passed = _passed(loaded) if passed is None else passed
+    explicit = loaded.origins.keys()
+    yield from differences(loaded.config, passed, explicit)
+    for listener, why in left_off(loaded.config, passed, explicit):
+        yield f"{listener.key}.listen", f"{listener.name} is off: {why}"
+
+
+def _passed(loaded: Loaded) -> Passed:
+    return passed_sockets(loaded.base / loaded.path if loaded.path else None)
+
+
+def _about_sockets(loaded: Loaded) -> Iterator[str]:
+    """Yield warnings about sockets that are passed, and about addresses that another program has."""
+    passed = _passed(loaded)
+    for key, sentence in socket_warnings(loaded, passed):
+        yield warning_line(loaded, key, sentence) if key else f"warning: {sentence}"
+    daemon = loaded.config.daemon
+    if is_answered(daemon.control) or is_held(daemon.pidfile):
+        return  # the addresses are those of the daemon that runs
+    for listener in enabled(loaded.config):
+        for address in (
+            uncovered(listener.section(loaded.config).listen) if listener.name not in passed else ()
+        ):
+            if refusal := bind_refusal(address, listener.kind):
+                sentence = f"{listener.kind.upper()} {address} cannot be bound now: {refusal}"
+                yield warning_line(loaded, f"{listener.key}.listen", sentence)
+
+
+def _in_the_way(config: Config) -> Iterator[str]:
+    """Yield a warning for each name where the daemon needs one kind of file, and another one is there."""
+    for key, path, is_right, kind, harm in (
+        ("daemon.pidfile", config.daemon.pidfile, stat.S_ISREG, "regular file", "a start will fail"),
+        (
+            "daemon.control",
+            config.daemon.control,
+            stat.S_ISSOCK,
+            "socket",
+            "netechoctl cannot reach the daemon",
+        ),
+        ("log.directory", config.log.directory, stat.S_ISDIR, "directory", "a start will fail"),
+    ):
+        with suppress(OSError):  # it is missing, and a start makes it
+            status = None if path is None else path.stat(follow_symlinks=key == "log.directory")
+            if status is not None and not is_right(status.st_mode):
+                yield f"warning: {key}: {path} is no {kind}: {harm}"
 
 
 def _unreadable(loaded: Loaded) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,9 +13,17 @@ from netechod.errors import SocketError
 from netechod.process.config.listeners import Listener, enabled, listeners
 from netechod.process.config.schema import Config
 from netechod.process.config.values import Address
+from netechod.process.passed_sockets import differences, left_off
 from netechod.process.unix.control_socket import open_control
 from netechod.process.unix.privileges import Identity, identity_of
-from netechod.process.unix.sockets import SOCKET_FAILED, TcpOptions, adopt, bound_to, open_listeners
+from netechod.process.unix.sockets import (
+    SOCKET_FAILED,
+    TcpOptions,
+    adopt,
+    bound_to,
+    open_listener,
+    uncovered,
+)
 from netechod.reactor.loop import Loop
 
 DISCARDED = 64  # datagrams or connections thrown away at once
@@ -33,27 +41,34 @@ class Sockets:
     by_service: Mapping[str, Sequence[socket.socket]] = field(default_factory=dict)
     control: socket.socket | None = None  # where netechoctl asks
     unused: Sequence[socket.socket] = ()  # passed for services that are off: what arrives there is discarded
-    missing: Mapping[str, str] = field(default_factory=dict)  # why services that are on have no sockets
-    taken: Collection[str] = ()  # those of them whose addresses may become free
+    missing: Mapping[str, str] = field(default_factory=dict)  # why services that are on were passed none
+    taken: Mapping[tuple[str, Address], str] = field(default_factory=dict)
+    """Why addresses cannot be bound, by service and address. They may become free."""
     warnings: Sequence[str] = ()  # what differs from the configuration
 
     def of(self, service: str) -> Sequence[socket.socket]:
         """The sockets of one service, none when it is off."""
         return self.by_service.get(service, ())
 
-    def with_service(self, service: str, socks: Sequence[socket.socket]) -> "Sockets":
-        """The same with a service that got its sockets only now."""
+    def with_address(self, service: str, address: Address, sock: socket.socket) -> "Sockets":
+        """The same with an address that could be bound only now."""
         return replace(
             self,
-            by_service={**self.by_service, service: socks},
-            missing={name: why for name, why in self.missing.items() if name != service},
-            taken=[name for name in self.taken if name != service],
+            by_service={**self.by_service, service: [*self.of(service), sock]},
+            taken={place: why for place, why in self.taken.items() if place != (service, address)},
         )
 
     @property
     def complaints(self) -> list[str]:
         """Everything that is not as the configuration has it, a sentence each."""
-        return [*self.warnings, *(f"{name} is off: {why}" for name, why in self.missing.items())]
+        missing = dict(self.missing)
+        without = []
+        for (service, address), why in self.taken.items():
+            if service in self.by_service:
+                without.append(f"{service} does not listen on {address}: {why}")
+            else:
+                missing.setdefault(service, why)
+        return [*self.warnings, *(f"{name} is off: {why}" for name, why in missing.items()), *without]
 
     @cached_property
     def bound(self) -> Sequence[tuple[str, Address]]:
@@ -77,8 +92,9 @@ def open_sockets(
     """Take the sockets that were passed for each service that is on, or bind the addresses of its `listen`.
 
     `identity` is the user that the daemon becomes, who then owns the control socket. `explicit` are the keys
-    that the operator has set. A service whose addresses cannot be bound stays off; SocketError is raised when
-    that leaves none, or `daemon.strict_start` is set, or a passed socket is of the wrong kind.
+    that the operator has set. An address that cannot be bound is left out, and a service without any address
+    stays off. SocketError is raised when that leaves no service, or `daemon.strict_start` is set, or a passed
+    socket is of the wrong kind.
     """
     opening = _Opening(config, adopted, explicit)
     try:
@@ -110,90 +126,76 @@ class _Opening:
         self.opened: dict[str, list[socket.socket]] = {}
         self.unused: list[socket.socket] = []
         self.missing: dict[str, str] = {}
-        self.taken: list[str] = []
+        self.taken: dict[tuple[str, Address], str] = {}
         self.warnings: list[str] = []
         self._config = config
         self._strict = config.daemon.strict_start
         self._adopted = adopted
         self._explicit = explicit
-        self._passed_some = any(name in listeners() for name in adopted)
         self._first: SocketError | None = None
 
     def run(self) -> None:
         """Adopt and open everything. Raises SocketError or OSError."""
         wanted = {listener.name: listener for listener in enabled(self._config)}
-        for name in self._adopted.keys() - wanted.keys():
-            self._refuse(name)
+        passed: dict[str, list[Address]] = {}
+        for name in self._adopted:
+            passed[name] = self._adopt(wanted[name]) if name in wanted else self._set_aside(name)
+        for _, sentence in differences(self._config, passed, self._explicit):
+            log.warning("%s", sentence)
+            self.warnings.append(sentence)
+        for listener, why in left_off(self._config, passed, self._explicit):
+            log.error("%s is off: %s", listener.name, why)
+            self.missing[listener.name] = why
         for name, listener in wanted.items():
-            if name in self._adopted:
-                self._adopt(listener)
-            elif self._passed_some and f"{listener.key}.listen" not in self._explicit:
-                self._leave_off(listener)
-            else:
+            if name not in passed and name not in self.missing:
                 self._open(listener)
+        self.opened = {name: self.opened[name] for name in wanted if name in self.opened}
         if self._first is not None and not self.opened:
             raise self._first
 
-    def _refuse(self, name: str) -> None:
-        """Warn that a passed socket is not used, why, and what can be done."""
-        rows = listeners()
-        if name not in rows:
-            known = ", ".join(rows)
-            self._warn(f"socket passed as {name} is not used: no such service is on; the names are {known}")
-            for fd in self._adopted[name]:
+    def _set_aside(self, name: str) -> list[Address]:
+        """Keep a passed socket of a service that is off, and close one of no service."""
+        for fd in self._adopted[name]:
+            if name in listeners():
+                sock = socket.socket(fileno=fd)
+                sock.setblocking(False)
+                self.unused.append(sock)
+            else:
                 os.close(fd)
-            return
-        self._warn(
-            f"socket passed as {name} is not used: {rows[name].key}.enabled is false; what arrives there is "
-            f"thrown away (systemctl disable --now netechod-{name}.socket ends that)"
-        )
-        self.unused += [socket.socket(fileno=fd) for fd in self._adopted[name]]
-        for sock in self.unused:
-            sock.setblocking(False)
+        return []
 
-    def _adopt(self, listener: Listener) -> None:
+    def _adopt(self, listener: Listener) -> list[Address]:
+        """Use the passed sockets of a service. Returns their addresses."""
         kind = socket.SOCK_STREAM if listener.kind == "tcp" else socket.SOCK_DGRAM
         socks = [adopt(fd, listener.name, kind) for fd in self._adopted[listener.name]]
         self.opened[listener.name] = socks
-        places = [bound_to(sock) for sock in socks]
-        key = f"{listener.key}.listen"
-        if key in self._explicit and set(places) != set(listener.section(self._config).listen):
-            self._warn(
-                f"{key} is not used: the service manager passes {', '.join(map(str, places))} "
-                f"(change ListenStream= or ListenDatagram= of the socket unit)"
-            )
-
-    def _leave_off(self, listener: Listener) -> None:
-        """Bind no default that might be open to the world, when a socket unit was meant to say where."""
-        why = (
-            f"the service manager passes sockets, but none as {listener.name} (start its socket unit, then "
-            f"restart, or set {listener.key}.listen)"
-        )
-        self.missing[listener.name] = why
-        log.error("%s is off: %s", listener.name, why)
+        return [bound_to(sock) for sock in socks]
 
     def _open(self, listener: Listener) -> None:
+        """Bind the addresses of a service, each by itself."""
         name = listener.name
-        try:
-            self.opened[name] = open_service(listener, self._config)
-        except SocketError as error:
-            if self._strict:
-                raise
-            self._first = self._first or error
-            self.missing[name] = str(error).partition("\n")[0]
-            self.taken.append(name)
-            log.error("%s is off, and is tried again: %s", name, self.missing[name])
+        for address in uncovered(listener.section(self._config).listen):
+            try:
+                sock = open_address(listener, address, self._config)
+            except SocketError as error:
+                if self._strict:
+                    raise
+                self._first = self._first or error
+                self.taken[name, address] = str(error).partition("\n")[0]
+            else:
+                self.opened.setdefault(name, []).append(sock)
+        state = "lacks an address, which" if name in self.opened else "is off, and"
+        for (service, _), why in self.taken.items():
+            if service == name:
+                log.error("%s %s is tried again: %s", name, state, why)
 
-    def _warn(self, sentence: str) -> None:
-        log.warning("%s", sentence)
-        self.warnings.append(sentence)
 
-
-def open_service(listener: Listener, config: Config, level: int = logging.INFO) -> list[socket.socket]:
-    """Bind every address of a service, or none. Raises SocketError."""
-    section = listener.section(config)
-    options = TcpOptions.of(section) if listener.kind == "tcp" else None
-    return open_listeners(section.listen, options, level)
+def open_address(
+    listener: Listener, address: Address, config: Config, level: int = logging.INFO
+) -> socket.socket:
+    """Bind an address of a service. Raises SocketError."""
+    options = TcpOptions.of(listener.section(config)) if listener.kind == "tcp" else None
+    return open_listener(address, options, level)
 
 
 def discard(sock: socket.socket) -> None:
@@ -207,19 +209,19 @@ def discard(sock: socket.socket) -> None:
 
 
 class Retries:
-    """Tries again and again to bind the addresses that were taken at the start."""
+    """Tries again and again to bind the addresses that could not be bound at the start."""
 
     def __init__(
         self,
         loop: Loop,
         config: Config,
-        taken: Collection[str],
-        opened: Callable[[str, Sequence[socket.socket]], object],
+        taken: Iterable[tuple[str, Address]],
+        opened: Callable[[str, Address, Socket], object],
     ) -> None:
-        """`opened` is given each service that has its sockets at last."""
+        """`opened` is given each address that could be bound at last, with its service and its socket."""
         self._loop = loop
         self._config = config
-        self._taken = [listener for listener in enabled(config) if listener.name in taken]
+        self._taken = list(taken)
         self._opened = opened
         self._wait()
 
@@ -228,11 +230,11 @@ class Retries:
             self._loop.call_at(self._loop.now + RETRY, self._try)
 
     def _try(self) -> None:
-        for listener in tuple(self._taken):
+        rows = listeners()
+        for service, address in tuple(self._taken):
             with suppress(SocketError, OSError):
-                socks = open_service(listener, self._config, logging.DEBUG)
-                self._taken.remove(listener)
-                places = ", ".join(str(bound_to(sock)) for sock in socks)
-                log.warning("%s is on at last: %s", listener.name, places)
-                self._opened(listener.name, socks)
+                sock = open_address(rows[service], address, self._config, logging.DEBUG)
+                self._taken.remove((service, address))
+                log.warning("%s is on at last: %s", service, bound_to(sock))
+                self._opened(service, address, sock)
         self._wait()

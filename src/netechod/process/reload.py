@@ -8,11 +8,13 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from netechod.errors import ConfigError, DictionaryError, NetechodError
 from netechod.process.command.keys import with_keys
 from netechod.process.config.load import Loaded, changed
 from netechod.process.config.schema import LIVE_KEYS, Config
+from netechod.process.config.schema import Dictionary as Settings
 from netechod.process.control.status import Outcome
 from netechod.process.dictionary.changes import Changes
 from netechod.process.dictionary.editions import (
@@ -32,6 +34,9 @@ from netechod.reactor.tasks import Task, Work
 
 PATIENCE = 60.0  # seconds that the configuration may take to be read
 
+ChangesByName: TypeAlias = Mapping[str, Changes]
+"""The changes of each dictionary, by the names of the old and the new ones."""
+
 log = logging.getLogger(__name__)
 
 
@@ -50,7 +55,7 @@ class Fresh:
 
     loaded: Loaded
     editions: Editions
-    changes: Mapping[str, Changes]  # by the names of the dictionaries, old and new
+    changes: ChangesByName
 
 
 class Reading:
@@ -71,16 +76,23 @@ class Reading:
         section = fresh.config.dictionary
         if not section.enabled:
             return Fresh(fresh, old, {})
-        editions: Editions = {}
         before = with_first_name(section.name, old)
         try:
             editions = yield from load_all(self._loader.load, section.all, before)
-            changes = yield from compare_all(before, editions, section.all)
+            changes = yield from self._compared(before, editions, section.all)
         except DictionaryError as error:
-            close_unused(editions, old.values())
             sentence = f"dictionary reload failed, {words_in(old)} entries stay in use: {error}"
             raise ReloadError(sentence, str(error), "dictionary") from None
         return Fresh(fresh, editions, changes)
+
+    @staticmethod
+    def _compared(old: Editions, new: Editions, settings: Mapping[str, Settings]) -> Work[ChangesByName]:
+        """Compare the editions. If that fails or is given up, close the new ones."""
+        try:
+            return (yield from compare_all(old, new, settings))
+        except (DictionaryError, GeneratorExit):
+            close_unused(new, old.values())
+            raise
 
 
 class Reload:

@@ -31,18 +31,21 @@ class RunFiles:
         self._told: set[str] = set()  # names that cannot be made again; each failure is logged once
         loop.call_at(loop.now + INTERVAL, self._check_often)
 
-    def check(self) -> None:
-        """Make lost names again, and log it."""
+    def check(self) -> list[str]:
+        """Make lost names again, and log it. Returns a sentence for each that cannot be made again."""
+        failures = []
         for what, renew in self._renewals.items():
             try:
                 if renew():
                     log.warning("the %s was lost, it is made again", what)
                 self._told.discard(what)
             except (NetechodError, OSError) as error:
+                reason = reason_of(error) if isinstance(error, OSError) else str(error).partition("\n")[0]
+                failures.append(f"the {what} is lost, and cannot be made again: {reason}")
                 if what not in self._told:
-                    reason = reason_of(error) if isinstance(error, OSError) else str(error).partition("\n")[0]
-                    log.error("the %s is lost, and cannot be made again: %s", what, reason)
+                    log.error("%s", failures[-1])
                 self._told.add(what)
+        return failures
 
     def _check_often(self) -> None:
         self.check()

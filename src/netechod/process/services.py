@@ -8,7 +8,7 @@ from typing import Any
 from netechod.process.config.listeners import Listener, listeners
 from netechod.process.config.load import Loaded
 from netechod.process.control.status import Gauge, Presence
-from netechod.process.listeners import Sockets
+from netechod.process.listeners import Socket, Sockets
 from netechod.process.service.running import Context, RunningService, Settings
 from netechod.process.service.settings import rules_of
 from netechod.process.unix.handover import Incoming, Outgoing, reset
@@ -33,10 +33,13 @@ class Services:
             self._start(name)
         self.apply(context.loaded)
 
-    def add(self, name: str, sockets: Sockets, loaded: Loaded) -> None:
-        """Begin to serve what was off because its addresses were taken."""
+    def add(self, name: str, sock: Socket, sockets: Sockets, loaded: Loaded) -> None:
+        """Serve on a socket whose address was taken at the start. It is one of `sockets`."""
         self._sockets = sockets
-        self._start(name)
+        if name in self._running:
+            self._running[name].add([sock])
+        else:
+            self._start(name)
         self.apply(loaded)
 
     def _start(self, name: str) -> None:

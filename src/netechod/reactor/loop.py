@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from threading import RLock
 
 from netechod.reactor.selectors import READABLE, WRITABLE, EpollSelector, Selector
 
@@ -55,6 +56,9 @@ class Loop:
         self.turns = 0
         self.work = 0
         self.longest_turn = 0
+        self._bell_lock = (
+            RLock()
+        )  # reentrant: a signal handler may ring while the same thread rings or closes
         self._bell_out, self._bell_in = os.pipe()
         os.set_blocking(self._bell_out, False)
         os.set_blocking(self._bell_in, False)
@@ -112,9 +116,12 @@ class Loop:
         self._soon.append(callback)
 
     def call_soon_threadsafe(self, callback: Callback) -> None:
-        """Do the same from another thread or a signal handler. This also ends the wait."""
-        self._soon.append(callback)
-        with suppress(OSError):  # the pipe is full: one byte in it is enough
+        """Do the same from another thread or a signal handler. This also ends the wait.
+
+        After `close` this does nothing: another file may have the bell's descriptor by then.
+        """
+        with self._bell_lock, suppress(OSError):  # the pipe is full: one byte in it is enough
+            self._soon.append(callback)
             os.write(self._bell_in, b"\0")
 
     def run(self) -> None:
@@ -130,8 +137,10 @@ class Loop:
     def close(self) -> None:
         """Give back the selector and the bell."""
         self._selector.close()
-        os.close(self._bell_out)
-        os.close(self._bell_in)
+        with self._bell_lock:
+            os.close(self._bell_out)
+            os.close(self._bell_in)
+            self._bell_out = self._bell_in = -1
 
     def _turn(self) -> None:
         try:

@@ -55,6 +55,23 @@ class Task(Generic[T]):
         self._loop.call_soon(partial(self._go_on, value))
 
 
+def within(loop: Loop, seconds: float, wait: Wait, otherwise: object) -> Wait:
+    """Return the same wait, which ends after so many seconds at the latest, with the value `otherwise`."""
+
+    def begin(resume: Callable[..., object]) -> None:
+        waiting = [resume]
+
+        def end(value: object) -> None:
+            timer.cancel()
+            while waiting:
+                waiting.pop()(value)
+
+        timer = loop.call_at(loop.now + seconds, lambda: end(otherwise))
+        wait(end)
+
+    return begin
+
+
 def finished(loop: Loop, work: Work[T]) -> T | None:
     """Run the loop until the work is done, and return its result. None: something else stopped the loop."""
     results: list[T] = []

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from support.fake_servers import unused_udp_port
+from support.netecho import netecho
 
 from netechod.client.chat.events import SILENT, Event, Kind
 from netechod.client.chat.lines_ui import record_of
@@ -67,7 +69,16 @@ def test_an_event_is_a_record_as_published(event: Event, record: dict[str, objec
 def test_the_schema_knows_all_types_and_no_others() -> None:
     internal = {Kind.STRANGER, Kind.CHALLENGE, Kind.ANSWER}  # between the room and the client
     types = {kind.value for kind in Kind if kind not in internal}
-    assert set(SCHEMA["properties"]["type"]["enum"]) == types == {record["type"] for _, record in GOLDEN}
+    assert types == {record["type"] for _, record in GOLDEN}
+    assert set(SCHEMA["properties"]["type"]["enum"]) == types | {"error"}
+
+
+def test_the_last_line_of_a_chat_that_cannot_go_on_is_as_published() -> None:
+    run = netecho("chat", "--jsonl", f"127.0.0.1:{unused_udp_port()}")
+    assert run.returncode == 1
+    record = json.loads(run.stdout.splitlines()[-1])
+    assert record["type"] == "error"
+    jsonschema.validate(record, SCHEMA, jsonschema.Draft202012Validator)
 
 
 @pytest.mark.parametrize("missing", ["from", "own", "text", "mention", "rtt_ms", "time", "type"])

@@ -12,6 +12,7 @@ from netechod.client.chat.events import Event, Kind
 from netechod.client.chat.states import State
 from netechod.client.chat.transport import ChatSocket
 from netechod.client.net import Target
+from netechod.client.resolver import Address
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def run_until(chat_socket: ChatSocket, state: State) -> list[Event]:
 
 def wait_for(server: FakeUdpServer) -> None:
     """Wait until the server has handled everything that was sent before: it answers in order."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    with socket.socket(server.socket.family, socket.SOCK_DGRAM) as sock:
         sock.settimeout(10.0)
         sock.sendto(b"anybody?", (server.host, server.port))
         sock.recv(100)
@@ -88,3 +89,28 @@ def test_a_port_where_nobody_listens_is_told_as_what_it_is(server: FakeUdpServer
         chat_socket.sock.connect(("127.0.0.1", unused_udp_port()))
         chat_socket.member.say(b"hi", time.monotonic())
         assert run_until(chat_socket, State.AWAY) == [Event(Kind.AWAY, text="Connection refused")]
+
+
+def test_a_room_that_has_moved_is_found_again(server: FakeUdpServer) -> None:
+    room = FakeRoom()
+    with FakeUdpServer(room, "::1") as elsewhere:
+
+        class Found:
+            is_finished = True
+
+            def addresses(self, patience: float) -> list[Address]:
+                return [(socket.AF_INET6, ("::1", elsewhere.port, 0, 0))]
+
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.connect((server.host, server.port))
+        target = Target("room.example", server.port, timeout=0.2)
+        with ChatSocket(sock, target, is_patient=True, resolve=Found) as chat_socket:  # type: ignore[arg-type]
+            descriptor = chat_socket.sock.fileno()
+            chat_socket.sock.connect(("127.0.0.1", unused_udp_port()))
+            chat_socket.member.say(b"hi", time.monotonic())
+            run_until(chat_socket, State.AWAY)
+            run_until(chat_socket, State.READY)
+            assert chat_socket.sock.fileno() == descriptor
+            assert chat_socket.member.name == f"::1--{chat_socket.sock.getsockname()[1]}"
+        wait_for(elsewhere)
+    assert room.heard == ["online", "hi", "offline"]

@@ -211,3 +211,19 @@ def test_a_server_that_refuses_or_leaves_is_told_of(answers: tuple[bytes, ...], 
 def test_matches_are_pairs() -> None:
     with Scripted(b"220 hi\r\n", b"250 ok\r\n", b'152 1\r\nmain "a b"\r\n.\r\n250 ok\r\n') as client:
         assert client.match("a", "prefix", "main") == [Match("main", "a b")]
+
+
+@pytest.mark.system
+def test_words_in_the_encoding_of_the_locale_are_found(server: str) -> None:
+    text = "apple\n".encode("gbk")
+    ran = netecho("dict", "--db", "main", server, stdin=text, PYTHONIOENCODING="gbk")
+    assert ran.stdout.decode("gbk") == "apple  [main] dict.txt\n  苹果\n"
+
+
+@pytest.mark.system
+def test_a_byte_order_mark_is_dropped_and_utf_16_refused(server: str) -> None:
+    text = "\ufeffapple\r\n"
+    assert netecho("dict", "--db", "main", server, stdin=text.encode()).returncode == 0
+    ran = netecho("dict", "--db", "main", server, stdin=text.encode("utf-16-le"))
+    assert ran.returncode == 1
+    assert b"iconv -f UTF-16" in ran.stderr

@@ -1,5 +1,6 @@
 """The operator's commands, against somebody who answers as a daemon does."""
 
+import io
 import json
 import os
 import select
@@ -272,3 +273,15 @@ def test_a_daemon_that_refuses_to_stop_is_not_waited_for(daemon: Scripted) -> No
     daemon.answers["status"] = STATUS | {"pid": os.getpid()}
     with pytest.raises(RefusedError, match="no stop"):
         commands.stop(daemon.target)
+
+
+def test_entries_are_shown_in_the_encoding_of_the_locale(
+    daemon: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon.answers |= {"dict-dump": 1, "dict-match prefix app": 1}
+    daemon.bodies |= {"dict-dump": "apple#苹果\n".encode(), "dict-match prefix app": "main\t苹果\n".encode()}
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="gbk"))
+    assert commands.dict_dump(daemon.target) == 0
+    assert commands.dict_match(daemon.target, "prefix", "app") == 0
+    assert written.getvalue().decode("gbk") == "apple#苹果\nmain\t苹果\n"

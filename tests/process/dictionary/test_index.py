@@ -28,13 +28,13 @@ from netechod.process.dictionary.foreign.advice import explained
 from netechod.process.dictionary.index import (
     EXACT,
     FOLDED,
-    MAX_KEY,
     IndexedDictionary,
     open_index,
     opened,
 )
 from netechod.process.dictionary.index_builder import build, survey
 from netechod.process.dictionary.index_facts import IndexFacts, UnusableIndexError, seal
+from netechod.process.dictionary.index_rows import MAX_KEY
 from netechod.services.dictionary.parser import Rules
 from netechod.services.dictionary.service import Dictionary, DictionaryService, fold, look_up
 

@@ -289,3 +289,38 @@ def test_an_index_can_be_built_over_a_damaged_one(
     with closing(open_index(index)) as edition:
         assert all_right(edition)
     until_given_back()
+
+
+def test_an_index_that_is_written_to_in_secret_while_it_serves_is_verified(
+    loop: Loop,
+    loader: Loader,
+    settings: Settings,
+    load: Load,
+    index: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("netechod.process.dictionary.loader.INTERVAL", 0.001)
+    edition = load()
+    assert isinstance(edition, IndexedDictionary)
+    told: list[str] = []
+    loader.look_after([(settings, edition)], lambda: told.append("damaged"))
+    index.chmod(0o600)  # nothing that harms
+    run_until(loop, lambda: loader._children.running)
+    run_until(loop, lambda: not loader._children.running)
+    assert (told, errors(caplog)) == ([], [])
+    damage(index, 20 * PAGE, secretly=True)
+    run_until(loop, lambda: told)
+    assert errors(caplog) == [
+        "dictionary index is damaged and is put aside: its bytes are not those that were written"
+    ]
+    assert all_right(load(edition))
+
+
+def test_an_index_that_another_one_replaces_needs_no_verification(settings: Settings, index: Path) -> None:
+    with closing(open_index(index)) as edition:
+        assert not edition.was_changed()
+        build(settings.file, index, max_size=settings.max_size)
+        assert not edition.was_changed()
+    until_given_back()
+    assert not edition.was_changed()

@@ -1,5 +1,6 @@
 """The dictionary server as the daemon runs it: reloads, refusals, and the words of an index."""
 
+import os
 import signal
 import socket
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,8 @@ from support.daemon import PATIENCE, SERVICES, Daemon, run_netechod
 from support.daemon import ask as ask_udp
 
 from netechod.client.operator.control import ask
+from netechod.errors import ConfigError
+from netechod.process.config.load import load
 
 pytestmark = pytest.mark.system
 
@@ -270,3 +273,11 @@ def test_commands_under_way_survive_a_reload(tmp_path: Path) -> None:
 def test_settings_that_cannot_be_are_refused(options: list[str], said: str) -> None:
     ended = run_netechod("--check", *(word for option in options for word in ("--set", option)))
     assert (ended.returncode, said in ended.stderr) == (78, True), ended.stderr
+
+
+def test_a_text_that_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for file in (fifo, tmp_path, Path("/dev/zero")):
+        with pytest.raises(ConfigError, match=f"dictionary.information: {file}: not a regular file$"):
+            load(None, ["dict.enabled=true", f"dictionary.information={file}"])

@@ -415,3 +415,23 @@ def test_a_user_by_number_is_never_one_whose_name_is_that_number(monkeypatch: py
     monkeypatch.setattr(pwd, "getpwnam", lambda name: ME)
     assert identity_of_uid(UNNAMED) == Identity(UNNAMED, UNNAMED)
     assert identity_of_uid(ME.pw_uid) == Identity(ME.pw_uid, ME.pw_gid, ME.pw_name)
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("owner", "group", "mode", "acts_as_root"),
+    [(0, 0, 0o755, True), (0, 0, 0o775, True), (0, 0, 0o1777, True), (0, 0, 0o777, False),
+     (0, DAEMON.pw_gid, 0o775, False), (DAEMON.pw_uid, 0, 0o755, False)],
+    ids=["root", "root-group", "sticky", "everybody", "a-group", "another-user"],
+)  # fmt: skip
+def test_root_has_the_users_rights_where_anybody_else_could_put_a_link(
+    directory: Path, owner: int, group: int, mode: int, acts_as_root: bool
+) -> None:
+    middle = directory / "middle"
+    (middle / "last").mkdir(parents=True)
+    os.chown(middle, owner, group)
+    middle.chmod(mode)
+    with acting_for(SERVICE_IDENTITY, middle / "last"):
+        assert (os.geteuid() == 0) == acts_as_root
+    with acting_for(identity_of("", ""), middle / "last"):
+        assert os.geteuid() == 0, "a daemon that stays root acts as root"

@@ -1,17 +1,18 @@
 """Processes that have escaped from their job, with real ones that try."""
 
+import errno
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
 
 import pytest
-from support.looping import run_until
+from support.looping import FakeClock, run_until
 from support.processes import alive
 from support.signalling import signals_restored
 
 from netechod.reactor.jobs import orphans as module
-from netechod.reactor.jobs.children import Children
+from netechod.reactor.jobs.children import GLANCE, Children
 from netechod.reactor.jobs.orphans import Orphans, reap_strangers
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.process_control import SET_CHILD_SUBREAPER, prctl
@@ -63,6 +64,15 @@ class Site:
 
     def settle(self) -> None:
         run_until(self.loop, lambda: not self.children.running and not self.orphans.dying)
+
+    def settle_in(self, clock: FakeClock) -> None:
+        """The same, while time goes on."""
+
+        def settled() -> bool:
+            clock.advance(GLANCE)
+            return not self.children.running and not self.orphans.dying
+
+        run_until(self.loop, settled)
 
 
 @pytest.fixture
@@ -169,3 +179,47 @@ def test_a_stranger_is_reaped_and_the_status_of_our_own_child_is_kept(loop: Loop
     stranger.wait()
     living.kill()
     living.wait()
+
+
+def test_without_descriptors_orphans_end_all_the_same(
+    site: Site, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(pid: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    endings = site.spawn(f"{DAEMON}; setsid sleep 1000 &")
+    monkeypatch.setattr(os, "pidfd_open", exhausted)
+    run_until(site.loop, lambda: endings)
+    site.settle_in(clock)
+    assert len(site.orphans.killed) >= 2
+    assert not any(map(alive, site.orphans.killed))
+
+
+def test_an_orphan_that_cannot_be_watched_ends_all_the_same(
+    site: Site, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endings = site.spawn(DAEMON)
+    watch = site.loop.watch
+
+    def reluctant(fd: int, readable: Callback | None, writable: Callback | None = None) -> None:
+        if readable == site.orphans.reap:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        watch(fd, readable, writable)
+
+    monkeypatch.setattr(site.loop, "watch", reluctant)
+    run_until(site.loop, lambda: endings)
+    site.settle_in(clock)
+    assert not any(map(alive, site.orphans.killed))
+
+
+def test_a_sweep_that_may_not_look_is_for_the_next_job(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.spawn("sleep 1000")
+    monkeypatch.setattr(module, "_children_of_ours", lambda: {1})
+
+    def exhausted(pid: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(module, "_started", exhausted)
+    site.orphans.sweep()
+    assert site.orphans.killed == []
+    monkeypatch.undo()

@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 from support.looping import (
@@ -274,3 +274,25 @@ def test_it_can_be_closed_in_any_state(loop: Loop, clock: FakeClock, bench: Benc
     clock.advance(LONGEST)
     turn(loop, 3)
     assert bench.states[states:] == []
+
+
+def test_a_name_that_can_be_none_is_told(bench: Bench) -> None:
+    def resolve() -> Sequence[Target]:
+        raise UnicodeError("label empty or too long")
+
+    bench.dial(resolve)
+    assert bench.until("waiting").error == "not a host name"
+
+
+def test_without_threads_the_name_is_resolved_later(
+    loop: Loop, clock: FakeClock, bench: Bench, tcp: TcpBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(thread: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Thread, "start", exhausted)
+        bench.dial(lambda: [target_of(tcp.listener)])
+        assert bench.until("waiting").error == "can't start new thread"
+    clock.advance(SHORTEST)
+    assert receive(loop, bench.accept(tcp.listener)) == b"who is there?"

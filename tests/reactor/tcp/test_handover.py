@@ -21,8 +21,10 @@ from support.looping import (
 
 from netechod.reactor.loop import Loop
 from netechod.reactor.tcp.accept_queue import TcpLimits
+from netechod.reactor.tcp.api import StreamService
 from netechod.reactor.tcp.connection import LOW_WATER
 from netechod.reactor.tcp.server import TcpServer
+from netechod.services.api import Chunk, StreamSession
 
 RESET = b"\1\0\0\0\0\0\0\0"  # struct linger of on and 0 seconds: close() resets the connection (socket(7))
 
@@ -279,3 +281,40 @@ def test_the_adopted_fall_idle_like_any_other(
     clock.advance(60.0)
     turn(loop)
     assert receive(loop, client) == b""
+
+
+class Talkative(StreamSession):
+    """Says more than the kernel takes at once."""
+
+    ended = False
+    pieces = 200
+
+    def data_received(self, data: memoryview) -> Chunk:
+        """Say nothing."""
+        return b""
+
+    def more(self) -> Chunk | None:
+        """Return the next of many pieces."""
+        self.pieces -= 1
+        return bytes(SMALL) if self.pieces >= 0 else None
+
+    def eof_received(self) -> Chunk:
+        """Say nothing."""
+        return b""
+
+
+def test_a_session_that_has_more_to_say_is_served_to_its_end_and_not_handed_over(
+    loop: Loop, tcp: TcpBench, heir: Heir
+) -> None:
+    tcp.listener = tcp.listen(SMALL)
+    service = StreamService("talk", lambda wake: Talkative())
+    server = tcp.serve(service=service)
+    client = tcp.connected(server, buffers=SMALL)
+    [connection] = server.connections
+    run_until(loop, lambda: connection.bytes_out)
+    assert connection.has_unsent
+    heir.inherit_from(server)
+    assert receive_exactly(loop, client, 200 * SMALL) == bytes(200 * SMALL)
+    client.close()
+    run_until(loop, lambda: heir.drained)
+    assert heir.connections == []

@@ -69,6 +69,10 @@ class FlakyIO:
         self.taken.append(list(datagrams[:sent]))
         return sent
 
+    def close(self) -> None:
+        """See DatagramIO."""
+        self._io.close()
+
 
 class Alarm(EchoService):
     """An echo that also wants to be called at `deadline`."""

@@ -1,5 +1,6 @@
 """The memory that batched sockets share. Everything else is tested in test_datagram_io."""
 
+import os
 import select
 import socket
 import struct
@@ -152,3 +153,21 @@ def test_a_full_batch_of_the_largest_datagrams_has_room(memory: BatchMemory, res
     payloads = [bytes([number]) * 65507 for number in range(BATCH)]
     assert io.send([(payload, peer) for payload in payloads]) == BATCH
     assert client.recv(65536) == payloads[0]
+
+
+def test_what_is_sent_after_the_close_goes_to_nobody() -> None:
+    with ExitStack() as resources:
+        ours, client = (
+            resources.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in "ab"
+        )
+        for sock in (ours, client):
+            sock.bind(("127.0.0.1", 0))
+        io = MmsgDatagramIO(ours, BatchMemory())
+        client.sendto(b"hello", ours.getsockname())
+        [(_, peer)] = io.receive()
+        number = ours.fileno()
+        io.close()
+        os.dup2(client.fileno(), number)  # as when another socket gets the number
+        for call in (lambda: io.send([(b"answer", peer)]), io.receive):
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                call()

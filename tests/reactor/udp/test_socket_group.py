@@ -51,9 +51,9 @@ class Bench:
         self.room = Room()
         self.socks = [self._socket(), self._socket()]
         memory = BatchMemory()
-        self.group = SocketGroup(
-            loop, [(sock, MmsgDatagramIO(sock, memory), None) for sock in self.socks], self.room
-        )
+        self.group = SocketGroup(loop, self.room)
+        for sock in self.socks:
+            self.group.add(sock, MmsgDatagramIO(sock, memory), None)
         for endpoint in self.group.endpoints:
             resources.callback(endpoint.close)
 

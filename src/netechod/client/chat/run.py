@@ -15,6 +15,7 @@ from netechod.client.chat.transport import ChatSocket
 from netechod.client.chat.ui import UserInterface
 from netechod.client.i18n.translate import tr
 from netechod.client.net import Server, Target
+from netechod.client.resolver import is_numeric
 from netechod.client.terminal.output import interactive, is_smart, takes_colors
 
 
@@ -46,7 +47,9 @@ def run(target: Target, dictionary: Target, options: ChatOptions) -> int:
 def _come_online(server: Server, *, is_patient: bool) -> ChatSocket:
     sock = server.datagram_socket()
     try:
-        return ChatSocket(sock, server.target, is_patient=is_patient)
+        has_name = not is_numeric(server.target.host)
+        resolve = server.resolve_again if has_name else None
+        return ChatSocket(sock, server.target, is_patient=is_patient, resolve=resolve)
     except BaseException as error:  # a signal, too
         sock.close()
         if isinstance(error, OSError):

@@ -3,9 +3,10 @@
 import os
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from netechod.client.chat.events import Event, Kind
 from netechod.client.chat.protocol import Member
@@ -14,6 +15,7 @@ from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import reason_text
 from netechod.client.kernel import RECEIVE_SIZE, TimedReceiver
 from netechod.client.net import Target
+from netechod.client.resolver import Address, Resolution
 from netechod.services.wire import OFFLINE, display_name
 
 BATCH = 64  # datagrams read in one turn; the keyboard comes after them
@@ -22,9 +24,21 @@ BATCH = 64  # datagrams read in one turn; the keyboard comes after them
 class ChatSocket:
     """Drives a member with a socket. Errors of the socket become events: the room is out of reach."""
 
-    def __init__(self, sock: socket.socket, target: Target, *, is_patient: bool) -> None:
-        """Come online on a connected socket. Raises OSError, or ClientError when the room refuses us."""
+    def __init__(
+        self,
+        sock: socket.socket,
+        target: Target,
+        *,
+        is_patient: bool,
+        resolve: Callable[[], Resolution] | None = None,
+    ) -> None:
+        """Come online on a connected socket. Raises OSError, or ClientError when the room refuses us.
+
+        `resolve` begins to resolve the name of the room again. None: it has none.
+        """
         self.sock = sock
+        self._resolve = resolve
+        self._resolution: Resolution | None = None  # since the room is out of reach
         self.member = Member(
             _name(sock), target.timeout, target.retries, time.monotonic(), patient=is_patient
         )
@@ -89,8 +103,11 @@ class ChatSocket:
         """Do what is due; return the events. To return from an outage we may need another socket."""
         if time.monotonic() < self.member.deadline:
             return []
-        if self.member.state is State.AWAY and self._has_moved():
-            self._move()
+        if self.member.state is State.AWAY:
+            if (address := self._new_address_of_room()) is not None:
+                self._move(*address)
+            elif self._has_moved():
+                self._move(self.sock.family, self.sock.getpeername())
         return self.member.deadline_reached(time.monotonic())
 
     def _lose_touch(self, error: OSError) -> list[Event]:
@@ -108,11 +125,28 @@ class ChatSocket:
                 return False  # there is no route to the room at all, so far
             return bool(probe.getsockname()[0] != self.sock.getsockname()[0])
 
-    def _move(self) -> None:
-        """Go on with another socket under the same descriptor. The room will see a newcomer."""
-        with socket.socket(self.sock.family, socket.SOCK_DGRAM) as fresh:
-            fresh.connect(self.sock.getpeername())
+    def _new_address_of_room(self) -> Address | None:
+        """Return where the room is now, if its name has another address. The name is resolved meanwhile."""
+        if self._resolution is None:
+            self._resolution = None if self._resolve is None else self._resolve()
+            return None
+        if not self._resolution.is_finished:
+            return None
+        resolution, self._resolution = self._resolution, None
+        try:
+            addresses = resolution.addresses(0.0)
+        except (OSError, UnicodeError):
+            return None
+        here = self.sock.getpeername()[:2]
+        return None if here in [address[:2] for _, address in addresses] else addresses[0]
+
+    def _move(self, family: socket.AddressFamily | int, address: Any) -> None:  # noqa: ANN401 (as the family has it)
+        """Go on with another socket. The room will see a newcomer."""
+        with socket.socket(family, socket.SOCK_DGRAM) as fresh:
+            fresh.connect(address)
             os.dup2(fresh.fileno(), self.sock.fileno(), inheritable=False)
+        if family != self.sock.family:
+            self.sock = socket.socket(fileno=self.sock.detach())  # the descriptor, which others watch, stays
         self.sock.setblocking(False)
         self._receiver = TimedReceiver(self.sock)
         self.member.own_name = OwnName(_name(self.sock))

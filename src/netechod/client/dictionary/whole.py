@@ -9,7 +9,7 @@ from netechod.client.dictionary.dict_client import PORT, Definition, DictClient,
 from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import tr
 from netechod.client.net import Target
-from netechod.client.terminal.input import to_utf8
+from netechod.client.terminal.input import LineDecoder, to_utf8
 from netechod.client.terminal.output import complain, interactive, note, painted, put, put_json
 from netechod.client.terminal.text import decoded, shown_lines
 from netechod.services.dict.text import INDENT
@@ -71,8 +71,10 @@ def run(target: Target, words: Sequence[str], options: Options) -> int:
 
 
 def _words_of_stdin() -> Iterator[str]:
-    """The lines with a word in them."""
-    return map(decoded, filter(None, map(text_of, sys.stdin.buffer)))
+    """The lines with a word in them. Raises ClientError for UTF-16."""
+    decoder = LineDecoder()
+    lines = (decoder.utf8(line.removesuffix(b"\n")) for line in sys.stdin.buffer)
+    return map(decoded, filter(None, map(text_of, lines)))
 
 
 def _converse(client: DictClient, options: Options) -> int:

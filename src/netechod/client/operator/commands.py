@@ -19,7 +19,9 @@ from netechod.client.operator.screens import (
     status_lines,
 )
 from netechod.client.terminal.output import put, put_bytes, put_json
+from netechod.client.terminal.text import decoded
 from netechod.errors import DictionaryError
+from netechod.regular_file import open_regular
 from netechod.services.dictionary.memory_parser import DictionaryParser
 from netechod.services.dictionary.parser import Rules
 from netechod.services.dictionary.service import dump_lines
@@ -29,6 +31,7 @@ from netechod.services.wire import escape_controls
 RELOAD_TIMEOUT = 600.0  # seconds: three million words take a few
 STOP_TIMEOUT = 120.0  # seconds; the daemon's own drain timeout ends earlier
 NOT_RUNNING = 3  # what init scripts exit with for "program is not running" (LSB 5.0, 22.2)
+BLOCK = 1 << 20  # bytes of a file that are read at once
 CLEAR = "\x1b[H\x1b[2J"  # cursor home, erase the screen (ECMA-48, 8.3.21 and 8.3.39)
 
 
@@ -63,12 +66,14 @@ def watch(daemon: Target, interval: float) -> int:
 
 
 def reload(daemon: Target, as_json: bool) -> int:
-    """Reload, wait for it, and show what has changed. A reload that failed raises."""
+    """Reload, wait for it, and show what has changed. If anything has failed, raise ClientError."""
     outcome = daemon.ask("reload", usual=RELOAD_TIMEOUT)
     if as_json:
         put_json(outcome)
     else:
         put(_screen(reload_lines(outcome)))
+    if troubles := outcome.get("troubles"):  # a daemon of version 0.1.0 does not tell
+        raise ClientError("; ".join(troubles))
     return 0
 
 
@@ -152,7 +157,7 @@ def dict_list(daemon: Target, as_json: bool) -> int:
 def dict_dump(daemon: Target, database: str | None = None) -> int:
     """Show the entries of a dictionary as lines `key#value`, as they come."""
     for block in _dump_of(daemon, database):
-        put_bytes(block)
+        put(decoded(block))
     return 0
 
 
@@ -165,7 +170,7 @@ def dict_match(daemon: Target, strategy: str, word: str, database: str | None = 
     found = False
     for block in daemon.dump("dict-match", strategy, word, *(() if database is None else (database,))):
         found = True
-        put_bytes(block)
+        put(decoded(block))
     return int(not found)
 
 
@@ -198,7 +203,9 @@ def _dumped(file: Path) -> list[str]:
     """
     parser = DictionaryParser(str(file), Rules(format="tsv" if is_tabfile(file.name) else "lines"))
     try:
-        parser.feed(file.read_bytes())
+        with os.fdopen(open_regular(file), "rb") as opened:
+            while block := opened.read(BLOCK):
+                parser.feed(block)
         edition = parser.finish()
     except OSError as error:
         raise ClientError(f"{file}: {error.strerror}") from None

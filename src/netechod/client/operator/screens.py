@@ -95,7 +95,8 @@ def _reload_line(outcome: Mapping[str, Any] | None) -> str:
         return "none since the start"
     if outcome["error"]:
         return f"{clock(outcome['when'])} FAILED: {outcome['error']}"
-    return f"{clock(outcome['when'])} {_words_changed(outcome['dictionary'])}"
+    troubles = "".join(f"; {trouble}" for trouble in outcome.get("troubles", ()))
+    return f"{clock(outcome['when'])} {_words_changed(outcome['dictionary'])}{troubles}"
 
 
 def reload_lines(outcome: Mapping[str, Any]) -> Iterator[str]:

@@ -1,13 +1,18 @@
 """`netechod --dump-config`: writes the configuration in effect as TOML, each value with its origin."""
 
+from collections.abc import Iterable
+
 from netechod.process.config.load import Loaded
 from netechod.process.config.locations import dotted, leaves, quoted
 from netechod.services.wire import escape_controls
 
 
-def dump(loaded: Loaded) -> str:
-    """Return all keys with value and origin. Loading the text gives the same configuration."""
-    lines: list[str] = []
+def dump(loaded: Loaded, warnings: Iterable[tuple[str, str]] = ()) -> str:
+    """Return all keys with value and origin. Loading the text gives the same configuration.
+
+    `warnings` are keys, which may be empty, and sentences. They stand above the sections as comments.
+    """
+    lines = [f"# warning: {escape_controls(': '.join(filter(None, warning)))}" for warning in warnings]
     section: tuple[str, ...] = ()
     for path, value in leaves(loaded.config.model_dump(mode="json")):
         if path[:-1] != section:
@@ -15,7 +20,7 @@ def dump(loaded: Loaded) -> str:
             lines += ["", f"[{dotted(section)}]"]
         origin = loaded.origins.get(dotted(path), "default")
         lines.append(f"{dotted(path[-1:])} = {_toml(value)}  # {escape_controls(origin)}")
-    return "\n".join(lines[1:]) + "\n"
+    return "\n".join(lines).lstrip("\n") + "\n"
 
 
 def _toml(value: object) -> str:

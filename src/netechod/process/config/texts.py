@@ -1,11 +1,11 @@
 """Texts for DICT clients, which stand in files of their own."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from netechod.errors import ConfigError
 from netechod.process.config.schema import Config
+from netechod.regular_file import read_regular
 
 MAX_TEXT = 64 * 1024  # bytes
 
@@ -31,10 +31,9 @@ def texts_of(config: Config, origins: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _text_of(path: Path) -> str:
-    """Return the text of a file. Raises ValueError with the reason; a FIFO is not waited for."""
+    """Return the text of a file. Raises ValueError with the reason."""
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            data = file.read(MAX_TEXT + 1)
+        data = read_regular(path, MAX_TEXT + 1)
     except OSError as error:
         raise ValueError(error.strerror) from None
     if len(data) > MAX_TEXT:

@@ -1,14 +1,15 @@
 """Reads the values of a TOML file and their locations. Each failure is a problem with a location."""
 
+import errno
 import json
 import re
-import stat
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from netechod.process.config.diagnostics import Problem
 from netechod.process.config.locations import Location, Locations, scan
+from netechod.regular_file import read_regular
 
 MAX_SIZE = 1 << 20  # bytes; a longer file is refused, because it would take seconds to read
 
@@ -69,26 +70,24 @@ def parse_value(text: str) -> object:
 
 
 def _bytes_of(path: Path, source: str) -> bytes:
-    """Read a regular file. A FIFO is refused: reading it would block until somebody writes."""
+    """Read a regular file. Raises NotTomlError."""
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISREG(mode):
-            with path.open("rb") as file:
-                data = file.read(MAX_SIZE + 1)
-            if len(data) > MAX_SIZE:
-                raise NotTomlError(
-                    Location(source), f"is larger than {MAX_SIZE} bytes", "give the name of a TOML file"
-                )
-            return data
+        data = read_regular(path, MAX_SIZE + 1)
     except OSError as error:
         hints = {
-            FileNotFoundError: "without --config and without a default file, netechod runs on its defaults",
-            PermissionError: "run as root, or let the user of the service read it",
+            errno.ENOENT: "without --config and without a default file, netechod runs on its defaults",
+            errno.EACCES: "run as root, or let the user of the service read it",
+            errno.EINVAL: "give the name of a TOML file",
         }
         problem = f"cannot be read: {error.strerror}"
-        raise NotTomlError(Location(source), problem, hints.get(type(error), "")) from None
-    problem = "is a directory" if stat.S_ISDIR(mode) else "is not a regular file"
-    raise NotTomlError(Location(source), problem, "give the name of a TOML file")
+        if error.errno == errno.EINVAL:
+            problem = "is a directory" if path.is_dir() else "is not a regular file"
+        raise NotTomlError(Location(source), problem, hints.get(error.errno or 0, "")) from None
+    if len(data) > MAX_SIZE:
+        raise NotTomlError(
+            Location(source), f"is larger than {MAX_SIZE} bytes", "give the name of a TOML file"
+        )
+    return data
 
 
 def _decoded(data: bytes, source: str) -> str:

@@ -114,7 +114,7 @@ def _metrics(asked: ControlSession, status: Status) -> None:
 def _report(asked: ControlSession, outcome: Outcome) -> None:
     """A reload that failed is an error to whoever asked for it."""
     if outcome.error:
-        asked.refuse(outcome.error)
+        asked.refuse("; ".join([outcome.error, *outcome.troubles]))
     else:
         asked.answer(asdict(outcome))
 

@@ -20,6 +20,7 @@ class Outcome:
     lost: int = 0  # words that were in use and are none any more
     keys: tuple[str, ...] = ()  # of the configuration, that have changed and hold now
     waiting: tuple[str, ...] = ()  # that have changed and hold after a restart
+    troubles: tuple[str, ...] = ()  # what else failed: log files, pidfile or control socket, a sentence each
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ class Status:
         """One telling line: `systemctl status` shows it."""
         error = self.last_reload.error if self.last_reload else ""
         failed = f"last reload FAILED: {error}" if error else ""
-        return "; ".join(filter(None, (", ".join(self.summaries), *self.complaints, failed)))
+        troubles = self.last_reload.troubles if self.last_reload else ()
+        return "; ".join(filter(None, (", ".join(self.summaries), *self.complaints, failed, *troubles)))
 
     def as_json(self) -> dict[str, Any]:
         """Return the status as an object: the services' own keys beside those of the daemon."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from netechod.errors import DictionaryError
+from netechod.regular_file import open_regular
 from netechod.services.dictionary.memory_parser import DictionaryParser
 from netechod.services.dictionary.parser import Rules
 from netechod.services.dictionary.service import Dictionary, MemoryDictionary
@@ -63,18 +64,6 @@ def read_file(path: Path, feed: Feed, *, max_size: int, size: int = BLOCK) -> St
     except OSError as error:
         hint = MISSING if isinstance(error, FileNotFoundError) else ""
         raise DictionaryError(f"{path}: {error.strerror}{hint}") from None
-
-
-def open_regular(path: Path) -> int:
-    """Return a descriptor of a regular file. A FIFO or a device is not waited for.
-
-    Raises OSError, and DictionaryError if it is another kind of file.
-    """
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise DictionaryError(f"{path}: not a regular file")
-    return fd
 
 
 def _read(path: Path, feed: Feed, max_size: int, size: int) -> Stamp:

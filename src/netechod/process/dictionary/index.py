@@ -5,7 +5,6 @@ has got its name, nobody writes to it. A process that has it open can use it eve
 its name.
 """
 
-import hashlib
 import io
 import logging
 import os
@@ -15,9 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from netechod.process.dictionary.index_facts import IndexFacts, UnusableIndexError, facts_of
+from netechod.process.dictionary.index_rows import MAX_KEY, Row, numbered, short_key, unpacked
 from netechod.services.dictionary.headwords import chunks_from
 from netechod.services.dictionary.service import Dictionary, Lookup
 
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 
 EXACT, FOLDED, HEADS = b"exact", b"folded", b"heads"  # the tables
 LEAST_ROOM = 16 * 1024 * 1024  # bytes of address space for an index, however small
-MAX_KEY = 510  # bytes of a word that is its own key; LMDB has room for 511
-DIGEST = 64  # hex digits of SHA-256, the end of the key of a longer word
-
-Row: TypeAlias = tuple[bytes, bytes]
-"""A key and its value, as in a table."""
 
 MISSING = "lmdb is not installed: apt install python3-lmdb, or pip install 'netechod[index]'"
 
@@ -39,29 +34,6 @@ log = logging.getLogger(__name__)
 
 class TouchedIndexError(UnusableIndexError):
     """The index was changed or copied after it was made. It must be verified before use."""
-
-
-def packed(word: bytes, meaning: bytes) -> Row:
-    """Return the entry of a long word: key from its start and digest, value from word and meaning."""
-    return _short(word), word + b"\0" + meaning
-
-
-def unpacked(key: bytes, value: bytes) -> Row:
-    """Return the word and meaning of an entry. Neither has a NUL in it."""
-    if len(key) <= MAX_KEY:
-        return key, value
-    word, _, meaning = value.partition(b"\0")
-    return word, meaning
-
-
-def numbered(number: int) -> bytes:
-    """The key of a chunk of headwords."""
-    return number.to_bytes(4)
-
-
-def _short(word: bytes) -> bytes:
-    """Return the key of a long word. It is longer than MAX_KEY, so it equals no short word."""
-    return word[: MAX_KEY + 1 - DIGEST] + hashlib.sha256(word).hexdigest().encode()
 
 
 class IndexedDictionary(Dictionary):
@@ -78,6 +50,7 @@ class IndexedDictionary(Dictionary):
         self.warnings = facts.warnings
         self.title, self.information = facts.title, facts.information
         self._file = file
+        self._changed_ns = os.fstat(file.fileno()).st_ctime_ns
         self._environment = environment
         self._table = environment.open_db(EXACT, create=False)
         exact = environment.begin(db=self._table)
@@ -103,6 +76,19 @@ class IndexedDictionary(Dictionary):
         except (OSError, ValueError):  # the server of the file has lost it; it has been closed just now
             return True
 
+    def was_changed(self) -> bool:
+        """Return whether the file has changed in any way since the last call, and still has its name.
+
+        Somebody may have written to it and set its time back: only a verification can tell. The caller may
+        have to wait for its disk.
+        """
+        try:
+            status = os.fstat(self._file.fileno())
+        except (OSError, ValueError):
+            return False
+        before, self._changed_ns = self._changed_ns, status.st_ctime_ns
+        return before != self._changed_ns and status.st_nlink > 0
+
     def note_damage(self, reason: str) -> None:
         """Report that the index is damaged, once."""
         if not self.damaged:
@@ -114,7 +100,7 @@ class IndexedDictionary(Dictionary):
         """Whether `path` still names this index. The caller may have to wait for its disk."""
         try:
             return os.path.samestat(os.fstat(self._file.fileno()), path.stat(follow_symlinks=False))
-        except OSError:
+        except (OSError, ValueError):  # the latter: it has been closed just now
             return False
 
     def items(self) -> Iterator[Row]:
@@ -196,7 +182,7 @@ def _lookup_in(
                 return get(word)
             if not word or len(word) > longest:
                 return None
-            found, _, meaning = get(_short(word), b"").partition(b"\0")
+            found, _, meaning = get(short_key(word), b"").partition(b"\0")
         except lmdb.Error as error:
             on_damage(str(error))
             return None

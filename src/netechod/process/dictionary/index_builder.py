@@ -18,23 +18,23 @@ from netechod.process.dictionary.index import (
     FOLDED,
     HEADS,
     LEAST_ROOM,
-    MAX_KEY,
     MISSING,
     IndexedDictionary,
-    Row,
     open_index,
     opened,
-    packed,
     path_of,
+)
+from netechod.process.dictionary.index_facts import IndexFacts, UnusableIndexError, has_footer, seal
+from netechod.process.dictionary.index_rows import (
+    LINE_END,
+    MAX_KEY,
+    Row,
+    folded_rows,
+    head_rows,
+    joined_rows,
+    packed,
     unpacked,
 )
-from netechod.process.dictionary.index_facts import (
-    IndexFacts,
-    UnusableIndexError,
-    has_footer,
-    seal,
-)
-from netechod.process.dictionary.index_rows import LINE_END, folded_rows, head_rows, joined_rows
 from netechod.process.dictionary.index_verifier import is_whole
 from netechod.services.dictionary.parser import DEFAULT_RULES, Facts, Parser, Rules
 

@@ -1,19 +1,47 @@
-"""The rows of an index's tables of folded words and of headwords, out of sorted lines."""
+"""The rows of an index's tables, and how those of folded words and headwords are made of sorted lines."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from itertools import chain, count, groupby, islice
 from typing import TypeAlias
 
 from netechod.process.dictionary.external_sort import SortedRuns
-from netechod.process.dictionary.index import MAX_KEY, Row, numbered, packed, unpacked
 from netechod.services.dictionary.headwords import chunked
 from netechod.services.dictionary.service import MAX_SPELLINGS
 
 BATCH = 1000  # rows that are written at a time
+MAX_KEY = 510  # bytes of a word that is its own key; LMDB has room for 511
+DIGEST = 64  # hex digits of SHA-256, the end of the key of a longer word
 LINE_END = b"\xff"  # of a meaning, in a line that is sorted: no UTF-8 has this byte
+
+Row: TypeAlias = tuple[bytes, bytes]
+"""A key and its value, as in a table."""
 
 Join: TypeAlias = Callable[[int, bytes, bytes, bytes], bytes | None]
 """See `Parser.joined`."""
+
+
+def packed(word: bytes, meaning: bytes) -> Row:
+    """Return the entry of a long word: key from its start and digest, value from word and meaning."""
+    return short_key(word), word + b"\0" + meaning
+
+
+def unpacked(key: bytes, value: bytes) -> Row:
+    """Return the word and meaning of an entry. Neither has a NUL in it."""
+    if len(key) <= MAX_KEY:
+        return key, value
+    word, _, meaning = value.partition(b"\0")
+    return word, meaning
+
+
+def numbered(number: int) -> bytes:
+    """The key of a chunk of headwords."""
+    return number.to_bytes(4)
+
+
+def short_key(word: bytes) -> bytes:
+    """Return the key of a long word. It is longer than MAX_KEY, so it equals no short word."""
+    return word[: MAX_KEY + 1 - DIGEST] + hashlib.sha256(word).hexdigest().encode()
 
 
 def folded_rows(lines: SortedRuns) -> Iterator[list[Row]]:

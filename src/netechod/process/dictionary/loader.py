@@ -6,6 +6,7 @@ pages of an index that it maps, while it looks words up.
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from signal import SIGKILL
@@ -108,7 +109,8 @@ class Loader:
         for settings, edition in in_use:
             if isinstance(edition, IndexedDictionary):
                 edition.on_damage = reload
-                self._watching.append(Task(self._children.loop, self._watch(edition), lambda _: None))
+                watch = self._watch(settings, edition, reload)
+                self._watching.append(Task(self._children.loop, watch, lambda _: None))
                 if not edition.proven:
                     self.verify(settings, edition, reload)
 
@@ -116,15 +118,16 @@ class Loader:
         while self._watching:
             self._watching.pop().cancel()
 
-    def _watch(self, edition: IndexedDictionary) -> Work[None]:
-        """See every now and then whether somebody has written to the index."""
+    def _watch(self, settings: Settings, edition: IndexedDictionary, reload: Callback) -> Work[None]:
+        """Check every now and then whether somebody has written to the index."""
         while not edition.damaged:
-            try:
-                touched = yield from self._watcher.call(edition.is_touched)
-            except NetechodError:  # its disk does not answer, or there are no more threads: later, then
-                touched = False
-            if touched:
-                edition.note_damage(TOUCHED)
+            with suppress(
+                NetechodError
+            ):  # its disk does not answer, or there are no more threads: later, then
+                if (yield from self._watcher.call(edition.is_touched)):
+                    edition.note_damage(TOUCHED)
+                elif (yield from self._watcher.call(edition.was_changed)):
+                    self.verify(settings, edition, reload)
             yield self._pause
 
     def _pause(self, resume: Callback) -> None:

@@ -21,8 +21,9 @@ class Service(UdpService):
 
     def __init__(self, context: Context, socks: Sequence[socket.socket]) -> None:
         journal = ChatLog(context.loop, "chat")
+        self.grouped = max(len(socks), len(context.loaded.config.chat.listen)) > 1  # some may come later
         self._room = ChatRoom(
-            address_of=address_of_peers(socks),
+            address_of=address_of_peers(grouped=self.grouped),
             on_online=journal.online,
             on_offline=journal.offline,
             secret=secrets.token_bytes(32),

@@ -30,7 +30,7 @@ class Service(UdpService):
     """The policy, the audit log, and the process that runs the commands."""
 
     def __init__(self, context: Context, socks: Sequence[socket.socket]) -> None:
-        self._address_of = address_of_peers(())
+        self._address_of = address_of_peers(grouped=False)
         # A command that has run is always told; the runner starts few a second. The rest could be a flood.
         self._log = EventLog(context.loop, "command", request="requests without a program")
         limits = helper_argv(_limits(context.loaded.config.command))

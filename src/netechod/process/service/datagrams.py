@@ -42,11 +42,14 @@ class Membership(Protocol):
 class UdpService(RunningService):
     """A datagram service as it runs: its admission, and the sockets that it answers on.
 
-    A service with members may send from any of its sockets at any time; its sockets form a group. Any other
-    service answers on the socket that was asked.
+    A service with members may send from any of its sockets at any time. If it can have several, they form a
+    group. Any other service answers on the socket that was asked.
     """
 
     make_io: type[MmsgDatagramIO] = MmsgDatagramIO
+
+    grouped = False
+    """Whether its sockets form a group."""
 
     def __init__(
         self,
@@ -61,23 +64,31 @@ class UdpService(RunningService):
         self._service = service
         self._members = members
         self._throttle = LogThrottle()
-        address_of = address_of_peers(socks if members is not None else ())
+        self._memory = shared.memory
+        address_of = address_of_peers(grouped=self.grouped)
         self.admission = Admission(service, address_of, buckets=shared.buckets, on_drop=self._on_drop)
-        ios = [self.make_io(sock, shared.memory) for sock in socks]
-        self._peer_sizes = [io.peer_size for io in ios]
-        if members is not None and len(socks) > 1:
-            sockets = [(sock, io, self._error_queue(sock)) for sock, io in zip(socks, ios, strict=True)]
-            group = SocketGroup(shared.loop, sockets, self.admission)
-            self._out: ServiceOutbox = group
-            self.endpoints = group.endpoints
-        else:
-            self.endpoints = [
-                UdpEndpoint(shared.loop, sock, io, self.admission, self._error_queue(sock))
-                for sock, io in zip(socks, ios, strict=True)
-            ]
-            self._out = self.endpoints[0]
-        for endpoint in self.endpoints:
+        self._group = SocketGroup(shared.loop, self.admission) if self.grouped else None
+        self._peer_sizes: list[int] = []
+        self.endpoints: list[UdpEndpoint] = []
+        self.add(socks)
+
+    def add(self, socks: Sequence[socket.socket]) -> None:
+        """See RunningService."""
+        for sock in socks:
+            io = self.make_io(sock, self._memory)
+            self._peer_sizes.append(io.peer_size)
+            errors = self._error_queue(sock)
+            if self._group is not None:
+                endpoint = self._group.add(sock, io, errors)
+            else:
+                endpoint = UdpEndpoint(self._loop, sock, io, self.admission, errors)
             endpoint.on_dropped = self._on_dropped
+            self.endpoints.append(endpoint)
+
+    @property
+    def _out(self) -> ServiceOutbox:
+        """Where the service speaks unasked."""
+        return self._group or self.endpoints[0]
 
     def _error_queue(self, sock: socket.socket) -> ErrorQueue | None:
         """Return the error queue of a socket whose service has members."""
@@ -117,7 +128,7 @@ class UdpService(RunningService):
             return None
         if not 0 <= number < len(self._peer_sizes) or len(peer) != self._peer_sizes[number]:
             return None
-        return (number, peer) if len(self._peer_sizes) > 1 else peer
+        return peer if self._group is None else (number, peer)
 
     def apply(self, settings: Settings) -> None:
         """See RunningService."""
@@ -153,7 +164,7 @@ class UdpService(RunningService):
             endpoint.set_timer()
 
 
-def address_of_peers(group: Sequence[socket.socket]) -> AddressOf:
-    """Return what reads the address of a peer: of a group's peer, if these are the sockets of a group."""
+def address_of_peers(*, grouped: bool) -> AddressOf:
+    """Return what reads the address of a peer of a group, or of a single socket."""
     address_of = MmsgDatagramIO.address_of
-    return group_address_of(address_of) if len(group) > 1 else address_of
+    return group_address_of(address_of) if grouped else address_of

@@ -36,6 +36,10 @@ class Service(RunningService):
         service = StreamService(NAME, self._new_session, READ_SIZE, denied=DENIED, busy=FULL)
         self._server = TcpServer(context.loop, service, socks)
 
+    def add(self, socks: Sequence[socket.socket]) -> None:
+        """See RunningService."""
+        self._server.listen(socks)
+
     @property
     def descriptors(self) -> int:  # type: ignore[override] # a constant for other services
         """See RunningService."""

@@ -38,6 +38,10 @@ class Service(RunningService):
         if context.hands_over and not self.hands_over:
             log.warning("TCP connections end at a restart: echo.tcp.model = %s keeps none", tcp.model)
 
+    def add(self, socks: Sequence[socket.socket]) -> None:
+        """See RunningService."""
+        self._server.listen(socks)
+
     @property
     def hands_over(self) -> bool:  # type: ignore[override] # a constant for services without connections
         """Whether the model can give connections away."""

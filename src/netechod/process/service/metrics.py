@@ -33,7 +33,12 @@ class Service(RunningService):
             return HttpSession(PATH, lambda accept: rendered(registry, accept))
 
         service = StreamService("metrics", new_session, read_size=MAX_HEAD, quiet=True)
-        self._server = TcpServer(context.loop, service, socks)
+        self._server = TcpServer(context.loop, service, ())
+        self.add(socks)
+
+    def add(self, socks: Sequence[socket.socket]) -> None:
+        """See RunningService."""
+        self._server.listen(socks)
         for sock in socks:
             log.info("serving metrics on http://%s%s", bound_to(sock), PATH)
 

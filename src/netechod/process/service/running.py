@@ -1,5 +1,6 @@
 """A running service, as the rest of the daemon knows it: the same few verbs for each."""
 
+import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -56,6 +57,10 @@ class RunningService:
     @classmethod
     def prepare(cls, config: Config) -> None:
         """Do what has to come before the sockets are opened; it may wait. The daemon is not detached yet."""
+
+    def add(self, socks: Sequence[socket.socket]) -> None:
+        """Answer on further sockets, whose addresses could not be bound at the start. `apply` follows."""
+        raise NotImplementedError
 
     def apply(self, settings: Settings) -> None:
         """Take over what the configuration says now."""

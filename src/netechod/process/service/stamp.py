@@ -49,12 +49,17 @@ class Service(UdpService):
 
     def __init__(self, context: Context, socks: Sequence[socket.socket]) -> None:
         self._clock = ClockWatch(context.loop)
-        self._ports = {sock.getsockname()[1] for sock in socks}
+        self._ports: set[int] = set()
         address_of = MeasuringDatagramIO.address_of
         self._reflector = StampReflector(wall_ns=time.time_ns, clock_error=self._clock, address_of=address_of)
         super().__init__(context.datagrams, "stamp", socks, self._reflector)
         if self._clock() is None:
             log.warning("stamp tells who measures that this clock is not synchronized: %s", _reason())
+
+    def add(self, socks: Sequence[socket.socket]) -> None:
+        """See RunningService."""
+        super().add(socks)
+        self._ports.update(sock.getsockname()[1] for sock in socks)
 
     def apply(self, settings: Given) -> None:
         """See RunningService. Reflectors and their senders may both use the port of STAMP."""

@@ -52,6 +52,26 @@ def remove_control(path: Path, identity: Identity | None = None) -> None:
         path.unlink()
 
 
+def is_answered(path: Path | None) -> bool:
+    """Return whether a daemon answers on the control socket. False also if that cannot be found out."""
+    with suppress(OSError):
+        return path is not None and not _is_stale(path)
+    return False
+
+
+def _is_stale(path: Path) -> bool:
+    """Return whether a socket has no listener. Raises OSError if that cannot be found out."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return True
+        except BlockingIOError:  # its backlog is full
+            return False
+    return False
+
+
 def _remove_stale(path: Path) -> None:
     """Remove a socket without a listener. Raises OSError for one with a listener, and for any other file."""
     try:
@@ -59,10 +79,6 @@ def _remove_stale(path: Path) -> None:
             raise OSError(errno.EEXIST, "the file is there, and is no socket")
     except FileNotFoundError:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-        else:
-            raise OSError(errno.EADDRINUSE, "another instance answers there")
+    if not _is_stale(path):
+        raise OSError(errno.EADDRINUSE, "another instance answers there")
+    path.unlink()

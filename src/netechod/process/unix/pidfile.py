@@ -30,6 +30,20 @@ _FLAGS = (
 )
 
 
+def is_held(path: Path | None) -> bool:
+    """Return whether a daemon has locked the file. False also if that cannot be found out."""
+    if path is None:
+        return False
+    with suppress(OSError), ExitStack() as undo:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        undo.callback(os.close, fd)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 class Pidfile:
     """One daemon's claim on a path, by flock(2) on an open descriptor.
 

@@ -1,7 +1,7 @@
 """Gives up root if no service manager has done so, and limits what root does until then.
 
-Root must not use a path that the daemon's user can replace by a link meanwhile. If that user can replace a
-directory in a path, root takes on the user's rights first. Then a link gives that user no new access.
+Root must not use a path in which another user can put a link meanwhile. If anybody else can replace a
+directory in a path, root takes on the rights of the daemon's user first. So a link gives nobody more rights.
 """
 
 import grp
@@ -70,11 +70,11 @@ def become(identity: Identity) -> None:
 
 @contextmanager
 def acting_for(identity: Identity, path: Path) -> Iterator[None]:
-    """As root, have only the rights of `identity` in the block if that user can replace a part of `path`.
+    """As root, have only the rights of `identity` in the block if others can replace a part of `path`.
 
     Otherwise nothing changes. Raises PermissionRefusedError.
     """
-    if os.geteuid() == 0 and can_replace(identity, path):
+    if os.geteuid() == 0 != identity.uid and _is_replaceable(path):
         with _acting(identity):
             yield
     else:
@@ -113,11 +113,18 @@ def can_replace(identity: Identity, path: Path) -> bool:
     if identity.uid == os.geteuid():
         return False
     groups = frozenset(identity.groups)
-    return any(
-        _is_open_to(identity.uid, groups, step)
-        for way in (path, path.resolve())
-        for step in (way, *way.parents)
-    )
+    return any(_is_open_to(identity.uid, groups, step) for step in _steps(path))
+
+
+def _is_replaceable(path: Path) -> bool:
+    """Return whether any user but root can rename or replace `path` or a directory above it."""
+    return any(map(_is_open, _steps(path)))
+
+
+def _steps(path: Path) -> Iterator[Path]:
+    """Yield the path and all directories above it, as it is named and as it is resolved."""
+    for way in (path, path.resolve()):
+        yield from (way, *way.parents)
 
 
 def make_directory(path: Path, identity: Identity) -> None:
@@ -173,6 +180,19 @@ def _refusal(identity: Identity) -> PermissionRefusedError:
         f"cannot become user {identity.name or identity.uid}, group {identity.gid}: not permitted\n"
         "  hint: start as root, or leave daemon.user and daemon.group empty"
     )
+
+
+def _is_open(step: Path) -> bool:
+    """Return whether any user but root owns a link or directory, or may rename files in the directory."""
+    try:
+        link, target = step.lstat(), step.stat()
+    except OSError:  # it is missing; `make_directory` checks again after it has made it
+        return False
+    if link.st_uid or target.st_uid:
+        return True
+    if not stat.S_ISDIR(target.st_mode) or target.st_mode & stat.S_ISVTX:
+        return False
+    return bool(target.st_mode & (stat.S_IWOTH | (stat.S_IWGRP if target.st_gid else 0)))
 
 
 def _is_open_to(uid: int, groups: frozenset[int], step: Path) -> bool:

@@ -4,7 +4,7 @@ import errno
 import logging
 import socket
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import NamedTuple
 
 from netechod.errors import SocketError
@@ -36,20 +36,31 @@ class TcpOptions(NamedTuple):
         return cls(**{name: getattr(section, name) for name in cls._fields if hasattr(section, name)})
 
 
-def open_listeners(
-    addresses: Sequence[Address], options: TcpOptions | None, level: int = logging.INFO
-) -> list[socket.socket]:
-    """Bind every address, or none: for TCP with `options`, for UDP without. Raises SocketError.
+def open_listener(address: Address, options: TcpOptions | None, level: int = logging.INFO) -> socket.socket:
+    """Bind an address: for TCP with `options`, for UDP without. Raises SocketError.
 
     `level` is that of the log's lines.
     """
-    with ExitStack() as undo:
-        socks = []
-        for address in uncovered(addresses, level):
-            sock = _open_udp(address, level) if options is None else _listen(address, options, level)
-            socks.append(undo.enter_context(sock))
-        undo.pop_all()
-    return socks
+    return _open_udp(address, level) if options is None else _listen(address, options, level)
+
+
+def bind_refusal(address: Address, protocol: str) -> str:
+    """Return why an address cannot be bound now: another program has it, or no interface. Else empty.
+
+    The address is bound for a moment. A TCP socket does not listen meanwhile.
+    """
+    kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
+    try:
+        sock, address = _create(address, kind, logging.DEBUG)
+        with sock:
+            if kind == socket.SOCK_STREAM:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(_sockaddr(address))
+    except OSError as error:
+        return str(error.strerror) if error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL) else ""
+    except SocketError as error:
+        return str(error)
+    return ""
 
 
 def bound_to(sock: socket.socket) -> Address:

@@ -10,7 +10,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from netechod.reactor.jobs.children import Children
+from netechod.reactor.jobs.children import GLANCE, Children
 from netechod.reactor.loop import Callback
 from netechod.reactor.process_control import SET_CHILD_SUBREAPER, prctl, started
 
@@ -27,6 +27,7 @@ class Orphans:
         self._children = children
         self._others = _children_of_ours()
         self._on_exited = on_exited
+        self._looking = False
 
     def sweep(self) -> None:
         """Kill escaped processes whose job has ended.
@@ -38,10 +39,11 @@ class Orphans:
         strangers = _children_of_ours() - running.keys() - self.dying.keys() - self._others
         if not strangers:
             return
-        oldest = min(map(_started, running), default=None)
-        for pid in sorted(strangers)[: MAX_DYING - len(self.dying)]:
-            if oldest is None or _started(pid) < oldest:
-                self._kill(pid)
+        with suppress(OSError):  # no descriptor is left to ask /proc; the end of a job sweeps again
+            oldest = min(map(_started, running), default=None)
+            for pid in sorted(strangers)[: MAX_DYING - len(self.dying)]:
+                if oldest is None or _started(pid) < oldest:
+                    self._kill(pid)
 
     def reap(self) -> None:
         """Reap the processes that have died. Their children are ours from then on, and are killed next."""
@@ -57,15 +59,39 @@ class Orphans:
 
     def _kill(self, pid: int) -> None:
         """Kill a process. It is our child, so no other process can get its number until we reap it."""
-        loop = self._children.loop
         if self._children.use_pidfd:
-            self.dying[pid] = os.pidfd_open(pid)
-            loop.watch(self.dying[pid], self.reap)
+            self.dying[pid] = self._watched_pidfd(pid)
+            self._look_later()
         else:
             self.dying[pid] = -1
-            loop.call_soon(self.reap)  # it may have died already, and its SIGCHLD may be handled
+            self._children.loop.call_soon(self.reap)  # its SIGCHLD may be handled already
         with suppress(PermissionError):  # a set-user-ID program belongs to another user
             os.kill(pid, signal.SIGKILL)
+
+    def _watched_pidfd(self, pid: int) -> int:
+        """Return a pidfd that calls `reap` at the end of the process; -1 if there are no more descriptors."""
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            return -1
+        try:
+            self._children.loop.watch(pidfd, self.reap)
+        except OSError:
+            os.close(pidfd)
+            return -1
+        return pidfd
+
+    def _look_later(self) -> None:
+        """Reap soon, and again as long as processes without a pidfd are dying."""
+        if -1 in self.dying.values() and not self._looking:
+            self._looking = True
+            loop = self._children.loop
+            loop.call_at(loop.now + GLANCE, self._look)
+
+    def _look(self) -> None:
+        self._looking = False
+        self.reap()
+        self._look_later()
 
 
 def reap_strangers() -> None:

@@ -62,8 +62,12 @@ class AcceptQueue:
         self._set_max_accepted()
 
     def open(self, listeners: Sequence[socket.socket], accepted: Accepted) -> None:
-        """Begin to accept on `listeners`. `accepted` is called for each connection."""
-        self._acceptors = [Acceptor(self._loop, sock, self._counters, accepted) for sock in listeners]
+        """Begin to accept on `listeners`, too. `accepted` is called for each connection."""
+        for sock in listeners:
+            acceptor = Acceptor(self._loop, sock, self._counters, accepted)
+            if self.full and self._waits:
+                acceptor.pause()
+            self._acceptors.append(acceptor)
 
     def admit(self, sock: socket.socket, peer: object) -> PendingConnection | None:
         """Put an accepted connection into the queue. Return None if it was refused and closed instead."""
@@ -135,7 +139,7 @@ class AcceptQueue:
             return  # nearly always
         if not self.full:
             self.full = True
-            waits = short or not self._service.busy
+            waits = self._waits
             for acceptor in self._acceptors if waits else ():
                 acceptor.pause()
             is_meant_to_be = self._model.max_accepted == 1  # iterative
@@ -147,6 +151,11 @@ class AcceptQueue:
             self.full = False
             for acceptor in self._acceptors:
                 acceptor.resume()
+
+    @property
+    def _waits(self) -> bool:
+        """Whether new connections wait in the backlog when there is no room for them."""
+        return self._shortage is not None or not self._service.busy
 
     def _set_max_accepted(self) -> None:
         """Set the number of connections that may be open. The model has no say in the last call."""

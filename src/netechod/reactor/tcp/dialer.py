@@ -21,7 +21,10 @@ Target: TypeAlias = tuple[socket.AddressFamily, Any]
 """An address family and an address, as getaddrinfo(3) returns them, or AF_UNIX and a path."""
 
 Resolve: TypeAlias = Callable[[], Sequence[Target]]
-"""Finds the targets. It runs on a thread of its own, because it may take long. Raises OSError."""
+"""Finds the targets. It runs on a thread of its own, because it may take long.
+
+Raises OSError, and UnicodeError if the name can be none.
+"""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,10 @@ class Dialer:
         if callable(self._targets):
             self._on_state(DialState("resolving"))
             name = f"{self.service.name} resolver"
-            Thread(target=self._resolve, args=(self._targets,), name=name, daemon=True).start()
+            try:
+                Thread(target=self._resolve, args=(self._targets,), name=name, daemon=True).start()
+            except RuntimeError as error:  # clone(2) says EAGAIN
+                self._try_all((), str(error))
         else:
             self._try_all(self._targets, "no address")
 
@@ -104,6 +110,8 @@ class Dialer:
             targets = resolve()
         except OSError as trouble:
             error = trouble.strerror or str(trouble)
+        except UnicodeError:  # of the codec for names, as for "a..b"
+            error = "not a host name"
         self.loop.call_soon_threadsafe(lambda: self._try_all(targets, error))
 
     def _try_all(self, targets: Sequence[Target], error: str) -> None:

@@ -48,6 +48,10 @@ class TcpServer:
         self._queue = AcceptQueue(loop, service, self.counters, self._model, self._serve_waiting)
         loop.on_no_memory.append(self._shed)
         self.configure(limits or TcpLimits())
+        self.listen(listeners)
+
+    def listen(self, listeners: Sequence[socket.socket]) -> None:
+        """Accept connections on these sockets, too."""
         self._queue.open(listeners, self._on_accepted)
 
     @property

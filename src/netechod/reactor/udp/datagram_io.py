@@ -61,6 +61,10 @@ class DatagramIO(Protocol):
         """Send the whole batch that was received last, as `send` does. It may be sent without a copy."""
         ...
 
+    def close(self) -> None:
+        """Let go of the socket, before it is closed. Every later call raises OSError."""
+        ...
+
     def address_of(self, peer: Peer) -> tuple[str, int]:
         """Return the peer's address, as text, and its port. A link-local one has a zone: `fe80::1%2`."""
         ...

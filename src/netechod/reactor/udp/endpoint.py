@@ -88,6 +88,7 @@ class UdpEndpoint(UdpOutbox):
             self._errors.close()
         self._queue.drop(self._queue.size)
         self._loop.unwatch(self._fd)
+        self._io.close()
         self._sock.close()
 
     def _watch(self) -> None:

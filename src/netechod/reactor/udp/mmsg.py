@@ -169,6 +169,10 @@ class MmsgDatagramIO:
             _raise_errno()
         return sent
 
+    def close(self) -> None:
+        """See DatagramIO. Another file may get the number of the descriptor."""
+        self._fd = -1
+
     @staticmethod
     def address_of(peer: Peer) -> tuple[str, int]:
         """See DatagramIO."""

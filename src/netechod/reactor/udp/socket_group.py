@@ -11,27 +11,25 @@ from netechod.reactor.udp.outbox import ServiceOutbox
 from netechod.services.api import Datagram, DatagramService, Outbox, Peer
 
 AddressOf = Callable[[Peer], tuple[str, int]]
-GroupMember = tuple[socket.socket, DatagramIO, ErrorQueue | None]
 
 
 class SocketGroup(ServiceOutbox):
     """The outbox of such a service. A peer is (number of the socket, the socket's own peer)."""
 
-    def __init__(
-        self,
-        loop: Loop,
-        sockets: Sequence[GroupMember],
-        service: DatagramService,
-    ) -> None:
+    def __init__(self, loop: Loop, service: DatagramService) -> None:
         self._loop = loop
+        self._service = service
         self._turn = -1
         self._is_full = False
-        self.endpoints = [
-            UdpEndpoint(loop, sock, io, _Numbered(service, number), errors)
-            for number, (sock, io, errors) in enumerate(sockets)
-        ]
-        for endpoint in self.endpoints:
-            endpoint.out = self
+        self.endpoints: list[UdpEndpoint] = []
+
+    def add(self, sock: socket.socket, io: DatagramIO, errors: ErrorQueue | None) -> UdpEndpoint:
+        """Add a socket. Returns its endpoint."""
+        service = _Numbered(self._service, len(self.endpoints))
+        endpoint = UdpEndpoint(self._loop, sock, io, service, errors)
+        endpoint.out = self
+        self.endpoints.append(endpoint)
+        return endpoint
 
     @property
     def is_full(self) -> bool:

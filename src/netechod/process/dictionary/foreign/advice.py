@@ -1,5 +1,6 @@
 """Advice on a file that is no dictionary: what it looks like, and the command that makes one of it."""
 
+import os
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from functools import partial
@@ -9,6 +10,7 @@ from shlex import quote
 from netechod.errors import DictionaryError, DictionaryFormatError
 from netechod.process.dictionary.foreign.encodings import UTF_8, encoding_of
 from netechod.process.dictionary.foreign.formats import HEAD, KEY_VALUE, Format, format_of, is_packed
+from netechod.regular_file import open_regular
 
 DAMAGED = "most of it is UTF-8: mend that line"
 
@@ -55,6 +57,6 @@ def _is_text(file: Path) -> bool:
 
 
 def _blocks(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as opened:
+    with os.fdopen(open_regular(file), "rb") as opened:
         while block := opened.read(HEAD):
             yield block

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeAlias
 
 from netechod.errors import DictionaryError, reason_of
-from netechod.process.dictionary.file import open_regular
 from netechod.process.dictionary.foreign.advice import advice_on
 from netechod.process.dictionary.foreign.formats import GZIP, HEAD, KEY_VALUE, format_of
+from netechod.regular_file import open_regular
 
 MAX_SIZE = 4 << 30  # bytes of a source, unpacked: no dictionary is larger
 MAX_RATIO = 256  # times its size that a file may unpack to; texts have 20, and bombs 1000
