@@ -64,17 +64,12 @@ class Words:
         if others is not None:
             yield from filter(can_be_shown, others.split(b"\n"))
 
-    def found_by(self, word: str) -> Sequence[bytes]:
-        """The words that a query finds: the one that is spelled so, then the others."""
-        exact = word.encode()
-        found = list(self.spellings(folded(word)))
-        if exact in found:
-            if found[0] != exact:
-                found.remove(exact)
-                found.insert(0, exact)
-        elif self.meaning(exact) is not None and can_be_shown(exact):
-            found.insert(0, exact)  # one of very many spellings
-        return found
+    def found_by(self, word: str) -> Sequence[tuple[bytes, bytes]]:
+        """Return the entries that a query finds: the word that is spelled so, then the others."""
+        exact, head = word.encode(), folded(word)
+        others = (self._folded(head) or b"").split(b"\n")
+        entries = ((each, self.meaning(each)) for each in dict.fromkeys((exact, head, *others)))
+        return [(each, meaning) for each, meaning in entries if meaning is not None and can_be_shown(each)]
 
 
 def folded(word: str) -> bytes:
@@ -87,4 +82,4 @@ def can_be_shown(word: bytes) -> bool:
     shown = word.decode()
     if len(shown) + shown.count("\\") + shown.count('"') > MAX_SHOWN:
         return False
-    return shown.isprintable() or printable(shown) == shown
+    return printable(shown) == shown

@@ -4,8 +4,6 @@ A piece is b"" where work was done and there is nothing to say yet.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import suppress
-from functools import partial
 from itertools import chain, islice
 from typing import TypeAlias
 
@@ -90,11 +88,10 @@ class Commands:
         for name, word in _read(rest, 2):
             databases = chosen(self._server.databases(), name)
             if found := _definitions(databases, word, first=name == FIRST):
-                yield from self._told(found)
-                return
+                return self._told(found)
             refusal = refusal or (NO_MATCH if databases else NO_DATABASE)
         self._server.counters["missed"] += refusal is NO_MATCH
-        yield refusal
+        return iter((refusal,))
 
     def _told(self, found: Sequence[Definition]) -> Answer:
         shown = found[:MAX_DEFINITIONS]
@@ -216,9 +213,7 @@ def _definitions(databases: Databases, word: str, *, first: bool) -> Sequence[De
     for reading in chain([word], other_readings(word)):
         found: list[Definition] = []
         for database in databases:
-            words = Words(database.dictionary)
-            meanings = [(spelling, words.meaning(spelling)) for spelling in words.found_by(reading)]
-            found += [(database, spelling, meaning) for spelling, meaning in meanings if meaning is not None]
+            found += [(database, *entry) for entry in Words(database.dictionary).found_by(reading)]
             if len(found) > (0 if first else MAX_DEFINITIONS):
                 break
         if found:
@@ -229,12 +224,14 @@ def _definitions(databases: Databases, word: str, *, first: bool) -> Sequence[De
 def _read(rest: bytes, count: int) -> Iterator[Sequence[str]]:
     """The one or two ways to read the parameters of a command. Raises RefusedError when there is none."""
     found = False
-    for reading in (words_of, partial(within_quotes, count=count - 1)):
-        with suppress(MalformedError):
+    for reading in (words_of, lambda line: within_quotes(line, count - 1)):
+        try:
             words = reading(rest)
-            if len(words) == count and words[-1].strip():
-                found = True
-                yield words
+        except MalformedError:
+            continue
+        if len(words) == count and words[-1].strip():
+            found = True
+            yield words
     if not found:
         raise RefusedError(SYNTAX)
 

@@ -14,7 +14,7 @@ COMMANDS = 16  # that are answered in one piece
 STEPS = 4  # of a search without a result, in one piece
 MAX_REFUSED = 20  # commands in a row that are not understood; one more ends the connection
 
-BLANKS = (b"\r", b"\n", b"\0", b" ", b"\t")  # before a command; there are clients that send them behind one
+BLANKS = b"\r\n\0 \t"  # before a command; there are clients that send them behind one
 TOO_LONG = b"500 line too long\r\n"
 TOO_MANY = b"421 too many errors\r\n"
 
@@ -23,6 +23,7 @@ class DictSession(StreamSession):
     """Answers the commands of one client, in order."""
 
     ended = False
+    idle = False
 
     def __init__(self, server: DictServer, banner: bytes) -> None:
         self._server = server
@@ -50,22 +51,25 @@ class DictSession(StreamSession):
         """Return the next piece."""
         piece = bytearray()
         commands = steps = 0
+        self.idle = False
         while len(piece) < PIECE and steps < STEPS and not self.ended:
             if self._answer is not None:
                 steps += self._go_on(self._answer, piece)
-                continue
-            line = self._next_line() if commands < COMMANDS else None
-            if line is None:
+            elif commands == COMMANDS:
                 break
-            commands += 1
-            self._begin(line, piece)
+            elif (line := self._next_line()) is None:
+                self.idle = True
+                break
+            else:
+                commands += 1
+                self._begin(line, piece)
         return bytes(piece) if commands or steps or piece else None
 
     def _next_line(self) -> bytes | None:
         """Take the next line off what was heard, without its end. Returns None until there is one."""
         heard = self._heard
-        if heard[:1] in BLANKS and not self._skips:
-            heard = self._heard = heard.lstrip(b"".join(BLANKS))
+        if heard and heard[0] in BLANKS and not self._skips:
+            heard = self._heard = heard.lstrip(BLANKS)
         end = heard.find(b"\n")
         if end < 0:
             if len(heard) > MAX_COMMAND:
@@ -88,20 +92,19 @@ class DictSession(StreamSession):
             self._refuse(error.reply, piece)
 
     def _go_on(self, answer: Answer, piece: bytearray) -> bool:
-        """Add the next part of an answer. Returns whether it took time and has brought nothing."""
+        """Add parts of an answer to a piece. Return whether the last part took time and brought nothing."""
         try:
-            part = next(answer, None)
+            for part in answer:
+                piece += part
+                if not part or len(piece) >= PIECE:
+                    return not part
         except RefusedError as error:
-            self._answer = None
             self._refuse(error.reply, piece)
-            return False
-        if part is None:
-            self._answer = None
+        else:
             self._refused = 0
             self.ended = self._commands.quit
-            return False
-        piece += part
-        return not part
+        self._answer = None
+        return False
 
     def _refuse(self, reply: bytes, piece: bytearray) -> None:
         piece += reply

@@ -18,6 +18,7 @@ _WORD = re.compile(
     re.DOTALL,
 )
 _PART = re.compile(rb"([^\"'\\]++)|\\(.)|\"(%b)\"|'(%b)'" % (_DOUBLE, _SINGLE), re.DOTALL)
+_SPECIAL = re.compile(rb"[\"'\\]")
 _ESCAPED = re.compile(rb"""\\(["'\\])""")
 
 
@@ -33,6 +34,11 @@ def words_of(line: bytes) -> list[str]:
     >>> words_of(rb'''* "two words" two\ words don\'t "back\slash" 'a'"b"c ""''')
     ['*', 'two words', 'two words', "don't", 'back\\slash', 'abc', '']
     """
+    if not _SPECIAL.search(line):  # most lines: this is three times as fast
+        words = [word for word in _decoded(line).replace("\t", " ").split(" ") if word]
+        if len(words) > MAX_WORDS:
+            raise MalformedError
+        return words
     words, place = [], 0
     while found := _WORD.match(line, place):
         words.append(_text_of(found))
