@@ -64,12 +64,17 @@ class Words:
         if others is not None:
             yield from filter(can_be_shown, others.split(b"\n"))
 
-    def found_by(self, word: str) -> Sequence[tuple[bytes, bytes]]:
-        """Return the entries that a query finds: the word that is spelled so, then the others."""
-        exact, head = word.encode(), folded(word)
-        others = (self._folded(head) or b"").split(b"\n")
-        entries = ((each, self.meaning(each)) for each in dict.fromkeys((exact, head, *others)))
-        return [(each, meaning) for each, meaning in entries if meaning is not None and can_be_shown(each)]
+
+def found_by(word: str, dictionary: Dictionary) -> Sequence[tuple[bytes, bytes]]:
+    """Return the entries that a query finds: the word that is spelled so, then the others."""
+    exact, head = word.encode(), folded(word)
+    others = (dictionary.folded(head) or b"").split(b"\n")
+    meaning = dictionary.exact
+    return [
+        (each, found)
+        for each in dict.fromkeys((exact, head, *others))
+        if (found := meaning(each)) is not None and can_be_shown(each)
+    ]
 
 
 def folded(word: str) -> bytes:
@@ -82,4 +87,4 @@ def can_be_shown(word: bytes) -> bool:
     shown = word.decode()
     if len(shown) + shown.count("\\") + shown.count('"') > MAX_SHOWN:
         return False
-    return printable(shown) == shown
+    return shown.isprintable() or printable(shown) == shown
