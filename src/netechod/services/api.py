@@ -118,6 +118,11 @@ class StreamSession(Protocol):
         """
         return None
 
+    @property
+    def idle(self) -> bool:
+        """Return whether `more` would return None now. It saves the driver the call; False does no harm."""
+        return False
+
     def eof_received(self) -> Chunk:
         """Return the answer to the peer's end of stream.
 

@@ -72,7 +72,7 @@ def printable(text: str) -> str:
     >>> printable("a\x1b[2Jb")
     'a[2Jb'
     """
-    return _UNPRINTABLE.sub("", text)
+    return text if text.isprintable() else _UNPRINTABLE.sub("", text)  # few texts need the search
 
 
 def unmapped(address: str) -> str:

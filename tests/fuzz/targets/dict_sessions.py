@@ -39,7 +39,7 @@ def dict_session(feed: Feed) -> None:
             assert len(piece) < 2 * PIECE
             said += piece
             piece = None if session.ended else session.more()
-        assert session.ended or len(session._heard) <= MAX_COMMAND
+        assert session.ended or len(session._begun) <= MAX_COMMAND + 1
         assert session._server.scans == 0
     check(bytes(said))
     assert session.ended == bytes(said).endswith((b"221 bye\r\n", b"421 too many errors\r\n"))

@@ -36,6 +36,7 @@ class Clerk(StreamSession):
 
     ended = False
     waiting = False
+    idle = False
     banner = b"hello "
 
     def __init__(self, wake: Callable[[], object] = lambda: None) -> None:
@@ -464,3 +465,21 @@ def test_a_turn_that_did_not_come_in_time_comes_later(loop: Loop, tcp: TcpBench,
     connection._on_readable()
     client.send(b"1")
     assert receive_exactly(loop, client, 4 + len(PIECE)) == b"news" + PIECE
+
+
+def test_a_session_that_is_idle_after_its_answer_is_not_asked_for_more(
+    loop: Loop, tcp: TcpBench, office: Office
+) -> None:
+    client = tcp.connected(office.server)
+    assert receive_exactly(loop, client, 6) == b"hello "
+    [clerk] = office.clerks
+    clerk.idle = True
+    clerk.asked = 0
+    client.send(b"x")
+    run_until(loop, lambda: clerk.heard)
+    turn(loop)
+    assert clerk.asked == 0
+    clerk.say(b"unasked")
+    assert receive_exactly(loop, client, 7) == b"unasked"
+    client.shutdown(socket.SHUT_WR)
+    assert receive_rest(loop, client) == b"end"

@@ -48,13 +48,13 @@ def test_what_cannot_be_read_is_malformed(line: bytes) -> None:
 @pytest.mark.parametrize(
     ("line", "count", "words"),
     [
-        (b'* "say "hi""', 1, ["*", 'say "hi"']),  # dict, Emacs
-        (b'"mytest" "say "hi""', 1, ["mytest", 'say "hi"']),  # Net::Dict
-        (b'* . "say "hi""', 2, ["*", ".", 'say "hi"']),
-        (b'* "foo\\"', 1, ["*", "foo\\"]),
-        (b'* "one', 1, ()),
-        (b"* one", 1, ()),
-        (b'"', 1, ()),
+        (b'* "say "hi""', 2, ["*", 'say "hi"']),  # dict, Emacs
+        (b'"mytest" "say "hi""', 2, ["mytest", 'say "hi"']),  # Net::Dict
+        (b'* . "say "hi""', 3, ["*", ".", 'say "hi"']),
+        (b'* "foo\\"', 2, ["*", "foo\\"]),
+        (b'* "one', 2, ()),
+        (b"* one", 2, ()),
+        (b'"', 2, ()),
     ],
 )
 def test_a_word_in_quotes_without_escapes_can_be_read(
@@ -65,7 +65,7 @@ def test_a_word_in_quotes_without_escapes_can_be_read(
 
 def test_a_word_in_quotes_that_is_not_utf8_is_malformed() -> None:
     with pytest.raises(MalformedError):
-        within_quotes(b'* "\xff"', 1)
+        within_quotes(b'* "\xff"', 2)
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=3))

@@ -5,7 +5,6 @@ It may speak first, answer at length, speak unasked, and close the connection.
 
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 
 from netechod.reactor.loop import Timer
 from netechod.reactor.tcp.api import PendingConnection, Server, Waker
@@ -80,7 +79,8 @@ class TalkingConnection(TcpConnection):
                     self._close("ended")
             elif size:
                 self.bytes_in += size
-                self._say(self._session.data_received(buffer[:size]))
+                if self._send(self._session.data_received(buffer[:size])) and not self._session.idle:
+                    self.wake()
             else:
                 self._eof = True
                 self._say(self._session.eof_received())
@@ -119,16 +119,22 @@ class TalkingConnection(TcpConnection):
 
     def _say(self, piece: Chunk) -> None:
         """Send a piece. When the kernel has taken all of it, ask the session for the next one."""
-        sent = 0
-        if piece:
-            self.last_active = self._server.loop.now
-            with suppress(BlockingIOError):
-                sent = self._sock.send(piece, AT_ONCE)
-            self.bytes_out += sent
-        if sent == len(piece):
+        if self._send(piece):
             self.wake()
-        else:
+
+    def _send(self, piece: Chunk) -> bool:
+        """Send a piece. Return whether the kernel has taken all of it."""
+        if not piece:
+            return True
+        self.last_active = self._server.loop.now
+        try:
+            sent = self._sock.send(piece, AT_ONCE)
+        except BlockingIOError:
+            sent = 0
+        self.bytes_out += sent
+        if sent != len(piece):
             self._send_later(piece[sent:])
+        return sent == len(piece)
 
     def _rest(self) -> None:
         """The session has no more to say for now: read again, or end the stream."""

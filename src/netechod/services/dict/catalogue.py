@@ -64,17 +64,17 @@ class Words:
         if others is not None:
             yield from filter(can_be_shown, others.split(b"\n"))
 
-    def found_by(self, word: str) -> Sequence[bytes]:
-        """The words that a query finds: the one that is spelled so, then the others."""
-        exact = word.encode()
-        found = list(self.spellings(folded(word)))
-        if exact in found:
-            if found[0] != exact:
-                found.remove(exact)
-                found.insert(0, exact)
-        elif self.meaning(exact) is not None and can_be_shown(exact):
-            found.insert(0, exact)  # one of very many spellings
-        return found
+
+def found_by(word: str, dictionary: Dictionary) -> Sequence[tuple[bytes, bytes]]:
+    """Return the entries that a query finds: the word that is spelled so, then the others."""
+    exact, head = word.encode(), folded(word)
+    others = (dictionary.folded(head) or b"").split(b"\n")
+    meaning = dictionary.exact
+    return [
+        (each, found)
+        for each in dict.fromkeys((exact, head, *others))
+        if (found := meaning(each)) is not None and can_be_shown(each)
+    ]
 
 
 def folded(word: str) -> bytes:

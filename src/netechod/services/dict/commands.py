@@ -4,12 +4,10 @@ A piece is b"" where work was done and there is nothing to say yet.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import suppress
-from functools import partial
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from typing import TypeAlias
 
-from netechod.services.dict.catalogue import Database, Databases, Words, chosen
+from netechod.services.dict.catalogue import Database, Databases, chosen, found_by
 from netechod.services.dict.server import DictServer
 from netechod.services.dict.strategies import STEP, STRATEGIES, Match, Strategy, matches
 from netechod.services.dict.text import END, definition, quoted, text
@@ -17,6 +15,7 @@ from netechod.services.dict.words import BEST, FIRST, MalformedError, within_quo
 from netechod.services.dictionary.service import other_readings
 
 MAX_DEFINITIONS = 200  # in an answer; the rest is left out, and the answer says so
+SHORT = 2048  # bytes of meanings, below which an answer is made in one piece
 MAX_SCANS = 64  # searches through all headwords at a time, one a client; beyond it a client is told to wait
 
 OK = b"250 ok\r\n"
@@ -41,8 +40,8 @@ STATUS                          how much you have been told
 HELP                            this text
 QUIT                            end the connection"""
 
-Answer: TypeAlias = Iterator[bytes]
-"""The pieces of an answer."""
+Answer: TypeAlias = bytes | Iterator[bytes]
+"""A short answer, or the pieces of a long one."""
 
 Definition: TypeAlias = tuple[Database, bytes, bytes]
 """A database, a word of it, and the meaning."""
@@ -78,7 +77,7 @@ class Commands:
         }
 
     def answer(self, line: bytes) -> Answer:
-        """The answer to a line that is not blank. Raises RefusedError before the first piece with text."""
+        """Return the answer to a line. It or its first piece with text raises RefusedError."""
         name, rest = (*line.split(None, 1), b"", b"")[:2]
         command = self._commands.get(name.upper())
         if command is None:
@@ -87,30 +86,38 @@ class Commands:
 
     def _define(self, rest: bytes) -> Answer:
         refusal = b""
-        for name, word in _read(rest, 2):
+        for name, word in _readings(rest, 2):
             databases = chosen(self._server.databases(), name)
             if found := _definitions(databases, word, first=name == FIRST):
-                yield from self._told(found)
-                return
+                return self._told(found)
             refusal = refusal or (NO_MATCH if databases else NO_DATABASE)
+        return self._refused(refusal)
+
+    def _refused(self, refusal: bytes) -> bytes:
+        """Return the answer without a result, and count it. If it is empty, there was nothing to read."""
+        if not refusal:
+            raise RefusedError(SYNTAX)
         self._server.counters["missed"] += refusal is NO_MATCH
-        yield refusal
+        return refusal
 
     def _told(self, found: Sequence[Definition]) -> Answer:
         shown = found[:MAX_DEFINITIONS]
         self._defined += len(shown)
         self._server.counters["defined"] += len(shown)
-        yield b"150 %d definitions retrieved\r\n" % len(shown)
-        for database, word, meaning in shown:
-            shown_word = word.decode()
-            head = f'151 {quoted(shown_word)} {database.name} "{database.title}"\r\n'
-            yield head.encode() + self._header
-            yield from definition(shown_word, meaning.decode())
-        yield _ok(len(found), MAX_DEFINITIONS)
+        begin, end = b"150 %d definitions retrieved\r\n" % len(shown), _ok(len(found), MAX_DEFINITIONS)
+        parts = chain((begin,), chain.from_iterable(map(self._definition, shown)), (end,))
+        return b"".join(parts) if sum([len(meaning) for _, _, meaning in shown]) < SHORT else parts
 
-    def _match(self, rest: bytes) -> Answer:
+    def _definition(self, found: Definition) -> Iterator[bytes]:
+        database, word, meaning = found
+        shown_word = word.decode()
+        head = f'151 {quoted(shown_word)} {database.name} "{database.title}"\r\n'
+        yield head.encode() + self._header
+        yield from definition(shown_word, meaning.decode())
+
+    def _match(self, rest: bytes) -> Iterator[bytes]:
         server, refusal = self._server, b""
-        for name, method, word in _read(rest, 3):
+        for name, method, word in _readings(rest, 3):
             databases = chosen(server.databases(), name)
             strategy = STRATEGIES.get(server.terms.default_strategy if method == BEST else method.lower())
             if not databases or strategy is None:
@@ -126,8 +133,7 @@ class Commands:
                 yield from self._listed(found, limit)
                 return
             refusal = refusal or NO_MATCH
-        server.counters["missed"] += refusal is NO_MATCH
-        yield refusal
+        yield self._refused(refusal)
 
     def _scan(
         self, databases: Databases, strategy: Strategy, word: str, limit: int, *, first: bool
@@ -140,7 +146,7 @@ class Commands:
         finally:
             self._server.scans -= strategy.scans
 
-    def _listed(self, found: Sequence[Match], limit: int) -> Answer:
+    def _listed(self, found: Sequence[Match], limit: int) -> Iterator[bytes]:
         shown = found[:limit]
         self._matched += len(shown)
         self._server.counters["matched"] += len(shown)
@@ -148,7 +154,7 @@ class Commands:
         yield from _lines(f"{name} {quoted(word.decode())}\r\n" for name, word in shown)
         yield END + _ok(len(found), limit)
 
-    def _show(self, rest: bytes) -> Answer:
+    def _show(self, rest: bytes) -> Iterator[bytes]:
         what, *names = _words(rest, 1, 2)
         match what.upper(), names:
             case "DB" | "DATABASES", []:
@@ -171,7 +177,7 @@ class Commands:
             case _:
                 raise RefusedError(SYNTAX)
 
-    def _information(self, name: str) -> Answer:
+    def _information(self, name: str) -> Iterator[bytes]:
         for database in self._server.databases():
             if database.name == name:
                 yield f"112 information for {name}\r\n".encode() + self._header
@@ -185,29 +191,29 @@ class Commands:
         editions = [(database.name, database.dictionary) for database in self._server.databases()]
         return "\n".join(f"{name} {len(words)} words, sha256 {words.sha256[:12]}" for name, words in editions)
 
-    def _option(self, rest: bytes) -> Answer:
+    def _option(self, rest: bytes) -> bytes:
         if [option.upper() for option in _words(rest, 1, 1)] != ["MIME"]:
             raise RefusedError(SYNTAX)
         self._header = b"\r\n"
-        yield b"250 ok, using MIME headers\r\n"
+        return b"250 ok, using MIME headers\r\n"
 
-    def _client(self, rest: bytes) -> Answer:
-        yield OK
+    def _client(self, rest: bytes) -> bytes:
+        return OK
 
-    def _auth(self, rest: bytes) -> Answer:
-        yield NOT_IMPLEMENTED
+    def _auth(self, rest: bytes) -> bytes:
+        return NOT_IMPLEMENTED
 
-    def _status(self, rest: bytes) -> Answer:
-        yield b"210 status: %d defined, %d matched\r\n" % (self._defined, self._matched)
+    def _status(self, rest: bytes) -> bytes:
+        return b"210 status: %d defined, %d matched\r\n" % (self._defined, self._matched)
 
-    def _help(self, rest: bytes) -> Answer:
+    def _help(self, rest: bytes) -> Iterator[bytes]:
         yield b"113 help text follows\r\n" + self._header
         yield from text(HELP)
         yield OK
 
-    def _quit(self, rest: bytes) -> Answer:
+    def _quit(self, rest: bytes) -> bytes:
         self.quit = True
-        yield BYE
+        return BYE
 
 
 def _definitions(databases: Databases, word: str, *, first: bool) -> Sequence[Definition]:
@@ -216,9 +222,7 @@ def _definitions(databases: Databases, word: str, *, first: bool) -> Sequence[De
     for reading in chain([word], other_readings(word)):
         found: list[Definition] = []
         for database in databases:
-            words = Words(database.dictionary)
-            meanings = [(spelling, words.meaning(spelling)) for spelling in words.found_by(reading)]
-            found += [(database, spelling, meaning) for spelling, meaning in meanings if meaning is not None]
+            found += [(database, *entry) for entry in found_by(reading, database.dictionary)]
             if len(found) > (0 if first else MAX_DEFINITIONS):
                 break
         if found:
@@ -226,17 +230,20 @@ def _definitions(databases: Databases, word: str, *, first: bool) -> Sequence[De
     return ()
 
 
-def _read(rest: bytes, count: int) -> Iterator[Sequence[str]]:
-    """The one or two ways to read the parameters of a command. Raises RefusedError when there is none."""
-    found = False
-    for reading in (words_of, partial(within_quotes, count=count - 1)):
-        with suppress(MalformedError):
-            words = reading(rest)
-            if len(words) == count and words[-1].strip():
-                found = True
-                yield words
-    if not found:
-        raise RefusedError(SYNTAX)
+WAYS_TO_READ: Sequence[Callable[[bytes, int], Sequence[str]]] = (words_of, within_quotes)
+
+
+def _readings(rest: bytes, count: int) -> Iterator[Sequence[str]]:
+    """Return the ways to read `count` parameters of a command, of which the last is not blank."""
+    return filter(None, map(_read, WAYS_TO_READ, repeat(rest), repeat(count)))
+
+
+def _read(way: Callable[[bytes, int], Sequence[str]], rest: bytes, count: int) -> Sequence[str]:
+    try:
+        words = way(rest, count)
+    except MalformedError:
+        return ()
+    return words if len(words) == count and words[-1].strip() else ()
 
 
 def _words(rest: bytes, least: int, most: int) -> Sequence[str]:
@@ -250,7 +257,7 @@ def _words(rest: bytes, least: int, most: int) -> Sequence[str]:
     return words
 
 
-def _lines(lines: Iterable[str]) -> Answer:
+def _lines(lines: Iterable[str]) -> Iterator[bytes]:
     """Lines of a text, some at a time. None of them begins with a dot."""
     rest = iter(lines)
     while some := "".join(islice(rest, STEP)):

@@ -18,6 +18,7 @@ _WORD = re.compile(
     re.DOTALL,
 )
 _PART = re.compile(rb"([^\"'\\]++)|\\(.)|\"(%b)\"|'(%b)'" % (_DOUBLE, _SINGLE), re.DOTALL)
+_SPECIAL = re.compile(rb"[\"'\\]")
 _ESCAPED = re.compile(rb"""\\(["'\\])""")
 
 
@@ -25,19 +26,24 @@ class MalformedError(Exception):
     """A line with too many words, a quote without an end, or a word that is not UTF-8."""
 
 
-def words_of(line: bytes) -> list[str]:
-    r"""Take the words behind a command's name apart. Raises MalformedError.
+def words_of(line: bytes, most: int = MAX_WORDS) -> list[str]:
+    r"""Take the words behind a command's name apart, `most` of them. Raises MalformedError.
 
     Within quotes a backslash stands for itself, unless a quote or a backslash is behind it.
 
     >>> words_of(rb'''* "two words" two\ words don\'t "back\slash" 'a'"b"c ""''')
     ['*', 'two words', 'two words', "don't", 'back\\slash', 'abc', '']
     """
+    if not _SPECIAL.search(line):  # most lines: this is three times as fast
+        words = list(filter(None, _decoded(line).replace("\t", " ").split(" ")))
+        if len(words) > most:
+            raise MalformedError
+        return words
     words, place = [], 0
     while found := _WORD.match(line, place):
         words.append(_text_of(found))
         place = found.end()
-        if len(words) > MAX_WORDS:
+        if len(words) > most:
             raise MalformedError
     if line[place:].strip(b" \t"):
         raise MalformedError
@@ -47,11 +53,11 @@ def words_of(line: bytes) -> list[str]:
 def within_quotes(line: bytes, count: int) -> Sequence[str]:
     """Read a line as clients write it that quote a word without escapes: `* "say "hi""`.
 
-    Returns the first `count` words, and the text between the first and the last `"` behind them. Where there
-    are no two, returns nothing. Raises MalformedError.
+    Returns the first of `count` words, and as the last one the text between the first and the last `"` behind
+    them. Where there are no two, returns nothing. Raises MalformedError.
     """
     place, words = 0, []
-    for _ in range(count):
+    for _ in range(count - 1):
         found = _WORD.match(line, place)
         if found is None:
             return ()
