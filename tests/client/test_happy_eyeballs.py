@@ -17,6 +17,7 @@ from support.fake_servers import (
 
 from netechod.client.happy_eyeballs import ATTEMPT_DELAY, Answer, ConnectionAttempt, Question, Race
 from netechod.client.resolver import Address
+from netechod.client.sockets import connected_datagram_socket
 
 PATIENT = 30.0  # seconds that one try may take: whoever waits for it is found out by the test's timeout
 
@@ -29,7 +30,7 @@ def ask(
     *ports: int, timeout: float = PATIENT, tries: int = 3, until: float = math.inf
 ) -> tuple[Address, Answer]:
     def begin(address: Address) -> Question:
-        return Question(address, b"hi", b"hi".__eq__, timeout, tries)
+        return Question(connected_datagram_socket(address), b"hi", b"hi".__eq__, timeout, tries)
 
     return Race([at(port) for port in ports], begin, until).run()
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from netechod.client.chat import roster as module
 from netechod.client.chat.events import Event, Kind
-from netechod.client.chat.roster import Mentions, Roster
+from netechod.client.chat.people import roster as module
+from netechod.client.chat.people.mentions import Mentions
+from netechod.client.chat.people.roster import Roster
 
 ME, ANN, BOB = "192.0.2.1--5000", "192.0.2.2--6000", "192.0.2.3--7000"
 
