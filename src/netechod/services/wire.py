@@ -20,7 +20,7 @@ REFUSED = "message refused: "
 NICK = b"/nick "
 """How a member gives itself a name. That is a convention of clients: to the room it is a message."""
 
-EARLIER = re.compile(r"said (\d{1,9}) s ago: (\S+--\d+)#(.*)", re.DOTALL)
+EARLIER = re.compile(r"said (\d{1,9}) s ago: ([^\s#]+--\d+)#(.*)", re.DOTALL)
 """A line of the room's history: its age in seconds, the member that has said it, and its text."""
 
 _UNPRINTABLE = re.compile(

@@ -17,7 +17,7 @@ PUT_OFFLINE = "the room has put us offline"
 SILENT = "no answer"
 
 _ANSWER = f"{REFUSED}{text_error(ENQUIRY)}"
-_LINE = re.compile(r"(\S+--\d+)#(.*)", re.DOTALL)
+_LINE = re.compile(r"([^\s#]+--\d+)#(.*)", re.DOTALL)
 _CHALLENGE = re.compile(CHALLENGE + rb"([0-9a-f]{16})")
 
 

@@ -104,7 +104,8 @@ class Member(MemberState):
     def _prove(self, event: Event, now: float) -> list[Event]:
         """Answer a challenge with its cookie."""
         self._outgoing.append(ONLINE + b" " + event.text.encode())
-        self._request.is_repeated = True  # the time from now on is no round trip
+        if self.state in (State.JOINING, State.AWAY):
+            self._request.is_repeated = True  # the time from now on is no round trip
         return []
 
     def _enter(self, event: Event, now: float) -> list[Event]:

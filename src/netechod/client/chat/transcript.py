@@ -33,10 +33,9 @@ class Transcript:
 
     def look_at_clock(self) -> None:
         """Write a line with the date if another day has begun. Raises ClientError."""
-        now = datetime.now().astimezone()
-        if self.path is not None and now.date() != self._day:
-            self._day = now.date()
-            self._append(self.path, f"--- {now:%Y-%m-%d %z} ---")
+        if self.path is not None and (today := date.today()) != self._day:
+            self._day = today
+            self._append(self.path, f"--- {datetime.now().astimezone():%Y-%m-%d %z} ---")
 
     def write(self, text: str) -> None:
         """Write a line, with the time of now. Raises ClientError."""

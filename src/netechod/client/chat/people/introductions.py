@@ -1,7 +1,7 @@
-"""When we say our name, so that the room knows it, and those who come later do, too.
+"""The times at which we say our name, so that newcomers know it, too.
 
-Nobody in the room answers for us: whoever comes hears the names of the others from themselves. All of them
-are asked at the same time, so each waits for a time by lot, and the more there are, the longer.
+The room keeps no names. So a newcomer hears the name of each member from that member. All members would speak
+at the same moment. So each waits for a random time, which grows with their number.
 """
 
 import math

@@ -26,8 +26,8 @@ class Roster:
     def note(self, event: Event, now: float) -> Event | None:
         """Learn from an event. Return it with the name of its sender; None if it repeats a known name.
 
-        A room that lets us join again has forgotten the others. A name goes with its member: whoever comes
-        from the same address and port may be somebody else.
+        A room that lets us join again has forgotten the others. A member takes its name along when it
+        leaves: the next one from the same address and port may be somebody else.
         """
         if event.kind is Kind.JOIN and event.own:
             self._heard.clear()
