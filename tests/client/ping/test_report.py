@@ -241,7 +241,7 @@ def test_other_addresses_of_a_silent_server_are_told_in_every_form(
         ["192.0.2.7", "192.0.2.8"],
     )
     jsonschema.validate(made, SCHEMA, jsonschema.Draft202012Validator)
-    sentence = f"2001:db8::1 is silent; {ABOUT.host} has also 192.0.2.7, 192.0.2.8"
+    sentence = f"2001:db8::1 does not answer; {ABOUT.host} has also 192.0.2.7, 192.0.2.8"
     assert [texts[0], texts[1].removeprefix("\r\x1b[K")] == [f"h1  {sentence}", sentence]
 
 

@@ -59,6 +59,9 @@ class Commands:
             "dict": self._look_up,
             "help": lambda _: self._teller.tell(_help()),
             "log": self._log,
+            "msg": lambda _: self._teller.complain(
+                tr("there are no private messages"), tr("UDP hides nothing, and a name proves nothing")
+            ),
             "nick": self._nick,
             "quit": lambda _: self._member.leave(time.monotonic()),
             "who": lambda _: self._who(),

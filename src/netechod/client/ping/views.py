@@ -182,7 +182,9 @@ def _moved(about: About) -> str:
 def _others(about: About, address: str, others: Sequence[str]) -> str:
     """Say which other addresses a silent server has."""
     names = ", ".join(others)
-    return tr("{address} is silent; {host} has also {others}", host=about.host, address=address, others=names)
+    return tr(
+        "{address} does not answer; {host} has also {others}", host=about.host, address=address, others=names
+    )
 
 
 def can_draw() -> bool:
