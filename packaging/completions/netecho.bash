@@ -8,14 +8,15 @@
 _shtab_netecho_subparsers=(echo ping dict chat run)
 
 _shtab_netecho_echo_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color -u --udp --verify)
-_shtab_netecho_ping_option_strings=(-h --help -4 --ipv4 -6 --ipv6 -W --timeout --retries --color -u --udp --stamp -c --count -i --interval -s --size --sweep -w --deadline --ssid --padding --dscp --source-port --key-file --key --histogram -v --verbose -q --quiet --json --jsonl --ascii)
+_shtab_netecho_ping_option_strings=(-h --help -4 --ipv4 -6 --ipv6 -W --timeout --retries --color -u --udp --stamp -c --count -i --interval -s --size --sweep -w --deadline -I --source -Q --dscp -t --ttl --ssid --padding --source-port --key-file --key --histogram -D --time -a --bell -v --verbose -q --quiet --json --jsonl --ascii)
 _shtab_netecho_dict_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --json --whole --db --match --miss)
-_shtab_netecho_chat_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --jsonl --json --plain --mention --dictionary)
+_shtab_netecho_chat_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --jsonl --json --plain --mention --nick --log --dictionary)
 _shtab_netecho_run_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --list --key-file --key --wait --json)
 _shtab_netecho_option_strings=(-h --help -V --version)
 
 _shtab_netecho_echo_pos_0_COMPGEN=_netecho_hosts
 _shtab_netecho_ping_pos_0_COMPGEN=_netecho_hosts
+_shtab_netecho_ping_pos_1_COMPGEN=_netecho_hosts
 _shtab_netecho_ping___key_file_COMPGEN=_shtab_compgen_files
 _shtab_netecho_dict_pos_0_COMPGEN=_netecho_hosts
 _shtab_netecho_chat_pos_0_COMPGEN=_netecho_hosts
@@ -40,6 +41,7 @@ _shtab_netecho_echo___ipv6_nargs=0
 _shtab_netecho_echo__u_nargs=0
 _shtab_netecho_echo___udp_nargs=0
 _shtab_netecho_echo___verify_nargs=0
+_shtab_netecho_ping_pos_1_nargs='*'
 _shtab_netecho_ping__h_nargs=0
 _shtab_netecho_ping___help_nargs=0
 _shtab_netecho_ping__4_nargs=0
@@ -50,6 +52,10 @@ _shtab_netecho_ping__u_nargs=0
 _shtab_netecho_ping___udp_nargs=0
 _shtab_netecho_ping___stamp_nargs=0
 _shtab_netecho_ping___histogram_nargs=0
+_shtab_netecho_ping__D_nargs=0
+_shtab_netecho_ping___time_nargs=0
+_shtab_netecho_ping__a_nargs=0
+_shtab_netecho_ping___bell_nargs=0
 _shtab_netecho_ping__v_nargs=0
 _shtab_netecho_ping___verbose_nargs=0
 _shtab_netecho_ping__q_nargs=0

@@ -51,7 +51,7 @@ function _shtab_netecho_using
 end
 
 set -g _shtab_netecho_commands echo ping dict chat run
-set -g _shtab_netecho_opts_with_value --color --count --db --deadline --dictionary --dscp --interval --key --key-file --match --mention --miss --padding --retries --size --source-port --ssid --sweep --timeout --wait -W -c -i -s -w
+set -g _shtab_netecho_opts_with_value --color --count --db --deadline --dictionary --dscp --interval --key --key-file --log --match --mention --miss --nick --padding --retries --size --source --source-port --ssid --sweep --timeout --ttl --wait -I -Q -W -c -i -s -t -w
 
 complete -c netecho -e
 complete -c netecho -f
@@ -82,19 +82,24 @@ complete -c netecho -n '_shtab_netecho_using ping' -s i -l interval -x -d 'secon
 complete -c netecho -n '_shtab_netecho_using ping' -s s -l size -x -d 'payload, 8 to 65507 bytes (default: 56)'
 complete -c netecho -n '_shtab_netecho_using ping' -l sweep -x -d 'find the largest payload that comes back, over UDP in one packet'
 complete -c netecho -n '_shtab_netecho_using ping' -s w -l deadline -x -d 'stop after so many seconds, whatever is under way'
+complete -c netecho -n '_shtab_netecho_using ping' -s I -l source -x -d 'send from this address, or through this interface'
+complete -c netecho -n '_shtab_netecho_using ping' -s Q -l dscp -x -d 'traffic class: EF, AF41, CS6 or 0 to 63 (default: 0)'
+complete -c netecho -n '_shtab_netecho_using ping' -s t -l ttl -x -d 'TTL of the packets, 1 to 255 (default: the system'"'"'s)'
 complete -c netecho -n '_shtab_netecho_using ping' -l ssid -x -d 'session id, 1 to 65535; answers without it are not ours (default: the key'"'"'s, or one by lot)'
 complete -c netecho -n '_shtab_netecho_using ping' -l padding -xka "random zero" -d 'content of what -s adds (default: random)'
-complete -c netecho -n '_shtab_netecho_using ping' -l dscp -x -d 'traffic class: EF, AF41, CS6 or 0 to 63 (default: 0)'
 complete -c netecho -n '_shtab_netecho_using ping' -l source-port -x -d 'port that the probes leave from'
 complete -c netecho -n '_shtab_netecho_using ping' -l key-file -xka "(__fish_complete_path (commandline -ct))" -d 'sign the probes with a key of this file'
 complete -c netecho -n '_shtab_netecho_using ping' -l key -x -d 'which key of the file (default: the first)'
 complete -c netecho -n '_shtab_netecho_using ping' -l histogram -d 'show how the times are spread'
+complete -c netecho -n '_shtab_netecho_using ping' -s D -l time -d 'a line a probe, with date and time of day'
+complete -c netecho -n '_shtab_netecho_using ping' -s a -l bell -d 'ring the bell for each answer'
 complete -c netecho -n '_shtab_netecho_using ping' -s v -l verbose -d 'a line a probe, on a terminal too'
 complete -c netecho -n '_shtab_netecho_using ping' -s q -l quiet -d 'only the summary'
 complete -c netecho -n '_shtab_netecho_using ping' -l json -d 'one JSON object at the end'
 complete -c netecho -n '_shtab_netecho_using ping' -l jsonl -d 'one JSON object an event, for programs'
 complete -c netecho -n '_shtab_netecho_using ping' -l ascii -d 'draw with characters that every font has'
 complete -c netecho -n '_shtab_netecho_using ping; and test $_shtab_netecho_npos -eq 0' -ka "(__fish_print_hostnames)" -d 'a name, IPv4, ::1 or [::1]:8080; port 8080 if none'
+complete -c netecho -n '_shtab_netecho_using ping; and test $_shtab_netecho_npos -ge 1' -ka "(__fish_print_hostnames)" -d 'more hosts, probed side by side; one summary for all'
 complete -c netecho -n '_shtab_netecho_using; and test $_shtab_netecho_npos -eq 0' -a dict -d 'look words up'
 complete -c netecho -n '_shtab_netecho_using dict' -s h -l help -d 'show this help message and exit'
 complete -c netecho -n '_shtab_netecho_using dict' -s 4 -l ipv4 -d 'IPv4 only'
@@ -118,6 +123,8 @@ complete -c netecho -n '_shtab_netecho_using chat' -l color -xka "auto always ne
 complete -c netecho -n '_shtab_netecho_using chat' -l jsonl -l json -d 'one JSON object an event, for programs'
 complete -c netecho -n '_shtab_netecho_using chat' -l plain -d 'lines only, no control of the screen'
 complete -c netecho -n '_shtab_netecho_using chat' -l mention -x -d 'ring the bell for this word, too, besides your own name; may be repeated'
+complete -c netecho -n '_shtab_netecho_using chat' -l nick -x -d 'the name that others see (default: $NETECHO_NICK)'
+complete -c netecho -n '_shtab_netecho_using chat' -l log -x -d 'append the conversation to a file, with dates'
 complete -c netecho -n '_shtab_netecho_using chat' -l dictionary -xka "(__fish_print_hostnames)" -d 'what /dict asks (default: port 8081 of the same host)'
 complete -c netecho -n '_shtab_netecho_using chat; and test $_shtab_netecho_npos -eq 0' -ka "(__fish_print_hostnames)" -d 'a name, IPv4, ::1 or [::1]:8082; port 8082 if none'
 complete -c netecho -n '_shtab_netecho_using; and test $_shtab_netecho_npos -eq 0' -a run -d 'run a command of the server'"'"'s, by its name'

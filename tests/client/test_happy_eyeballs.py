@@ -15,8 +15,16 @@ from support.fake_servers import (
     unused_udp_port,
 )
 
-from netechod.client.happy_eyeballs import ATTEMPT_DELAY, Answer, ConnectionAttempt, Question, Race
+from netechod.client.happy_eyeballs import (
+    ATTEMPT_DELAY,
+    Answer,
+    ConnectionAttempt,
+    Question,
+    Race,
+    interleaved,
+)
 from netechod.client.resolver import Address
+from netechod.client.sockets import connected_datagram_socket
 
 PATIENT = 30.0  # seconds that one try may take: whoever waits for it is found out by the test's timeout
 
@@ -29,7 +37,7 @@ def ask(
     *ports: int, timeout: float = PATIENT, tries: int = 3, until: float = math.inf
 ) -> tuple[Address, Answer]:
     def begin(address: Address) -> Question:
-        return Question(address, b"hi", b"hi".__eq__, timeout, tries)
+        return Question(connected_datagram_socket(address), b"hi", b"hi".__eq__, timeout, tries)
 
     return Race([at(port) for port in ports], begin, until).run()
 
@@ -99,3 +107,24 @@ def test_the_race_ends_when_everything_ends(swallowing: int) -> None:
         connect(swallowing, until=time.monotonic() + 0.05)
     with FakeUdpServer(silence) as silent, pytest.raises(TimeoutError):
         ask(silent.port, until=time.monotonic() + 0.05)
+
+
+def test_the_families_take_turns() -> None:
+    six = [(socket.AF_INET6, (f"2001:db8::{number}", 1, 0, 0)) for number in range(3)]
+    four = [(socket.AF_INET, (f"192.0.2.{number}", 1)) for number in range(2)]
+    assert interleaved([*six, *four]) == [six[0], four[0], six[1], four[1], six[2]]
+    assert interleaved(four) == four
+    assert interleaved([]) == []
+
+
+def test_addresses_before_the_one_that_wins_are_named_with_what_became_of_them() -> None:
+    with FakeUdpServer(silence) as silent, FakeUdpServer(echo_datagram) as fake:
+        refusing = unused_udp_port()
+        race = Race([at(refusing), at(silent.port), at(fake.port)], question_to)
+        assert race.run()[0] == at(fake.port)
+    assert [it.address for it in race.passed_over] == [at(refusing), at(silent.port)]
+    assert [type(it.error) for it in race.passed_over] == [ConnectionRefusedError, TimeoutError]
+
+
+def question_to(address: Address) -> Question:
+    return Question(connected_datagram_socket(address), b"hi", b"hi".__eq__, PATIENT, 3)

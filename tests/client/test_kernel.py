@@ -82,9 +82,9 @@ def test_a_refusal_comes_with_the_payload_and_with_who_refuses(
         assert list(kernel.reports(sock)) == []
 
 
-def error(number: int, offender: bytes, origin: int = 2) -> bytes:
+def error(number: int, offender: bytes, origin: int = 2, kind: int = 3) -> bytes:
     """A struct sock_extended_err, and the address behind it; by default out of an ICMP message."""
-    return struct.pack("@IBBBBII", number, origin, 3, 1, 0, 1400, 0) + offender
+    return struct.pack("@IBBBBII", number, origin, kind, 1, 0, 1400, 0) + offender
 
 
 @pytest.mark.parametrize(
@@ -104,6 +104,9 @@ def error(number: int, offender: bytes, origin: int = 2) -> bytes:
             ("unreachable", "2001:db8::1", 0),
         ),
         (error(errno.EACCES, b""), ("prohibited", "", 0)),
+        (error(errno.EHOSTUNREACH, b"", 2, 11), ("ttl exceeded", "", 0)),
+        (error(errno.EHOSTUNREACH, b"", 3, 3), ("ttl exceeded", "", 0)),
+        (error(errno.EHOSTUNREACH, b"", 3, 1), ("unreachable", "", 0)),
         (
             error(
                 errno.EMSGSIZE, struct.pack("@HH4s8x", socket.AF_INET, 0, socket.inet_aton("192.0.2.1")), 1

@@ -12,12 +12,13 @@ from typing import Self
 # becomes the default action in them (signal(7)). So Ctrl-C works in these tests wherever they run.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+UNSET = ("NETECHO_LANG", "NETECHO_NICK", "LC_MESSAGES")  # of our own environment
 COMMAND = [sys.executable, "-m", "netechod.cli.netecho"]
 
 
 def environment(**changes: str) -> dict[str, str]:
     """Our environment in an English UTF-8 locale, with nowhere to keep a history, and `changes`."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("NETECHO_LANG", "LC_MESSAGES")}
+    kept = {name: value for name, value in os.environ.items() if name not in UNSET}
     return kept | {"LC_ALL": "C.UTF-8", "XDG_STATE_HOME": os.devnull} | changes
 
 

@@ -108,6 +108,11 @@ def unreachable(packet: bytes) -> bytes:
     return _icmp(packet, 3, 1, 0)
 
 
+def expired(packet: bytes) -> bytes:
+    """The router's answer to a packet whose TTL is used up: time exceeded (RFC 792)."""
+    return _icmp(packet, 11, 0, 0)
+
+
 def _icmp(packet: bytes, kind: int, code: int, word: int) -> bytes:
     body = _checked(struct.pack("!BBHI", kind, code, 0, word) + packet[: HEADERS + 8], 2)
     head = struct.pack(

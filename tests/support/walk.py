@@ -62,13 +62,14 @@ def turns(calls: Sequence[Call], function: str, last: str = "Loop._turn", occurr
 def rooms(calls: Sequence[Call]) -> dict[str, list[str]]:
     """Return the rooms in the order in which they were first entered, each with its modules in that order.
 
-    A room is a folder within a floor. A module that stands outside of these folders is a room by itself.
+    A room is a folder within a floor, with the folders in it. A module that stands outside of these folders
+    is a room by itself.
     """
     found: dict[str, list[str]] = {}
     for call in calls:
-        folder, _, name = call.module.rpartition("/")
-        is_in_room = folder.count("/") == 1
-        modules = found.setdefault(f"{folder}/" if is_in_room else call.module, [])
+        floor, folder, *rest = call.module.split("/")
+        is_in_room, name = bool(rest), "/".join(rest)
+        modules = found.setdefault(f"{floor}/{folder}/" if is_in_room else call.module, [])
         if is_in_room and name not in modules:
             modules.append(name)
     return found

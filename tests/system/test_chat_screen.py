@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.daemon import Daemon
+from support.daemon import Daemon, client
 from support.fake_servers import FakeUdpServer
 from support.netecho import COMMAND, environment, netecho
 from support.relay import Relay
@@ -309,6 +309,14 @@ def test_commands_are_answered(daemon: Daemon, tmp_path: Path, program: list[str
             ("/dict zzz", ("zzz: unknown",)),
             ("/dict", ("which word?",)),
             ("/help", ("/dict WORD  look a word up", "//text      says /text")),
+            ("/nick", ("you have no name, only 127.0.0.1--",)),
+            ("/nick ann", ("you are ann now",)),
+            ("/nick", ("you are ann, at 127.0.0.1--",)),
+            ("/log", ("nothing is logged: /log FILE",)),
+            ("/log /dev/full", ("cannot write the log /dev/full: No space left on device",)),
+            ("/log /dev/null", ("the log is /dev/null; /log off ends it",)),
+            ("/log off", ("nothing is logged",)),
+            ("/msg bob hi", ("there are no private messages",)),
             ("/nonsense", ("no command /nonsense",)),
             ("//etc/passwd", (" /etc/passwd",)),
         ):
@@ -386,3 +394,49 @@ def test_colours_are_a_choice(
         ann.type("hi\r")
         ann.wait_for("hi ✓")
         assert ("\x1b[32m ✓" in ann.history("-e")) is is_painted
+
+
+def test_names_stand_for_people_on_screens_in_both_languages(daemon: Daemon, tmp_path: Path) -> None:
+    log = tmp_path / "conversation"
+    (tmp_path / "zh").mkdir()
+    chinese = {"NETECHO_LANG": "zh", "NETECHO_NICK": "小明"}
+    with (
+        Tmux(tmp_path, "chat", "--nick", "ann", "--log", str(log), place(daemon), size=(110, 20)) as ann,
+        client(daemon.address("chat")) as bob,
+    ):
+        ann.wait_for("you are ann now")
+        bob.send(b"online")
+        with Tmux(tmp_path / "zh", "chat", place(daemon), variables=chinese, size=(110, 20)) as ming:
+            ming.wait_for("您现在叫 小明", "现在叫 ann")
+            ann.wait_for(" is 小明 now")
+            ming.type("你好")
+            ming.press("Enter")
+            ming.wait_for("小明 你好 ✓")
+            ann.wait_for("小明 你好")
+            bob.send(b"/nick Ann".ljust(32, b"\0"))
+            bob.send(b"not ann".ljust(32, b"\0"))
+            ann.wait_for("is Ann now; somebody else has a name like that")
+            address = f"{bob.getsockname()[0]}--{bob.getsockname()[1]}"
+            ming.wait_for(f"{address} 现在叫 Ann；别人有相似的名字：同时显示地址", f"Ann ({address}) not ann")
+            ann.type("/who")
+            ann.press("Enter")
+            ann.wait_for(f"Ann ({address}), ", "(you)")
+            ming.type("/nick 192.0.2.1--5")
+            ming.press("Enter")
+            ming.wait_for("名字须以文字开头")
+    written = log.read_text(encoding="utf-8")
+    assert f"Ann ({address}): not ann\n" in written
+    assert written.startswith("--- 20")
+
+
+def test_whoever_comes_back_sees_what_was_said_meanwhile(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.configure({"chat.history": 10})
+    daemon.reload()
+    with client(daemon.address("chat")) as bob:
+        bob.send(b"online")
+        heard = [bob.recv(1024).decode() for _ in range(2)]
+        name = f"127.0.0.1--{bob.getsockname()[1]}"
+        assert [text.partition(" ")[0] for text in heard] == [f"{name}#online", "challenge"]
+        assert netecho("chat", "--nick", "eve", place(daemon), stdin=b"remember").returncode == 0
+    with Tmux(tmp_path, "chat", place(daemon)) as ann:
+        ann.wait_for(" eve remember")

@@ -21,6 +21,7 @@ from support.path import (
     Host,
     NetworkPath,
     altered,
+    expired,
     probe_in,
     too_long,
     unreachable,
@@ -157,6 +158,25 @@ def test_who_knows_no_way_is_named(path: NetworkPath) -> None:
         ("failed", number, "unreachable", ROUTER) for number in (1, 2, 3)
     ]
     assert (done.returncode, summary["reasons"]) == (1, {"unreachable": 3})
+
+
+def test_packets_leave_with_ttl_and_class_and_who_drops_them_is_named(
+    path: NetworkPath,
+) -> None:
+    passed: list[bytes] = []
+
+    def counts(way: str, packet: bytes) -> list[bytes]:
+        passed.append(packet)
+        return [expired(packet)]
+
+    path.fate = counts
+    done = run(path, "ping", "-u", "-c", "2", "-i", "0.02", "-t", "7", "-Q", "EF", "--jsonl")
+    told, summary = events(done)
+    assert [(it["seq"], it["reason"], it["by"]) for it in told] == [
+        (number, "ttl exceeded", ROUTER) for number in (1, 2)
+    ]
+    assert {(packet[8], packet[1]) for packet in passed} == {(7, 46 << 2)}  # TTL and DS field (RFC 791, 2474)
+    assert (done.returncode, summary["reasons"]) == (1, {"ttl exceeded": 2})
 
 
 def test_a_port_where_nobody_listens_is_told_of_the_probe_that_met_it(path: NetworkPath) -> None:

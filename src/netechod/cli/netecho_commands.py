@@ -4,6 +4,7 @@ A client is imported when it runs: a look-up in a script must not wait for the c
 """
 
 import argparse
+import os
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -127,6 +128,12 @@ def define_chat(command: ClientParser) -> None:
         help=tr("ring the bell for this word, too, besides your own name; may be repeated"),
     )
     command.add_argument(
+        "--nick", metavar="NAME", type=nick, help=tr("the name that others see (default: $NETECHO_NICK)")
+    )
+    command.add_argument(
+        "--log", metavar="FILE", default="", help=tr("append the conversation to a file, with dates")
+    )
+    command.add_argument(
         "--dictionary",
         metavar="HOST[:PORT]",
         type=address_with(DICTIONARY_PORT),
@@ -137,18 +144,44 @@ def define_chat(command: ClientParser) -> None:
         ("echo hello | netecho chat localhost", tr("say one thing, and leave")),
         ("netecho chat --jsonl localhost", tr("for a program: what it hears and says, in JSON")),
     )
-    command.set_defaults(run=_chat)
+    command.set_defaults(run=partial(_chat, command))
 
 
-def _chat(arguments: argparse.Namespace) -> int:
+def _chat(parser: ClientParser, arguments: argparse.Namespace) -> int:
     from netechod.client.chat import run
+    from netechod.client.chat.conversation import ChatOptions
 
     if arguments.plain and arguments.color == "auto":
         choose_color("never")
     target = target_of(arguments)
     host, port = arguments.dictionary or (target.host, DICTIONARY_PORT)
-    options = run.ChatOptions(as_json=arguments.json, is_plain=arguments.plain, mentions=arguments.mention)
+    options = ChatOptions(
+        as_json=arguments.json,
+        is_plain=arguments.plain,
+        mentions=arguments.mention,
+        nick=arguments.nick or _nick_of_environment(parser),
+        log=arguments.log,
+    )
     return run.run(target, target._replace(host=host, port=port), options)
+
+
+def nick(text: str) -> str:
+    """Parse the name of a member of the chat."""
+    from netechod.client.chat.people.nickname import flaw_of, normal
+
+    chosen = normal(text)
+    if flaw := flaw_of(chosen):
+        raise argparse.ArgumentTypeError(flaw)
+    return chosen
+
+
+def _nick_of_environment(parser: ClientParser) -> str:
+    """Return the name in $NETECHO_NICK, empty if there is none."""
+    text = os.environ.get("NETECHO_NICK", "")
+    try:
+        return nick(text) if text else ""
+    except argparse.ArgumentTypeError as error:
+        parser.error(f"NETECHO_NICK: {error}")
 
 
 def define_run(command: ClientParser) -> None:

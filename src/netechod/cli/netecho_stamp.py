@@ -2,16 +2,18 @@
 
 import argparse
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netechod.cli.netecho_parser import ClientParser, target_of
+from netechod.cli.netecho_parser import ClientParser
 from netechod.client.i18n.translate import tr
 
 if TYPE_CHECKING:
+    from netechod.client.net import Target
     from netechod.client.ping.prober import Plan
-    from netechod.client.ping.run import OutputOptions
     from netechod.client.ping.stamp.probes import ProbeStyle
+    from netechod.client.ping.views import OutputOptions
     from netechod.client.run_command import Key
 
 STAMP_PORT = 862  # IANA: twamp-test (RFC 8545)
@@ -39,12 +41,6 @@ def define_stamp(command: ClientParser) -> None:
         choices=("random", "zero"),
         help=tr("content of what -s adds (default: random)"),
     )
-    group.add_argument(
-        "--dscp",
-        type=dscp,
-        metavar="CLASS",
-        help=tr("traffic class: EF, AF41, CS6 or 0 to 63 (default: 0)"),
-    )
     group.add_argument("--source-port", type=port, metavar="N", help=tr("port that the probes leave from"))
     group.add_argument(
         "--key-file", type=Path, metavar="FILE", help=tr("sign the probes with a key of this file")
@@ -53,15 +49,21 @@ def define_stamp(command: ClientParser) -> None:
 
 
 def run_stamp(
-    parser: ClientParser, arguments: argparse.Namespace, plan: "Plan", output: "OutputOptions"
+    parser: ClientParser,
+    arguments: argparse.Namespace,
+    targets: "Sequence[Target]",
+    plan: "Plan",
+    output: "OutputOptions",
 ) -> int:
-    """Probe a reflector."""
+    """Probe reflectors."""
     from netechod.client.ping import run
 
     if arguments.sweep:
         parser.error(tr("--sweep is for the echo services"))
     if arguments.key and not arguments.key_file:
         parser.error(tr("--key is for --key-file"))
+    if arguments.source_port and len(targets) > 1:
+        parser.error(tr("--source-port is for one host"))
     style = style_of(arguments)
     least, size = style.layout.size, arguments.size or style.layout.size
     more = least + 4  # the head of the TLV that pads it
@@ -70,7 +72,7 @@ def run_stamp(
             "{size}: --stamp sends {least} bytes, or {more} and more", size=size, least=least, more=more
         )
         parser.error(text)
-    return run.run_stamp(target_of(arguments), plan._replace(size=size), output, style)
+    return run.run_stamp(targets, plan._replace(size=size), output, style)
 
 
 def style_of(arguments: argparse.Namespace) -> "ProbeStyle":

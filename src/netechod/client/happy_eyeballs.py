@@ -1,7 +1,8 @@
 """Several addresses of one server, tried so that a silent one costs little (RFC 8305, Happy Eyeballs).
 
-The first address is tried at once, each further one 250 ms after the one before, or as soon as that one
-fails. The first success wins. Over UDP a try is a question, sent again until it is answered.
+The families take turns. The first address is tried at once, each further one 250 ms after the one before, or
+as soon as that one fails. The first success wins. Over UDP a try is a question, sent again until it is
+answered.
 """
 
 import math
@@ -11,10 +12,12 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import takewhile, zip_longest
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from netechod.client.kernel import RECEIVE_SIZE, TimedReceiver
 from netechod.client.resolver import Address
+from netechod.client.sockets import AS_USUAL, SocketOptions
 
 ATTEMPT_DELAY = 0.25  # seconds before the next address is tried (RFC 8305, section 8)
 
@@ -54,10 +57,10 @@ class ConnectionAttempt:
 
     events = select.POLLOUT
 
-    def __init__(self, address: Address, timeout: float) -> None:
+    def __init__(self, address: Address, timeout: float, options: SocketOptions = AS_USUAL) -> None:
         self.deadline = time.monotonic() + timeout
         self._timeout = timeout
-        sock = socket.socket(address[0], socket.SOCK_STREAM)
+        sock = options.open(address[0], socket.SOCK_STREAM)
         self._sock: socket.socket | None = sock
         sock.setblocking(False)
         try:
@@ -102,13 +105,19 @@ class Question:
     events = select.POLLIN
 
     def __init__(
-        self, address: Address, query: bytes, is_answer: Callable[[bytes], bool], timeout: float, tries: int
+        self,
+        sock: socket.socket,
+        query: bytes,
+        is_answer: Callable[[bytes], bool],
+        timeout: float,
+        tries: int,
     ) -> None:
+        """Send the question on a connected socket, which is ours from now on."""
         self._query = query
         self._is_answer = is_answer
         self._timeout = timeout
         self._tries = tries
-        self._sock = connected_datagram_socket(address)
+        self._sock = sock
         self._sock.setblocking(False)
         self._receiver = TimedReceiver(self._sock)
         try:
@@ -145,15 +154,20 @@ class Question:
         self._sock.close()
 
 
-def connected_datagram_socket(address: Address) -> socket.socket:
-    """Return a UDP socket that sends to `address` and hears nobody else."""
-    sock = socket.socket(address[0], socket.SOCK_DGRAM)
-    try:
-        sock.connect(address[1])
-    except OSError:
-        sock.close()
-        raise
-    return sock
+def interleaved(addresses: Sequence[Address]) -> list[Address]:
+    """Return the addresses so that the families take turns, each in its order (RFC 8305, section 4)."""
+    families: dict[int, deque[Address]] = {}
+    for address in addresses:
+        families.setdefault(address[0], deque()).append(address)
+    rounds = zip_longest(*families.values())
+    return [address for one_of_each in rounds for address in one_of_each if address is not None]
+
+
+class PassedOver(NamedTuple):
+    """An address that was tried before the one that won."""
+
+    address: Address
+    error: OSError  # TimeoutError for a silent one
 
 
 class Race(Generic[_Result]):
@@ -165,7 +179,8 @@ class Race(Generic[_Result]):
         begin: Callable[[Address], Attempt[_Result]],
         until: float = math.inf,
     ) -> None:
-        self._waiting = deque(addresses)
+        self.passed_over: list[PassedOver] = []
+        self._waiting = deque(interleaved(addresses))
         self._begin = begin
         self._until = until
         self._running: dict[int, tuple[Address, Attempt[_Result]]] = {}  # by descriptor
@@ -186,6 +201,7 @@ class Race(Generic[_Result]):
                 self._meet_deadlines(now)
                 for address, attempt in self._ready():
                     if (result := self._result_of(attempt)) is not None:
+                        self._note_silence(attempt)
                         return address, result
             raise self._error
         finally:
@@ -200,7 +216,7 @@ class Race(Generic[_Result]):
             try:
                 attempt = self._begin(address)
             except OSError as error:
-                self._note(error)
+                self._note(address, error)
                 continue
             self._running[attempt.fileno()] = address, attempt
 
@@ -233,11 +249,18 @@ class Race(Generic[_Result]):
 
     def _drop(self, attempt: Attempt[_Result], error: OSError) -> None:
         """Be done with an address, and let the next one start at once."""
+        failed = next(address for address, other in self._running.values() if other is attempt)
         self._running = {key: pair for key, pair in self._running.items() if pair[1] is not attempt}
         attempt.close()
         self._next_start = 0.0
-        self._note(error)
+        self._note(failed, error)
 
-    def _note(self, error: OSError) -> None:
+    def _note_silence(self, winner: Attempt[_Result]) -> None:
+        """Note the addresses that were tried before the one that has won, and have said nothing so far."""
+        before = takewhile(lambda pair: pair[1] is not winner, self._running.values())
+        self.passed_over += [PassedOver(address, TimeoutError()) for address, _ in before]
+
+    def _note(self, address: Address, error: OSError) -> None:
+        self.passed_over.append(PassedOver(address, error))
         if not isinstance(self._error, ConnectionRefusedError):
             self._error = error

@@ -22,6 +22,8 @@ from netechod.linux import (
     IPV6_DONTFRAG,
     IPV6_MTU_DISCOVER,
     IPV6_RECVERR,
+    ORIGIN_ICMP,
+    ORIGIN_ICMP6,
     ORIGIN_LOCAL,
     ORIGIN_TIMESTAMPING,
     PMTUDISC_PROBE,
@@ -49,6 +51,9 @@ REASONS = {
     errno.ETIMEDOUT: "timeout",
 }
 """Why a datagram did not arrive. Programs read these words: they are the same in all languages."""
+
+TTL_EXCEEDED = "ttl exceeded"
+_TIME_EXCEEDED = {(ORIGIN_ICMP, 11), (ORIGIN_ICMP6, 3)}  # the types of ICMP (RFC 792) and ICMPv6 (RFC 4443)
 
 
 class Report(NamedTuple):
@@ -169,12 +174,11 @@ def ask_for_journeys(sock: socket.socket) -> None:
 
 
 def set_journey(sock: socket.socket, ttl: int, tos: int) -> None:
-    """Have datagrams leave with this TTL and traffic class."""
-    _set(
-        sock,
-        {socket.IP_TTL: ttl, socket.IP_TOS: tos},
-        {socket.IPV6_UNICAST_HOPS: ttl, socket.IPV6_TCLASS: tos},
-    )
+    """Have packets leave with this TTL and traffic class. 0: those of the system."""
+    if ttl:
+        _set(sock, {socket.IP_TTL: ttl}, {socket.IPV6_UNICAST_HOPS: ttl})
+    if tos:
+        _set(sock, {socket.IP_TOS: tos}, {socket.IPV6_TCLASS: tos})
 
 
 def forbid_fragments(sock: socket.socket) -> None:
@@ -214,10 +218,11 @@ def reports(sock: socket.socket) -> Iterator[Report | Departure]:
 
 
 def _report(payload: bytes, content: bytes) -> Report:
-    number, origin, _, _, _, info, _ = EXTENDED_ERROR.unpack_from(content)
+    number, origin, kind, _, _, info, _ = EXTENDED_ERROR.unpack_from(content)
     reporter = "" if origin == ORIGIN_LOCAL else _address(content[EXTENDED_ERROR.size :])
     mtu = info if number == errno.EMSGSIZE else 0
-    return Report(payload, reason_of(OSError(number, os.strerror(number))), reporter, mtu)
+    reason = reason_of(OSError(number, os.strerror(number)))
+    return Report(payload, TTL_EXCEEDED if (origin, kind) in _TIME_EXCEEDED else reason, reporter, mtu)
 
 
 def _address(sockaddr: bytes) -> str:

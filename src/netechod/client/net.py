@@ -3,7 +3,7 @@
 import math
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from netechod.client.errors import ClientError, SilentServerError
@@ -11,12 +11,13 @@ from netechod.client.happy_eyeballs import (
     Answer,
     Attempt,
     ConnectionAttempt,
+    PassedOver,
     Question,
     Race,
-    connected_datagram_socket,
 )
 from netechod.client.i18n.translate import reason_text, tr
 from netechod.client.resolver import Address, Resolution, resolve
+from netechod.client.sockets import AS_USUAL, SocketOptions, connected_datagram_socket
 
 _Result = TypeVar("_Result")
 
@@ -32,6 +33,7 @@ class Target(NamedTuple):
     timeout: float = 2.0  # seconds to wait for each try
     retries: int = 2  # further tries of an unanswered datagram
     until: float = math.inf  # monotonic clock: when everything ends
+    options: SocketOptions = AS_USUAL
 
     def time_left(self) -> float:
         """Return the seconds until everything ends, 0 at least."""
@@ -83,6 +85,7 @@ class Server:
         self.target = target
         self._hint = hint
         self._kind = kind
+        self.passed_over: Sequence[PassedOver] = ()  # addresses that were tried before the one that answered
         self._addresses = self._resolved()
         self._is_lost = False  # the last try has failed
 
@@ -112,14 +115,20 @@ class Server:
 
     def connect(self) -> socket.socket:
         """Return a TCP connection. Raises ClientError."""
-        return self._race(lambda address: ConnectionAttempt(address, self.target.timeout))
+        timeout, options = self.target.timeout, self.target.options
+        return self._race(lambda address: ConnectionAttempt(address, timeout, options))
 
     def ask(
         self, query: bytes, is_answer: Callable[[bytes], bool] = lambda _: True, tries: int | None = None
     ) -> Answer:
         """Return the answer to one datagram, which is sent again while there is none. Raises ClientError."""
         timeout, tries = self.target.timeout, tries or 1 + self.target.retries
-        return self._race(lambda address: Question(address, query, is_answer, timeout, tries))
+        return self._race(
+            lambda address: Question(self._socket_to(address), query, is_answer, timeout, tries)
+        )
+
+    def _socket_to(self, address: Address) -> socket.socket:
+        return connected_datagram_socket(address, self.target.options)
 
     def choose(self, query: bytes, is_answer: Callable[[bytes], bool] = lambda _: True) -> None:
         """If there are several addresses, keep the one that answers `query` first. Raises ClientError."""
@@ -129,7 +138,7 @@ class Server:
     def check_route(self) -> None:
         """Refuse an address that Linux sends nothing to, such as a broadcast address. Raises ClientError."""
         try:
-            connected_datagram_socket(self.address).close()
+            self._socket_to(self.address).close()
         except PermissionError as error:
             raise self.failed(error) from None
         except OSError:
@@ -138,18 +147,20 @@ class Server:
     def datagram_socket(self) -> socket.socket:
         """Return a UDP socket that is connected to the server. Raises ClientError."""
         try:
-            return connected_datagram_socket(self.address)
+            return self._socket_to(self.address)
         except OSError as error:
             raise self.failed(error) from None
 
     def _race(self, begin: Callable[[Address], Attempt[_Result]]) -> _Result:
         if self._is_lost:
             self._addresses, self._is_lost = self._resolved(), False
+        race = Race(self._addresses, begin, self.target.until)
         try:
-            address, result = Race(self._addresses, begin, self.target.until).run()
+            address, result = race.run()
         except OSError as error:
             self._is_lost = True
             raise self.failed(error) from None
+        self.passed_over = self.passed_over or race.passed_over
         self._addresses = [address]
         return result
 
@@ -175,6 +186,21 @@ class Server:
         if isinstance(error, PermissionError):  # what Linux says of a broadcast address (ip(7))
             hint = tr("is this a broadcast address? ask the server at its own address")
         return ClientError(f"{where}: {reason_text(error.strerror or str(error))}", brackets or hint)
+
+
+def check_source(options: SocketOptions) -> None:
+    """Refuse a source or an interface that this machine does not have, or does not let us use.
+
+    Raises ClientError.
+    """
+    try:
+        options.open(IPV6 if ":" in options.source else IPV4, socket.SOCK_DGRAM).close()
+    except OSError as error:
+        reason = reason_text(error.strerror or str(error))
+        raise ClientError(
+            tr("cannot send from {source}: {reason}", source=options.where, reason=reason),
+            tr("an address of this machine, or an interface: {names}", names=_interfaces()),
+        ) from None
 
 
 def bracket_hint(host: str) -> str:

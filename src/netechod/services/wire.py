@@ -17,6 +17,11 @@ CHALLENGE = b"challenge "
 """The room's request to a newcomer. A cookie follows, which the newcomer repeats: `online COOKIE`."""
 NOT_ONLINE = "你还没有上线,请先上线,运行: online".encode()
 REFUSED = "message refused: "
+NICK = b"/nick "
+"""How a member gives itself a name. That is a convention of clients: to the room it is a message."""
+
+EARLIER = re.compile(r"said (\d{1,9}) s ago: ([^\s#]+--\d+)#(.*)", re.DOTALL)
+"""A line of the room's history: its age in seconds, the member that has said it, and its text."""
 
 _UNPRINTABLE = re.compile(
     "["
@@ -93,6 +98,11 @@ def display_name(address: str, port: int) -> str:
 def chat_line(name: str, text: bytes) -> bytes:
     """Return `ip--port#text`: a member's text as all members get it."""
     return name.encode() + b"#" + text
+
+
+def earlier_line(age: float, line: bytes) -> bytes:
+    """Return a line of the chat as the room's history has it, `age` seconds after it was said."""
+    return b"said %d s ago: %b" % (age, line)
 
 
 def truncate_utf8(text: bytes, limit: int) -> bytes:

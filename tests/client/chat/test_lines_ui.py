@@ -17,28 +17,30 @@ AT = datetime(2026, 11, 25, 20, 14, 1, 250_000, UTC)
 TIME = "2026-11-25T20:14:01.250+00:00"
 ME, ANN = "192.0.2.1--5000", "2001:db8::2--6000"
 
+UNNAMED: dict[str, object] = {"nick": None, "shared": False}
+
 GOLDEN: list[tuple[Event, dict[str, object]]] = [
     (
         Event(Kind.JOIN, ME, "online", own=True),
-        {"type": "join", "time": TIME, "from": ME, "own": True, "text": "online"},
+        {"type": "join", "time": TIME, "from": ME, "own": True, **UNNAMED, "text": "online"},
     ),
     (
         Event(Kind.MESSAGE, ANN, "hi # 你好"),
         {
-            **{"type": "message", "time": TIME, "from": ANN, "own": False, "text": "hi # 你好"},
+            **{"type": "message", "time": TIME, "from": ANN, "own": False, **UNNAMED, "text": "hi # 你好"},
             **{"mention": True, "rtt_ms": None},
         },
     ),
     (
         Event(Kind.MESSAGE, ME, "hi", own=True, seconds=0.0004321),
         {
-            **{"type": "message", "time": TIME, "from": ME, "own": True, "text": "hi"},
+            **{"type": "message", "time": TIME, "from": ME, "own": True, **UNNAMED, "text": "hi"},
             **{"mention": False, "rtt_ms": 0.432},
         },
     ),
     (
         Event(Kind.LEAVE, ANN, "offline"),
-        {"type": "leave", "time": TIME, "from": ANN, "own": False, "text": "offline"},
+        {"type": "leave", "time": TIME, "from": ANN, "own": False, **UNNAMED, "text": "offline"},
     ),
     (
         Event(Kind.REFUSED, text="message refused: not UTF-8", said="\\xff"),
@@ -47,6 +49,20 @@ GOLDEN: list[tuple[Event, dict[str, object]]] = [
     (
         Event(Kind.UNSENT, text="control character U+0009", said="a\tb"),
         {"type": "unsent", "time": TIME, "text": "control character U+0009", "said": "a\tb"},
+    ),
+    (
+        Event(Kind.NICK, ANN, "/nick ann", nick="ann", before="anna", is_shared=True),
+        {
+            **{"type": "nick", "time": TIME, "from": ANN, "own": False, "nick": "ann", "shared": True},
+            **{"text": "/nick ann", "before": "anna"},
+        },
+    ),
+    (
+        Event(Kind.EARLIER, ANN, "hi", seconds=12.0, nick="ann"),
+        {
+            **{"type": "earlier", "time": TIME, "from": ANN, "own": False, "nick": "ann", "shared": False},
+            **{"text": "hi", "age_s": 12.0},
+        },
     ),
     (Event(Kind.LOST, ME, "hi"), {"type": "lost", "time": TIME, "text": "hi"}),
     (Event(Kind.AWAY, text=SILENT), {"type": "away", "time": TIME, "text": "no answer"}),
@@ -81,7 +97,9 @@ def test_the_last_line_of_a_chat_that_cannot_go_on_is_as_published() -> None:
     jsonschema.validate(record, SCHEMA, jsonschema.Draft202012Validator)
 
 
-@pytest.mark.parametrize("missing", ["from", "own", "text", "mention", "rtt_ms", "time", "type"])
+@pytest.mark.parametrize(
+    "missing", ["from", "own", "nick", "shared", "text", "mention", "rtt_ms", "time", "type"]
+)
 def test_the_schema_refuses_what_is_not_whole(missing: str) -> None:
     record = dict(GOLDEN[1][1])
     del record[missing]

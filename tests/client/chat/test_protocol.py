@@ -465,3 +465,30 @@ def test_leaving_a_room_out_of_reach_gives_what_is_unsaid_a_last_chance(ready: M
     ready.received(line(ME, "online"), now=20.1)
     ready.received(line(ME, "a"), now=20.2)
     assert ready.take_outgoing() == [b"a", b"offline"]
+
+
+def test_an_introduction_waits_for_its_receipt_and_is_no_message_of_the_person(ready: Member) -> None:
+    ready.take_outgoing()
+    ready.introduce(b"/nick ann", 2.0)
+    ready.introduce(b"/nick ann", 2.0)
+    ready.say(b"hi", 2.0)
+    assert ready.take_outgoing() == [b"/nick ann"]
+    assert ready.unsaid == [b"hi"]
+    heard = ready.received(line(ME, "/nick ann"), now=2.5)
+    assert [(event.kind, event.nick, event.own) for event in heard] == [(Kind.NICK, "ann", True)]
+    assert ready.take_outgoing() == [b"hi"]
+
+
+def test_whoever_leaves_is_not_introduced_any_more(ready: Member) -> None:
+    ready.leave(2.0)
+    ready.take_outgoing()
+    ready.introduce(b"/nick ann", 2.0)
+    assert ready.take_outgoing() == []
+    assert is_in(State.LEAVING, ready)
+
+
+def test_a_proof_that_is_asked_for_inside_the_room_spoils_no_round_trip(ready: Member) -> None:
+    ready.say(b"hi", 2.0)
+    ready.received(b"challenge " + COOKIE, now=2.1)
+    assert b"online " + COOKIE in ready.take_outgoing()
+    assert [event.seconds for event in ready.received(line(ME, "hi"), now=2.5)] == [0.5]

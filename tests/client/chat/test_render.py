@@ -134,3 +134,43 @@ def test_a_text_is_cut_between_characters(text: str, width: int) -> None:
     cut = cut_to_cells(text, width)
     assert text.startswith(cut)
     assert cells(cut) <= width
+
+
+def test_a_name_stands_instead_of_the_address_and_both_where_it_is_not_enough() -> None:
+    it = painter()
+    assert line(it, Event(Kind.MESSAGE, ME, "hi", nick="ann")) == "20:14:01 ann hi\n"
+    assert line(it, Event(Kind.LEAVE, ME, "offline", nick="ann")) == "20:14:01 <-- ann offline\n"
+    shared = Event(Kind.MESSAGE, ME, "hi", nick="ann", is_shared=True)
+    assert line(it, shared) == f"20:14:01 ann ({ME}) hi\n"
+
+
+@pytest.mark.parametrize(
+    ("event", "english", "chinese"),
+    [
+        (Event(Kind.NICK, ANN, nick="ann"), f"{ANN} is ann now", f"{ANN} 现在叫 ann"),
+        (
+            Event(Kind.NICK, ANN, nick="eve", before="ann"),
+            f"ann ({ANN}) is eve now",
+            f"ann ({ANN}) 现在叫 eve",
+        ),
+        (
+            Event(Kind.NICK, ME, nick="eve", own=True, is_shared=True),
+            "you are eve now; somebody else has a name like that: addresses are shown",
+            "您现在叫 eve；别人有相似的名字：同时显示地址",
+        ),
+    ],
+    ids=["first", "other", "shared"],
+)
+def test_a_change_of_name_is_told_with_the_address(
+    event: Event, english: str, chinese: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert line(painter(), event) == f"20:14:01 -!- {english}\n"
+    monkeypatch.setenv("NETECHO_LANG", "zh")
+    assert line(painter(), event) == f"20:14:01 -!- {chinese}\n"
+
+
+def test_a_line_from_before_has_the_time_of_then() -> None:
+    event = Event(Kind.EARLIER, ANN, "hi\x1b", seconds=61.0, nick="ann")
+    assert line(painter(), event) == "20:13:00 ann hi\\x1b\n"
+    yesterday = Event(Kind.EARLIER, ANN, "hi", seconds=24 * 3600.0)
+    assert line(painter(), yesterday) == f"11-24 20:14:01 {ANN} hi\n"

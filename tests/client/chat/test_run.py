@@ -383,3 +383,135 @@ def test_utf_16_is_refused_with_a_remedy_and_we_leave() -> None:
     assert b"iconv -f UTF-16" in run.stderr
     assert b"Traceback" not in run.stderr
     assert fake.seen == [b"online", b"offline"]
+
+
+# Names and the log.
+
+
+def test_a_name_is_said_before_anything_else_and_shown_instead_of_the_address() -> None:
+    room = FakeRoom()
+    with FakeUdpServer(room) as fake:
+        run = netecho("chat", "--nick", " \uff41nn ", fake.address, stdin=b"hi\n")
+    assert room.heard == ["online", "/nick ann", "hi", "offline"]
+    name = run.stdout.decode().split()[1]
+    expected = ["--> {0} online", "--- {0} /nick ann", "ann: hi", "<-- ann offline"]
+    assert outcome(run) == (0, "".join(f"{line}\n" for line in expected).format(name))
+
+
+def test_a_script_changes_its_name_by_saying_so() -> None:
+    with FakeUdpServer(FakeRoom()) as fake:
+        run = netecho("chat", "--jsonl", fake.address, stdin=b"/nick bob\nhi\n", NETECHO_NICK="ann")
+    events = [json.loads(line) for line in run.stdout.splitlines()]
+    assert [(it["type"], it["nick"]) for it in events] == [
+        ("join", None),
+        ("nick", "ann"),
+        ("nick", "bob"),
+        ("message", "bob"),
+        ("leave", "bob"),
+    ]
+    assert events[2]["before"] == "ann"
+    assert {it["from"] for it in events} == {events[0]["from"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "variables"),
+    [(["--nick", "192.0.2.1--5"], {}), ([], {"NETECHO_NICK": "a\x1b[2Jb"})],
+    ids=["option", "environment"],
+)
+def test_a_name_that_cannot_be_is_a_usage_error(options: list[str], variables: dict[str, str]) -> None:
+    with FakeUdpServer(FakeRoom()) as fake:
+        run = netecho("chat", *options, fake.address, stdin=b"", **variables)
+    assert (run.returncode, run.stdout) == (64, b"")
+    assert b"a name " in run.stderr
+    assert b"\x1b" not in run.stderr
+    assert fake.seen == []
+
+
+def events_of(process: subprocess.Popen[bytes]) -> Iterator[dict[str, object]]:
+    """What a chat with --jsonl tells, as it comes."""
+    while line := read_line(process):
+        yield json.loads(line)
+
+
+def next_of(kind: str, process: subprocess.Popen[bytes]) -> dict[str, object]:
+    return next(event for event in events_of(process) if event["type"] == kind)
+
+
+def test_whoever_comes_later_hears_the_names_of_the_others() -> None:
+    with FakeUdpServer(FakeRoom()) as fake, started("--jsonl", fake.address) as bob:
+        next_of("join", bob)
+        with started("--nick", "ann", fake.address), started("--jsonl", fake.address) as cat:
+            named = next_of("nick", bob)
+            assert (named["nick"], named["own"], named["shared"]) == ("ann", False, False)
+            assert next_of("nick", cat)["from"] == named["from"]
+
+
+def test_a_name_that_the_room_will_not_hear_again_is_no_trouble() -> None:
+    room = FakeRoom()
+    said: list[bytes] = []
+
+    def strict(payload: bytes, address: Address) -> Replies:
+        said.append(payload)
+        if payload == b"/nick ann" and said.count(payload) > 1:
+            return [(b"message refused: more than 10 messages a second", address)]
+        return room(payload, address)
+
+    with FakeUdpServer(strict) as fake, started("--jsonl", "--nick", "ann", fake.address) as ann:
+        next_of("nick", ann)
+        assert netecho("chat", fake.address, stdin=b"hello\n").returncode == 0
+        next_of("leave", ann)
+        say(ann, "hi\n")
+        kinds = []
+        for event in events_of(ann):
+            kinds.append(event["type"])
+            if event.get("text") == "hi":
+                break
+    assert kinds == ["message"]
+    assert said.count(b"/nick ann") > 1
+
+
+def test_the_conversation_is_logged_with_names_addresses_and_dates(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    with FakeUdpServer(FakeRoom()) as fake:
+        run = netecho("chat", "--nick", "ann", "--log", str(file), fake.address, stdin="你好\n".encode())
+    address = run.stdout.decode().split()[1]
+    date, *lines = file.read_text(encoding="utf-8").splitlines()
+    assert date.startswith("--- 20")
+    assert [line[20:] for line in lines] == [
+        f"--> {address} online",
+        f"--- {address} /nick ann",
+        f"ann ({address}): 你好",
+        f"<-- ann ({address}) offline",
+    ]
+    assert all(line.startswith("20") for line in lines)
+
+
+@pytest.mark.parametrize("file", ["missing/log", "/dev/full"])
+def test_a_log_that_cannot_be_written_is_told_before_anybody_hears_of_us(tmp_path: Path, file: str) -> None:
+    with FakeUdpServer(FakeRoom()) as fake:
+        run = netecho("chat", "--log", str(tmp_path / file), fake.address, stdin=b"hi\n")
+    assert run.returncode == 1
+    assert run.stderr.startswith(b"netecho: error: cannot write the log ")
+    assert fake.seen == []
+
+
+def test_lines_from_before_are_told_apart_and_are_no_receipts() -> None:
+    room = FakeRoom()
+
+    def with_history(payload: bytes, address: Address) -> Replies:
+        if payload == b"hi" and fake.seen.count(b"hi") == 1:
+            return []
+        replies = list(room(payload, address))
+        if payload == b"online" and len(replies):
+            name = f"{address[0]}--{address[1]}".encode()
+            replies += [(b"said 60 s ago: %b#/nick ann" % name, address)]
+            replies += [(b"said 50 s ago: %b#hi" % name, address)]
+        return replies
+
+    with FakeUdpServer(with_history) as fake:
+        run = netecho("chat", *QUICK, "--jsonl", fake.address, stdin=b"hi\n")
+    events = [json.loads(line) for line in run.stdout.splitlines()]
+    assert [it["type"] for it in events] == ["join", "earlier", "message", "leave"]
+    assert (events[1]["nick"], events[1]["text"], events[1]["age_s"]) == ("ann", "hi", 50.0)
+    assert events[2]["nick"] is None
+    assert fake.seen.count(b"hi") == 2

@@ -9,8 +9,8 @@ from support.fake_servers import Address, FakeUdpServer, Replies, echo_datagram
 
 from netechod.client.dictionary.lookups import LINGER, WINDOW, Dictionary, Lookups, Result, query_of
 from netechod.client.errors import ClientError
-from netechod.client.happy_eyeballs import connected_datagram_socket
 from netechod.client.net import Server, Target
+from netechod.client.sockets import connected_datagram_socket
 from netechod.client.terminal.input import Input
 from netechod.services.wire import MAX_DATAGRAM, text_of
 

@@ -1,6 +1,7 @@
 """The pace of the probes."""
 
 import socket
+from collections.abc import Sequence
 from contextlib import closing
 
 from support.stub_link import StubLink
@@ -25,12 +26,16 @@ class Recorder(View):
     def __init__(self) -> None:
         self.kinds: list[Kind] = []
         self.addresses: list[str] = []
+        self.told: list[tuple[str, list[str]]] = []
 
     def happened(self, event: Event, tally: Tally) -> None:
         self.kinds.append(event.kind)
 
     def moved(self, address: str) -> None:
         self.addresses.append(address)
+
+    def has_others(self, address: str, others: Sequence[str]) -> None:
+        self.told.append((address, list(others)))
 
 
 class StubServer:
@@ -75,6 +80,7 @@ def test_a_server_that_has_not_moved_is_asked_on_where_it_is() -> None:
     link, view = probe_with_losses(server)
     assert link.redirected is None
     assert view.addresses == []
+    assert view.told == [("192.0.2.1", ["192.0.2.7"])]
     assert server.resolutions == 1  # not again within RESOLVE_INTERVAL, whatever gets lost
 
 

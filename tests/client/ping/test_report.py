@@ -7,10 +7,11 @@ from typing import Any
 import jsonschema
 import pytest
 
+from netechod.client.ping.json_views import JsonLinesView
 from netechod.client.ping.layout import ms, wrapped
 from netechod.client.ping.report import About, RunInfo, Samples, histogram, record, summary
 from netechod.client.ping.tally import Tally
-from netechod.client.ping.views import JsonLinesView, LineView, LiveView
+from netechod.client.ping.views import LineView, LiveView, OutputOptions, headline
 from netechod.services.cells import cells
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "json" / "ping.schema.json").read_text("utf-8"))
@@ -40,6 +41,7 @@ GOLDEN: dict[str, Any] = {
     "corrupted_bytes": 3,
     "strangers": 2,
     "reasons": {"timeout": 1, "refused": 1},
+    "passed_over": [],
     "rtt_ms": {
         "min": 0.381,
         "avg": 0.798,
@@ -210,8 +212,8 @@ def test_what_is_rare_is_seen_in_a_histogram() -> None:
 def test_a_move_is_told_in_every_form(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     for view in (
         JsonLinesView(ABOUT),
-        LineView(ABOUT, histogram=False, ascii_only=True),
-        LiveView(ABOUT, histogram=False, ascii_only=True),
+        LineView(ABOUT, OutputOptions(ascii_only=True)),
+        LiveView(ABOUT, OutputOptions(ascii_only=True)),
     ):
         view.moved("192.0.2.7")
     as_json, *texts = capfdbinary.readouterr().out.decode().rstrip().split("\n")
@@ -220,3 +222,38 @@ def test_a_move_is_told_in_every_form(capfdbinary: pytest.CaptureFixture[bytes])
     jsonschema.validate(made, SCHEMA, jsonschema.Draft202012Validator)
     assert all(text.endswith(f"{ABOUT.host} is at 192.0.2.7 now") for text in texts)
     assert len(texts) == 2
+
+
+def test_other_addresses_of_a_silent_server_are_told_in_every_form(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    for view in (
+        JsonLinesView(ABOUT),
+        LineView(ABOUT, OutputOptions(ascii_only=True), "h1"),
+        LiveView(ABOUT, OutputOptions(ascii_only=True)),
+    ):
+        view.has_others("2001:db8::1", ["192.0.2.7", "192.0.2.8"])
+    as_json, *texts = capfdbinary.readouterr().out.decode().rstrip().split("\n")
+    made = json.loads(as_json)
+    assert (made["type"], made["addr"], made["others"]) == (
+        "silent",
+        "2001:db8::1",
+        ["192.0.2.7", "192.0.2.8"],
+    )
+    jsonschema.validate(made, SCHEMA, jsonschema.Draft202012Validator)
+    sentence = f"2001:db8::1 does not answer; {ABOUT.host} has also 192.0.2.7, 192.0.2.8"
+    assert [texts[0], texts[1].removeprefix("\r\x1b[K")] == [f"h1  {sentence}", sentence]
+
+
+def test_addresses_that_were_passed_over_are_told_in_every_form(run: tuple[Tally, Samples]) -> None:
+    about = ABOUT._replace(passed_over=(("2001:db8::1", "timeout"), ("2001:db8::2", "refused")))
+    assert [*headline(about, 0)][1:] == [
+        "2001:db8::1 is passed over (silent): 192.0.2.10 answers",
+        "2001:db8::2 is passed over (refused): 192.0.2.10 answers",
+    ]
+    made = record(about, run[0], AROUND, None)
+    assert made["passed_over"] == [
+        {"addr": "2001:db8::1", "reason": "timeout"},
+        {"addr": "2001:db8::2", "reason": "refused"},
+    ]
+    validate(json.loads(json.dumps(made)), "record")

@@ -15,6 +15,7 @@ from fuzz.feed import Feed
 from fuzz.target import STEPS, scratch, target
 
 from netechod.client.chat.events import ENQUIRY, Kind, event_of
+from netechod.client.chat.people.nickname import flaw_of, normal
 from netechod.client.chat.protocol import Member
 from netechod.client.chat.states import State
 from netechod.client.dictionary.lookups import query_of
@@ -52,16 +53,23 @@ def address(feed: Feed) -> None:
 
 
 @target(
-    [b"online", b"offline", b"#", ME.encode(), b"--7#", b"challenge 0123456789abcdef", b"message refused: "]
+    [
+        *(b"online", b"offline", b"#", ME.encode(), b"--7#", b"challenge 0123456789abcdef"),
+        *(b"message refused: ", b"/nick ", b"said 7 s ago: "),
+    ]
 )
 def heard(feed: Feed) -> None:
     """What a datagram of the chat room says."""
     payload = feed.rest()
     event = event_of(payload)
     text = text_of(payload)
-    assert (event.kind in (Kind.MESSAGE, Kind.JOIN, Kind.LEAVE)) == bool(event.sender)
+    said = (Kind.MESSAGE, Kind.JOIN, Kind.LEAVE, Kind.NICK, Kind.EARLIER)
+    assert (event.kind in said) == bool(event.sender)
     if event.sender:
-        assert f"{event.sender}#{event.text}" == text.decode(errors="backslashreplace")
+        assert text.decode(errors="backslashreplace").endswith(f"{event.sender}#{event.text}")
+    if event.nick:
+        assert event.text == f"/nick {event.nick}"
+        assert (flaw_of(event.nick), normal(event.nick)) == (None, event.nick)
     assert (event.kind is Kind.STRANGER) == (text == NOT_ONLINE)
 
 

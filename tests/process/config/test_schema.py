@@ -23,7 +23,10 @@ LIVE = {
                    "max_size", "index", "index_from", "strict", "max_skipped", "more"],
     "dict": ["max_connections", "max_connections_per_source", "idle_timeout", "max_matches",
              "default_strategy", "information"],
-    "chat": ["join", "idle_timeout", "max_members", "max_members_per_source", "max_message", "rate"],
+    "chat": [
+        *("join", "idle_timeout", "max_members", "max_members_per_source", "max_message", "rate"),
+        "history",
+    ],
     "command": ["key_file", "timeout", "max_running", "max_output", "window", "allow"],
     "stamp": [
         *("public", "stateful", "max_sessions", "session_timeout", "authentication", "key_file", "dscp"),

@@ -1020,3 +1020,59 @@ class AnyEvening(RuleBasedStateMachine):
 
 TestAnyEvening = AnyEvening.TestCase
 TestAnyEvening.settings = settings(deadline=None, stateful_step_count=40)
+
+
+# History.
+
+
+def earlier(peer: Peer, age: int, text: bytes) -> bytes:
+    """Return a line of the history."""
+    return b"said %d s ago: %b" % (age, line(peer, text))
+
+
+def due(room: ChatRoom, now: float) -> list[tuple[str, bytes, object]]:
+    """Return what the room sends when a deadline is reached."""
+    out = Recorder()
+    room.deadline_reached(now, out)
+    return out.take()
+
+
+def test_who_joins_by_a_cookie_gets_the_history(room: ChatRoom) -> None:
+    room.configure(Terms(join="cookie", history=10))
+    say(room, (b"online " + cookie_of(ANN, 0.0), ANN))
+    say(room, (b"hi", ANN), now=1.0)
+    assert room.next_deadline() == 121.0
+    say(room, (b"online " + cookie_of(BOB, 0.0), BOB), now=4.0)
+    assert room.next_deadline() == 4.0
+    assert due(room, 5.0) == [("send", earlier(ANN, 4, b"hi"), BOB)]
+    assert say(room, (b"online " + cookie_of(BOB, 0.0), BOB), now=6.0) == []
+    due(room, 6.0)
+    assert room.next_deadline() == 121.0
+
+
+def test_who_joined_without_a_cookie_is_asked_for_it_and_then_gets_the_history(room: ChatRoom) -> None:
+    room.configure(Terms(join="auto", trusts=lambda address: True, history=10, idle_timeout=0.0))
+    assert say(room, (b"online", ANN)) == [("broadcast", line(ANN, b"online"), (ANN,)), challenge(ANN)]
+    say(room, (b"hi", ANN), now=1.0)
+    assert say(room, (b"online", BOB), now=2.0)[1] == challenge(BOB)
+    assert room.next_deadline() is None
+    assert say(room, (b"online " + cookie_of(BOB, 2.0), BOB), now=3.0) == []
+    assert room.next_deadline() == 3.0
+    assert due(room, 3.0) == [("send", earlier(ANN, 2, b"hi"), BOB)]
+
+
+def test_who_may_have_a_forged_address_is_neither_asked_nor_sent_the_history(room: ChatRoom) -> None:
+    room.configure(Terms(join="open", trusts=lambda address: False, history=10))
+    come_online(room, ANN)
+    say(room, (b"hi", ANN))
+    assert say(room, (b"online", BOB)) == [("broadcast", line(BOB, b"online"), (ANN, BOB))]
+    assert say(room, (b"online 0123456789abcdef", BOB))[0][0] == "broadcast"  # a message as any other
+    assert due(room, 1.0) == []
+
+
+def test_without_history_nobody_is_asked_and_nothing_is_kept(room: ChatRoom) -> None:
+    come_online(room, ANN)
+    say(room, (b"hi", ANN))
+    assert say(room, (b"online", BOB)) == [("broadcast", line(BOB, b"online"), (ANN, BOB))]
+    assert say(room, (b"online " + cookie_of(BOB, 0.0), BOB)) == []
+    assert due(room, 1.0) == []

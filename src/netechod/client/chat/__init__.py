@@ -4,7 +4,8 @@
 - `conversation` is the loop between `transport` (the socket), `protocol` (no I/O) and a user interface.
 - `events` parses what the room says. `member_state` and `states` hold the protocol's state.
 - `ui` is the interface of all front ends: `lines_ui` (pipes, JSON, plain terminals) and `screen_ui`.
-- `render` and `sentences` turn events into text. `roster` knows who was seen. `slash_commands` runs `/who`.
+- `render` and `sentences` turn events into text, and `transcript` writes it to a file.
+- `people` knows the members and their names. `slash_commands` runs `/who` and the like.
 
 Only `run` is imported from outside.
 """

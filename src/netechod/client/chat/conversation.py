@@ -3,15 +3,21 @@
 import asyncio
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
+from typing import NamedTuple
 
 from netechod.client.chat.events import Event, Kind
-from netechod.client.chat.roster import Mentions, Roster
-from netechod.client.chat.slash_commands import Commands
+from netechod.client.chat.people.mentions import Mentions
+from netechod.client.chat.people.people import People
+from netechod.client.chat.sentences import record
+from netechod.client.chat.slash_commands import Commands, DictionaryCommand
 from netechod.client.chat.states import State
+from netechod.client.chat.transcript import Transcript
 from netechod.client.chat.transport import ChatSocket
 from netechod.client.chat.ui import ChatStatus, UserInterface
+from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import tr
 from netechod.client.net import Target
 from netechod.client.terminal.text import decoded
@@ -25,19 +31,36 @@ INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The first one makes us leave, the second one drops everything."""
 
 
+class ChatOptions(NamedTuple):
+    """The options of a chat."""
+
+    as_json: bool = False
+    is_plain: bool = False
+    mentions: Sequence[str] = ()  # words that ring the bell
+    nick: str = ""  # our name
+    log: str = ""  # file for the conversation
+
+
 class Conversation:
     """Says the lines of the user interface, and shows what is heard, until the farewell."""
 
     def __init__(
-        self, chat_socket: ChatSocket, ui: UserInterface, mentions: Mentions, dictionary: Target
+        self,
+        chat_socket: ChatSocket,
+        ui: UserInterface,
+        dictionary: Target,
+        options: ChatOptions,
+        transcript: Transcript,
     ) -> None:
         self.failures = 0  # messages that did not get through
         self._socket = chat_socket
         self._member = member = chat_socket.member
         self._ui = ui
-        self._mentions = mentions
-        self._roster = Roster()
-        self._commands = Commands(member, self._roster, ui, dictionary, self._wake)
+        self._mentions = Mentions(options.mentions)
+        self._people = People(options.nick, time.monotonic())
+        self._transcript = transcript
+        look_up = DictionaryCommand(dictionary, ui, self._wake)
+        self._commands = Commands(member, self._people, transcript, ui, look_up.run)
         self._bell = asyncio.Event()
         self._interruptions = 0
 
@@ -52,8 +75,11 @@ class Conversation:
         try:
             self._note(self._socket.heard)
             while self._member.state is not State.GONE:
+                self._introduce()
                 self._take_lines()
+                self._introduce()
                 self._note(self._socket.send())
+                self._look_at_log()
                 self._ui.refresh(self._status())
                 await self._wait()
                 self._note(self._socket.receive())
@@ -74,11 +100,17 @@ class Conversation:
     async def _wait(self) -> None:
         """Wait until something happens or is due."""
         with suppress(TimeoutError):
-            async with asyncio.timeout_at(self._member.deadline):
+            async with asyncio.timeout_at(min(self._member.deadline, self._people.introductions.due)):
                 await self._bell.wait()
         self._bell.clear()
         if self._interruptions > 1:
             raise KeyboardInterrupt
+
+    def _introduce(self) -> None:
+        """Say our name if that is due."""
+        now = time.monotonic()
+        if text := self._people.introductions.take(now):
+            self._member.introduce(text, now)
 
     def _take_lines(self) -> None:
         """Take all lines of a person; of a script the next one, when the last one has its receipt."""
@@ -110,14 +142,33 @@ class Conversation:
         if flaw is not None:
             self._note([Event(Kind.UNSENT, text=flaw, said=decoded(text))])
         elif text:
-            self._member.say(text, time.monotonic())
+            now = time.monotonic()
+            if self._people.introductions.is_owed:
+                self._member.introduce(self._people.introductions.introduce(now), now)
+            self._member.say(text, now)
 
     def _note(self, events: Iterable[Event]) -> None:
         """Show events, and count the messages that did not get through."""
         for event in events:
-            self._roster.note(event, time.monotonic())
-            self.failures += event.kind in (Kind.REFUSED, Kind.UNSENT, Kind.LOST)
-            self._ui.show(event, is_mention=self._mentions.is_mention(event, self._member.name))
+            if shown := self._people.note(event, time.monotonic()):
+                self._show(shown)
+
+    def _show(self, event: Event) -> None:
+        self.failures += event.kind in (Kind.REFUSED, Kind.UNSENT, Kind.LOST)
+        names = self._member.name, self._people.introductions.nick
+        self._ui.show(event, is_mention=self._mentions.is_mention(event, *names))
+        if text := record(event):
+            self._log(partial(self._transcript.write, text))
+
+    def _look_at_log(self) -> None:
+        self._log(self._transcript.look_at_clock)
+
+    def _log(self, write: Callable[[], None]) -> None:
+        """Write to the log. When that fails, the log ends, and the conversation goes on."""
+        try:
+            write()
+        except ClientError as error:
+            self._ui.complain(str(error), tr("the conversation goes on without it"))
 
     def _report_unsaid(self) -> None:
         """At the end, report what was not said: nothing gets lost in silence."""
@@ -128,8 +179,12 @@ class Conversation:
 
     def _status(self) -> ChatStatus:
         return ChatStatus(
-            members=len(self._roster),
-            others=[name for name in self._roster.names() if name != self._member.name],
+            members=len(self._people.roster),
+            others=[
+                self._people.roster.nick(name) or name
+                for name in self._people.roster.names()
+                if name != self._member.name
+            ],
             round_trip=self._member.round_trip,
             unsaid=[decoded(text) for text in self._member.unsaid],
             is_away=self._member.state is State.AWAY,

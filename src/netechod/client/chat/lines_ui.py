@@ -3,11 +3,11 @@
 import asyncio
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from netechod.client.chat.events import Event, Kind
-from netechod.client.chat.sentences import ARROWS, TROUBLE, sentence
+from netechod.client.chat.sentences import ARROWS, TROUBLE, line, sentence
 from netechod.client.chat.ui import ChatStatus, warn_of_typed_ahead
 from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import tr
@@ -16,6 +16,7 @@ from netechod.client.terminal.output import complain, painted, put, put_json
 from netechod.services.cells import cells
 from netechod.services.wire import escape_controls
 
+_LINES = {Kind.MESSAGE, Kind.EARLIER, *ARROWS}
 AHEAD = 1024 * 1024  # bytes of input that may wait to be said
 
 
@@ -81,7 +82,7 @@ class LineUI:
         if event.kind in TROUBLE:
             hint = tr("is the server still there?") if event.kind is Kind.LOST else ""
             self.complain(sentence(event), hint)
-        elif event.kind not in (Kind.MESSAGE, *ARROWS):
+        elif event.kind not in _LINES or (event.kind is Kind.NICK and self.is_person):
             self.tell(sentence(event))
         else:
             bell = "\a" if is_mention and self.is_person else ""
@@ -136,6 +137,7 @@ def record_of(event: Event, is_mention: bool, at: datetime) -> dict[str, object]
     record: dict[str, object] = {"type": event.kind.value, "time": at.isoformat(timespec="milliseconds")}
     if event.sender and event.kind is not Kind.LOST:
         record |= {"from": event.sender, "own": event.own}
+        record |= {"nick": event.nick or None, "shared": event.is_shared}
     if event.kind is not Kind.BACK:
         record["text"] = event.text
     if event.kind is Kind.MESSAGE:
@@ -143,13 +145,21 @@ def record_of(event: Event, is_mention: bool, at: datetime) -> dict[str, object]
         record |= {"mention": is_mention, "rtt_ms": None if seconds is None else round(seconds * 1000, 3)}
     if event.kind in (Kind.REFUSED, Kind.UNSENT):
         record["said"] = event.said
+    if event.kind is Kind.NICK:
+        record["before"] = event.before or None
+    if event.kind is Kind.EARLIER:
+        record["age_s"] = event.seconds
     if event.kind is Kind.BACK:
         record["seconds"] = None if event.seconds is None else round(event.seconds, 3)
     return record
 
 
 def _line(event: Event) -> str:
-    name, text = escape_controls(event.sender), escape_controls(event.text)
-    if event.kind is Kind.MESSAGE:
-        return f"{painted(name, 'strong', sys.stdout) if event.own else name}: {text}"
-    return painted(f"{ARROWS[event.kind]} {name} {text}", "faint", sys.stdout)
+    text = escape_controls(line(event))
+    if event.kind is Kind.EARLIER:
+        said = datetime.now() - timedelta(seconds=event.seconds or 0.0)
+        return painted(f"[{said:%Y-%m-%d %H:%M:%S}] {text}", "faint", sys.stdout)
+    if event.kind is not Kind.MESSAGE:
+        return painted(text, "faint", sys.stdout)
+    label = escape_controls(event.label)
+    return painted(label, "strong", sys.stdout) + text.removeprefix(label) if event.own else text

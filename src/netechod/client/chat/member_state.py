@@ -22,6 +22,7 @@ class MemberState:
         self._is_patient = patient
         self._is_to_leave = False
         self._enquires = True  # until a room passes the enquiry on, as the tutorials' rooms do
+        self._introduction = b""  # the text that tells our name
         self._is_asked = False  # whether the person waits for the answer to the enquiry
         self._keep_alive = KeepAlive()
         self._inside_since = self._next_enquiry = now
@@ -43,7 +44,7 @@ class MemberState:
     @property
     def unsaid(self) -> list[bytes]:
         """The messages without receipt, in order."""
-        return [text for text in self._queue if text != ENQUIRY]
+        return [text for text in self._queue if text not in (ENQUIRY, self._introduction)]
 
     @property
     def deadline(self) -> float:

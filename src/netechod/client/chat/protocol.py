@@ -43,6 +43,13 @@ class Member(MemberState):
             self._queue.append(text)
             self._go_on(now)
 
+    def introduce(self, text: bytes, now: float) -> None:
+        """Say a text that tells our name, unless it is already to be said. It is no message of the person."""
+        self._introduction = text
+        if not self.is_leaving and text not in self._queue:
+            self._queue.append(text)
+            self._go_on(now)
+
     def enquire(self, now: float) -> list[Event]:
         """Ask the room whether it is there. The answer is an event, now or later."""
         if self.state is State.AWAY:
@@ -83,7 +90,7 @@ class Member(MemberState):
 
     def _is_receipt(self, event: Event) -> bool:
         """Return whether `event` confirms our request, if it is our own line."""
-        is_due = self.state in (State.SAYING, State.ASKING) and event.kind is Kind.MESSAGE
+        is_due = self.state in (State.SAYING, State.ASKING) and event.kind in (Kind.MESSAGE, Kind.NICK)
         return is_due and event.text == decoded(self._request.text)
 
     # Actions: a stimulus in a state leads to one of them. Each returns the events to tell.
@@ -97,7 +104,8 @@ class Member(MemberState):
     def _prove(self, event: Event, now: float) -> list[Event]:
         """Answer a challenge with its cookie."""
         self._outgoing.append(ONLINE + b" " + event.text.encode())
-        self._request.is_repeated = True  # the time from now on is no round trip
+        if self.state in (State.JOINING, State.AWAY):
+            self._request.is_repeated = True  # the time from now on is no round trip
         return []
 
     def _enter(self, event: Event, now: float) -> list[Event]:

@@ -5,7 +5,7 @@ The result is fragments, pairs of a style and a text. Texts have no control char
 
 import zlib
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
 from netechod.client.chat.events import Event, Kind
@@ -66,14 +66,19 @@ class Painter:
             receipt = [("class:good", f" {self._marks.received}")] if event.own else []
             text = ("class:mention" if is_mention else "", escape_controls(event.text))
             return [
-                *self._head(f"class:{name}", escape_controls(event.sender), at),
+                *self._head(f"class:{name}", escape_controls(event.label), at),
                 text,
                 *receipt,
                 ("", "\n"),
             ]
-        if event.kind in ARROWS:
+        if event.kind in (Kind.JOIN, Kind.LEAVE):
             head = self._head("class:faint", ARROWS[event.kind], at)
-            return [*head, ("class:faint", f"{escape_controls(event.sender)} {event.text}\n")]
+            return [*head, ("class:faint", f"{escape_controls(event.label)} {event.text}\n")]
+        if event.kind is Kind.EARLIER:
+            said = at - timedelta(seconds=event.seconds or 0.0)
+            date = "" if said.date() == at.date() else f"{said:%m-%d} "
+            head = self._head("class:faint", escape_controls(event.label), said)
+            return [("class:faint", date), *head, ("class:faint", f"{escape_controls(event.text)}\n")]
         return self.note(sentence(event), at, is_trouble=event.kind in TROUBLE)
 
     def note(self, text: str, at: datetime, *, is_trouble: bool = False) -> Fragments:

@@ -4,13 +4,11 @@ import asyncio
 import selectors
 import socket
 import sys
-from collections.abc import Sequence
-from typing import NamedTuple
 
-from netechod.client.chat.conversation import Conversation
+from netechod.client.chat.conversation import ChatOptions, Conversation
 from netechod.client.chat.events import ENQUIRY
 from netechod.client.chat.lines_ui import JsonUI, LineUI
-from netechod.client.chat.roster import Mentions
+from netechod.client.chat.transcript import Transcript
 from netechod.client.chat.transport import ChatSocket
 from netechod.client.chat.ui import UserInterface
 from netechod.client.i18n.translate import tr
@@ -19,23 +17,18 @@ from netechod.client.resolver import is_numeric
 from netechod.client.terminal.output import interactive, is_smart, takes_colors
 
 
-class ChatOptions(NamedTuple):
-    """The options of a chat."""
-
-    as_json: bool = False
-    is_plain: bool = False
-    mentions: Sequence[str] = ()  # words that ring the bell
-
-
 def run(target: Target, dictionary: Target, options: ChatOptions) -> int:
     """Chat until the end of input or Ctrl-C; return 1 if a script's message did not get through."""
     ui = _ui(target, options)
+    transcript = Transcript()
+    if options.log:
+        transcript.begin(options.log)
     server = Server(target, socket.SOCK_DGRAM)
     is_patient = ui.is_person or options.as_json
     # The room tells a stranger that he is not online, and shows the question to nobody else.
     server.choose(ENQUIRY)
     with _come_online(server, is_patient=is_patient) as chat_socket:
-        talk = Conversation(chat_socket, ui, Mentions(options.mentions), dictionary)
+        talk = Conversation(chat_socket, ui, dictionary, options, transcript)
         # Not epoll(7), which refuses regular files: stdin may be one.
         with asyncio.Runner(
             loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())

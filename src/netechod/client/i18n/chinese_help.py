@@ -36,6 +36,16 @@ HELP = {
         "{text} 秒：两次发送之间至少 {least} 秒，以免造成洪泛"
     ),
     "{text}: a payload has {least} to {most} bytes": "{text}：载荷应为 {least} 到 {most} 字节",
+    "more hosts, probed side by side; one summary for all": "更多主机，同时测量，合并小结",
+    "several hosts, in one table": "几台主机，结果列成一张表",
+    "send from this address, or through this interface": "从这个地址或网络接口发送",
+    "TTL of the packets, 1 to 255 (default: the system's)": "数据包的 TTL，1 到 255（默认由系统决定）",
+    "a line a probe, with date and time of day": "每次发送输出一行，带日期和时间",
+    "ring the bell for each answer": "每收到一个应答就响铃",
+    "--sweep is for one host": "--sweep 只能用于一台主机",
+    "--source-port is for one host": "--source-port 只能用于一台主机",
+    "{count} hosts: at most {most} at once": "{count} 台主机：一次最多 {most} 台",
+    "{source} is of the other IP version": "{source} 是另一个 IP 版本的地址",
     "probe a STAMP or TWAMP Light reflector, port 862: which direction is slow, and which loses": (
         "测量 STAMP 或 TWAMP Light 反射器（端口 862）：哪个方向慢，哪个方向丢失"
     ),
@@ -91,6 +101,8 @@ HELP = {
     "what /dict asks (default: port {port} of the same host)": (
         "/dict 查询的服务器（默认同一主机的端口 {port}）"
     ),
+    "the name that others see (default: $NETECHO_NICK)": "别人看到的名字（默认 $NETECHO_NICK）",
+    "append the conversation to a file, with dates": "把聊天内容连同日期追加到文件",
     "a screen, for a person": "给人用的聊天界面",
     "say one thing, and leave": "说一句话就离开",
     "for a program: what it hears and says, in JSON": "供程序使用：以 JSON 表示听到和说出的内容",

@@ -3,6 +3,7 @@
 import math
 import select
 import time
+from collections.abc import Callable, Container, Sequence
 from typing import NamedTuple
 
 from netechod.client.net import Server
@@ -48,6 +49,9 @@ class View:
     def moved(self, address: str) -> None:
         """Show that the server has another address now."""
 
+    def has_others(self, address: str, others: Sequence[str]) -> None:
+        """Show which other addresses a silent server has."""
+
     def has_enough(self, tally: Tally) -> bool:
         """Return whether more probes would tell nothing new."""
         return False
@@ -59,8 +63,10 @@ class View:
 class NameWatch:
     """Resolves a server's name again when probes get lost: the server may have moved."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, view: View) -> None:
         self._server = server
+        self._view = view
+        self._has_told = False  # about the other addresses
         self._address = server.address
         self._resolution: Resolution | None = None
         self._losses = 0  # in a row
@@ -85,10 +91,15 @@ class NameWatch:
             addresses = resolution.addresses(0.0)
         except (OSError, UnicodeError):
             return None
-        if self._address in addresses:
-            return None
-        self._address = addresses[0]
-        return self._address
+        if self._address not in addresses:
+            self._address = addresses[0]
+            self._has_told = False
+            return self._address
+        others = [other[1][0] for other in addresses if other != self._address]
+        if others and not self._has_told:
+            self._has_told = True
+            self._view.has_others(self._address[1][0], others)
+        return None
 
 
 class Prober:
@@ -108,7 +119,7 @@ class Prober:
 
     def follow(self, server: Server) -> None:
         """Follow the server when its name gets another address."""
-        self._name_watch = NameWatch(server)
+        self._name_watch = NameWatch(server, self._view)
 
     @property
     def seconds(self) -> float:
@@ -124,18 +135,28 @@ class Prober:
 
     def run(self) -> None:
         """Send, and wait for the answers. One probe is sent even if no time is left for its answer."""
-        self._send(self._start)
-        while not self._is_over():
-            self._wait()
-            self._expire()
-            now = time.monotonic()
-            if self._has_more() and now >= self._next and not self.was_ended:
-                self._send(now)
+        drive([self], self._user_input, self.show_summary)
+
+    def show_summary(self) -> None:
+        """Show a summary of the run so far."""
+        self._view.summary_wanted(self._tally, self.run_info())
+
+    def show_resize(self) -> None:
+        """Adapt the view to another size of the terminal."""
+        self._view.resized()
+
+    def send_if_due(self) -> None:
+        """Send the next probe if it is time for it. The first one is sent in any case."""
+        now = time.monotonic()
+        is_first = not self._tally.sent
+        if is_first or (self._has_more() and now >= self._next and not self.was_ended):
+            self._send(now)
 
     def _has_more(self) -> bool:
         return not self._plan.probes or self._tally.sent < self._plan.probes
 
-    def _is_over(self) -> bool:
+    def is_over(self) -> bool:
+        """Return whether nothing more is to be sent, and nothing to be waited for."""
         if time.monotonic() >= self._plan.until:
             return True
         is_done = not (self._has_more() or self._tally.pending)
@@ -155,35 +176,28 @@ class Prober:
         if error is not None:
             self._take(error)
 
-    def _wait(self) -> None:
-        """Sleep until something comes or is due, and handle it."""
+    def descriptors(self) -> tuple[list[int], list[int]]:
+        """Return the descriptors that select(2) has to watch, for reading and for writing."""
         link = self._link.fileno()
-        readers = [*self._user_input.descriptors(), *([link] if link >= 0 else [])]
-        writers = [link] if link >= 0 and self._link.wants_to_write() else []
-        readable, writable, _ = select.select(readers, writers, [], self._time_left())
-        if link in readable or writable:
+        watched = [link] if link >= 0 else []
+        return watched, watched if self._link.wants_to_write() else []
+
+    def ready(self, descriptors: Container[int]) -> None:
+        """Handle what the link has, if its descriptor is among those that are ready, and what is overdue."""
+        if self._link.fileno() in descriptors:
             self._take_events()
-        for request in self._user_input.take(readable):
-            self._obey(request)
+        self._expire()
 
     def _take_events(self) -> None:
         for event in self._link.events():
             self._take(event)
 
-    def _time_left(self) -> float:
+    def time_left(self) -> float:
         """Return the seconds until something is to be done."""
         dues = [self._plan.until, *([self._next] if self._has_more() else [])]
         if self._tally.deadline is not None:
             dues.append(self._tally.deadline)
         return min(LONGEST_WAIT, max(0.0, min(dues) - time.monotonic()))
-
-    def _obey(self, request: UserRequest) -> None:
-        if request is UserRequest.END:
-            self.was_ended = True
-        elif request is UserRequest.SUMMARY:
-            self._view.summary_wanted(self._tally, self.run_info())
-        else:
-            self._view.resized()
 
     def _take(self, event: LinkEvent) -> None:
         """Count what has happened, and show it."""
@@ -225,3 +239,34 @@ class Prober:
             if self._name_watch:
                 self._name_watch.note(event, time.monotonic())
             self._view.happened(event, self._tally)
+
+
+def drive(probers: Sequence[Prober], user_input: UserInput, summarize: Callable[[], None]) -> None:
+    """Run probers side by side until all are over, or the person ends them."""
+    for prober in probers:
+        prober.send_if_due()
+    while running := [prober for prober in probers if not prober.is_over()]:
+        readers, writers = [*user_input.descriptors()], []
+        for prober in running:
+            to_read, to_write = prober.descriptors()
+            readers += to_read
+            writers += to_write
+        patience = min(prober.time_left() for prober in running)
+        readable, writable, _ = select.select(readers, writers, [], patience)
+        ready = {*readable, *writable}
+        for prober in running:
+            prober.ready(ready)
+        for request in user_input.take(readable):
+            _obey(request, probers, summarize)
+        for prober in running:
+            prober.send_if_due()
+
+
+def _obey(request: UserRequest, probers: Sequence[Prober], summarize: Callable[[], None]) -> None:
+    if request is UserRequest.SUMMARY:
+        summarize()
+    for prober in probers:
+        if request is UserRequest.END:
+            prober.was_ended = True
+        elif request is UserRequest.REDRAW:
+            prober.show_resize()

@@ -28,6 +28,8 @@ class About(NamedTuple):
     proto: str  # tcp or udp
     size: int  # bytes of a payload
     interval: float  # seconds
+    # Addresses that were tried before this one, each with the reason of its failure.
+    passed_over: tuple[tuple[str, str], ...] = ()
 
     @property
     def where(self) -> str:
@@ -181,6 +183,7 @@ def record(about: About, tally: Tally, info: RunInfo, samples: Samples | None) -
         "corrupted_bytes": tally.damaged_bytes,
         "strangers": info.unmatched,
         "reasons": dict(tally.reasons),
+        "passed_over": [{"addr": addr, "reason": reason} for addr, reason in about.passed_over],
         "rtt_ms": tally.times.in_ms() or None,
         "histogram": cumulated,
         **({"samples_ms": samples.in_ms()} if samples is not None else {}),

@@ -4,72 +4,118 @@ import math
 import socket
 import sys
 import time
-from contextlib import closing, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing, suppress
+from functools import partial
 from typing import NamedTuple
 
+from netechod.client import kernel
 from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import reason_text, tr
 from netechod.client.net import Server, Target, bracket_hint, trust_hint
-from netechod.client.ping.links import Connection, Datagrams, Link
-from netechod.client.ping.prober import Plan, Prober, View
+from netechod.client.ping.connection import Connection
+from netechod.client.ping.json_views import JsonLinesView, JsonView, now
+from netechod.client.ping.links import Datagrams, Link
+from netechod.client.ping.prober import Plan, Prober, View, drive
 from netechod.client.ping.report import About
+from netechod.client.ping.several import Row, labels, open_all, table
 from netechod.client.ping.stamp.link import StampLink
 from netechod.client.ping.stamp.probes import Probes, ProbeStyle
 from netechod.client.ping.sweep import TRIES, Sweep
 from netechod.client.ping.tally import Tally
 from netechod.client.ping.user_input import UserInput
-from netechod.client.ping.views import (
-    JsonLinesView,
-    JsonView,
-    LineView,
-    LiveView,
-    SummaryView,
-    can_draw,
-)
+from netechod.client.ping.views import LineView, LiveView, OutputOptions, SummaryView, can_draw
 from netechod.client.resolver import is_numeric
-from netechod.client.terminal.output import is_smart, suggest
+from netechod.client.terminal.output import complain, is_smart, put, put_json, suggest
 from netechod.clock_error import clock_error
 
 
-class OutputOptions(NamedTuple):
-    """Options for the output."""
+class Opened(NamedTuple):
+    """A host that can be probed."""
 
-    form: str = ""  # json, jsonl, verbose, quiet; empty: whatever suits stdout
-    histogram: bool = False
-    ascii_only: bool = False
+    server: Server
+    link: Link
+    about: About
 
 
-def run(target: Target, plan: Plan, output: OutputOptions, *, udp: bool) -> int:
+def run(targets: Sequence[Target], plan: Plan, output: OutputOptions, *, udp: bool) -> int:
     """Probe until the plan is done or the person ends it; return 0 if all probes came back unchanged."""
-    server, link, about = open_link(target, plan, udp=udp)
-    tally = _probe(server, link, about, plan, output)
-    if not tally.received:
-        _suggest(target, trust_hint() if udp else "")
-    return 0 if _is_whole(tally, plan) else 1
+    return _run(targets, plan, output, partial(open_link, plan=plan, udp=udp), trust_hint() if udp else "")
 
 
-def run_stamp(target: Target, plan: Plan, output: OutputOptions, style: ProbeStyle) -> int:
-    """Do the same with a STAMP reflector."""
-    server, link, about = _open_stamp_link(target, plan, style)
-    tally = _probe(server, link, about, plan, output)
-    if not tally.received:
-        _suggest(target, tr("a reflector answers trusted networks alone unless stamp.public is set there"))
-    return 0 if _is_whole(tally, plan) else 1
+def run_stamp(targets: Sequence[Target], plan: Plan, output: OutputOptions, style: ProbeStyle) -> int:
+    """Do the same with STAMP reflectors."""
+    hint = tr("a reflector answers trusted networks alone unless stamp.public is set there")
+    return _run(targets, plan, output, partial(_open_stamp_link, plan=plan, style=style), hint)
 
 
-def _probe(server: Server, link: Link, about: About, plan: Plan, output: OutputOptions) -> Tally:
+def _run(
+    targets: Sequence[Target],
+    plan: Plan,
+    output: OutputOptions,
+    begin: Callable[[Target], Opened],
+    about_trust: str,
+) -> int:
+    """Probe all hosts that can be probed. Raises ClientError if the only one cannot."""
+    found = [begin(targets[0])] if len(targets) == 1 else open_all(targets, begin)
+    opened = [it for it in found if isinstance(it, Opened)]
+    for error in found:
+        if isinstance(error, ClientError):
+            _report(error, output)
+    tallies = _probe(opened, plan, output, is_single=len(targets) == 1) if opened else []
+    for it, tally in zip(opened, tallies, strict=True):
+        if not tally.received:
+            _suggest(it.server.target, about_trust)
+            break
+    is_whole = len(opened) == len(targets) and all(_is_whole(tally, plan) for tally in tallies)
+    return 0 if is_whole else 1
+
+
+def _report(error: ClientError, output: OutputOptions) -> None:
+    """Tell why one of several hosts cannot be probed."""
+    complain(str(error), error.hint)
+    if output.form.startswith("json"):
+        kind = {"type": "error", "time": now()} if output.form == "jsonl" else {}
+        put_json({**kind, "error": str(error), "hint": error.hint or None})
+
+
+def _probe(opened: Sequence[Opened], plan: Plan, output: OutputOptions, *, is_single: bool) -> list[Tally]:
     """Send the probes, show what becomes of them, and return the outcomes."""
-    tally, view = Tally(server.target.timeout), _view(about, output)
-    with UserInput() as user_input, closing(link):
-        view.begin()
-        prober = Prober(link, plan, tally, view, user_input)
-        if not is_numeric(about.host):
-            prober.follow(server)
-        prober.run()
-        if isinstance(link, StampLink) and tally.lost:
-            link.reveal()
-    view.end(tally, prober.run_info())
-    return tally
+    tallies = [Tally(it.server.target.timeout) for it in opened]
+    names = labels([it.about for it in opened])
+    views = [
+        _view(it.about, output, "" if is_single else name) for it, name in zip(opened, names, strict=True)
+    ]
+    with UserInput() as user_input, ExitStack() as links:
+        probers = []
+        for it, tally, view in zip(opened, tallies, views, strict=True):
+            links.enter_context(closing(it.link))
+            view.begin()
+            probers.append(Prober(it.link, plan, tally, view, user_input))
+            if not is_numeric(it.about.host):
+                probers[-1].follow(it.server)
+        has_table = not (is_single or output.form.startswith("json"))
+        summarize = partial(_put_table, opened, tallies, output) if has_table else partial(_each, probers)
+        drive(probers, user_input, summarize)
+        for it, tally in zip(opened, tallies, strict=True):
+            if isinstance(it.link, StampLink) and tally.lost:
+                it.link.reveal()
+    if has_table:
+        summarize()
+    else:
+        for prober, tally, view in zip(probers, tallies, views, strict=True):
+            view.end(tally, prober.run_info())
+    return tallies
+
+
+def _put_table(opened: Sequence[Opened], tallies: Sequence[Tally], output: OutputOptions) -> None:
+    rows = [Row(it.about, tally) for it, tally in zip(opened, tallies, strict=True)]
+    put("".join(f"{line}\n" for line in table(rows, output)))
+
+
+def _each(probers: Sequence[Prober]) -> None:
+    for prober in probers:
+        prober.show_summary()
 
 
 def run_sweep(target: Target, sizes: tuple[int, int], plan: Plan, output: OutputOptions, *, udp: bool) -> int:
@@ -92,7 +138,7 @@ def _suggest(target: Target, about_trust: str) -> None:
         suggest(about_trust)
 
 
-def open_link(target: Target, plan: Plan, *, udp: bool, whole: bool = False) -> tuple[Server, Link, About]:
+def open_link(target: Target, plan: Plan, *, udp: bool, whole: bool = False) -> Opened:
     """Return a link to the address of the server that answers first; to its first address if none does.
 
     Raises ClientError when there can be no answer, as with a name that has no address.
@@ -111,41 +157,48 @@ def open_link(target: Target, plan: Plan, *, udp: bool, whole: bool = False) -> 
     took = time.monotonic() - started
     link: Link
     if udp:
-        link = Datagrams(server.address, whole=whole)
+        link = Datagrams(server.address, target.options, whole=whole)
     else:
-        link = Connection(server.address, made, took if made else None)
+        link = Connection(server.address, made, took if made else None, target.options)
+    return Opened(server, link, _about(server, plan, "udp" if udp else "tcp"))
+
+
+def _about(server: Server, plan: Plan, proto: str) -> About:
     addr, port = server.address[1][:2]
-    about = About(target.host, addr, port, "udp" if udp else "tcp", plan.size, plan.interval)
-    return server, link, about
+    passed_over = tuple(
+        (it.address[1][0], kernel.reason_of(it.error) or "timeout") for it in server.passed_over
+    )
+    return About(server.target.host, addr, port, proto, plan.size, plan.interval, passed_over)
 
 
-def _open_stamp_link(target: Target, plan: Plan, style: ProbeStyle) -> tuple[Server, StampLink, About]:
+def _open_stamp_link(target: Target, plan: Plan, style: ProbeStyle) -> Opened:
     """Return a link to the address of the reflector that answers first. Raises ClientError."""
     server = Server(target._replace(retries=0), socket.SOCK_DGRAM)
     server.check_route()
     with suppress(ClientError):  # the probes will tell
         server.choose(Probes(style, clock_error).make(1, plan.size, time.time_ns()))
     try:
-        link = StampLink(server.address, style)
+        link = StampLink(server.address, style, target.options)
     except OSError as error:
         reason = reason_text(error.strerror or str(error))
         raise ClientError(
             tr("cannot send from port {port}: {reason}", port=style.source_port, reason=reason)
         ) from None
-    addr, port = server.address[1][:2]
-    return server, link, About(target.host, addr, port, "stamp", plan.size, plan.interval)
+    return Opened(server, link, _about(server, plan, "stamp"))
 
 
-def _view(about: About, output: OutputOptions) -> View:
-    """Return the view for these options."""
+def _view(about: About, output: OutputOptions, label: str) -> View:
+    """Return the view for these options. One of several hosts has a label."""
     if output.form == "json":
         return JsonView(about)
     if output.form == "jsonl":
         return JsonLinesView(about)
-    kind: type[SummaryView] = LiveView if is_smart(sys.stdout) else LineView
-    if output.form:
-        kind = SummaryView if output.form == "quiet" else LineView
-    return kind(about, histogram=output.histogram, ascii_only=output.ascii_only or not can_draw())
+    output = output._replace(ascii_only=output.ascii_only or not can_draw())
+    if output.form == "quiet":
+        return SummaryView(about, output)
+    if output.form == "verbose" or output.has_times or label or not is_smart(sys.stdout):
+        return LineView(about, output, label)
+    return LiveView(about, output)
 
 
 def _is_whole(tally: Tally, plan: Plan) -> bool:

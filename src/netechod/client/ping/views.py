@@ -1,21 +1,23 @@
-"""The views of a run: one line that is redrawn, a line for each probe, or JSON."""
+"""The views of a run for people: one line that is redrawn, a line for each probe, or the summary alone."""
 
 import math
 import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import NamedTuple
 
 from netechod.client.i18n import translate
 from netechod.client.i18n.translate import tr
+from netechod.client.kernel import TTL_EXCEEDED
 from netechod.client.ping.curves import LEVELS, SPARKS, curves
 from netechod.client.ping.layout import ms, wrapped
 from netechod.client.ping.prober import View
-from netechod.client.ping.report import About, RunInfo, Samples, histograms, record, summary
-from netechod.client.ping.stamp.figures import crossing_record, crossing_text, delays_text
+from netechod.client.ping.report import About, RunInfo, histograms, summary
+from netechod.client.ping.stamp.figures import crossing_text, delays_text
 from netechod.client.ping.tally import Event, Kind, Tally
-from netechod.client.terminal.output import painted, put, put_json
+from netechod.client.terminal.output import painted, put
 from netechod.client.terminal.text import cut_to_cells
 from netechod.services.cells import cells
 from netechod.services.wire import escape_controls
@@ -24,13 +26,28 @@ REDRAW = 0.05  # seconds between two drawings of the line at least: no eye reads
 SPARE = 3  # columns at the end of the line: the terminal shows ^C there
 
 
+class OutputOptions(NamedTuple):
+    """Options for the output."""
+
+    form: str = ""  # json, jsonl, verbose, quiet; empty: whatever suits stdout
+    histogram: bool = False
+    ascii_only: bool = False
+    has_times: bool = False  # whether the time of day stands before each line
+    rings: bool = False  # whether the bell rings for each answer
+
+
 class SummaryView(View):
     """Shows a summary, at the end and when the person asks."""
 
-    def __init__(self, about: About, *, histogram: bool, ascii_only: bool) -> None:
+    def __init__(self, about: About, output: OutputOptions) -> None:
         self._about = about
-        self._histogram = histogram
-        self._ascii_only = ascii_only
+        self._output = output
+        self._rings = output.rings and sys.stdout.isatty()
+
+    def happened(self, event: Event, tally: Tally) -> None:
+        """See View."""
+        if self._rings and event.kind is Kind.ANSWERED:
+            put("\a")
 
     def moved(self, address: str) -> None:
         """See View."""
@@ -44,8 +61,8 @@ class SummaryView(View):
     def summary_wanted(self, tally: Tally, info: RunInfo) -> None:
         """See View."""
         lines = [*summary(self._about, tally, info, columns())]
-        if self._histogram:
-            lines += histograms(tally, info, ascii_only=self._ascii_only)
+        if self._output.histogram:
+            lines += histograms(tally, info, ascii_only=self._output.ascii_only)
         put("".join(f"{line}\n" for line in lines))
 
     def end(self, tally: Tally, info: RunInfo) -> None:
@@ -54,23 +71,36 @@ class SummaryView(View):
 
 
 class LineView(SummaryView):
-    """A line for each event: for a pipe, a dumb terminal, or --verbose."""
+    """A line for each event: for a pipe, a dumb terminal, or --verbose. Several hosts have labels."""
+
+    def __init__(self, about: About, output: OutputOptions, label: str = "") -> None:
+        super().__init__(about, output)
+        self._label = f"{label}  " if label else ""
 
     def happened(self, event: Event, tally: Tally) -> None:
         """See View."""
-        put(sentence(event, tally, crossing_text(event.crossing) if event.crossing else ()) + "\n")
+        super().happened(event, tally)
+        self._put(sentence(event, tally, crossing_text(event.crossing) if event.crossing else ()))
 
     def moved(self, address: str) -> None:
         """See View."""
         super().moved(address)
-        put(_moved(self._about) + "\n")
+        self._put(_moved(self._about))
+
+    def has_others(self, address: str, others: Sequence[str]) -> None:
+        """See View."""
+        self._put(_others(self._about, address, others))
+
+    def _put(self, text: str) -> None:
+        time_of_day = f"{_now()}  " if self._output.has_times else ""
+        put(f"{time_of_day}{self._label}{text}\n")
 
 
 class LiveView(SummaryView):
     """One line that is redrawn: the last time, the times before it as a curve, the losses."""
 
-    def __init__(self, about: About, *, histogram: bool, ascii_only: bool) -> None:
-        super().__init__(about, histogram=histogram, ascii_only=ascii_only)
+    def __init__(self, about: About, output: OutputOptions) -> None:
+        super().__init__(about, output)
         self._recent: dict[int, Event] = {}  # the outcomes of the last probes, by number
         self._last: Sequence[str] = ()  # what is said of the last one, the longest form first
         self._drawn = -math.inf  # when an event was drawn last
@@ -84,6 +114,7 @@ class LiveView(SummaryView):
 
     def happened(self, event: Event, tally: Tally) -> None:
         """See View."""
+        super().happened(event, tally)
         if event.kind in (Kind.ANSWERED, Kind.LOST, Kind.FAILED):
             self._recent[event.number] = event
             if len(self._recent) > SPARKS:
@@ -118,6 +149,10 @@ class LiveView(SummaryView):
         super().moved(address)
         put(f"\r\x1b[K{_moved(self._about)}\n")
 
+    def has_others(self, address: str, others: Sequence[str]) -> None:
+        """See View."""
+        put(f"\r\x1b[K{_others(self._about, address, others)}\n")
+
     def _draw(self, tally: Tally) -> None:
         put("\r" + "".join(self._parts(tally, self._columns - SPARE)) + "\x1b[K")
 
@@ -129,75 +164,27 @@ class LiveView(SummaryView):
         head = next(fitting, cut_to_cells(heads[-1], width))
         yield head
         events = [event for _, event in sorted(self._recent.items())]
-        yield from curves(events, width - cells(head) - cells(tail), ascii_only=self._ascii_only)
+        yield from curves(events, width - cells(head) - cells(tail), ascii_only=self._output.ascii_only)
         if cells(head) + cells(tail) <= width:
             yield painted(tail, "error", sys.stdout) if tally.lost else tail
 
 
-class JsonView(View):
-    """One JSON object at the end."""
-
-    def __init__(self, about: About) -> None:
-        self._about = about
-        self._samples = Samples()
-
-    def happened(self, event: Event, tally: Tally) -> None:
-        """See View."""
-        self._samples.note(event)
-
-    def moved(self, address: str) -> None:
-        """See View."""
-        self._about = self._about._replace(addr=address)
-
-    def end(self, tally: Tally, info: RunInfo) -> None:
-        """See View."""
-        put_json(record(self._about, tally, info, self._samples))
-
-
-class JsonLinesView(View):
-    """A JSON object for each event, and for each summary."""
-
-    def __init__(self, about: About) -> None:
-        self._about = about
-
-    def happened(self, event: Event, tally: Tally) -> None:
-        """See View."""
-        put_json(
-            {
-                "type": event.kind.value,
-                "time": _now(),
-                "seq": event.number,
-                "rtt_ms": None if event.seconds is None else round(event.seconds * 1000, 3),
-                "bytes": event.size or None,
-                "reordered": event.is_reordered,
-                "corrupted_bytes": event.damaged,
-                "reason": event.reason or None,
-                "by": event.reporter or None,
-                **crossing_record(event.crossing),
-            }
-        )
-
-    def summary_wanted(self, tally: Tally, info: RunInfo) -> None:
-        """See View."""
-        put_json({"type": "summary", **record(self._about, tally, info, None)})
-
-    def end(self, tally: Tally, info: RunInfo) -> None:
-        """See View."""
-        self.summary_wanted(tally, info)
-
-    def moved(self, address: str) -> None:
-        """See View."""
-        self._about = self._about._replace(addr=address)
-        put_json({"type": "moved", "time": _now(), "addr": address})
-
-
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")
+    """Return the local time for people, with milliseconds."""
+    return datetime.now().isoformat(sep=" ", timespec="milliseconds")
 
 
 def _moved(about: About) -> str:
     """Say that a server has another address now."""
     return tr("{host} is at {address} now", host=about.host, address=about.addr)
+
+
+def _others(about: About, address: str, others: Sequence[str]) -> str:
+    """Say which other addresses a silent server has."""
+    names = ", ".join(others)
+    return tr(
+        "{address} does not answer; {host} has also {others}", host=about.host, address=address, others=names
+    )
 
 
 def can_draw() -> bool:
@@ -215,7 +202,10 @@ def columns() -> int:
 
 
 def headline(about: About, width: int) -> Iterator[str]:
-    """Return what is done, for people, in lines of `width` columns if that is not 0."""
+    """Return what is done, for people, in lines of `width` columns if that is not 0.
+
+    Below it stands which other addresses of the host were tried before.
+    """
     ms_between = about.interval * 1000
     parts = (
         f"PING {about.where}" + ("" if about.addr == about.host else f" ({about.addr})"),
@@ -224,7 +214,11 @@ def headline(about: About, width: int) -> Iterator[str]:
         if ms_between < 1000
         else tr("every {seconds:g} s", seconds=about.interval),
     )
-    return wrapped(parts, tr(", "), width)
+    yield from wrapped(parts, tr(", "), width)
+    for address, reason in about.passed_over:
+        why = tr("silent") if reason == "timeout" else reason_text(reason, 0.0)
+        told = {"address": address, "why": why, "other": about.addr}
+        yield tr("{address} is passed over ({why}): {other} answers", **told)
 
 
 def reason_text(reason: str, wait: float) -> str:
@@ -237,6 +231,7 @@ def reason_text(reason: str, wait: float) -> str:
         "given up": tr("connection given up"),
         "unreachable": tr("unreachable"),
         "too long": tr("too long for the path"),
+        TTL_EXCEEDED: tr("TTL exceeded"),
         "prohibited": tr("prohibited"),
     }
     return texts.get(reason) or translate.reason_text(reason)

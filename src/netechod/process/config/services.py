@@ -193,6 +193,9 @@ class Chat(Section):
     rate: Live[Annotated[float, Field(ge=0, le=1_000_000)]] = 10.0
     """Messages a second that a member may send, after twice as many at once; more are refused. Members in
     `access.trusted` may send 100 times as many. 0: no limit."""
+    history: Live[Annotated[int, Field(ge=0, le=1000)]] = 0
+    """Latest lines that are kept in memory, 1 MiB at most, and sent to members when they have come online and
+    proved their address by a cookie. 0: none, so that nobody reads what was said before."""
 
 
 class AllowedCommand(Section):

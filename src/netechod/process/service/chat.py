@@ -42,6 +42,7 @@ class Service(UdpService):
             max_members_per_source=chat.max_members_per_source,
             max_message=chat.max_message,
             rate=chat.rate,
+            history=chat.history,
         )
         self._room.configure(terms)
         self.keep_time()

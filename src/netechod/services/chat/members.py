@@ -11,12 +11,13 @@ from netechod.services.wire import display_name
 class Member:
     """A member: the peer to send to, the time of its joining, and the time of its last datagram."""
 
-    __slots__ = ("last_seen", "peer", "since")
+    __slots__ = ("has_history", "last_seen", "peer", "since")
 
     def __init__(self, peer: Peer, since: float, last_seen: float) -> None:
         self.peer = peer
         self.since = since
         self.last_seen = last_seen
+        self.has_history = False  # whether it has been promised the room's history
 
 
 class Members:

@@ -3,6 +3,7 @@
 UDP has no connections. So a member that is silent for too long goes offline.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from netechod.services.api import Datagram, Outbox, Peer
 from netechod.services.chat.cookie import LENGTH, CookieJar
+from netechod.services.chat.history import History
 from netechod.services.chat.members import Members, shown
 from netechod.services.chat.message_rate import MessageRate
 from netechod.services.chat.strangers import Strangers
@@ -58,6 +60,7 @@ class Terms:
     max_members_per_source: int = 4096
     max_message: int = 1024  # bytes
     rate: float = 0.0  # messages a second of a member that is not trusted; 0: no limit
+    history: int = 0  # lines that are kept for members that come back
 
 
 class ChatRoom:
@@ -87,6 +90,7 @@ class ChatRoom:
         self._unreachable: dict[str, None] = {}
         self._strangers = Strangers()
         self._rate = MessageRate()
+        self._history = History()
         self.configure(Terms())
         self.counters: Counter[str] = Counter(messages=0, refused=0)
         self.dropped: Counter[str] = Counter()  # datagrams that get no answer, by reason
@@ -95,6 +99,7 @@ class ChatRoom:
         """Change the terms. Members stay online."""
         self._terms = terms
         self._trusts = lru_cache(RECENT)(terms.trusts)
+        self._history.configure(terms.history)
 
     @property
     def presence(self) -> Mapping[Peer, MemberInfo]:
@@ -144,7 +149,9 @@ class ChatRoom:
         """Handle the text of a member: it leaves, stays, or talks."""
         if text == OFFLINE:
             self._leave(key, "said", out)
-        elif text != ONLINE and not self._proves(text, key, now):
+        elif text != ONLINE and self._proves(text, key, now):
+            self._history.promise(key, self._members, now)
+        elif text != ONLINE:
             self._talk(text, key, now, out)
 
     def _talk(self, text: bytes, key: str, now: float, out: Outbox) -> None:
@@ -156,7 +163,9 @@ class ChatRoom:
             self._refuse(flaw, peer, out)
         elif self._is_in_rate(peer, key, now, out):
             self.counters["messages"] += 1
-            out.broadcast(chat_line(shown(key), text), self._members.peers())
+            line = chat_line(shown(key), text)
+            self._history.add(line, now)
+            out.broadcast(line, self._members.peers())
 
     def _is_in_rate(self, peer: Peer, key: str, now: float, out: Outbox) -> bool:
         """Count a datagram to all members. Over the rate, refuse it, at most once a second."""
@@ -179,7 +188,7 @@ class ChatRoom:
         terms = self._terms
         at_once = terms.join == "open" or (terms.join == "auto" and terms.trusts(address))
         if not at_once and not self._proves(text, key, now):
-            out.send(CHALLENGE + self._cookies.cookie_for(shown(key), now).encode(), peer)
+            self._challenge(key, peer, now, out)
         elif len(self._members) >= terms.max_members:
             self._refuse("the room is full", peer, out)
         elif not self._members.sources.has_place(
@@ -191,6 +200,15 @@ class ChatRoom:
             self._members.add(peer, now, now)
             out.broadcast(chat_line(shown(key), ONLINE), self._members.peers())
             self._on_online(shown(key))
+            if not at_once or self._proves(text, key, now):
+                self._history.promise(key, self._members, now)
+            elif self._history.is_kept and self._trusts(
+                address
+            ):  # others get three times their bytes at most
+                self._challenge(key, peer, now, out)
+
+    def _challenge(self, key: str, peer: Peer, now: float, out: Outbox) -> None:
+        out.send(CHALLENGE + self._cookies.cookie_for(shown(key), now).encode(), peer)
 
     def _proves(self, text: bytes, key: str, now: float) -> bool:
         """Return whether `text` is a join with a cookie that is good for the peer with this key."""
@@ -236,17 +254,18 @@ class ChatRoom:
             self._tell_offline(key, "unreachable", self._members.peers(), out)
 
     def next_deadline(self) -> float | None:
-        """Return the time at which the most silent member goes offline; 0 if a departure waits."""
+        """Return when history or the most silent member's end is due, None if none is; 0 for departures."""
         if self._unreachable:
             return 0.0
-        last_seen = self._members.longest_silence()
+        history, last_seen = self._history.deadline, self._members.longest_silence()
         if last_seen is None or not self._terms.idle_timeout:
-            return None
-        return last_seen + self._terms.idle_timeout
+            return history
+        return min(last_seen + self._terms.idle_timeout, math.inf if history is None else history)
 
     def deadline_reached(self, now: float, out: Outbox) -> None:
         """Put members offline that are silent for too long, as many as one call may. The rest stays due."""
         self._tell_all_unreachable(out)
+        self._history.send_piece(now, out, self._members)
         if not self._terms.idle_timeout:
             return
         due = self._members.silent_for(self._terms.idle_timeout, now)

@@ -12,32 +12,32 @@ from netechod.client.ping.stamp.directions import Directions, Passage
 from netechod.client.ping.stamp.probes import Probes, ProbeStyle, Reflection
 from netechod.client.ping.tally import Crossing
 from netechod.client.resolver import Address
+from netechod.client.sockets import AS_USUAL, SocketOptions
 from netechod.clock_error import clock_error
 from netechod.services.stamp.timestamps import PTP, time_of
 
-MOST_HOPS = 255  # TTL of probes: what is missing when one arrives is the number of hops (RFC 4656, 4.1.2)
+MOST_HOPS = 255  # TTL: what is missing when a packet arrives is the number of hops (RFC 4656, 4.1.2)
 LONGEST_WAIT = 1.0  # seconds for the answer to the extra probe
 
 
 class StampLink(Datagrams):
     """STAMP over UDP. The times of arrival are less the time that the reflector has kept the probe."""
 
-    def __init__(self, address: Address, style: ProbeStyle) -> None:
+    def __init__(self, address: Address, style: ProbeStyle, options: SocketOptions = AS_USUAL) -> None:
+        self._ttl = options.ttl or MOST_HOPS
         self.directions: Directions = Directions(clock_error(), style.ssid, is_signed=style.key is not None)
         self._style = style
         self._probes = Probes(style, clock_error)
         self._sent: dict[int, tuple[int, int]] = {}  # when, by the wall clock, and its steps until then
         self._size = 0
         self._last = 0  # the number of the last probe
-        super().__init__(address)
+        port = style.source_port or options.source_port
+        super().__init__(address, options._replace(ttl=self._ttl, tos=style.tos, source_port=port))
         self._number_of = self._probes.number_of
 
     def _open(self, address: Address) -> None:
         super()._open(address)
-        kernel.set_journey(self._sock, MOST_HOPS, self._style.tos)
         kernel.ask_for_journeys(self._sock)
-        if self._style.source_port:
-            self._sock.bind(("", self._style.source_port))
 
     def _make(self, number: int, size: int) -> bytes:
         self._last, self._size = number, size
@@ -82,7 +82,7 @@ class StampLink(Datagrams):
             Passage(
                 *(number, arrived - sent_ns, received.wall_ns - left, left - arrived, answer.number),
                 answer.error,
-                hops_forward=None if answer.ttl is None else MOST_HOPS - answer.ttl,
+                hops_forward=None if answer.ttl is None else self._ttl - answer.ttl,
                 hops_backward=None if received.ttl is None else MOST_HOPS - received.ttl,
             )
         )
