@@ -45,6 +45,33 @@ def define_watch(command: ClientParser) -> None:
     command.set_defaults(run=partial(_watch, command))
 
 
+def define_report(command: ClientParser) -> None:
+    """Add the options of `report`."""
+    command.add_argument(
+        "recording", metavar="FILE", type=Path, help=tr("what netecho watch --record has written")
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=tr("the file to make: .html, .svg or .png"),
+    )
+    command.epilog = tr("exit status: 0 it is made, 1 it is not, 64 usage.")
+    command.add_examples(
+        ("netecho report day.jsonl -o day.html", tr("a page that needs no network")),
+        ("netecho report day.jsonl -o day.png", tr("a picture; needs CairoSVG")),
+    )
+    command.set_defaults(run=_report, color="auto")
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from netechod.client.watch.pages import report
+
+    return report.run(arguments.recording, arguments.output)
+
+
 def _define_probes(command: ClientParser) -> None:
     command.add_argument(
         "-f",
