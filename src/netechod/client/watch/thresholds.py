@@ -1,11 +1,12 @@
-"""Thresholds, and what a monitoring plugin says (Monitoring Plugins Development Guidelines, 2.3 and 2.6)."""
+"""Thresholds, and the line of a monitoring plugin (Monitoring Plugins Development Guidelines, 2.3 and 2.6).
+
+Programs read this line: it is the same in all languages.
+"""
 
 import math
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
-
-from netechod.client.i18n.translate import tr
 
 
 class Status(IntEnum):
@@ -96,9 +97,9 @@ def plugin_line(findings: Sequence[Finding]) -> tuple[Status, str]:
     if len(findings) == 1:
         said = _told(worst)
     elif bad:
-        said = tr("{bad} of {count} targets, worst {told}", bad=bad, count=len(findings), told=_told(worst))
+        said = f"{bad} of {len(findings)} targets, worst {_told(worst)}"
     else:
-        said = tr("{count} targets, slowest {told}", count=len(findings), told=_told(worst))
+        said = f"{len(findings)} targets, slowest {_told(worst)}"
     data = " ".join(_data(finding) for finding in findings)
     return worst.status, f"NETECHO {worst.status.name} - {said.replace('|', '/')} | {data}"
 
@@ -111,7 +112,7 @@ def _gravity(status: Status) -> int:
 def _told(finding: Finding) -> str:
     if finding.trouble:
         return f"{finding.label}: {finding.trouble}"
-    loss = tr("loss {percent:.0f} %", percent=finding.percent)
+    loss = f"loss {finding.percent:.0f} %"
     if finding.seconds is None:
         return f"{finding.label}: {loss}"
     return f"{finding.label}: {finding.seconds * 1000:.3f} ms, {loss}"

@@ -20,6 +20,8 @@ FIELDS = (
 )
 RECEIVED, ANSWERED = ("received", "accepted"), ("sent", "closed")
 """The counters of datagrams and of connections."""
+TIMES = ("timestamp_seconds", "loaded")  # the ends of keys whose values are seconds since the epoch
+DIGEST = 12  # characters of a digest that are shown
 
 STYLE = """
 :root{color-scheme:light dark;
@@ -34,7 +36,7 @@ p{margin:.2rem 0;color:var(--soft)}.bad{color:var(--bad);font-weight:600}
 section{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .7rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 th{font-weight:600;color:var(--soft);background:var(--card)}
-th:first-child,td:first-child,td.text{text-align:left}
+th.text,td.text{text-align:left}
 """
 
 Cell: TypeAlias = str | int | float
@@ -71,11 +73,9 @@ def _page(status: Status, before: Status | None) -> Iterator[str]:
     yield from _reload(status.last_reload)
     yield from _table("Services", SERVICE_HEADINGS, _services(status, rates))
     yield from _table("Dropped", ("service", "reason", "count", "a second"), _dropped(status, rates))
-    yield from _table(
-        "Now", ("", "value"), ((gauge.help, gauge.value) for gauge in status.gauges if not gauge.database)
-    )
-    databases = ((gauge.database, gauge.help, gauge.value) for gauge in status.gauges if gauge.database)
-    yield from _table("Dictionaries", ("name", "", "value"), databases)
+    gauges = (gauge for gauge in status.gauges if not gauge.database and not gauge.name.endswith(TIMES))
+    now = ((gauge.help, _shown(gauge.name, gauge.value)) for gauge in gauges)
+    yield from _table("Now", ("", "value"), now)
     for name, report in status.reports.items():
         if isinstance(report, Sequence) and not isinstance(report, str):
             yield from _records(name, report)
@@ -98,11 +98,11 @@ class _Rates:
         own = self._counters.get(service, {})
         return sum(own.get(name, 0) for name in names)
 
-    def rate(self, service: str, names: Sequence[str]) -> str:
+    def rate(self, service: str, names: Sequence[str]) -> float:
         """Return how much this sum has grown in a second."""
         own = self._before.get(service, {})
         grown = self.count(service, names) - sum(own.get(name, 0) for name in names)
-        return f"{grown / self._seconds:.1f}"
+        return grown / self._seconds
 
 
 def _services(status: Status, rates: _Rates) -> Iterator[Sequence[Cell]]:
@@ -125,7 +125,7 @@ def _reload(outcome: Outcome | None) -> Iterator[str]:
     """Say when the dictionary and the configuration were read last, and whether that has failed."""
     if outcome is None:
         return
-    when = datetime.fromtimestamp(outcome.when, UTC).astimezone().isoformat(" ", "seconds")
+    when = _clock(outcome.when)
     if outcome.error:
         yield f'<p class="bad">last reload {when} FAILED: {escape(outcome.error)}</p>'
     else:
@@ -137,22 +137,35 @@ def _records(title: str, records: Sequence[object]) -> Iterator[str]:
     rows = [record for record in records if isinstance(record, Mapping)]
     if rows:
         keys = list(rows[0])
-        cells = ([_text(row.get(key)) for key in keys] for row in rows)
+        cells = ([_shown(key, row.get(key)) for key in keys] for row in rows)
         yield from _table(title.capitalize(), keys, cells)
 
 
-def _text(value: object) -> Cell:
-    """Return a value of a record as it can be shown in a cell."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str | int | float) else str(value)
+def _shown(key: str, value: object) -> Cell:
+    """Return a value as it can be read in a cell."""
+    if key.endswith(TIMES) and isinstance(value, float):
+        return _clock(value)
+    if isinstance(value, str):
+        return value[:DIGEST] if key == "sha256" else value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int | float) else "" if value is None else str(value)
+
+
+def _clock(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).astimezone().isoformat(" ", "seconds")
 
 
 def _table(title: str, headings: Sequence[str], rows: Rows) -> Iterator[str]:
     """Return a table under a title; nothing without rows."""
-    lines = ["".join(_cell(cell) for cell in row) for row in rows]
-    if lines:
-        head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    cells = [tuple(row) for row in rows]
+    if cells:
+        lines = ("".join(map(_cell, row)) for row in cells)
+        kinds = ("text" if isinstance(cell, str) else "number" for cell in cells[0])
+        titles = zip(headings, kinds, strict=True)
+        head = "".join(f'<th class="{kind}">{escape(heading)}</th>' for heading, kind in titles)
         body = "".join(f"<tr>{line}</tr>" for line in lines)
         yield f"<section><h2>{escape(title)}</h2><table><tr>{head}</tr>{body}</table></section>"
 
@@ -160,7 +173,7 @@ def _table(title: str, headings: Sequence[str], rows: Rows) -> Iterator[str]:
 def _cell(value: Cell) -> str:
     if isinstance(value, str):
         return f'<td class="text">{escape(value)}</td>'
-    return f"<td>{value:,.6g}</td>" if isinstance(value, float) else f"<td>{value:,}</td>"
+    return f"<td>{value:,.1f}</td>" if isinstance(value, float) else f"<td>{value:,}</td>"
 
 
 def _duration(seconds: float) -> str:

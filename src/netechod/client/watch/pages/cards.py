@@ -82,7 +82,7 @@ def svg(cards: Sequence[Card], clock: Clock, language: Language, *, is_dark_too:
     ]
     for place, card in enumerate(cards):
         y = MARGIN + place * (HEAD + HEIGHT + GAP)
-        told = "   ".join(f"{name} {value}" for name, value, _ in figures(card, language))
+        told = " · ".join(f"{name} {value}" for name, value, _ in figures(card, language))
         down = " down" if card.state == "down" else ""
         drawn = chart(card.samples, clock, language.tr("no answer so far"))
         parts.append(

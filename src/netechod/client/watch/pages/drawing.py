@@ -8,7 +8,7 @@ from netechod.client.ping.layout import ms
 from netechod.client.watch.bands import Band, Samples, banded
 
 WIDTH, HEIGHT = 640, 150  # units of a chart
-LEFT, RIGHT, TOP, BOTTOM = 52, 8, 8, 22  # between its edge and the place of the curve
+LEFT, RIGHT, TOP, BOTTOM = 62, 8, 8, 22  # between its edge and the place of the curve
 COLUMNS = 190  # at most: one takes three units
 LOSS_HEIGHT = 10  # units of a bar when all is lost; it stands on the axis
 TICKS = 3  # times at the left
@@ -24,7 +24,7 @@ def chart(samples: Samples, clock: Clock, nothing: str) -> str:
         place = f'x="{WIDTH / 2}" y="{HEIGHT / 2}" text-anchor="middle"'
         return f'<text class="none" {place}>{escape(nothing)}</text>'
     bands = banded(samples, COLUMNS)
-    top = CLEARANCE * max((band.p99 for band in bands if band and band.p99 is not None), default=0.001)
+    top = CLEARANCE * max((band.p99 for band in bands if band and band.p99 is not None), default=0.0)
     parts = [*_axes(samples, top, clock)]
     for run in _runs(bands):
         parts += _curve(run, len(bands), top)
@@ -38,11 +38,11 @@ def _x(place: float, count: int) -> float:
 
 
 def _y(seconds: float, top: float) -> float:
-    return round(TOP + (HEIGHT - TOP - BOTTOM) * (1 - min(seconds / top, 1.0)), 1)
+    return round(TOP + (HEIGHT - TOP - BOTTOM) * (1 - (seconds / top if top else 0.0)), 1)
 
 
 def _axes(samples: Samples, top: float, clock: Clock) -> Iterator[str]:
-    for tick in range(TICKS + 1):
+    for tick in range(TICKS + 1 if top else 1):
         seconds = top * tick / TICKS
         y = _y(seconds, top)
         yield f'<path class="grid" d="M{LEFT} {y}H{WIDTH - RIGHT}"/>'

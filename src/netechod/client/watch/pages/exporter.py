@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PATH = "/metrics"
 LABELS = ("target", "scheme")
+HINT = "apt install python3-prometheus-client; pip install 'netechod[metrics]'"
 
 
 class Exporter:
@@ -30,7 +31,7 @@ class Exporter:
         except ImportError:
             raise ClientError(
                 tr("--metrics needs the library prometheus-client"),
-                "apt install python3-prometheus-client; pip install 'netechod[metrics]'",
+                HINT,
             ) from None
         self._registry.register(self)
 

@@ -13,6 +13,7 @@ from netechod.client.watch.pages.live import page
 from netechod.client.watch.pages.recording import Recorded, Recording, load
 
 MOST_IN_A_PICTURE = 100  # targets in an SVG or PNG file: cairo draws at most 32767 pixels
+HINT = "apt install python3-cairosvg; pip install 'netechod[png]'"
 SCALE = 2.0  # pixels of a PNG file for each unit
 
 
@@ -80,7 +81,7 @@ def _png(recording: Recording, language: Language) -> bytes:
     except (ImportError, OSError):  # OSError: the library is there, and cairo is not
         raise ClientError(
             tr("PNG needs the library CairoSVG; SVG and HTML need nothing"),
-            "apt install python3-cairosvg; pip install 'netechod[png]'",
+            HINT,
         ) from None
     cards = cards_of(recording)[:MOST_IN_A_PICTURE]
     drawn = svg(cards, _clock, language, is_dark_too=False)

@@ -5,7 +5,7 @@ CHART = """
 .tick,.none{fill:#656d76;font:11px system-ui,"Noto Sans CJK SC",sans-serif}
 .smoke{fill:#0969da;fill-opacity:.16}.band{fill:#0969da;fill-opacity:.32}
 .median{fill:none;stroke:#0550ae;stroke-width:1.6;stroke-linejoin:round}
-.dot{fill:#0550ae}.loss{fill:#cf222e}
+.dot{fill:#0550ae}.loss{fill:#cf222e;shape-rendering:crispEdges}
 """
 """For what is inside of a chart. It stands in SVG files, too, so it has no variables."""
 
