@@ -36,6 +36,12 @@ if TYPE_CHECKING:
 MOST_ROWS = 50  # of the table that stays on a terminal at the end
 
 
+class NothingToWatchError(ClientError):
+    """There is no target. To try again does not help."""
+
+    exit_code = 64
+
+
 class Options(NamedTuple):
     """The options of a watch."""
 
@@ -66,9 +72,8 @@ def run(options: Options) -> int:
     for problem in found.problems:
         complain(problem)
     if not found.targets:
-        raise ClientError(
-            tr("there is nothing to watch"), tr("name a target, as in netecho watch udp://localhost")
-        )
+        hint = tr("name a target, as in netecho watch udp://localhost")
+        raise NothingToWatchError(tr("there is nothing to watch"), hint)
     return Watch([Watched(target) for target in found.targets], options).run()
 
 
