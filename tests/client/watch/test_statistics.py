@@ -10,7 +10,7 @@ from netechod.client.watch.statistics import BUCKETS, SAMPLES, Histogram, Minute
 
 
 def test_percentiles_are_within_a_percent() -> None:
-    times, drawn = Histogram(), random.Random(7)  # noqa: S311 (the same each time)
+    times, drawn = Histogram(), random.Random(7)
     values = sorted(drawn.lognormvariate(-6, 1.5) for _ in range(5000))
     for value in values:
         times.add(value)

@@ -44,8 +44,7 @@ def test_the_line_has_a_sentence_and_figures() -> None:
     status, line = plugin_line([Finding("db1", Status.OK, 0.0123, 0.0, LIMITS)])
     assert status == 0
     assert line == (
-        "NETECHO OK - db1: 12.300 ms, loss 0 % | "
-        "'db1 rta'=12.300ms;50;200;0 'db1 loss'=0%;5;20;0;100"
+        "NETECHO OK - db1: 12.300 ms, loss 0 % | 'db1 rta'=12.300ms;50;200;0 'db1 loss'=0%;5;20;0;100"
     )
 
 

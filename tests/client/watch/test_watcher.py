@@ -105,15 +105,18 @@ class Site:
         self.watcher.answered(watched, number, watched.statistics.sent_at(number) + after, 0)
 
 
+def state_of(site: Site) -> State:
+    return site.watched[0].state
+
+
 def test_first_probes_are_spread_and_later_ones_keep_the_pace() -> None:
     site = Site("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4")
     site.watcher.start()
     site.pass_until(1003.0)
     for place in range(4):
         times = [at for at, host, _ in site.network.sent if host == f"10.0.0.{place + 1}"]
-        assert times == [max(1000.25, 1000 + place / 4)] + [1000 + place / 4 + it for it in (1, 2, 3)][
-            : len(times) - 1
-        ]
+        assert times[1:] == [1000 + place / 4 + later for later in range(1, len(times))]
+        assert times[0] == max(1000.25, 1000 + place / 4)  # the first turn comes after a quarter of a second
 
 
 def test_after_a_stop_there_is_no_burst_and_the_pace_stays() -> None:
@@ -134,12 +137,12 @@ def test_two_losses_in_a_row_are_an_outage_and_an_answer_ends_it() -> None:
     site.pass_until(1005.25)
     assert site.diary.kinds() == [Kind.UP, Kind.DOWN]
     assert (site.diary.events[1].reason, site.diary.events[1].losses) == ("timeout", 2)
-    assert site.watched[0].state is State.DOWN
+    assert state_of(site) is State.DOWN
     site.answer(6)
     back = site.diary.events[2]
     assert (back.kind, back.losses) == (Kind.BACK, 3)
     assert back.seconds == site.watched[0].statistics.longest.seconds > 3.9
-    assert site.watched[0].state is State.UP
+    assert state_of(site) is State.UP
     assert site.network.timed_out == 3
 
 
