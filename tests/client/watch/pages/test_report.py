@@ -10,10 +10,7 @@ from support.netecho import netecho
 from netechod.client.watch.pages.recording import Recording
 
 TIME = "2026-11-30T12:{:02}:{:02}.000000+00:00"
-BEGIN = {
-    "type": "begin",
-    "targets": [{"target": label, "url": f"udp://{label}:8080"} for label in ("a<b", "c")],
-}
+TARGETS = [{"target": label, "url": f"udp://{label}:8080"} for label in ("a<b", "c")]
 
 
 def lines() -> list[bytes]:
