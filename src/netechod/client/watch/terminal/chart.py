@@ -11,7 +11,6 @@ from netechod.client.watch.terminal.table import Look
 from netechod.client.watch.watched import Watched
 
 AXIS = 9  # columns of the figures at the left
-LEAST_ROWS = 3
 DOTS = (0xC0, 0x24, 0x12, 0x09)
 """Both dots of each row of a braille character (U+2800), from below."""
 LOSS = "!"
@@ -27,7 +26,7 @@ def chart(watched: Watched, rows: int, look: Look) -> Iterator[str]:
     bands = banded(samples, columns)
     known = [band for band in bands if band is not None and band.p50 is not None]
     top = max((band.p99 or 0.0 for band in known), default=0.0) or 0.001
-    height = max(LEAST_ROWS, rows - 2)
+    height = max(1, rows - 2)
     for line in range(height, 0, -1):
         label = ms(top * line / height) if line in (height, (height + 1) // 2) else ""
         cells = "".join(_cell(band, line, height, top, ascii_only=look.ascii_only) for band in bands)

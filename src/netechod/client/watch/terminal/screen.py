@@ -25,6 +25,7 @@ from netechod.reactor.loop import Callback, Loop
 from netechod.services.wire import escape_controls
 
 REDRAW = 0.5  # seconds between two drawings
+FOOT = 2  # lines below the table
 ENTER = "\x1b[?1049h\x1b[?25l\x1b[H\x1b[2J"  # the other screen of the terminal, without a cursor (xterm)
 LEAVE = "\x1b[?25h\x1b[?1049l"
 _KEY = re.compile(r"\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Za-z])|.", re.DOTALL)
@@ -120,7 +121,7 @@ class Screen(Recorder):
         self._order = table.sorted_by_trouble(self._watched, look.now)
         if self._chosen:  # the first place is chosen, unless somebody has chosen a target
             self._chosen = self._order.index(chosen)
-        room = max(1, height - 3)
+        room = max(1, height - 1 - FOOT)
         self._top = min(max(self._top, self._chosen - room + 1), self._chosen)
         widest = table.label_width(self._watched)
         shown = self._order[self._top : self._top + room]
@@ -137,8 +138,9 @@ class Screen(Recorder):
         head = [Row(table.heading(widest, look.width), "strong"), table.row(watched, widest, look)]
         where = f"{watched.target.url} {watched.where}"
         lines = [Row(cut_to_cells(where, look.width), "faint"), Row("", "")]
-        drawn = [Row(line, "") for line in chart(watched, height - 6, look)]
-        drawn += [Row("", "")] * (height - 6 - len(drawn))
+        room = max(0, height - len(head) - len(lines) - FOOT)
+        drawn = [Row(line, "") for line in chart(watched, room, look)][:room]
+        drawn += [Row("", "")] * (room - len(drawn))
         return [*head, *lines, *drawn, *self._foot(look)]
 
     def _foot(self, look: Look) -> list[Row]:
