@@ -164,7 +164,7 @@ class Screen(Recorder):
         self.draw()
 
     def _obey(self, name: str) -> None:
-        page = max(1, os.get_terminal_size(sys.stdout.fileno()).lines - 3)
+        page = max(1, os.get_terminal_size(sys.stdout.fileno()).lines - 1 - FOOT)
         steps = {"up": -1, "down": 1, "page up": -page, "page down": page, "home": -len(self._order)}
         if name == "end":
             self._end()
