@@ -5,13 +5,15 @@
 #    source ~/.local/share/bash_completion/netecho
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_netecho_subparsers=(echo ping dict chat run)
+_shtab_netecho_subparsers=(echo ping dict chat run watch report)
 
 _shtab_netecho_echo_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color -u --udp --verify)
 _shtab_netecho_ping_option_strings=(-h --help -4 --ipv4 -6 --ipv6 -W --timeout --retries --color -u --udp --stamp -c --count -i --interval -s --size --sweep -w --deadline -I --source -Q --dscp -t --ttl --ssid --padding --source-port --key-file --key --histogram -D --time -a --bell -v --verbose -q --quiet --json --jsonl --ascii)
 _shtab_netecho_dict_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --json --whole --db --match --miss)
 _shtab_netecho_chat_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --jsonl --json --plain --mention --nick --log --dictionary)
 _shtab_netecho_run_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --list --key-file --key --wait --json)
+_shtab_netecho_watch_option_strings=(-h --help -4 --ipv4 -6 --ipv6 -W --timeout --color -f --file -u --udp --stamp -i --interval -s --size -n --count --deadline --jsonl --record --csv --log --web --metrics --ascii -w --warning -c --critical --check --bell --on-loss --on-return)
+_shtab_netecho_report_option_strings=(-h --help -o --output)
 _shtab_netecho_option_strings=(-h --help -V --version)
 
 _shtab_netecho_echo_pos_0_COMPGEN=_netecho_hosts
@@ -23,6 +25,15 @@ _shtab_netecho_chat_pos_0_COMPGEN=_netecho_hosts
 _shtab_netecho_chat___dictionary_COMPGEN=_netecho_hosts
 _shtab_netecho_run_pos_0_COMPGEN=_netecho_hosts
 _shtab_netecho_run___key_file_COMPGEN=_shtab_compgen_files
+_shtab_netecho_watch_pos_0_COMPGEN=_netecho_hosts
+_shtab_netecho_watch__f_COMPGEN=_shtab_compgen_files
+_shtab_netecho_watch___file_COMPGEN=_shtab_compgen_files
+_shtab_netecho_watch___record_COMPGEN=_shtab_compgen_files
+_shtab_netecho_watch___csv_COMPGEN=_shtab_compgen_files
+_shtab_netecho_watch___log_COMPGEN=_shtab_compgen_files
+_shtab_netecho_report_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_netecho_report__o_COMPGEN=_shtab_compgen_files
+_shtab_netecho_report___output_COMPGEN=_shtab_compgen_files
 
 _shtab_netecho_echo___color_choices=(auto always never)
 _shtab_netecho_ping___color_choices=(auto always never)
@@ -30,7 +41,8 @@ _shtab_netecho_ping___padding_choices=(random zero)
 _shtab_netecho_dict___color_choices=(auto always never)
 _shtab_netecho_chat___color_choices=(auto always never)
 _shtab_netecho_run___color_choices=(auto always never)
-_shtab_netecho_pos_0_choices=(echo ping dict chat run)
+_shtab_netecho_watch___color_choices=(auto always never)
+_shtab_netecho_pos_0_choices=(echo ping dict chat run watch report)
 
 _shtab_netecho_echo__h_nargs=0
 _shtab_netecho_echo___help_nargs=0
@@ -90,6 +102,22 @@ _shtab_netecho_run__6_nargs=0
 _shtab_netecho_run___ipv6_nargs=0
 _shtab_netecho_run___list_nargs=0
 _shtab_netecho_run___json_nargs=0
+_shtab_netecho_watch_pos_0_nargs='*'
+_shtab_netecho_watch__h_nargs=0
+_shtab_netecho_watch___help_nargs=0
+_shtab_netecho_watch__4_nargs=0
+_shtab_netecho_watch___ipv4_nargs=0
+_shtab_netecho_watch__6_nargs=0
+_shtab_netecho_watch___ipv6_nargs=0
+_shtab_netecho_watch__u_nargs=0
+_shtab_netecho_watch___udp_nargs=0
+_shtab_netecho_watch___stamp_nargs=0
+_shtab_netecho_watch___jsonl_nargs=0
+_shtab_netecho_watch___ascii_nargs=0
+_shtab_netecho_watch___check_nargs=0
+_shtab_netecho_watch___bell_nargs=0
+_shtab_netecho_report__h_nargs=0
+_shtab_netecho_report___help_nargs=0
 _shtab_netecho_pos_0_nargs=A...
 _shtab_netecho__h_nargs=0
 _shtab_netecho___help_nargs=0

@@ -50,8 +50,8 @@ function _shtab_netecho_using
   test "$_shtab_netecho_cmdpath" = "$argv"
 end
 
-set -g _shtab_netecho_commands echo ping dict chat run
-set -g _shtab_netecho_opts_with_value --color --count --db --deadline --dictionary --dscp --interval --key --key-file --log --match --mention --miss --nick --padding --retries --size --source --source-port --ssid --sweep --timeout --ttl --wait -I -Q -W -c -i -s -t -w
+set -g _shtab_netecho_commands echo ping dict chat run watch report
+set -g _shtab_netecho_opts_with_value --color --count --critical --csv --db --deadline --dictionary --dscp --file --interval --key --key-file --log --match --mention --metrics --miss --nick --on-loss --on-return --output --padding --record --retries --size --source --source-port --ssid --sweep --timeout --ttl --wait --warning --web -I -Q -W -c -f -i -n -o -s -t -w
 
 complete -c netecho -e
 complete -c netecho -f
@@ -140,3 +140,34 @@ complete -c netecho -n '_shtab_netecho_using run' -l key -x -d 'which key of the
 complete -c netecho -n '_shtab_netecho_using run' -l wait -x -d 'seconds to wait for the command'"'"'s end (default: 15)'
 complete -c netecho -n '_shtab_netecho_using run' -l json -d 'one JSON object with status and output'
 complete -c netecho -n '_shtab_netecho_using run; and test $_shtab_netecho_npos -eq 0' -ka "(__fish_print_hostnames)" -d 'a name, IPv4, ::1 or [::1]:8083; port 8083 if none'
+complete -c netecho -n '_shtab_netecho_using; and test $_shtab_netecho_npos -eq 0' -a watch -d 'watch many targets at once, for as long as wanted'
+complete -c netecho -n '_shtab_netecho_using watch' -s h -l help -d 'show this help message and exit'
+complete -c netecho -n '_shtab_netecho_using watch' -s 4 -l ipv4 -d 'IPv4 only'
+complete -c netecho -n '_shtab_netecho_using watch' -s 6 -l ipv6 -d 'IPv6 only'
+complete -c netecho -n '_shtab_netecho_using watch' -s W -l timeout -x -d 'seconds to wait for each answer (default: 2)'
+complete -c netecho -n '_shtab_netecho_using watch' -l color -xka "auto always never" -d 'paint: on a terminal unless NO_COLOR is set (auto), always, never'
+complete -c netecho -n '_shtab_netecho_using watch' -s f -l file -xka "(__fish_complete_path (commandline -ct))" -d 'targets, one a line: URL [LABEL] [option=value ...]; may be repeated'
+complete -c netecho -n '_shtab_netecho_using watch' -s u -l udp -d 'UDP for targets that do not say what they are'
+complete -c netecho -n '_shtab_netecho_using watch' -l stamp -d 'the same with STAMP, port 862'
+complete -c netecho -n '_shtab_netecho_using watch' -s i -l interval -x -d 'seconds between the probes of a target (default: 1)'
+complete -c netecho -n '_shtab_netecho_using watch' -s s -l size -x -d 'payload (default: 56, STAMP 44)'
+complete -c netecho -n '_shtab_netecho_using watch' -s n -l count -x -d 'stop after N probes of each target (default: never; with --check 5)'
+complete -c netecho -n '_shtab_netecho_using watch' -l deadline -x -d 'stop after so many seconds, whatever is under way'
+complete -c netecho -n '_shtab_netecho_using watch' -l jsonl -d 'one JSON object a probe and an event'
+complete -c netecho -n '_shtab_netecho_using watch' -l record -xka "(__fish_complete_path (commandline -ct))" -d 'the same in a file, for netecho report'
+complete -c netecho -n '_shtab_netecho_using watch' -l csv -xka "(__fish_complete_path (commandline -ct))" -d 'a row a probe in a file'
+complete -c netecho -n '_shtab_netecho_using watch' -l log -xka "(__fish_complete_path (commandline -ct))" -d 'a line an event, added to a file'
+complete -c netecho -n '_shtab_netecho_using watch' -l web -x -d 'serve a page with charts that live (ADDR: loopback)'
+complete -c netecho -n '_shtab_netecho_using watch' -l metrics -x -d 'serve OpenMetrics for Prometheus and its like'
+complete -c netecho -n '_shtab_netecho_using watch' -l ascii -d 'draw with characters that every font has'
+complete -c netecho -n '_shtab_netecho_using watch' -s w -l warning -x -d 'beyond it is a warning, as in 50ms,5%'
+complete -c netecho -n '_shtab_netecho_using watch' -s c -l critical -x -d 'beyond it is critical'
+complete -c netecho -n '_shtab_netecho_using watch' -l check -d 'probe a little, and write the line of a monitoring plugin'
+complete -c netecho -n '_shtab_netecho_using watch' -l bell -d 'ring when a target is lost'
+complete -c netecho -n '_shtab_netecho_using watch' -l on-loss -x -d 'run a program, without a shell, when a target is lost; fields: {label} {url} {address} {reason} {seconds} {text}'
+complete -c netecho -n '_shtab_netecho_using watch' -l on-return -x -d 'the same when it answers again'
+complete -c netecho -n '_shtab_netecho_using watch; and test $_shtab_netecho_npos -ge 0' -ka "(__fish_print_hostnames)" -d '[tcp://|udp://|stamp://]HOST[:PORT]; tcp if nothing else is said'
+complete -c netecho -n '_shtab_netecho_using; and test $_shtab_netecho_npos -eq 0' -a report -d 'draw a recording of a watch'
+complete -c netecho -n '_shtab_netecho_using report' -s h -l help -d 'show this help message and exit'
+complete -c netecho -n '_shtab_netecho_using report' -s o -l output -xka "(__fish_complete_path (commandline -ct))" -d 'the file to make: .html, .svg or .png'
+complete -c netecho -n '_shtab_netecho_using report; and test $_shtab_netecho_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'what netecho watch --record has written'

@@ -13,7 +13,7 @@ PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\
 
 
 def session() -> HttpSession:
-    return HttpSession("/metrics", lambda accept: Page("text/plain", f"[{accept}]".encode()))
+    return HttpSession({"/metrics": lambda request: Page("text/plain", f"[{request.accept}]".encode())}.get)
 
 
 def say(to: HttpSession, data: bytes) -> bytes:

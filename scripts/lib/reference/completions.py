@@ -59,7 +59,7 @@ def tell_kinds(parser: argparse.ArgumentParser) -> None:
                 tell_kinds(command)
         elif action.type is Path:
             _complete(action, shtab.FILE)
-        elif action.metavar == "HOST[:PORT]":
+        elif action.metavar in ("HOST[:PORT]", "TARGET"):
             _complete(action, HOSTS)
 
 

@@ -11,6 +11,7 @@ from typing import NoReturn
 from netechod.cli.netecho_commands import define_chat, define_dict, define_echo, define_run
 from netechod.cli.netecho_parser import DICTIONARY_PORT, ClientParser
 from netechod.cli.netecho_ping import define_ping
+from netechod.cli.netecho_watch import define_report, define_watch
 from netechod.cli.parser import INTERRUPTED_STATUS
 from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import is_chinese, tr
@@ -112,6 +113,13 @@ def _parsers() -> tuple[ClientParser, dict[str, ClientParser]]:
     ):
         commands[name] = choices.add_parser(name, help=summary, description=summary)
         commands[name].add_common(port)
+        define(commands[name])
+        commands[name].set_defaults(prog=name)
+    for name, summary, define in (  # no single server is theirs
+        ("watch", tr("watch many targets at once, for as long as wanted"), define_watch),
+        ("report", tr("draw a recording of a watch"), define_report),
+    ):
+        commands[name] = choices.add_parser(name, help=summary, description=summary)
         define(commands[name])
         commands[name].set_defaults(prog=name)
     return parser, commands

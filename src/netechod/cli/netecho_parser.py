@@ -62,6 +62,10 @@ class ClientParser(Parser):
             type=address_with(0 if chooses else port),
             help=tr("a name, IPv4, ::1 or [::1]:{port}; port {port} if none", port=port),
         )
+        self.add_options()
+
+    def add_options(self) -> None:
+        """Add the options of all commands that reach servers."""
         family = self.add_mutually_exclusive_group()
         family.add_argument(
             "-4",
@@ -76,19 +80,20 @@ class ClientParser(Parser):
             "-6", "--ipv6", dest="family", action="store_const", const=IPV6, help=tr("IPv6 only")
         )
         self.add_argument(
-            *(("-W", "--timeout") if self.prog.endswith(" ping") else ("--timeout",)),
+            *(("-W", "--timeout") if self.prog.endswith((" ping", " watch")) else ("--timeout",)),
             type=seconds,
             default=2.0,
             metavar="S",
             help=tr("seconds to wait for each answer (default: 2)"),
         )
-        self.add_argument(
-            "--retries",
-            type=count,
-            default=2,
-            metavar="N",
-            help=tr("further tries of a lost datagram (default: 2)"),
-        )
+        if not self.prog.endswith(" watch"):  # which repeats nothing: a loss is a result
+            self.add_argument(
+                "--retries",
+                type=count,
+                default=2,
+                metavar="N",
+                help=tr("further tries of a lost datagram (default: 2)"),
+            )
         self.add_argument(
             "--color",
             choices=("auto", "always", "never"),

@@ -1,4 +1,4 @@
-"""A page over HTTP/1.1 (RFC 9112), for monitoring systems: GET and HEAD, one request after the other.
+"""Pages over HTTP/1.1 (RFC 9112): GET and HEAD, one request after the other.
 
 A malformed request is answered, and then the connection closes: the start of the next request is uncertain.
 Request bodies are not read, so a request with a body also ends the connection.
@@ -32,10 +32,24 @@ class Page(NamedTuple):
 
     content_type: str
     body: bytes
+    fields: tuple[str, ...] = ()  # further header fields, each `Name: value`
 
 
-Render: TypeAlias = Callable[[str], Page]
-"""Renders the page for the value of the Accept field; "" if the request has none."""
+class Request(NamedTuple):
+    """A request. A field that it does not have is empty."""
+
+    method: str
+    path: str
+    accept: str  # the value of Accept
+    language: str  # the value of Accept-Language
+    keeps_alive: bool
+
+
+Render: TypeAlias = Callable[[Request], Page]
+"""Renders the page for a request."""
+
+Find: TypeAlias = Callable[[str], Render | None]
+"""Finds what renders the page at a path; None if there is no such page."""
 
 
 class _Refused(Exception):
@@ -47,21 +61,13 @@ class _Refused(Exception):
         self.fields = fields
 
 
-class _Request(NamedTuple):
-    method: str
-    path: str
-    accept: str
-    keeps_alive: bool
-
-
 class HttpSession(StreamSession):
-    """Serves one page at `path`."""
+    """Serves the pages that `find` finds."""
 
     ended = False
 
-    def __init__(self, path: str, render: Render) -> None:
-        self._path = path
-        self._render = render
+    def __init__(self, find: Find) -> None:
+        self._find = find
         self._received = bytearray()
 
     def data_received(self, data: memoryview) -> bytes:
@@ -91,18 +97,19 @@ class HttpSession(StreamSession):
         """See StreamSession. An incomplete request gets no answer."""
         return b""
 
-    def _answer(self, request: _Request) -> bytes:
+    def _answer(self, request: Request) -> bytes:
         if request.method not in ("GET", "HEAD"):
             raise _Refused(405, "Allow: GET, HEAD")
-        if request.path != self._path:
+        render = self._find(request.path)
+        if render is None:
             raise _Refused(404)
-        page = self._render(request.accept)
+        page = render(request)
         self.ended = not request.keeps_alive
-        fields = () if request.keeps_alive else ("Connection: close",)
+        fields = page.fields if request.keeps_alive else (*page.fields, "Connection: close")
         return _response(200, *fields, page=page, head_only=request.method == "HEAD")
 
 
-def _parsed(head: bytes) -> _Request:
+def _parsed(head: bytes) -> Request:
     """Parse the head of a request. Raises _Refused."""
     first, *rest = re.split(rb"\r?\n", head)
     line = _LINE.fullmatch(first)
@@ -124,10 +131,11 @@ def _parsed(head: bytes) -> _Request:
     target = _TARGET.fullmatch(line[2].decode())
     assert target is not None  # noqa: S101 (for the type checker: it matches any text without line breaks)
     has_body = "transfer-encoding" in fields or set(fields.get("content-length", ())) - {"0"}
-    return _Request(
+    return Request(
         line[1].decode(),
         target[1],
         ",".join(fields.get("accept", ())),
+        ",".join(fields.get("accept-language", ())),
         keeps_alive and not has_body,
     )
 

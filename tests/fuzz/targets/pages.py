@@ -17,7 +17,7 @@ BODY = b"netechod_up 1\n"
 )
 def http(feed: Feed) -> None:
     """Requests in any pieces get whole answers, bounded memory, and nothing after the last one."""
-    session = HttpSession("/metrics", lambda accept: Page("text/plain", BODY))
+    session = HttpSession({"/metrics": lambda request: Page("text/plain", BODY)}.get)
     answers: list[bytes] = []
     while feed and not session.ended:
         assert session.data_received(memoryview(feed.piece(255) if feed.number(3) else feed.rest())) == b""

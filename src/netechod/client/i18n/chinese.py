@@ -1,11 +1,14 @@
 """The Chinese of everything that `netecho` says to people. A test finds texts that are missing or left over.
 
-The prompts are those of the tutorials' clients, to the byte. The texts of --help are in `chinese_help`.
+The prompts are those of the tutorials' clients, to the byte. The texts of --help are in `chinese_help`,
+those of the watch in `chinese_watch`.
 """
 
 from netechod.client.i18n.chinese_help import HELP
+from netechod.client.i18n.chinese_watch import WATCH
 
 TEXTS = HELP | {
+    **WATCH,
     # prompts and answers
     "echo> ": "Please Enter#",
     "{text}": "server 回显# {text}",

@@ -21,11 +21,22 @@ def is_chinese(environment: Mapping[str, str]) -> bool:
 
 def tr(text: str, /, **values: object) -> str:
     """Return `text`, an English literal, in the language of the person, with `{fields}` filled in."""
-    if is_chinese(os.environ):
-        from netechod.client.i18n.chinese import TEXTS  # on demand: others need none of it
+    return Language(is_chinese=is_chinese(os.environ)).tr(text, **values)
 
-        text = TEXTS.get(text, text)
-    return text.format(**values)
+
+class Language:
+    """A language, whatever the locale is: a reader elsewhere may want another one."""
+
+    def __init__(self, *, is_chinese: bool) -> None:
+        self.is_chinese = is_chinese
+
+    def tr(self, text: str, /, **values: object) -> str:
+        """Return `text`, an English literal, in this language, with `{fields}` filled in."""
+        if self.is_chinese:
+            from netechod.client.i18n.chinese import TEXTS  # on demand: others need none of it
+
+            text = TEXTS.get(text, text)
+        return text.format(**values)
 
 
 def reason_text(text: str) -> str:

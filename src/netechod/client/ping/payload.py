@@ -6,6 +6,7 @@ that neither a wrong answer nor a damaged one passes for the right one.
 
 import os
 from collections import deque
+from functools import cache
 from operator import ne
 from typing import NamedTuple
 
@@ -26,29 +27,37 @@ class Reading(NamedTuple):
     damaged: int
 
 
+@cache
+def _noise() -> bytes:
+    """Return the bytes that the payloads of this process are made of."""
+    return os.urandom(MAX_DATAGRAM + _SHIFTS)
+
+
 class Payloads:
     """The payloads of one run."""
 
-    def __init__(self) -> None:
-        self._token = os.urandom(4)
-        self._noise = os.urandom(MAX_DATAGRAM + _SHIFTS)
+    def __init__(self, remembered: int = RECENT) -> None:
+        """`remembered`: the number of probes whose sizes are remembered, the latest ones."""
+        self.token = os.urandom(4)
+        self._noise = _noise()
+        self._remembered = remembered
         self._sizes: dict[int, int] = {}
 
     def make(self, number: int, size: int) -> bytes:
         """Return the payload of a probe, and remember its size."""
         self._sizes[number] = size
-        if len(self._sizes) > RECENT:
+        if len(self._sizes) > self._remembered:
             del self._sizes[next(iter(self._sizes))]
         return self._payload(number, size)
 
     def header(self, number: int) -> bytes:
         """Return the start of a probe's payload."""
-        return self._token + number.to_bytes(4, "big")
+        return self.token + number.to_bytes(4, "big")
 
     def number_of(self, data: bytes) -> int:
         """Return the number of the probe that begins so; 0 if none does."""
         number = int.from_bytes(data[4:HEADER], "big")
-        return number if data[:4] == self._token and number in self._sizes else 0
+        return number if data[:4] == self.token and number in self._sizes else 0
 
     def read(self, data: bytes) -> Reading | None:
         """Parse a datagram; return None if it answers no probe."""

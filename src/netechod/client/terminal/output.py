@@ -10,7 +10,7 @@ from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import reason_text, tr
 from netechod.services.wire import escape_controls
 
-COLORS = {"error": "1;31", "strong": "1", "faint": "2", "good": "32"}
+COLORS = {"error": "1;31", "warning": "33", "strong": "1", "faint": "2", "good": "32"}
 """Select Graphic Rendition (ECMA-48, 8.3.117) for each kind of text. No colour says more than its text."""
 
 _color = "auto"  # what --color says: auto, always or never

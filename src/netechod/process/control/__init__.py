@@ -6,4 +6,5 @@
 | `requests` | the requests of netechoctl |
 | `status` | what the daemon is doing, as a value and in words |
 | `metrics` | the same numbers as OpenMetrics, over HTTP |
+| `status_page` | the same as a page for people |
 """

@@ -1,27 +1,16 @@
-"""Counters for monitoring systems, rendered by prometheus-client.
-
-The library is an extra, so it is imported here alone, and only when somebody asks. Nothing is counted twice:
-the numbers are read off the status when they are wanted.
-"""
+"""Counters for monitoring systems, read off the status when somebody asks: nothing is counted twice."""
 
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from netechod.errors import ConfigError
+from netechod.exposition import MISSING, new_registry
 from netechod.process.control.status import Status
-from netechod.services.http import Page
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import Metric
-
-MISSING = (
-    "metrics need the library prometheus-client: "
-    "apt install python3-prometheus-client, or pip install 'netechod[metrics]'"
-)
-OPEN_METRICS = "application/openmetrics-text"
-PLAIN = "text/plain; version=0.0.4; charset=utf-8"  # what scrapers take that do not know OpenMetrics
 
 # What each counter is called outside, and what it says (prometheus.io, "Metric and label naming").
 COUNTERS = {
@@ -58,26 +47,12 @@ def text_of(status: Status) -> Sequence[str]:
     return text.decode().splitlines()
 
 
-def rendered(registry: "CollectorRegistry", accept: str) -> Page:
-    """Render the metrics in the form that an Accept field asks for."""
-    from prometheus_client import exposition
-    from prometheus_client.openmetrics import exposition as openmetrics
-
-    kinds = {kind.partition(";")[0].strip().lower() for kind in accept.split(",")}
-    if OPEN_METRICS not in kinds:
-        return Page(PLAIN, exposition.generate_latest(registry))
-    text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
-    return Page(openmetrics.CONTENT_TYPE_LATEST, text)
-
-
 def registry_of(status: Asked) -> "CollectorRegistry":
     """Return a registry that reads the status at each scrape. Raises ConfigError without the library."""
-    try:  # everything that a page takes: later there may be no descriptor to read a module
-        from prometheus_client import CollectorRegistry, core, exposition  # noqa: F401
-        from prometheus_client.openmetrics import exposition as openmetrics  # noqa: F401
+    try:
+        registry = new_registry()
     except ImportError:
         raise ConfigError(f"error: {MISSING}") from None
-    registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector(status))
     return registry
 

@@ -6,8 +6,9 @@ from functools import partial
 from typing import Any, Protocol
 
 from netechod.errors import ConfigError
+from netechod.exposition import MISSING
 from netechod.levels import LEVELS
-from netechod.process.control.metrics import MISSING, text_of
+from netechod.process.control.metrics import text_of
 from netechod.process.control.server import Command, ControlSession
 from netechod.process.control.status import Outcome, Presence, Status
 from netechod.process.dictionary.in_use import Words

@@ -1,19 +1,22 @@
-"""The metrics over HTTP, as they run."""
+"""The metrics, and the status page for people, over HTTP, as they run."""
 
 import logging
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from netechod.process.control.metrics import registry_of, rendered
+from netechod.exposition import rendered
+from netechod.process.control.metrics import registry_of
+from netechod.process.control.status_page import StatusPage
 from netechod.process.service.running import Context, RunningService, Settings
 from netechod.process.unix.sockets import bound_to
 from netechod.reactor.tcp.accept_queue import TcpLimits
 from netechod.reactor.tcp.api import StreamService
 from netechod.reactor.tcp.server import TcpServer
-from netechod.services.http import MAX_HEAD, HttpSession
+from netechod.services.http import MAX_HEAD, HttpSession, Render
 
 PATH = "/metrics"
+STATUS_PATH = "/"
 MAX_SCRAPERS = 32  # connections at once; beyond it those that have been silent longest are closed
 PATIENCE = 10.0  # seconds that a connection gets to ask, and to take each part of its answer
 
@@ -29,8 +32,13 @@ class Service(RunningService):
         """Raises ConfigError where prometheus-client is missing."""
         registry = registry_of(context.status)
 
+        pages: dict[str, Render] = {
+            PATH: lambda request: rendered(registry, request.accept),
+            STATUS_PATH: StatusPage(context.status).render,
+        }
+
         def new_session(wake: object) -> HttpSession:
-            return HttpSession(PATH, lambda accept: rendered(registry, accept))
+            return HttpSession(pages.get)
 
         service = StreamService("metrics", new_session, read_size=MAX_HEAD, quiet=True)
         self._server = TcpServer(context.loop, service, ())
