@@ -3,8 +3,11 @@
 import struct
 
 # linux/asm-generic/socket.h
+SO_ATTACH_FILTER = 26
 SO_SNDBUFFORCE = 32
 SO_RCVBUFFORCE = 33
+SO_MEMINFO = 55
+MEMINFO_DROPS = 8  # the index of sk_drops in what it returns (linux/sock_diag.h)
 SO_TIMESTAMPNS = 35  # also the type of the control message that carries the time
 SO_TIMESTAMPING = 37  # the same for times of leaving
 

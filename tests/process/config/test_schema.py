@@ -14,10 +14,10 @@ from netechod.process.config.schema import KEYS, Address, Config
 
 LIVE = {
     "daemon": ["drain_timeout"],
-    "log": ["level", "format"],
+    "log": ["level", "format", "quiet"],
     "access": ["allow", "deny", "min_source_port", "refused_source_ports", "rate", "burst",
                "bounce_limit", "trusted"],
-    "echo.tcp": ["max_connections", "max_connections_per_source", "idle_timeout"],
+    "echo.tcp": ["proxy_protocol", "max_connections", "max_connections_per_source", "idle_timeout"],
     "echo.udp": ["public"],
     "dictionary": ["file", "format", "name", "title", "information", "unknown", "match", "max_reply",
                    "max_size", "index", "index_from", "strict", "max_skipped", "more"],

@@ -73,9 +73,12 @@ class Log(Section):
     needs `--foreground`."""
     level: Live[Literal["DEBUG", "NORMAL", "WARNING", "ERROR", "FATAL"]] = "NORMAL"
     """Lowest level that is written. DEBUG adds lines about single peers."""
-    format: Live[Literal["classic", "iso", "json"]] = "classic"
+    format: Live[Literal["classic", "iso", "json", "syslog"]] = "classic"
     """Form of a line. classic: `[LEVEL][unix seconds][pid:N]message`. iso: the same with local date and time
-    (RFC 3339). json: a JSON object."""
+    (RFC 3339). json: a JSON object. syslog: a message of RFC 5424, with the facility daemon."""
+    quiet: Live[Networks] = ()
+    """Networks whose TCP connections write no lines, such as those of health checks. They are counted all the
+    same. Behind a load balancer that speaks the PROXY protocol, its client's address counts."""
     journal: Literal["auto", "on", "off"] = "auto"
     """Whether the systemd journal gets the messages too. auto: if our standard error is connected to it."""
 

@@ -128,6 +128,7 @@ class UdpService(RunningService):
         total: Counter[str] = Counter()
         for endpoint in self.endpoints:
             total.update(asdict(endpoint.counters))
+            total["kernel_dropped"] += endpoint.kernel_drops
         for reason, count in (self.admission.dropped + self._service.dropped).items():
             total[f"dropped_{reason}"] = count
         return total

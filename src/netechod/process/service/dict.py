@@ -14,6 +14,7 @@ from netechod.process.unix.handover import Outgoing
 from netechod.reactor.tcp.accept_queue import TcpLimits
 from netechod.reactor.tcp.api import StreamService
 from netechod.reactor.tcp.server import TcpServer
+from netechod.services.admission.networks import is_in
 from netechod.services.dict.server import DictServer, Terms
 from netechod.services.dict.session import DictSession
 
@@ -53,6 +54,7 @@ class Service(RunningService):
                 idle_timeout=section.idle_timeout,
                 idle_at_limit=PATIENCE,
                 admits=settings.rules.admits,
+                is_quiet=is_in(self._loaded.config.log.quiet),
             )
         )
 

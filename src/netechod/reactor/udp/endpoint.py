@@ -4,6 +4,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 
+from netechod.linux import MEMINFO_DROPS, SO_MEMINFO
 from netechod.reactor.loop import Callback, Loop, Timer
 from netechod.reactor.udp.budget import BATCH, SEND_LIMIT, SEND_PATIENCE
 from netechod.reactor.udp.datagram_io import DatagramIO
@@ -48,6 +49,18 @@ class UdpEndpoint(UdpOutbox):
     def may_have_more(self) -> bool:
         """See ServiceOutbox."""
         return self._more
+
+    @property
+    def kernel_drops(self) -> int:
+        """Datagrams that the kernel has dropped since the socket was made: its buffer was full (socket(7)).
+
+        The kernel tells it whenever it is asked, so a datagram costs nothing more (SO_RXQ_OVFL would).
+        """
+        try:
+            numbers = memoryview(self._sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 64)).cast("I")
+        except OSError:  # a system without it
+            return 0
+        return numbers[MEMINFO_DROPS]
 
     def gather(self, pause: float) -> None:
         """Wait `pause` seconds after each read before reading again, unless a full batch has been read.
