@@ -18,6 +18,7 @@ TIMES_OF_LEAVING = 1 << 1 | 1 << 4 | 1 << 7 | 1 << 11  # TX_SOFTWARE, SOFTWARE, 
 # linux/in.h
 IP_PKTINFO = 8
 IP_MTU_DISCOVER = 10
+IP_FREEBIND = 15
 IP_RECVERR = 11
 IP_RECVTTL = 12
 PMTUDISC_PROBE = 3  # a value of IP_MTU_DISCOVER: send with DF set and ignore the known path MTU

@@ -80,6 +80,7 @@ def _unreadable(loaded: Loaded) -> Iterator[str]:
     sections = loaded.config.dictionary.sections if loaded.config.dictionary.enabled else {}
     files = {
         "the configuration": loaded.base / loaded.path if loaded.path else None,
+        **{str(path): loaded.base / path for path in loaded.more},
         **{f"{key}.file": section.file for key, section in sections.items()},
         "stamp.key_file": loaded.config.stamp.key_file if loaded.config.stamp.enabled else None,
         "command.key_file": loaded.config.command.key_file if loaded.config.command.enabled else None,

@@ -15,7 +15,14 @@ from netechod.process.config.schema import Config
 from netechod.process.config.values import Address
 from netechod.process.unix.control_socket import open_control
 from netechod.process.unix.privileges import Identity, identity_of
-from netechod.process.unix.sockets import SOCKET_FAILED, TcpOptions, adopt, bound_to, open_listeners
+from netechod.process.unix.sockets import (
+    SOCKET_FAILED,
+    Binding,
+    TcpOptions,
+    adopt,
+    bound_to,
+    open_listeners,
+)
 from netechod.reactor.loop import Loop
 
 DISCARDED = 64  # datagrams or connections thrown away at once
@@ -32,6 +39,7 @@ class Sockets:
 
     by_service: Mapping[str, Sequence[socket.socket]] = field(default_factory=dict)
     control: socket.socket | None = None  # where netechoctl asks
+    passed: Collection[str] = ()  # services whose sockets the service manager holds, too
     unused: Sequence[socket.socket] = ()  # passed for services that are off: what arrives there is discarded
     missing: Mapping[str, str] = field(default_factory=dict)  # why services that are on have no sockets
     taken: Collection[str] = ()  # those of them whose addresses may become free
@@ -86,6 +94,7 @@ def open_sockets(
         sockets = Sockets(
             opening.opened,
             open_control(config.daemon.control, identity or identity_of("", "")),
+            opening.passed,
             opening.unused,
             opening.missing,
             opening.taken,
@@ -108,6 +117,7 @@ class _Opening:
         self, config: Config, adopted: Mapping[str, Sequence[int]], explicit: Collection[str]
     ) -> None:
         self.opened: dict[str, list[socket.socket]] = {}
+        self.passed: list[str] = []
         self.unused: list[socket.socket] = []
         self.missing: dict[str, str] = {}
         self.taken: list[str] = []
@@ -125,7 +135,9 @@ class _Opening:
         for name in self._adopted.keys() - wanted.keys():
             self._refuse(name)
         for name, listener in wanted.items():
-            if name in self._adopted:
+            if listener.alone and self._config.daemon.reuse_port:
+                self._leave_alone(listener)
+            elif name in self._adopted:
                 self._adopt(listener)
             elif self._passed_some and f"{listener.key}.listen" not in self._explicit:
                 self._leave_off(listener)
@@ -155,6 +167,7 @@ class _Opening:
         kind = socket.SOCK_STREAM if listener.kind == "tcp" else socket.SOCK_DGRAM
         socks = [adopt(fd, listener.name, kind) for fd in self._adopted[listener.name]]
         self.opened[listener.name] = socks
+        self.passed.append(listener.name)
         places = [bound_to(sock) for sock in socks]
         key = f"{listener.key}.listen"
         if key in self._explicit and set(places) != set(listener.section(self._config).listen):
@@ -171,6 +184,14 @@ class _Opening:
         )
         self.missing[listener.name] = why
         log.error("%s is off: %s", listener.name, why)
+
+    def _leave_alone(self, listener: Listener) -> None:
+        """Have no service whose instances would not know of one another."""
+        name = listener.name
+        self.missing[name] = f"daemon.reuse_port is true, and {listener.alone}"
+        log.warning("%s is off: %s", name, self.missing[name])
+        for fd in self._adopted.get(name, ()):
+            os.close(fd)
 
     def _open(self, listener: Listener) -> None:
         name = listener.name
@@ -193,7 +214,9 @@ def open_service(listener: Listener, config: Config, level: int = logging.INFO) 
     """Bind every address of a service, or none. Raises SocketError."""
     section = listener.section(config)
     options = TcpOptions.of(section) if listener.kind == "tcp" else None
-    return open_listeners(section.listen, options, level)
+    daemon = config.daemon
+    binding = Binding(daemon.reuse_port and listener.shares, daemon.freebind)
+    return open_listeners(section.listen, options, level, binding)
 
 
 def discard(sock: socket.socket) -> None:

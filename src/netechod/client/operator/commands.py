@@ -46,7 +46,7 @@ def status(daemon: Target, as_json: bool, database: str | None = None) -> int:
         answer["databases"] = [_described(answer.get("databases", ()), database)]
         answer["dictionary"] = answer["databases"][0]
     if as_json:
-        put_json(answer)
+        put_json({**daemon.label, **answer})
     else:
         put(_screen(status_lines(answer)))
     return 0
@@ -66,7 +66,7 @@ def reload(daemon: Target, as_json: bool) -> int:
     """Reload, wait for it, and show what has changed. A reload that failed raises."""
     outcome = daemon.ask("reload", usual=RELOAD_TIMEOUT)
     if as_json:
-        put_json(outcome)
+        put_json({**daemon.label, **outcome})
     else:
         put(_screen(reload_lines(outcome)))
     return 0

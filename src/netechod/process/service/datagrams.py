@@ -143,6 +143,11 @@ class UdpService(RunningService):
         for endpoint in self.endpoints:
             endpoint.stop_receiving()
 
+    def leave_port(self) -> None:
+        """See RunningService."""
+        for endpoint in self.endpoints:
+            endpoint.leave_port()
+
     def close(self, until: float) -> None:
         """See RunningService."""
         for endpoint in self.endpoints:

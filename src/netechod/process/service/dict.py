@@ -82,6 +82,10 @@ class Service(RunningService):
         """See RunningService."""
         return f"dict {self._server.count} connections"
 
+    def leave_port(self) -> None:
+        """See RunningService."""
+        self._server.leave_port()
+
     def drain(self, drained: Callable[[], object], left: Outgoing | None) -> None:
         """See RunningService."""
         self._server.drain(drained)

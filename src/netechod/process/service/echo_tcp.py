@@ -86,6 +86,10 @@ class Service(RunningService):
         while left.connections:
             self._server.adopt(*left.connections.pop(0))
 
+    def leave_port(self) -> None:
+        """See RunningService."""
+        self._server.leave_port()
+
     def drain(self, drained: Callable[[], object], left: Outgoing | None) -> None:
         """See RunningService."""
         if left is None:

@@ -112,6 +112,11 @@ class AcceptQueue:
         if address:
             self._sources.remove(address)
 
+    def leave_port(self) -> None:
+        """See TcpServer."""
+        for acceptor in self._acceptors:
+            acceptor.leave_port()
+
     def stop_accepting(self, served: int) -> None:
         """Accept the connections that wait in the backlog, within the limits. Then close the listeners."""
         self._last_call = True

@@ -68,6 +68,10 @@ class TcpServer:
         self._balance()
         self._idle.configure(limits.idle_timeout)
 
+    def leave_port(self) -> None:
+        """Leave connections that have yet to begin to the other listeners on this port."""
+        self._queue.leave_port()
+
     def drain(self, drained: Callable[[], object]) -> None:
         """Accept no more connections, serve each until it falls silent, then call `drained`."""
         self._stop_accepting(drained)

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from netechod.linux import MEMINFO_DROPS, SO_MEMINFO
 from netechod.reactor.loop import Callback, Loop, Timer
+from netechod.reactor.port_sharing import leave_datagrams
 from netechod.reactor.udp.budget import BATCH, SEND_LIMIT, SEND_PATIENCE
 from netechod.reactor.udp.datagram_io import DatagramIO
 from netechod.reactor.udp.error_queue import ErrorQueue
@@ -77,6 +78,10 @@ class UdpEndpoint(UdpOutbox):
         self._on_readable = None
         self._more = False
         self._watch()
+
+    def leave_port(self) -> None:
+        """Leave datagrams that have yet to come to the other sockets on this port."""
+        leave_datagrams(self._sock)
 
     def drain(self, until: float) -> None:
         """Answer the datagrams that have arrived, then close.
