@@ -5,10 +5,11 @@
 #    source ~/.local/share/bash_completion/netecho
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_netecho_subparsers=(echo ping dict chat run watch report)
+_shtab_netecho_subparsers=(echo ping whoami dict chat run watch report)
 
 _shtab_netecho_echo_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color -u --udp --verify)
 _shtab_netecho_ping_option_strings=(-h --help -4 --ipv4 -6 --ipv6 -W --timeout --retries --color -u --udp --stamp -c --count -i --interval -s --size --sweep -w --deadline -I --source -Q --dscp -t --ttl --ssid --padding --source-port --key-file --key --histogram -D --time -a --bell -v --verbose -q --quiet --json --jsonl --ascii)
+_shtab_netecho_whoami_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color -u --udp -c --count --json)
 _shtab_netecho_dict_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --json --whole --db --match --miss)
 _shtab_netecho_chat_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --jsonl --json --plain --mention --nick --log --dictionary)
 _shtab_netecho_run_option_strings=(-h --help -4 --ipv4 -6 --ipv6 --timeout --retries --color --list --key-file --key --wait --json)
@@ -20,6 +21,7 @@ _shtab_netecho_echo_pos_0_COMPGEN=_netecho_hosts
 _shtab_netecho_ping_pos_0_COMPGEN=_netecho_hosts
 _shtab_netecho_ping_pos_1_COMPGEN=_netecho_hosts
 _shtab_netecho_ping___key_file_COMPGEN=_shtab_compgen_files
+_shtab_netecho_whoami_pos_0_COMPGEN=_netecho_hosts
 _shtab_netecho_dict_pos_0_COMPGEN=_netecho_hosts
 _shtab_netecho_chat_pos_0_COMPGEN=_netecho_hosts
 _shtab_netecho_chat___dictionary_COMPGEN=_netecho_hosts
@@ -38,11 +40,12 @@ _shtab_netecho_report___output_COMPGEN=_shtab_compgen_files
 _shtab_netecho_echo___color_choices=(auto always never)
 _shtab_netecho_ping___color_choices=(auto always never)
 _shtab_netecho_ping___padding_choices=(random zero)
+_shtab_netecho_whoami___color_choices=(auto always never)
 _shtab_netecho_dict___color_choices=(auto always never)
 _shtab_netecho_chat___color_choices=(auto always never)
 _shtab_netecho_run___color_choices=(auto always never)
 _shtab_netecho_watch___color_choices=(auto always never)
-_shtab_netecho_pos_0_choices=(echo ping dict chat run watch report)
+_shtab_netecho_pos_0_choices=(echo ping whoami dict chat run watch report)
 
 _shtab_netecho_echo__h_nargs=0
 _shtab_netecho_echo___help_nargs=0
@@ -75,6 +78,15 @@ _shtab_netecho_ping___quiet_nargs=0
 _shtab_netecho_ping___json_nargs=0
 _shtab_netecho_ping___jsonl_nargs=0
 _shtab_netecho_ping___ascii_nargs=0
+_shtab_netecho_whoami__h_nargs=0
+_shtab_netecho_whoami___help_nargs=0
+_shtab_netecho_whoami__4_nargs=0
+_shtab_netecho_whoami___ipv4_nargs=0
+_shtab_netecho_whoami__6_nargs=0
+_shtab_netecho_whoami___ipv6_nargs=0
+_shtab_netecho_whoami__u_nargs=0
+_shtab_netecho_whoami___udp_nargs=0
+_shtab_netecho_whoami___json_nargs=0
 _shtab_netecho_dict_pos_1_nargs='*'
 _shtab_netecho_dict__h_nargs=0
 _shtab_netecho_dict___help_nargs=0

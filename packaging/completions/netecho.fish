@@ -50,7 +50,7 @@ function _shtab_netecho_using
   test "$_shtab_netecho_cmdpath" = "$argv"
 end
 
-set -g _shtab_netecho_commands echo ping dict chat run watch report
+set -g _shtab_netecho_commands echo ping whoami dict chat run watch report
 set -g _shtab_netecho_opts_with_value --color --count --critical --csv --db --deadline --dictionary --dscp --file --interval --key --key-file --log --match --mention --metrics --miss --nick --on-loss --on-return --output --padding --record --retries --size --source --source-port --ssid --sweep --timeout --ttl --wait --warning --web -I -Q -W -c -f -i -n -o -s -t -w
 
 complete -c netecho -e
@@ -100,6 +100,17 @@ complete -c netecho -n '_shtab_netecho_using ping' -l jsonl -d 'one JSON object 
 complete -c netecho -n '_shtab_netecho_using ping' -l ascii -d 'draw with characters that every font has'
 complete -c netecho -n '_shtab_netecho_using ping; and test $_shtab_netecho_npos -eq 0' -ka "(__fish_print_hostnames)" -d 'a name, IPv4, ::1 or [::1]:8080; port 8080 if none'
 complete -c netecho -n '_shtab_netecho_using ping; and test $_shtab_netecho_npos -ge 1' -ka "(__fish_print_hostnames)" -d 'more hosts, probed side by side; one summary for all'
+complete -c netecho -n '_shtab_netecho_using; and test $_shtab_netecho_npos -eq 0' -a whoami -d 'ask who answers, and from which address you ask'
+complete -c netecho -n '_shtab_netecho_using whoami' -s h -l help -d 'show this help message and exit'
+complete -c netecho -n '_shtab_netecho_using whoami' -s 4 -l ipv4 -d 'IPv4 only'
+complete -c netecho -n '_shtab_netecho_using whoami' -s 6 -l ipv6 -d 'IPv6 only'
+complete -c netecho -n '_shtab_netecho_using whoami' -l timeout -x -d 'seconds to wait for each answer (default: 2)'
+complete -c netecho -n '_shtab_netecho_using whoami' -l retries -x -d 'further tries of a lost datagram (default: 2)'
+complete -c netecho -n '_shtab_netecho_using whoami' -l color -xka "auto always never" -d 'paint: on a terminal unless NO_COLOR is set (auto), always, never'
+complete -c netecho -n '_shtab_netecho_using whoami' -s u -l udp -d 'use UDP instead of TCP'
+complete -c netecho -n '_shtab_netecho_using whoami' -s c -l count -x -d 'ask N times, each time from another port, and count who answers (default: 1)'
+complete -c netecho -n '_shtab_netecho_using whoami' -l json -d 'one JSON object'
+complete -c netecho -n '_shtab_netecho_using whoami; and test $_shtab_netecho_npos -eq 0' -ka "(__fish_print_hostnames)" -d 'a name, IPv4, ::1 or [::1]:8080; port 8080 if none'
 complete -c netecho -n '_shtab_netecho_using; and test $_shtab_netecho_npos -eq 0' -a dict -d 'look words up'
 complete -c netecho -n '_shtab_netecho_using dict' -s h -l help -d 'show this help message and exit'
 complete -c netecho -n '_shtab_netecho_using dict' -s 4 -l ipv4 -d 'IPv4 only'

@@ -3,8 +3,11 @@
 import struct
 
 # linux/asm-generic/socket.h
+SO_ATTACH_FILTER = 26
 SO_SNDBUFFORCE = 32
 SO_RCVBUFFORCE = 33
+SO_MEMINFO = 55
+MEMINFO_DROPS = 8  # the index of sk_drops in what it returns (linux/sock_diag.h)
 SO_TIMESTAMPNS = 35  # also the type of the control message that carries the time
 SO_TIMESTAMPING = 37  # the same for times of leaving
 
@@ -15,6 +18,7 @@ TIMES_OF_LEAVING = 1 << 1 | 1 << 4 | 1 << 7 | 1 << 11  # TX_SOFTWARE, SOFTWARE, 
 # linux/in.h
 IP_PKTINFO = 8
 IP_MTU_DISCOVER = 10
+IP_FREEBIND = 15
 IP_RECVERR = 11
 IP_RECVTTL = 12
 PMTUDISC_PROBE = 3  # a value of IP_MTU_DISCOVER: send with DF set and ignore the known path MTU

@@ -64,7 +64,7 @@ def test_every_program_has_completions_for_every_shell_under_the_name_that_the_s
         (("netechoctl", "dict", ""), {"list", "dump", "lookup", "match", "diff", "compile", "import"}),
         (("netechoctl", "log-level", "W"), {"WARNING"}),
         (("netechoctl", "status", "--j"), {"--json"}),
-        (("netecho", ""), {"echo", "ping", "dict", "chat", "run", "watch", "report"}),
+        (("netecho", ""), {"echo", "ping", "whoami", "dict", "chat", "run", "watch", "report"}),
         (("netecho", "echo", "--u"), {"--udp"}),
     ],
 )

@@ -20,7 +20,7 @@ from netechod.services.wire import (
 
 def test_the_examples_in_the_docstrings_hold() -> None:
     results = doctest.testmod(wire)
-    assert (results.failed, results.attempted) == (0, 5)
+    assert (results.failed, results.attempted) == (0, 6)
 
 
 def test_the_texts_that_clients_know_are_exact() -> None:

@@ -19,7 +19,7 @@ NO_CONTROLLER = (
 UNITS = (
     "netechod.service", *SOCKETS, "netechod-dictionary.path", "netechod-reload.service",
     "netechod-command.service", "netechod-command.socket", "netechod-stamp.socket", "netechod-dict.socket",
-    "netecho-watch@example.service",
+    "netecho-watch@example.service", "netechod@1.service",
 )  # fmt: skip
 
 

@@ -8,7 +8,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NoReturn
 
-from netechod.cli.netecho_commands import define_chat, define_dict, define_echo, define_run
+from netechod.cli.netecho_commands import (
+    define_chat,
+    define_dict,
+    define_echo,
+    define_run,
+    define_whoami,
+)
 from netechod.cli.netecho_parser import DICTIONARY_PORT, ClientParser
 from netechod.cli.netecho_ping import define_ping
 from netechod.cli.netecho_watch import define_report, define_watch
@@ -107,6 +113,7 @@ def _parsers() -> tuple[ClientParser, dict[str, ClientParser]]:
     for name, port, summary, define in (
         ("echo", 8080, tr("send lines or a stream and show what comes back"), define_echo),
         ("ping", 8080, tr("measure how long an echo takes, and what gets lost"), define_ping),
+        ("whoami", 8080, tr("ask who answers, and from which address you ask"), define_whoami),
         ("dict", DICTIONARY_PORT, tr("look words up"), define_dict),
         ("chat", 8082, tr("come online, talk, go offline"), define_chat),
         ("run", 8083, tr("run a command of the server's, by its name"), define_run),

@@ -42,6 +42,39 @@ def _echo(arguments: argparse.Namespace) -> int:
     return run(target_of(arguments), verify=arguments.verify)
 
 
+def define_whoami(command: ClientParser) -> None:
+    """Add the options of `whoami`."""
+    command.add_argument("-u", "--udp", action="store_true", help=tr("use UDP instead of TCP"))
+    command.add_argument(
+        "-c",
+        "--count",
+        type=times,
+        default=1,
+        metavar="N",
+        help=tr("ask N times, each time from another port, and count who answers (default: 1)"),
+    )
+    command.add_argument("--json", action="store_true", help=tr("one JSON object"))
+    command.add_examples(
+        ("netecho whoami localhost", tr("the server, and your address as it sees it")),
+        ("netecho whoami -u -c 100 echo.example.org", tr("how a load balancer shares the questions out")),
+    )
+    command.set_defaults(run=_whoami)
+
+
+def _whoami(arguments: argparse.Namespace) -> int:
+    from netechod.client import whoami
+
+    return whoami.run(target_of(arguments), arguments.count, udp=arguments.udp, as_json=arguments.json)
+
+
+def times(text: str) -> int:
+    """Parse how often something is done. argparse shows this name: "invalid times value: 'x'"."""
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
 def define_dict(command: ClientParser) -> None:
     """Add the options of `dict`."""
     command.add_argument(

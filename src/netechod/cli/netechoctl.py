@@ -5,6 +5,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ from netechod.cli.parser import INTERRUPTED_STATUS, Parser, failed, say, seconds
 from netechod.client.errors import ClientError
 from netechod.client.operator import commands as operator
 from netechod.client.operator.control import Target
+from netechod.client.operator.instances import PATTERNS, ask_all
 from netechod.client.terminal.output import OutputClosed, put
 from netechod.client.terminal.progress import Progress
 from netechod.errors import NetechodError
@@ -25,6 +27,7 @@ CONFIG = Path("/etc/netechod/netechod.toml")
 SOCKET = Path("/run/netechod/control.sock")
 MAX_CONFIG = 1 << 20  # bytes; the daemon reads no longer one
 FORMATS = ("dictd", "stardict", "ecdict", "cedict", "tsv", "csv")
+FOR_ALL = ("status", "reload", "reopen", "log-level", "stop")  # commands that --all goes with
 SEPARATED = ("semicolon", "colon", "comma", "equals", "bar", "dash", "spaces", "space")
 
 EPILOG = """\
@@ -125,6 +128,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if sys.stdout is None:
             raise ClientError("standard output must be open", "redirect it: >/dev/null")
+        if arguments.all:
+            patterns = PATTERNS if arguments.socket is None else (str(arguments.socket),)
+            headed = not getattr(arguments, "json", False)
+            return ask_all(patterns, arguments.timeout, lambda daemon: run(daemon, arguments), headed=headed)
         return run(Target(arguments.socket or default_socket(CONFIG), arguments.timeout), arguments)
     except ClientError as error:
         say(
@@ -147,11 +154,13 @@ def default_socket(config: Path) -> Path | None:
     """
     if path := os.environ.get("NETECHOD_CONTROL"):
         return Path(path)
-    try:
-        control = tomllib.loads(read_regular(config, MAX_CONFIG).decode())["daemon"]["control"]
-        return None if control == "" else Path(config.parent, control)
-    except (OSError, ValueError, KeyError, TypeError):
+    control: object = None
+    for file in (config, *sorted(config.parent.glob("conf.d/[!.]*.toml"))):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            control = tomllib.loads(read_regular(file, MAX_CONFIG).decode())["daemon"]["control"]
+    if not isinstance(control, str):
         return SOCKET
+    return Path(config.parent, control) if control else None
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -167,10 +176,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_version()
     commands = _define_commands(parser, common)
     actions = _define_dict(commands["dict"], common)
-    given, words = common.parse_known_args(argv, argparse.Namespace(socket=None, timeout=None))
+    given, words = common.parse_known_args(argv, argparse.Namespace(socket=None, timeout=None, all=False))
     parser.check_command(words, list(commands))
     if words[:1] == ["dict"]:
         commands["dict"].check_command(words[1:], list(actions))
+    if given.all and words and words[0] in commands and words[0] not in FOR_ALL:
+        parser.fail(f"--all does not go with {words[0]}", f"it goes with {', '.join(FOR_ALL)}")
     return parser.parse_args(words, given)
 
 
@@ -187,6 +198,13 @@ def _common() -> Parser:
         type=Path,
         metavar="PATH",
         help=f"control socket (default: $NETECHOD_CONTROL, then daemon.control in {CONFIG}, then {SOCKET})",
+    )
+    made.add_argument(
+        "-a",
+        "--all",
+        action="store_true",
+        help=f"ask all instances on this machine, those of netechod@.service, too ({', '.join(FOR_ALL)}); "
+        "with --socket, those whose sockets match a pattern",
     )
     made.add_argument(
         "--timeout",

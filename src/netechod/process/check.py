@@ -18,6 +18,7 @@ from netechod.process.dictionary.index import open_index
 from netechod.process.dictionary.index_builder import survey
 from netechod.process.dictionary.index_facts import UnusableIndexError
 from netechod.process.dictionary.loader import fits, is_large, rules_of
+from netechod.process.listeners import binding_of
 from netechod.process.passed_sockets import Passed, differences, left_off, passed_sockets
 from netechod.process.unix.control_socket import is_answered
 from netechod.process.unix.pidfile import is_held
@@ -99,7 +100,7 @@ def _about_sockets(loaded: Loaded) -> Iterator[str]:
         for address in (
             uncovered(listener.section(loaded.config).listen) if listener.name not in passed else ()
         ):
-            if refusal := bind_refusal(address, listener.kind):
+            if refusal := bind_refusal(address, listener.kind, binding_of(listener, loaded.config)):
                 sentence = f"{listener.kind.upper()} {address} cannot be bound now: {refusal}"
                 yield warning_line(loaded, f"{listener.key}.listen", sentence)
 
@@ -135,6 +136,7 @@ def _unreadable(loaded: Loaded) -> Iterator[str]:
     sections = loaded.config.dictionary.sections if loaded.config.dictionary.enabled else {}
     files = {
         "the configuration": loaded.base / loaded.path if loaded.path else None,
+        **{str(path): loaded.base / path for path in loaded.more},
         **{f"{key}.file": section.file for key, section in sections.items()},
         "stamp.key_file": loaded.config.stamp.key_file if loaded.config.stamp.enabled else None,
         "command.key_file": loaded.config.command.key_file if loaded.config.command.enabled else None,

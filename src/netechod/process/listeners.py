@@ -18,6 +18,7 @@ from netechod.process.unix.control_socket import open_control
 from netechod.process.unix.privileges import Identity, identity_of
 from netechod.process.unix.sockets import (
     SOCKET_FAILED,
+    Binding,
     TcpOptions,
     adopt,
     bound_to,
@@ -40,6 +41,7 @@ class Sockets:
 
     by_service: Mapping[str, Sequence[socket.socket]] = field(default_factory=dict)
     control: socket.socket | None = None  # where netechoctl asks
+    passed: Collection[str] = ()  # services whose sockets the service manager holds, too
     unused: Sequence[socket.socket] = ()  # passed for services that are off: what arrives there is discarded
     missing: Mapping[str, str] = field(default_factory=dict)  # why services that are on were passed none
     taken: Mapping[tuple[str, Address], str] = field(default_factory=dict)
@@ -102,6 +104,7 @@ def open_sockets(
         sockets = Sockets(
             opening.opened,
             open_control(config.daemon.control, identity or identity_of("", "")),
+            opening.passed,
             opening.unused,
             opening.missing,
             opening.taken,
@@ -124,6 +127,7 @@ class _Opening:
         self, config: Config, adopted: Mapping[str, Sequence[int]], explicit: Collection[str]
     ) -> None:
         self.opened: dict[str, list[socket.socket]] = {}
+        self.passed: list[str] = []
         self.unused: list[socket.socket] = []
         self.missing: dict[str, str] = {}
         self.taken: dict[tuple[str, Address], str] = {}
@@ -136,18 +140,20 @@ class _Opening:
 
     def run(self) -> None:
         """Adopt and open everything. Raises SocketError or OSError."""
-        wanted = {listener.name: listener for listener in enabled(self._config)}
-        passed: dict[str, list[Address]] = {}
-        for name in self._adopted:
-            passed[name] = self._adopt(wanted[name]) if name in wanted else self._set_aside(name)
+        for listener, why in left_off(self._config, self._adopted, self._explicit):
+            log.error("%s is off: %s", listener.name, why)
+            self.missing[listener.name] = why
+        wanted = {row.name: row for row in enabled(self._config) if row.name not in self.missing}
+        passed = {
+            name: self._adopt(wanted[name]) if name in wanted else self._set_aside(name)
+            for name in self._adopted
+        }
+        self.passed = [name for name in passed if name in wanted]
         for _, sentence in differences(self._config, passed, self._explicit):
             log.warning("%s", sentence)
             self.warnings.append(sentence)
-        for listener, why in left_off(self._config, passed, self._explicit):
-            log.error("%s is off: %s", listener.name, why)
-            self.missing[listener.name] = why
         for name, listener in wanted.items():
-            if name not in passed and name not in self.missing:
+            if name not in passed:
                 self._open(listener)
         self.opened = {name: self.opened[name] for name in wanted if name in self.opened}
         if self._first is not None and not self.opened:
@@ -195,7 +201,12 @@ def open_address(
 ) -> socket.socket:
     """Bind an address of a service. Raises SocketError."""
     options = TcpOptions.of(listener.section(config)) if listener.kind == "tcp" else None
-    return open_listener(address, options, level)
+    return open_listener(address, options, level, binding_of(listener, config))
+
+
+def binding_of(listener: Listener, config: Config) -> Binding:
+    """Return how the addresses of a service are bound."""
+    return Binding(config.daemon.reuse_port and listener.shares, config.daemon.freebind)
 
 
 def discard(sock: socket.socket) -> None:

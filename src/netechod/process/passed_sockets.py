@@ -44,20 +44,24 @@ def differences(config: Config, passed: Passed, explicit: Collection[str]) -> It
             yield f"{rows[name].key}.enabled", _unused(rows[name])
         else:
             key = f"{rows[name].key}.listen"
-            if key in explicit and set(places) != set(rows[name].section(config).listen):
+            if places and key in explicit and set(places) != set(rows[name].section(config).listen):
                 yield key, _overridden(key, places)
 
 
-def left_off(config: Config, passed: Passed, explicit: Collection[str]) -> Iterator[tuple[Listener, str]]:
-    """Yield the services that stay off because other sockets are passed and theirs are not, and why.
+def left_off(
+    config: Config, passed: Collection[str], explicit: Collection[str]
+) -> Iterator[tuple[Listener, str]]:
+    """Yield the services that are on and stay off all the same, and why.
 
-    Their default could be open to the world, and a socket unit was meant to say where they listen.
+    If other sockets are passed, the default of a service could be open to the world, and a socket unit was
+    meant to say where it listens. A service whose instances would not know of one another shares no port.
     """
     rows = listeners()
-    if not any(name in rows for name in passed):
-        return
+    is_managed = any(name in rows for name in passed)
     for listener in enabled(config):
-        if listener.name not in passed and f"{listener.key}.listen" not in explicit:
+        if listener.alone and config.daemon.reuse_port:
+            yield listener, f"daemon.reuse_port is true, and {listener.alone}"
+        elif is_managed and listener.name not in passed and f"{listener.key}.listen" not in explicit:
             name = listener.name
             yield (
                 listener,

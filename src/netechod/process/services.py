@@ -12,6 +12,7 @@ from netechod.process.listeners import Socket, Sockets
 from netechod.process.service.running import Context, RunningService, Settings
 from netechod.process.service.settings import rules_of
 from netechod.process.unix.handover import Incoming, Outgoing, reset
+from netechod.reactor.port_sharing import SETTLING
 
 DRAIN_PATIENCE = 1.0  # seconds in which UDP services answer what has arrived when the daemon stops
 
@@ -106,6 +107,16 @@ class Services:
 
         UDP goes on until then, so that a look-up waits no longer than the restart takes.
         """
+        if self._context.loaded.config.daemon.reuse_port:
+            for name, service in self._running.items():
+                if name not in self._sockets.passed:
+                    service.leave_port()
+            loop = self._context.loop
+            loop.call_at(loop.now + SETTLING, partial(self._drain, drained, outgoing))
+        else:
+            self._drain(drained, outgoing)
+
+    def _drain(self, drained: Callable[[], object], outgoing: Outgoing | None) -> None:
         busy = set(self._running)
 
         def over(name: str) -> None:

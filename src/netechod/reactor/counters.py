@@ -25,3 +25,4 @@ class TcpCounters:
     bytes_in: int = 0
     bytes_out: int = 0
     accept_errors: int = 0
+    proxy_refused: int = 0  # connections closed because their PROXY header was wrong, late or missing

@@ -7,6 +7,8 @@ never blocks, and no input makes it fail. It can be tested as a dialogue, withou
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
+from netechod.services.wire import MAX_DATAGRAM
+
 Peer: TypeAlias = Hashable
 """The source of a datagram and the destination of its answer. Services only use it as a key."""
 
@@ -49,6 +51,9 @@ class Outbox(Protocol):
     Answers to a batch leave at its end at the latest, and in their order. Datagrams that are queued at
     another time leave before the loop sleeps.
     """
+
+    limit: int = MAX_DATAGRAM
+    """Bytes of the longest answer to the datagram that is being answered. What is longer is cut."""
 
     def send(self, payload: bytes, peer: Peer) -> None:
         """Queue one datagram."""

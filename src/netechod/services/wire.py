@@ -90,6 +90,16 @@ def unmapped(address: str) -> str:
     return rest if ":" not in rest and "." in rest else address
 
 
+def host_port(address: str, port: int) -> str:
+    """Return address and port as people write them (RFC 3986, 3.2.2).
+
+    >>> host_port("::1", 8080), host_port("::ffff:192.0.2.1", 8080)
+    ('[::1]:8080', '192.0.2.1:8080')
+    """
+    host = unmapped(address)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def display_name(address: str, port: int) -> str:
     """Return `ip--port`: a peer's name in chat lines and logs."""
     return f"{unmapped(address)}--{port}"

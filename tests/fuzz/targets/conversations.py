@@ -1,6 +1,6 @@
 """A member and a room over a network that loses, doubles and delays: all is said, or known to be lost."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 
 from fuzz.feed import Feed
 from fuzz.target import target
@@ -8,7 +8,7 @@ from fuzz.target import target
 from netechod.client.chat.events import Event, Kind
 from netechod.client.chat.protocol import Member
 from netechod.client.chat.states import State
-from netechod.services.api import Datagram, Peer
+from netechod.services.api import Outbox, Peer
 from netechod.services.chat.room import ChatRoom, Terms
 
 HOME, ELSEWHERE = ("192.0.2.1", 5000), ("203.0.113.7", 6000)  # our address, and what a NAT makes of it
@@ -17,7 +17,7 @@ LONGEST = 400  # steps that a conversation may take once the network is sound
 IDLE = 120.0  # seconds
 
 
-class Network:
+class Network(Outbox):
     """Between one member and the room; `now` is its clock. It is sound when the feed has nothing more."""
 
     def __init__(self, feed: Feed) -> None:
@@ -52,13 +52,6 @@ class Network:
             self.post(payload, to_the_room=False)
         else:
             self.heard.append(payload)
-
-    def send_all(self, datagrams: Sequence[Datagram]) -> None:
-        """See Outbox."""
-        for payload, peer in datagrams:
-            self.send(payload, peer)
-
-    send_back = send_all
 
     def broadcast(self, payload: bytes, peers: Collection[Peer]) -> None:
         """See Outbox."""

@@ -14,10 +14,10 @@ from netechod.process.config.schema import KEYS, Address, Config
 
 LIVE = {
     "daemon": ["drain_timeout"],
-    "log": ["level", "format"],
+    "log": ["level", "format", "quiet"],
     "access": ["allow", "deny", "min_source_port", "refused_source_ports", "rate", "burst",
                "bounce_limit", "trusted"],
-    "echo.tcp": ["max_connections", "max_connections_per_source", "idle_timeout"],
+    "echo.tcp": ["proxy_protocol", "max_connections", "max_connections_per_source", "idle_timeout"],
     "echo.udp": ["public"],
     "dictionary": ["file", "format", "name", "title", "information", "unknown", "match", "max_reply",
                    "max_size", "index", "index_from", "strict", "max_skipped", "more"],
@@ -83,6 +83,7 @@ def test_every_key_is_described() -> None:
         ("[::FFFF:0.0.0.0]:0", "0.0.0.0:0"),
         ("[fe80::1%2]:1", "[fe80::1%2]:1"),
         ("[FE80::1%eth0.100]:1", "[fe80::1%eth0.100]:1"),
+        ("[::ffff:127.0.0.1%eth0]:1", "127.0.0.1%eth0:1"),
     ],
 )
 def test_an_address_is_shown_as_what_it_is(text: str, shown: str) -> None:
@@ -98,7 +99,17 @@ def test_a_link_local_address_needs_its_interface(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["192.0.2.1:8080", "0.0.0.0:0", "[::]:8080", "[2001:db8::1]:65535", "[fe80::1%eth0]:1"]
+    "text",
+    [
+        "192.0.2.1:8080",
+        "0.0.0.0:0",
+        "[::]:8080",
+        "[2001:db8::1]:65535",
+        "[fe80::1%eth0]:1",
+        "0.0.0.0%eth0:8080",
+        "[::%vrf-red]:8080",
+        "192.0.2.1%eth0.100:1",
+    ],
 )
 def test_an_address_is_written_as_it_is_read(text: str) -> None:
     assert str(Address.parse(text)) == text
@@ -124,7 +135,8 @@ def test_no_text_breaks_the_reading_of_addresses(text: str) -> None:
     "text",
     ["", "8080", ":8080", "*:8080", "localhost:8080", "::1:8080", "::1", "[::1]", "[192.0.2.1]:1",
      "192.0.2.1", "192.0.2.1:", "192.0.2.1:-1", "192.0.2.1:1.5", "192.0.2.1:١", "192.0.2.1:65536",
-     "192.0.2.1:9999999", "192.0.2.1: 1"],
+     "192.0.2.1:9999999", "192.0.2.1: 1", "0.0.0.0%:1", "[::%]:1", "0.0.0.0%a%b:1", "0.0.0.0%a/b:1",
+     "0.0.0.0%a b:1"],
 )  # fmt: skip
 def test_what_is_no_numeric_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must "):

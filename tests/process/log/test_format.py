@@ -49,6 +49,28 @@ def test_the_iso_stamp_is_local_time_with_its_offset() -> None:
     assert datetime.fromisoformat(found[1]).timestamp() == 1795225979.25
 
 
+SYSLOG = re.compile(
+    r"<(\d{1,3})>1 (\S+) (\S{1,255}) netechod 55 (\S{1,32}) "
+    r'(-|\[netechod@32473(?: [a-z]+="(?:[^"\\\]]|\\["\\\]])*")+\]) (.*)'
+)
+"""A message of RFC 5424, 6, with our fields."""
+
+
+def test_syslog_is_a_message_of_rfc_5424() -> None:
+    found = SYSLOG.fullmatch(line("syslog", record("ERROR", event="join", service="chat", peer='a"]\\b')))
+    assert found is not None
+    assert (found[1], found[4], found[6]) == ("27", "join", "a message")
+    assert found[5] == '[netechod@32473 service="chat" peer="a\\"\\]\\\\b"]'
+    assert datetime.fromisoformat(found[2]).timestamp() == 1795225979.25
+    assert len(found[2].partition(".")[2].partition("+")[0].partition("-")[0]) <= 6
+
+
+def test_syslog_has_dashes_for_what_is_not_known() -> None:
+    found = SYSLOG.fullmatch(line("syslog", record("NORMAL")))
+    assert found is not None
+    assert (found[1], found[4], found[5]) == ("30", "-", "-")
+
+
 def test_json_has_the_known_extras_and_no_others() -> None:
     told = json.loads(line("json", record("ERROR", event="join", peer="192.0.2.1--4000", colour="red")))
     assert datetime.fromisoformat(told.pop("time")).timestamp() == 1795225979.25

@@ -25,9 +25,12 @@ SECTIONS = {"echo-tcp": "echo.tcp", "echo-udp": "echo.udp", "dictionary": "dicti
 def open_only(
     service: str, *settings: str, listen: str = "127.0.0.1:0", passed: Sequence[int] = ()
 ) -> Sockets:
-    """The sockets of one service, the others being off; `settings` are keys of its section."""
+    """The sockets of one service, the others being off; `settings` are keys of its section or of [daemon]."""
     off = [f"{section}.enabled=false" for name, section in SECTIONS.items() if name != service]
-    own = [f"{SECTIONS[service]}.{setting}" for setting in (f"listen={listen}", *settings)]
+    own = [
+        setting if setting.startswith("daemon.") else f"{SECTIONS[service]}.{setting}"
+        for setting in (f"listen={listen}", *settings)
+    ]
     config = load(None, ["daemon.control=control.sock", *off, *own]).config
     return open_sockets(config, {service: list(passed)} if passed else {})
 
@@ -230,6 +233,80 @@ def test_an_address_of_another_machine_is_code_3() -> None:
     code, sentence = refused("chat", listen="192.0.2.1:7")
     assert code == 3
     assert sentence.startswith("cannot bind UDP 192.0.2.1:7: Cannot assign requested address")
+    assert "daemon.freebind" in sentence
+
+
+@pytest.mark.parametrize("listen", ["192.0.2.1:0", "[2001:db8::1]:0"])
+@pytest.mark.parametrize("service", ["echo-tcp", "chat"])
+def test_an_address_that_comes_later_can_be_bound_freely(service: str, listen: str) -> None:
+    with opened(service, "daemon.freebind=true", listen=listen) as [sock]:
+        assert bound_to(sock).host == listen.rpartition(":")[0].strip("[]")
+
+
+@pytest.mark.parametrize("service", ["echo-tcp", "echo-udp", "dictionary"])
+def test_instances_share_a_port_if_both_say_so(service: str) -> None:
+    with opened(service, "daemon.reuse_port=true") as [sock]:
+        place = str(bound_to(sock))
+        assert refused(service, listen=place)[0] == 3
+        [other] = open_only(service, "daemon.reuse_port=true", listen=place).of(service)
+        with other:
+            assert bound_to(other) == bound_to(sock)
+
+
+def test_metrics_are_never_shared() -> None:
+    settings = ["daemon.control=", "daemon.reuse_port=true"]
+    settings += [f"{section}.enabled=false" for section in SECTIONS.values()]
+    with ExitStack() as stack:
+        first = open_sockets(load(None, [*settings, "metrics.listen=127.0.0.1:0"]).config, {})
+        [sock] = map(stack.enter_context, first.of("metrics"))
+        with pytest.raises(SocketError, match="Address already in use"):
+            open_sockets(load(None, [*settings, f"metrics.listen={bound_to(sock)}"]).config, {})
+
+
+@pytest.mark.parametrize(("service", "name"), [("chat", "the bus"), ("command", "again")])
+def test_what_is_one_process_s_is_off_among_instances(service: str, name: str) -> None:
+    off = [f"{section}.enabled=false" for section in SECTIONS.values()]
+    on = [
+        f"{service}.enabled=true",
+        "command.key_file=/dev/null",
+        "daemon.reuse_port=true",
+        "daemon.control=",
+    ]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as passed:
+        passed.bind(("127.0.0.1", 0))
+        sockets = open_sockets(load(None, [*off, *on]).config, {service: [os.dup(passed.fileno())]})
+    assert sockets.by_service == {}
+    [complaint] = sockets.complaints
+    assert complaint.startswith(f"{service} is off: daemon.reuse_port is true, and ")
+    assert name in complaint
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0%lo:0", "127.0.0.1%lo:0", "[::%lo]:0", "127.0.0.1%1:0"])
+@pytest.mark.parametrize("service", ["echo-tcp", "dictionary"])
+def test_a_socket_can_be_bound_to_an_interface(service: str, listen: str) -> None:
+    with opened(service, listen=listen) as [sock]:
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16) == b"lo\0"
+        assert str(bound_to(sock)).rpartition(":")[0] == listen.replace("%1", "%lo").rpartition(":")[0]
+
+
+class Unprivileged(socket.socket):
+    """A socket of somebody who may not choose an interface, as before Linux 5.7."""
+
+    def setsockopt(self, level: int, option: int, *value: object) -> None:
+        """Refuse that one option."""
+        if option == socket.SO_BINDTODEVICE:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        super().setsockopt(level, option, *value)  # type: ignore[call-overload]
+
+
+def test_without_the_right_to_choose_an_interface_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "socket", Unprivileged)
+    code, sentence = refused("echo-tcp", listen="0.0.0.0%lo:0")
+    assert (code, sentence) == (
+        3,
+        "cannot bind TCP 0.0.0.0%lo:0: Operation not permitted\n"
+        "  hint: to listen on one interface needs Linux 5.7, or CAP_NET_RAW",
+    )
 
 
 @pytest.mark.parametrize(
@@ -286,20 +363,24 @@ def test_a_port_on_which_a_rival_listens_first_is_code_4() -> None:
         (["[::]:8080", "0.0.0.0:8080", "192.0.2.1:8080"], ["[::]:8080"]),
         (["[::]:8080", "192.0.2.1:8081"], ["[::]:8080", "192.0.2.1:8081"]),
         (["[::]:0", "127.0.0.1:0"], ["[::]:0", "127.0.0.1:0"]),
+        (["[::%eth0]:8080", "0.0.0.0%eth0:8080", "[::1%eth0]:8080"], ["[::%eth0]:8080"]),
+        (["[::%eth0]:8080", "0.0.0.0%eth1:8080"], ["[::%eth0]:8080", "0.0.0.0%eth1:8080"]),
+        (["[::]:8080", "[::%eth0]:8080", "192.0.2.1%eth1:8080"], ["[::]:8080"]),
+        (["0.0.0.0%eth0:8080", "192.0.2.1:8080"], ["0.0.0.0%eth0:8080", "192.0.2.1:8080"]),
     ],
 )
 def test_what_a_wildcard_covers_needs_no_socket_of_its_own(listed: list[str], needed: list[str]) -> None:
     assert uncovered(addresses(*listed)) == list(addresses(*needed))
 
 
+@pytest.mark.parametrize("listen", ["[fe80::1%nosuch0]:0", "0.0.0.0%nosuch0:0", "[::%nosuch0]:0"])
 @pytest.mark.parametrize("protocol", ["dictionary", "echo-tcp"])
-def test_an_interface_that_is_not_there_is_told(protocol: str) -> None:
-    code, sentence = refused(protocol, listen="[fe80::1%nosuch0]:0")
+def test_an_interface_that_is_not_there_is_told(protocol: str, listen: str) -> None:
     kind = "TCP" if protocol == "echo-tcp" else "UDP"
+    code, sentence = refused(protocol, listen=listen)
     assert code == 3
     assert sentence == (
-        f"cannot bind {kind} [fe80::1%nosuch0]:0: there is no interface nosuch0\n"
-        "  hint: see which there are: ip link"
+        f"cannot bind {kind} {listen}: there is no interface nosuch0\n  hint: see which there are: ip link"
     )
 
 
@@ -329,7 +410,11 @@ def test_link_local_addresses_are_listened_on_by_name_and_number(tmp_path: Path)
     if probe.returncode:
         pytest.skip(f"no namespace with an interface: {probe.stderr}")
     with Daemon(tmp_path, program=["unshare", "-n", "sh", "-c", LINK, "sh", *NETECHOD]) as daemon:
-        listen = ["echo.tcp.listen=[fe80::1%net0]:0", "echo.udp.listen=[fe80::1%7]:0"]
+        listen = [
+            *("echo.tcp.listen=[fe80::1%net0]:0", "echo.udp.listen=[fe80::1%7]:0"),
+            "dictionary.listen=0.0.0.0%net0:0",
+        ]
         daemon.start(*any_port(), *(word for setting in listen for word in ("--set", setting)))
-        assert {host for host, _ in daemon.bound()[:2]} == {"fe80::1%net0"}
+        hosts = [host for host, _ in daemon.bound()]
+        assert hosts == ["fe80::1%net0", "fe80::1%net0", "0.0.0.0%net0", "127.0.0.1"]
         assert daemon.stop() == 0

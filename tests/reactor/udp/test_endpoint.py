@@ -74,6 +74,20 @@ class FlakyIO:
         self._io.close()
 
 
+def test_the_kernel_tells_how_many_datagrams_it_has_dropped(loop: Loop) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        sock.bind(("127.0.0.1", 0))
+        endpoint = UdpEndpoint(loop, sock, MmsgDatagramIO(sock, BatchMemory()), EchoService())
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            for _ in range(100):
+                client.sendto(bytes(1000), sock.getsockname())
+        kept = len(endpoint._io.receive())
+        assert endpoint.kernel_drops == 100 - kept
+        endpoint.close()
+        assert endpoint.kernel_drops == 0
+
+
 class Alarm(EchoService):
     """An echo that also wants to be called at `deadline`."""
 

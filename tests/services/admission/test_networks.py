@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netechod.services.admission.networks import Address, Network, NetworkSet, parse_ip
+from netechod.services.admission.networks import Address, Network, NetworkSet, is_in, parse_ip
 
 
 def networks(*texts: str) -> NetworkSet:
@@ -46,6 +46,16 @@ def test_a_parsed_address_has_neither_zone_nor_mapping(address: str, expected: s
 )
 def test_a_mapped_address_is_in_the_networks_of_ipv4(address: str, expected: bool) -> None:
     assert (parse_ip(address) in networks("10.0.0.0/8", "2001:db8::/32", "fe80::/10")) is expected
+
+
+def test_a_question_about_networks_takes_addresses_as_text() -> None:
+    is_known = is_in([ip_network("10.0.0.0/8"), ip_network("fe80::/10")])
+    assert [is_known(text) for text in ("::ffff:10.0.0.1", "fe80::1%eth0", "192.0.2.1")] == [
+        True,
+        True,
+        False,
+    ]
+    assert not is_in([])("not even an address")
 
 
 def test_nobody_is_in_no_networks() -> None:

@@ -48,6 +48,14 @@ TEXTS = HELP | {
     "the server closed the connection early, {missing} bytes short": (
         "服务器过早关闭了连接，还差 {missing} 字节"
     ),
+    # whoami
+    "the server does not say who it is": "服务器没有说明自己是谁",
+    'it needs echo.tcp.mode or echo.udp.mode = "identify"': (
+        '那边需要设置 echo.tcp.mode 或 echo.udp.mode = "identify"'
+    ),
+    "{answered} of {asked} answered; servers: {servers}": (
+        "{asked} 次中有 {answered} 次得到应答；服务器数：{servers}"
+    ),
     # ping
     "{size} bytes": "{size} 字节",
     "every {ms:g} ms": "每 {ms:g} 毫秒一次",

@@ -10,6 +10,13 @@ HELP = {
     "options and examples of a command": "某个命令的选项和示例",
     "the same in Chinese": "中文的帮助",
     "send lines or a stream and show what comes back": "发送文本行或数据流，并显示返回的内容",
+    "ask who answers, and from which address you ask": "询问应答者是谁，以及它看到的你的地址",
+    "ask N times, each time from another port, and count who answers (default: 1)": (
+        "询问 N 次，每次换一个端口，并统计应答者（默认 1 次）"
+    ),
+    "one JSON object": "一个 JSON 对象",
+    "the server, and your address as it sees it": "服务器，以及它看到的你的地址",
+    "how a load balancer shares the questions out": "负载均衡器如何分配询问",
     "measure how long an echo takes, and what gets lost": "测量回显的往返时间和丢失",
     "exit status: 0 all answered as it was sent, 1 something lost or corrupted, 64 usage.": (
         "退出状态：0 全部原样返回，1 有丢失或损坏，64 用法错误。"

@@ -49,7 +49,7 @@ def status(daemon: Target, as_json: bool, database: str | None = None) -> int:
         answer["databases"] = [_described(answer.get("databases", ()), database)]
         answer["dictionary"] = answer["databases"][0]
     if as_json:
-        put_json(answer)
+        put_json({**daemon.label, **answer})
     else:
         put(_screen(status_lines(answer)))
     return 0
@@ -69,7 +69,7 @@ def reload(daemon: Target, as_json: bool) -> int:
     """Reload, wait for it, and show what has changed. If anything has failed, raise ClientError."""
     outcome = daemon.ask("reload", usual=RELOAD_TIMEOUT)
     if as_json:
-        put_json(outcome)
+        put_json({**daemon.label, **outcome})
     else:
         put(_screen(reload_lines(outcome)))
     if troubles := outcome.get("troubles"):  # a daemon of version 0.1.0 does not tell

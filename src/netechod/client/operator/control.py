@@ -27,6 +27,7 @@ class Target(NamedTuple):
 
     path: Path | None  # None: its configuration has no control socket
     timeout: float | None = None  # seconds; None: whatever is usual for the request
+    is_one_of_many: bool = False  # whether JSON has to tell which daemon has answered
 
     def ask(self, *words: str, usual: float = TIMEOUT) -> Any:  # noqa: ANN401 (whatever JSON can say)
         """Send a request; return its result. Raises ClientError."""
@@ -35,6 +36,11 @@ class Target(NamedTuple):
     def dump(self, *words: str) -> Iterator[bytes]:
         """Request something long; return blocks of whole lines as they come. Raises ClientError."""
         return dump(self._socket(), *words, timeout=self.patience(TIMEOUT))
+
+    @property
+    def label(self) -> dict[str, str]:
+        """Fields of JSON that tell this daemon from others that are asked, too."""
+        return {"socket": str(self.path)} if self.is_one_of_many else {}
 
     def patience(self, usual: float) -> float:
         """Return how long to wait for a request that usually takes `usual` seconds at most."""

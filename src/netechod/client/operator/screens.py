@@ -7,6 +7,9 @@ from typing import Any
 from netechod.client.terminal.text import padded
 from netechod.services.cells import cells
 
+DROPPED = ("dropped", "kernel_dropped", "overflowed", "refused", "proxy_refused")
+"""How the names of the counters begin that the status sums up as dropped."""
+
 
 def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
     """Return what the daemon is doing, a line for each service."""
@@ -34,6 +37,9 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
         yield from database_lines(databases)
         yield ""
     yield f"last reload  {_reload_line(status['last_reload'])}"
+    for service, counters in status["counters"].items():
+        if lost := counters.get("kernel_dropped"):
+            yield f"kernel       {grouped(lost)} datagrams for {service} dropped before the daemon took them"
     if status["log_lost"]:
         yield f"log          {grouped(status['log_lost'])} lines lost"
     for complaint in status.get("complaints", ()):  # a daemon of version 0.1.0 has none
@@ -54,9 +60,7 @@ def _service_row(status: Mapping[str, Any], service: str, address: str) -> tuple
         received, answered = size(counters["bytes_in"]), size(counters["bytes_out"])
     else:
         received, answered = (grouped(counters.get(name, 0)) for name in ("received", "sent"))
-    dropped = sum(
-        count for name, count in counters.items() if name.startswith(("dropped", "overflowed", "refused"))
-    )
+    dropped = sum(count for name, count in counters.items() if name.startswith(DROPPED))
     return service, address, now, received, answered, grouped(dropped)
 
 

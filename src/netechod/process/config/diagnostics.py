@@ -78,10 +78,10 @@ class Problem:
 
 
 def report(source: str, problems: Sequence[Problem]) -> str:
-    """Report the problems: those of the file in its order, then those of the command line."""
+    """Report the problems: those of `source`, of the other files, and then of the command line."""
     count = f"{len(problems)} error{'s' if len(problems) > 1 else ''}"
     inside = sorted(
-        (problem for problem in problems if problem.location.line), key=lambda each: each.location.line
+        (problem for problem in problems if problem.location.line), key=lambda each: _order(each, source)
     )
     outside = [problem for problem in problems if not problem.location.line]
     shown = [*inside, *outside][:MAX_PROBLEMS]
@@ -89,6 +89,12 @@ def report(source: str, problems: Sequence[Problem]) -> str:
     more = [f"error: {hidden} more errors are not shown"] if hidden else []
     last = f"{source}: {count}; the configuration was not applied"
     return "\n\n".join([*map(str, shown), *more, last])
+
+
+def _order(problem: Problem, source: str) -> tuple[bool, str, int]:
+    """Return what sorts problems by their files, the main one first, and by their lines."""
+    location = problem.location
+    return location.source != source, location.source, location.line
 
 
 def _gutter(location: Location) -> str:

@@ -56,6 +56,18 @@ class Daemon(Section):
     selector: Literal["epoll", "poll", "select"] = "epoll"
     """System call that waits for the sockets. With `select` the daemon refuses connections whose descriptor
     is above 1023."""
+    reuse_port: bool = False
+    """If true, several instances share the addresses, and so use several processors. The kernel gives each
+    TCP connection, and each UDP source port, to one of them (SO_REUSEPORT). Only processes of the same user
+    can join. Limits and rates hold for each instance. Chat and commands are off, because an instance does not
+    know what the others do: a room over several instances needs the bus. `metrics.listen` is not shared."""
+    freebind: bool = False
+    """If true, an address of a `listen` that this machine does not have yet can be bound (IP_FREEBIND). The
+    service answers there as soon as the machine has it."""
+    conf_d: str = "conf.d"
+    """Directory beside this file, with further files: `*.toml`, read in the order of their names. A key in a
+    later file replaces the same key in an earlier one. Hidden files are not read. Empty: none. Only this file
+    and `--set` can change this key."""
     strict_start: bool = False
     """If true, the start fails when an address cannot be bound. If false, only the service of that address
     stays off, and the daemon tries to bind it again until it can."""
@@ -73,9 +85,12 @@ class Log(Section):
     needs `--foreground`."""
     level: Live[Literal["DEBUG", "NORMAL", "WARNING", "ERROR", "FATAL"]] = "NORMAL"
     """Lowest level that is written. DEBUG adds lines about single peers."""
-    format: Live[Literal["classic", "iso", "json"]] = "classic"
+    format: Live[Literal["classic", "iso", "json", "syslog"]] = "classic"
     """Form of a line. classic: `[LEVEL][unix seconds][pid:N]message`. iso: the same with local date and time
-    (RFC 3339). json: a JSON object."""
+    (RFC 3339). json: a JSON object. syslog: a message of RFC 5424, with the facility daemon."""
+    quiet: Live[Networks] = ()
+    """Networks whose TCP connections write no lines, such as those of health checks. They are counted all the
+    same. Behind a load balancer that speaks the PROXY protocol, its client's address counts."""
     journal: Literal["auto", "on", "off"] = "auto"
     """Whether the systemd journal gets the messages too. auto: if our standard error is connected to it."""
 

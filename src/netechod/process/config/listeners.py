@@ -14,6 +14,8 @@ class Listener(NamedTuple):
     kind: Literal["tcp", "udp"]
     key: str  # its section of the configuration, which has `enabled` and `listen`
     module: str  # the file that runs it; it is imported only if the service is on
+    shares: bool = True  # whether instances may share its addresses (daemon.reuse_port)
+    alone: str = ""  # why there may be only one instance of it; empty: there may be several
 
     def section(self, config: Config) -> Any:  # noqa: ANN401 (each service has a section of its own)
         """Return its section."""
@@ -26,10 +28,16 @@ LISTENERS: tuple[Listener, ...] = (
     Listener("echo-udp", "udp", "echo.udp", f"{_RUNS}.echo_udp"),
     Listener("dictionary", "udp", "dictionary", f"{_RUNS}.dictionary"),
     Listener("dict", "tcp", "dict", f"{_RUNS}.dict"),
-    Listener("chat", "udp", "chat", f"{_RUNS}.chat"),
-    Listener("command", "udp", "command", f"{_RUNS}.command"),
+    Listener("chat", "udp", "chat", f"{_RUNS}.chat", alone="a room over several instances needs the bus"),
+    Listener(
+        "command",
+        "udp",
+        "command",
+        f"{_RUNS}.command",
+        alone="another instance would run a repeated request again",
+    ),
     Listener("stamp", "udp", "stamp", f"{_RUNS}.stamp"),
-    Listener("metrics", "tcp", "metrics", f"{_RUNS}.metrics"),
+    Listener("metrics", "tcp", "metrics", f"{_RUNS}.metrics", shares=False),
 )
 
 

@@ -1,4 +1,4 @@
-"""Loads the configuration from file and command line. A bad one raises one report of all problems."""
+"""Loads the configuration from files and command line. A bad one raises one report of all problems."""
 
 import json
 import math
@@ -16,7 +16,15 @@ from netechod.process.config.diagnostics import Problem, model_problems, report
 from netechod.process.config.locations import Location, Locations, dotted, leaves
 from netechod.process.config.schema import KEYS, LIVE_KEYS, Config
 from netechod.process.config.texts import texts_of
-from netechod.process.config.toml_file import NotTomlError, parse_key, parse_value, read_toml
+from netechod.process.config.toml_file import (
+    NotTomlError,
+    conf_d_of,
+    further_files,
+    merge,
+    parse_key,
+    parse_value,
+    read_toml,
+)
 from netechod.process.config.values import RELATIVE
 
 COMMAND_LINE = "--set"
@@ -31,6 +39,7 @@ class Loaded:
     origins: Mapping[str, str] = field(default_factory=dict)
     overrides: Sequence[str] = ()
     base: Path = Path("/")
+    more: Sequence[Path] = ()  # the files of daemon.conf_d, in the order of reading
     keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # secrets of command.key_file, by id
     stamp_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # the same of stamp.key_file
     texts: Mapping[str, str] = field(default_factory=dict, repr=False)  # in files for DICT clients, by key
@@ -41,21 +50,21 @@ class Loaded:
 
 
 def load(path: Path | None, overrides: Sequence[str] = (), base: Path | None = None) -> Loaded:
-    """Read the file (None: the defaults), then apply `KEY=VALUE` overrides in order.
+    """Read the file (None: the defaults) and those of its daemon.conf_d, then apply `KEY=VALUE` overrides.
 
-    Relative file names, also `path`, start at `base`, by default the working directory. Raises ConfigError
-    with all problems.
+    What is read later replaces what was read before, key by key. Relative file names, also `path`, start at
+    `base`, by default the working directory. Raises ConfigError with all problems.
     """
     base = base or _working_directory()
     draft = _Draft("command line" if path is None else str(path))
     if path is not None:
-        draft.read(path, base)
+        draft.read_all(path, base, overrides)
     for override in overrides:
         draft.override(override)
     config = draft.validated(base)
     origins = draft.origins(config)
     texts = texts_of(config, origins)
-    return Loaded(config, path, origins, tuple(overrides), base or Path("/"), texts=texts)
+    return Loaded(config, path, origins, tuple(overrides), base or Path("/"), draft.more, texts=texts)
 
 
 def _working_directory() -> Path | None:
@@ -80,20 +89,38 @@ class _Draft:
     """A configuration in the making: plain values, their locations, and the problems found so far."""
 
     def __init__(self, source: str) -> None:
+        self.more: list[Path] = []
         self._source = source
         self._values: dict[str, Any] = {}
         self._locations = Locations()
         self._problems: list[Problem] = []
 
-    def read(self, path: Path, base: Path | None) -> None:
-        """Take the values of the file. If it is bad, the overrides are checked all the same."""
+    def read_all(self, path: Path, base: Path | None, overrides: Sequence[str]) -> None:
+        """Take the values of the file, and of the files in its directory of further ones, by their names.
+
+        If one is bad, the others and the overrides are checked all the same.
+        """
         if base is None and not path.is_absolute():
             self._problems.append(Problem(Location(self._source), "", RELATIVE))
             return
+        self._read(path, base)
+        name = conf_d_of(self._values, overrides)
         try:
-            self._values, self._locations = read_toml(path if base is None else base / path, self._source)
+            self.more = further_files(path, base, name) if name else []
+        except OSError as error:
+            problem = f"cannot be read: {error.strerror}"
+            self._problems.append(Problem(Location(str(path.parent / name)), "", problem))
+        for further in self.more:
+            self._read(further, base)
+
+    def _read(self, path: Path, base: Path | None) -> None:
+        """Take the values of one file, in place of those that are there."""
+        try:
+            values, locations = read_toml(path if base is None else base / path, str(path))
         except NotTomlError as error:
             self._problems.append(error.problem)
+        else:
+            merge(self._values, values, self._locations, locations)
 
     def override(self, override: str) -> None:
         """Apply one `KEY=VALUE`."""

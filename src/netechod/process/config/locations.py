@@ -83,6 +83,10 @@ class Locations:
         node.location = location
         node._below.clear()
 
+    def graft(self, name: str, other: "Locations") -> None:
+        """Put a node of another tree in the place of the node of that name below this one."""
+        self._below[name] = other
+
 
 def quoted(text: str) -> str:
     """Return a TOML string.

@@ -25,6 +25,7 @@ from netechod.process.config.values import (
     KeyId,
     Listen,
     Live,
+    Networks,
     Seconds,
     Size,
     Word,
@@ -43,9 +44,14 @@ class EchoTcp(Section):
     """Whether the service is on."""
     listen: Listen = addresses("[::]:8080")
     """TCP addresses to listen on. `[::]` includes IPv4."""
-    mode: Literal["rfc862", "tutorial"] = "rfc862"
+    mode: Literal["rfc862", "tutorial", "identify"] = "rfc862"
     """What a client gets. rfc862: the same bytes. tutorial: each chunk of up to 1023 bytes, followed by
-    `[server echo]`."""
+    `[server echo]`. identify: for each line, a line of JSON that says who has answered whom (see
+    IDENTIFY)."""
+    proxy_protocol: Live[Networks] = ()
+    """Networks of load balancers that speak the PROXY protocol, version 1 or 2. Each of their connections has
+    to begin with its header, within 5 seconds, and counts as one of the client that the header names. A
+    connection with a wrong header is closed and counted. Everybody else may not send a header."""
     model: ModelName = "select"
     """How connections are served at the same time: by one loop (select), one after the other (iterative), by
     a process each (fork), by a thread each (thread), or by `pool_size` threads (pool).
@@ -92,6 +98,9 @@ class EchoUdp(Section):
     """Whether the service is on."""
     listen: Listen = addresses("[::]:8080")
     """UDP addresses to listen on. `[::]` includes IPv4."""
+    mode: Literal["rfc862", "identify"] = "rfc862"
+    """What a client gets. rfc862: the same datagram. identify: a line of JSON that says who has answered
+    whom (see IDENTIFY)."""
     public: Live[bool] = False
     """If true, everybody gets answers; if false, only `access.trusted`. With forged datagrams somebody can
     make a public echo and another service answer each other; the daemon slows such a loop but cannot prevent

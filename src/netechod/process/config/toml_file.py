@@ -4,6 +4,7 @@ import errno
 import json
 import re
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from netechod.process.config.locations import Location, Locations, scan
 from netechod.regular_file import read_regular
 
 MAX_SIZE = 1 << 20  # bytes; a longer file is refused, because it would take seconds to read
+
+CONF_D = "conf.d"
+"""The directory of further files, beside the main one."""
 
 MAX_NAMES = 50  # in a dotted key; more are refused, because tomllib's time grows with their square
 
@@ -39,6 +43,40 @@ def read_toml(path: Path, source: str) -> tuple[dict[str, Any], Locations]:
         raise NotTomlError(Location(source), "not valid TOML: nested too deeply") from None
     except ValueError as error:
         raise _syntax_error(str(error), text, source) from None
+
+
+def conf_d_of(values: Mapping[str, Any], overrides: Sequence[str]) -> str:
+    """Return the directory of further files, as the main file or an override names it; empty for none."""
+    daemon = values.get("daemon")
+    name = daemon.get("conf_d", CONF_D) if isinstance(daemon, dict) else CONF_D
+    for override in overrides:
+        key, _, value = override.partition("=")
+        name = parse_value(value) if key == "daemon.conf_d" else name
+    return name if isinstance(name, str) else ""  # the models refuse anything else
+
+
+def further_files(path: Path, base: Path | None, name: str) -> list[Path]:
+    """Return the TOML files in the directory `name` beside the file `path`, sorted. Raises OSError.
+
+    No such directory is none. Hidden files are not read: editors leave them.
+    """
+    directory = path.parent / name
+    try:
+        files = sorted((directory if base is None else base / directory).iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [directory / file.name for file in files if file.suffix == ".toml" and file.name[0] != "."]
+
+
+def merge(values: dict[str, Any], others: Mapping[str, Any], here: Locations, there: Locations) -> None:
+    """Put other values in the place of those that have the same keys, and their locations with them."""
+    for name, value in others.items():
+        known = values.get(name)
+        if isinstance(known, dict) and isinstance(value, dict):
+            merge(known, value, here.child(name), there.child(name))
+        else:
+            values[name] = value
+            here.graft(name, there.child(name))
 
 
 def parse(text: str) -> dict[str, Any]:

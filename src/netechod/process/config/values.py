@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address to listen on: numeric IPv4 or IPv6, with `%` and zone if needed, and a port (0: any)."""
+    """An address to listen on: numeric IPv4 or IPv6, with `%` and interface if there is one, and a port."""
 
     host: str
     port: int
@@ -49,6 +49,8 @@ class Address:
     def parse(cls, text: str) -> "Address":
         """Parse `192.0.2.1:8080` or `[::]:8080` (RFC 3986, 3.2.2). Host names are refused: DNS is slow.
 
+        Behind the host `%` and the name of an interface can stand: `0.0.0.0%eth0:8080`, `[::%eth0]:8080`.
+
         >>> str(Address.parse("[0:0::1]:8080"))
         '[::1]:8080'
         >>> str(Address.parse("[::ffff:192.0.2.1]:8080"))
@@ -56,21 +58,24 @@ class Address:
         """
         host, _, port = text.rpartition(":")
         bracketed = host.startswith("[") and host.endswith("]")
+        name, percent, zone = (host[1:-1] if bracketed else host).partition("%")
         try:
-            ip = ip_address(host[1:-1] if bracketed else host)
+            ip = ip_address(name)
         except ValueError:
             ip = None
+        if bool(percent) != bool(zone) or not re.fullmatch(r"[^\s/%]*", zone):
+            ip = None  # no name that an interface can have
         if ip is None or not (port.isascii() and port.isdigit()) or bracketed != (ip.version == 6):
             raise ValueError("must be a numeric ADDRESS:PORT such as '192.0.2.1:8080' or '[::]:8080'")
         if isinstance(ip, IPv6Address):
-            if ip.is_link_local and not ip.scope_id:
+            if ip.is_link_local and not zone:
                 raise ValueError(
                     f"must name the interface, such as '[{ip}%eth0]:{port}', because it is link-local"
                 )
             ip = ip.ipv4_mapped or ip  # a socket of IPv6 alone, as ours are, takes no IPv4 (RFC 3493, 5.3)
         if len(port) > len(str(MAX_PORT)) or int(port) > MAX_PORT:
             raise ValueError(f"must have a port of at most {MAX_PORT}")
-        return cls(str(ip), int(port))
+        return cls(f"{ip}{percent}{zone}", int(port))
 
 
 def _text(value: object) -> str:

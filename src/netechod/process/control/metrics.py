@@ -18,6 +18,10 @@ COUNTERS = {
     "sent": ("datagrams_sent", "Datagrams given to the network."),
     "receive_errors": ("receive_errors", "Datagrams that the kernel could not deliver."),
     "send_errors": ("send_errors", "Datagrams that the kernel would not send."),
+    "kernel_dropped": (
+        "kernel_drops",
+        "Datagrams that the kernel dropped before the daemon took them: the socket's buffer was full.",
+    ),
     "blocked": ("send_blocked", "Times that the kernel took no more datagrams for now."),
     "messages": ("chat_messages", "Messages that were sent to all members."),
     "accepted": ("connections_accepted", "TCP connections accepted."),

@@ -1,7 +1,9 @@
-"""Formats a log record as one line, in one of three formats. Texts of peers are escaped and cut."""
+"""Formats a log record as one line, in one of four formats. Texts of peers are escaped and cut."""
 
 import json
 import logging
+import re
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +13,13 @@ from netechod.services.wire import escape_controls
 
 REMOTE_LIMIT = 256
 """Characters of a peer's text in a message. The rest is cut, so that a peer cannot fill the disk."""
+
+PRIORITIES = {"DEBUG": 7, "NORMAL": 6, "WARNING": 4, "ERROR": 3, "FATAL": 2}
+"""The severities of our levels (RFC 5424, 6.2.1)."""
+
+_DAEMON = 3 * 8  # the facility "system daemons", where the severity is added
+_ENTERPRISE = 32473  # the number for examples (RFC 5612): the program has none of its own
+_SPECIAL, _ESCAPED = r'(["\\\]])', r"\\\1"  # in the value of structured data (RFC 5424, 6.3.3)
 
 _FORMATTER = logging.Formatter()  # "%(message)s", then the exception and the stack if there are any
 
@@ -85,5 +94,26 @@ def _json(entry: Entry, pid: int) -> str:
     return json.dumps(known | entry.fields, ensure_ascii=False)
 
 
-FORMATS: dict[str, Callable[[Entry, int], str]] = {"classic": _classic, "iso": _iso, "json": _json}
+def _syslog(entry: Entry, pid: int) -> str:
+    """Return a message of RFC 5424. Its identifier is the event, and its structured data are our fields."""
+    priority = _DAEMON + PRIORITIES[entry.level_name]
+    event = entry.fields.get("event", "-")
+    host = re.sub("[^!-~]", "", socket.gethostname())[:255] or "-"
+    data = "".join(
+        f' {name}="{re.sub(_SPECIAL, _ESCAPED, value)}"'
+        for name, value in entry.fields.items()
+        if name != "event"
+    )
+    structured = f"[netechod@{_ENTERPRISE}{data}]" if data else "-"
+    return (
+        f"<{priority}>1 {_rfc3339(entry.created)} {host} netechod {pid} {event} {structured} {entry.message}"
+    )
+
+
+FORMATS: dict[str, Callable[[Entry, int], str]] = {
+    "classic": _classic,
+    "iso": _iso,
+    "json": _json,
+    "syslog": _syslog,
+}
 """The formats by their names in the configuration. Each makes a line without its newline."""

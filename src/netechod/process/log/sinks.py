@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from netechod.process.log.format import Entry
+from netechod.process.log.format import PRIORITIES, Entry
 
 PASSING = frozenset({errno.ENXIO, errno.ENOSPC, errno.EDQUOT})
 """Temporary errors of open(2): a FIFO without a reader (fifo(7)), a full disk."""
@@ -28,9 +28,6 @@ JOURNAL_PATIENCE = 1.0
 """Seconds to wait for a full journal. After that it gets no more time until it takes a message again."""
 
 _JOURNAL = "/run/systemd/journal/socket"
-
-# syslog(3) severities
-_PRIORITIES = {"DEBUG": 7, "NORMAL": 6, "WARNING": 4, "ERROR": 3, "FATAL": 2}
 
 
 def journal_wanted(setting: str) -> bool:
@@ -193,7 +190,7 @@ class JournalCopy:
         """Send one journal entry (systemd.journal-fields(7))."""
         fields = {
             "MESSAGE": entry.message,
-            "PRIORITY": str(_PRIORITIES[entry.level_name]),
+            "PRIORITY": str(PRIORITIES[entry.level_name]),
             "SYSLOG_IDENTIFIER": "netechod",
         } | {f"NETECHOD_{key.upper()}": value for key, value in entry.fields.items()}
         text = "".join(f"{key}={value}\n" for key, value in fields.items())  # no value has a newline

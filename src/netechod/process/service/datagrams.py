@@ -139,6 +139,7 @@ class UdpService(RunningService):
         total: Counter[str] = Counter()
         for endpoint in self.endpoints:
             total.update(asdict(endpoint.counters))
+            total["kernel_dropped"] += endpoint.kernel_drops
         for reason, count in (self.admission.dropped + self._service.dropped).items():
             total[f"dropped_{reason}"] = count
         return total
@@ -152,6 +153,11 @@ class UdpService(RunningService):
         """See UdpEndpoint."""
         for endpoint in self.endpoints:
             endpoint.stop_receiving()
+
+    def leave_port(self) -> None:
+        """See RunningService."""
+        for endpoint in self.endpoints:
+            endpoint.leave_port()
 
     def close(self, until: float) -> None:
         """See RunningService."""

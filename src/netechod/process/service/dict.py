@@ -14,6 +14,7 @@ from netechod.process.unix.handover import Outgoing
 from netechod.reactor.tcp.accept_queue import TcpLimits
 from netechod.reactor.tcp.api import StreamService
 from netechod.reactor.tcp.server import TcpServer
+from netechod.services.admission.networks import is_in
 from netechod.services.dict.server import DictServer, Terms
 from netechod.services.dict.session import DictSession
 
@@ -57,6 +58,7 @@ class Service(RunningService):
                 idle_timeout=section.idle_timeout,
                 idle_at_limit=PATIENCE,
                 admits=settings.rules.admits,
+                is_quiet=is_in(self._loaded.config.log.quiet),
             )
         )
 
@@ -83,6 +85,10 @@ class Service(RunningService):
     def summary(self) -> str:
         """See RunningService."""
         return f"dict {self._server.count} connections"
+
+    def leave_port(self) -> None:
+        """See RunningService."""
+        self._server.leave_port()
 
     def drain(self, drained: Callable[[], object], left: Outgoing | None) -> None:
         """See RunningService."""

@@ -96,6 +96,9 @@ class RunningService:
     def inherit(self, left: Incoming) -> None:
         """Take what is its own out of the state that the process before us has left."""
 
+    def leave_port(self) -> None:
+        """Have other instances get what comes to its port from now on, and go on with what has come."""
+
     def leave(self, left: Outgoing) -> None:
         """Add its state to what the process after us inherits. It has no sockets any more."""
 

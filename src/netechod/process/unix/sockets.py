@@ -5,16 +5,18 @@ import logging
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from ipaddress import IPv6Address
 from typing import NamedTuple
 
 from netechod.errors import SocketError
-from netechod.linux import SO_RCVBUFFORCE, SO_SNDBUFFORCE
+from netechod.linux import IP_FREEBIND, SO_RCVBUFFORCE, SO_SNDBUFFORCE
 from netechod.process.config.values import Address
 
 # Bytes of each buffer of a UDP socket. Requests wait there under load. Answers wait there for the network, up
 # to three seconds if the destination does not answer ARP (arp(7)). In a small buffer these would block all
 # others.
 UDP_BUFFER = 4 * 1024 * 1024
+IFNAMSIZ = 16  # bytes of an interface's name, with the NUL (netdevice(7))
 SOCKET_FAILED, BIND_FAILED, LISTEN_FAILED = 2, 3, 4  # the tutorials' exit codes
 
 log = logging.getLogger(__name__)
@@ -36,26 +38,40 @@ class TcpOptions(NamedTuple):
         return cls(**{name: getattr(section, name) for name in cls._fields if hasattr(section, name)})
 
 
-def open_listener(address: Address, options: TcpOptions | None, level: int = logging.INFO) -> socket.socket:
+class Binding(NamedTuple):
+    """How the addresses of a service are bound (socket(7), ip(7))."""
+
+    reuse_port: bool = False  # other processes of the same user may bind them, too
+    freebind: bool = False  # they need not be there yet
+
+
+ALONE = Binding()
+
+
+def open_listener(
+    address: Address, options: TcpOptions | None, level: int = logging.INFO, binding: Binding = ALONE
+) -> socket.socket:
     """Bind an address: for TCP with `options`, for UDP without. Raises SocketError.
 
     `level` is that of the log's lines.
     """
-    return _open_udp(address, level) if options is None else _listen(address, options, level)
+    if options is None:
+        return _open_udp(address, binding, level)
+    return _listen(address, options, binding, level)
 
 
-def bind_refusal(address: Address, protocol: str) -> str:
+def bind_refusal(address: Address, protocol: str, binding: Binding = ALONE) -> str:
     """Return why an address cannot be bound now: another program has it, or no interface. Else empty.
 
     The address is bound for a moment. A TCP socket does not listen meanwhile.
     """
     kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
     try:
-        sock, address = _create(address, kind, logging.DEBUG)
+        sock, address = _create(address, kind, binding, logging.DEBUG)
         with sock:
             if kind == socket.SOCK_STREAM:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind(_sockaddr(address))
+            _bind_to(sock, address)
     except OSError as error:
         return str(error.strerror) if error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL) else ""
     except SocketError as error:
@@ -64,20 +80,22 @@ def bind_refusal(address: Address, protocol: str) -> str:
 
 
 def bound_to(sock: socket.socket) -> Address:
-    """Return the address to which the socket is bound, with its real port."""
+    """Return the address to which the socket is bound, with its real port and its interface, if any."""
     host, port, *more = sock.getsockname()
     scope = more[1] if more else 0
-    return Address(f"{host}%{_interface_name(scope)}" if scope else host, port)
+    device = sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, IFNAMSIZ).rstrip(b"\0").decode()
+    zone = _interface_name(scope) if scope else device
+    return Address(f"{host}%{zone}" if zone else host, port)
 
 
 def uncovered(addresses: Sequence[Address], level: int = logging.INFO) -> list[Address]:
     """Return the addresses that no wildcard in the list covers. The others cannot be bound beside it."""
     kept = []
     for address in addresses:
-        wildcards = {Address("::", address.port)} if address.host != "::" else set()
-        if ":" not in address.host and address.host != "0.0.0.0":  # noqa: S104 (a comparison, not a bind)
-            wildcards.add(Address("0.0.0.0", address.port))  # noqa: S104
-        covering = wildcards.intersection(addresses) if address.port else ()
+        host, percent, zone = address.host.partition("%")
+        names = ("::",) if ":" in host else ("::", "0.0.0.0")  # noqa: S104 (a comparison, not a bind)
+        wildcards = {Address(f"{name}{end}", address.port) for name in names for end in ("", percent + zone)}
+        covering = (wildcards - {address}).intersection(addresses) if address.port else ()
         if covering:
             log.log(level, "%s needs no socket of its own: %s covers it", address, min(covering, key=str))
         else:
@@ -89,21 +107,38 @@ def unknown_interfaces(addresses: Iterable[Address]) -> Iterator[str]:
     """Yield a sentence for each address whose zone is no interface of this machine."""
     for address in addresses:
         try:
-            _sockaddr(address)
+            _interface(address)
         except OSError as error:
             yield f"{address}: {error.strerror}"
 
 
-def _sockaddr(address: Address) -> tuple[str, int] | tuple[str, int, int, int]:
-    """Return the arguments of bind(2). Raises OSError if there is no such interface (RFC 4007, 11)."""
+def _bind_to(sock: socket.socket, address: Address) -> None:
+    """Bind a socket. Raises OSError.
+
+    The zone of a link-local IPv6 address is a part of it (RFC 4007, 11). Behind any other address it is the
+    interface or VRF that the socket is bound to (SO_BINDTODEVICE, socket(7)).
+    """
     host, _, zone = address.host.partition("%")
+    index = _interface(address)
+    if zone and ":" in host and IPv6Address(host).is_link_local:
+        sock.bind((host, address.port, 0, index))
+        return
+    if zone:
+        name = socket.if_indextoname(index)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name.encode() + b"\0")
+    sock.bind((host, address.port))
+
+
+def _interface(address: Address) -> int:
+    """Return the index of the interface in an address, 0 for none. Raises OSError if it is not there."""
+    _, _, zone = address.host.partition("%")
     if not zone:
-        return host, address.port
+        return 0
     try:
         if zone.isdigit():
             socket.if_indextoname(int(zone))
-            return host, address.port, 0, int(zone)
-        return host, address.port, 0, socket.if_nametoindex(zone)
+            return int(zone)
+        return socket.if_nametoindex(zone)
     except (OSError, OverflowError, ValueError):
         raise OSError(errno.ENODEV, f"there is no interface {zone}") from None
 
@@ -135,8 +170,8 @@ def adopt(fd: int, name: str, kind: socket.SocketKind) -> socket.socket:
     return sock
 
 
-def _listen(address: Address, options: TcpOptions, level: int) -> socket.socket:
-    sock, address = _create(address, socket.SOCK_STREAM, level)
+def _listen(address: Address, options: TcpOptions, binding: Binding, level: int) -> socket.socket:
+    sock, address = _create(address, socket.SOCK_STREAM, binding, level)
     # Without it, a restart would fail while connections are in TIME_WAIT (RFC 9293, 3.6.1).
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, options.nodelay)
@@ -157,9 +192,9 @@ def _listen(address: Address, options: TcpOptions, level: int) -> socket.socket:
     return sock
 
 
-def _open_udp(address: Address, level: int) -> socket.socket:
+def _open_udp(address: Address, binding: Binding, level: int) -> socket.socket:
     """Return a bound socket, without SO_REUSEADDR: a second process could steal the traffic (socket(7))."""
-    sock, address = _create(address, socket.SOCK_DGRAM, level)
+    sock, address = _create(address, socket.SOCK_DGRAM, binding, level)
     for option, forced in ((socket.SO_RCVBUF, SO_RCVBUFFORCE), (socket.SO_SNDBUF, SO_SNDBUFFORCE)):
         # The kernel grants at most net.core.[rw]mem_max, but everything with CAP_NET_ADMIN (socket(7)).
         for name in (option, forced):
@@ -169,19 +204,27 @@ def _open_udp(address: Address, level: int) -> socket.socket:
     return sock
 
 
-def _create(address: Address, kind: socket.SocketKind, level: int) -> tuple[socket.socket, Address]:
+def _create(
+    address: Address, kind: socket.SocketKind, binding: Binding, level: int
+) -> tuple[socket.socket, Address]:
     """Return a socket and its address. `[::]` includes IPv4; without IPv6 it becomes 0.0.0.0."""
+    host, percent, zone = address.host.partition("%")
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         sock = socket.socket(family, kind)
     except OSError as error:
-        if address.host == "::" and error.errno == errno.EAFNOSUPPORT:
-            fallback = Address("0.0.0.0", address.port)  # noqa: S104 (every address is what was asked for)
+        if host == "::" and error.errno == errno.EAFNOSUPPORT:
+            every = f"0.0.0.0{percent}{zone}"  # noqa: S104 (every address is what was asked for)
+            fallback = Address(every, address.port)
             log.warning("no IPv6 on this machine (%s): %s instead of %s", error.strerror, fallback, address)
-            return _create(fallback, kind, level)
+            return _create(fallback, kind, binding, level)
         raise SocketError(f"cannot create a socket for {address}: {error.strerror}", SOCKET_FAILED) from None
     if family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address.host != "::")
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
+    if binding.reuse_port:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if binding.freebind:
+        sock.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)  # it holds for IPv6, too
     sock.setblocking(False)
     log.log(level, "create socket success:%d", sock.fileno())
     return sock, address
@@ -189,7 +232,7 @@ def _create(address: Address, kind: socket.SocketKind, level: int) -> tuple[sock
 
 def _bind(sock: socket.socket, address: Address, protocol: str, level: int) -> None:
     try:
-        sock.bind(_sockaddr(address))
+        _bind_to(sock, address)
     except OSError as error:
         sock.close()
         hint = ""
@@ -199,7 +242,11 @@ def _bind(sock: socket.socket, address: Address, protocol: str, level: int) -> N
         elif error.errno == errno.ENODEV:
             hint = "\n  hint: see which there are: ip link"
         elif error.errno == errno.EADDRNOTAVAIL:
-            hint = "\n  hint: see which addresses there are: ip address"
+            hint = (
+                "\n  hint: see which there are: ip address; for one that comes later: daemon.freebind = true"
+            )
+        elif error.errno == errno.EPERM:
+            hint = "\n  hint: to listen on one interface needs Linux 5.7, or CAP_NET_RAW"
         elif error.errno == errno.EACCES:
             hint = "\n  hint: ports below 1024 need CAP_NET_BIND_SERVICE, or a socket unit"
         raise SocketError(f"cannot bind {protocol} {address}: {error.strerror}{hint}", BIND_FAILED) from None

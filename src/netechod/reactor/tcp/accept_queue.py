@@ -30,6 +30,10 @@ class TcpLimits:
     idle_timeout: float = 0.0  # seconds without a byte either way; 0 for never
     idle_at_limit: float = 300.0  # the same at the limit of connections: the longest silent are closed first
     admits: Callable[[str], bool] = lambda address: True  # returns whether an address may connect at all
+    is_proxy: Callable[[str], bool] = lambda address: (
+        False
+    )  # whether its connections begin with a PROXY header
+    is_quiet: Callable[[str], bool] = lambda address: False  # whether no line of the log is about it
 
 
 class AcceptQueue:
@@ -69,13 +73,15 @@ class AcceptQueue:
                 acceptor.pause()
             self._acceptors.append(acceptor)
 
-    def admit(self, sock: socket.socket, peer: object) -> PendingConnection | None:
+    def admit(
+        self, sock: socket.socket, peer: object, *, even_if_full: bool = False
+    ) -> PendingConnection | None:
         """Put an accepted connection into the queue. Return None if it was refused and closed instead."""
         address, port = peer[:2] if isinstance(peer, tuple) else ("", 0)  # AF_UNIX has no address
         if not self.limits.admits(address):
             self._refuse(sock, self._service.denied)
             return None
-        if self.full or not self._has_place(sock, address):
+        if (self.full and not even_if_full) or not self._has_place(sock, address):
             self._refuse(sock, self._service.busy)
             return None
         pending = PendingConnection(sock, address, port, self._loop.now)
@@ -111,6 +117,11 @@ class AcceptQueue:
         """Note that a connection from `address` has closed."""
         if address:
             self._sources.remove(address)
+
+    def leave_port(self) -> None:
+        """See TcpServer."""
+        for acceptor in self._acceptors:
+            acceptor.leave_port()
 
     def stop_accepting(self, served: int) -> None:
         """Accept the connections that wait in the backlog, within the limits. Then close the listeners."""

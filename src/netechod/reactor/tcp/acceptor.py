@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from netechod.reactor.counters import TcpCounters
 from netechod.reactor.loop import Loop, Timer
+from netechod.reactor.port_sharing import leave_listeners
 from netechod.services.admission.log_throttle import LogThrottle
 
 ACCEPTS_PER_TURN = 64  # connections taken from one listener per turn; the rest wait one turn
@@ -56,6 +57,10 @@ class Acceptor:
         if self._open:
             self._open = False
             self._loop.unwatch(self._sock.fileno())
+
+    def leave_port(self) -> None:
+        """See TcpServer."""
+        leave_listeners(self._sock)
 
     def drain(self) -> None:
         """Accept the connections that wait in the backlog, then close."""

@@ -13,6 +13,7 @@ from netechod.reactor.tcp.api import Connection, Keep, PendingConnection, Stream
 from netechod.reactor.tcp.connection import TcpConnection
 from netechod.reactor.tcp.idle import IdleWatch
 from netechod.reactor.tcp.models import Model, OnTheLoop
+from netechod.reactor.tcp.proxied import ProxyHeaders
 from netechod.reactor.tcp.talking import connection_of
 from netechod.reactor.tcp.turns import Turns
 
@@ -46,6 +47,7 @@ class TcpServer:
         self._serves_soon = False
         self._drained: Callable[[], object] | None = None
         self._queue = AcceptQueue(loop, service, self.counters, self._model, self._serve_waiting)
+        self._headers = ProxyHeaders(loop, self.counters, self._on_header, self._finish_drain)
         loop.on_no_memory.append(self._shed)
         self.configure(limits or TcpLimits())
         self.listen(listeners)
@@ -57,7 +59,7 @@ class TcpServer:
     @property
     def count(self) -> int:
         """The number of connections, including those that wait to be served."""
-        return len(self.connections) + len(self._queue.waiting)
+        return len(self.connections) + len(self._queue.waiting) + len(self._headers)
 
     @property
     def hands_over(self) -> bool:
@@ -69,6 +71,10 @@ class TcpServer:
         self._queue.configure(limits)
         self._balance()
         self._idle.configure(limits.idle_timeout)
+
+    def leave_port(self) -> None:
+        """Leave connections that have yet to begin to the other listeners on this port."""
+        self._queue.leave_port()
 
     def drain(self, drained: Callable[[], object]) -> None:
         """Accept no more connections, serve each until it falls silent, then call `drained`."""
@@ -107,6 +113,7 @@ class TcpServer:
         """Close everything now. During a handover, hand over all connections with their unsent bytes."""
         if self._shed in self.loop.on_no_memory:
             self.loop.on_no_memory.remove(self._shed)
+        self._headers.close()
         self._invite_the_waiting()
         for connection in tuple(self.connections):
             connection.abandon()
@@ -123,8 +130,9 @@ class TcpServer:
         self.counters.closed += 1
         self.counters.bytes_in += connection.bytes_in
         self.counters.bytes_out += connection.bytes_out
-        if reason and self._log is not None:
-            self._log.closed(connection, reason)
+        log = self._log_about(connection.address) if reason else None
+        if log is not None:
+            log.closed(connection, reason)
         self._queue.leave(connection.address)
         if self._queue.waiting:
             self._serve_soon()
@@ -134,12 +142,27 @@ class TcpServer:
             self._finish_drain()
 
     def _on_accepted(self, sock: socket.socket, peer: object) -> None:
-        pending = self._queue.admit(sock, peer)
+        if isinstance(peer, tuple) and self._queue.limits.is_proxy(peer[0]):
+            self._headers.expect(sock, peer[:2])
+        else:
+            self._begin(self._queue.admit(sock, peer))
+
+    def _on_header(self, sock: socket.socket, client: tuple[str, int]) -> None:
+        """Serve a connection that was accepted before its header came, even if the limit is reached now."""
+        self._begin(self._queue.admit(sock, client, even_if_full=True))
+
+    def _begin(self, pending: PendingConnection | None) -> None:
+        """Log a connection that was admitted, and serve it."""
         if pending is None:
             return
-        if self._log is not None:
-            self._log.accepted(pending, sock.fileno())
+        log = self._log_about(pending.address)
+        if log is not None:
+            log.accepted(pending, pending.sock.fileno())
         self._serve_newcomer()
+
+    def _log_about(self, address: str) -> ConnectionLog | None:
+        """Return the log for lines about connections from `address`; None if there are no such lines."""
+        return None if self._log is None or self._queue.limits.is_quiet(address) else self._log
 
     def _serve_newcomer(self) -> None:
         """Serve a connection that was just queued. If that starts a worker, do it at the end of the turn."""

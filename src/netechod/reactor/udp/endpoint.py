@@ -4,7 +4,9 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 
+from netechod.linux import MEMINFO_DROPS, SO_MEMINFO
 from netechod.reactor.loop import Callback, Loop, Timer
+from netechod.reactor.port_sharing import leave_datagrams
 from netechod.reactor.udp.budget import BATCH, SEND_LIMIT, SEND_PATIENCE
 from netechod.reactor.udp.datagram_io import DatagramIO
 from netechod.reactor.udp.error_queue import ErrorQueue
@@ -49,6 +51,18 @@ class UdpEndpoint(UdpOutbox):
         """See ServiceOutbox."""
         return self._more
 
+    @property
+    def kernel_drops(self) -> int:
+        """Datagrams that the kernel has dropped since the socket was made: its buffer was full (socket(7)).
+
+        The kernel tells it whenever it is asked, so a datagram costs nothing more (SO_RXQ_OVFL would).
+        """
+        try:
+            numbers = memoryview(self._sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 64)).cast("I")
+        except OSError:  # a system without it
+            return 0
+        return numbers[MEMINFO_DROPS]
+
     def gather(self, pause: float) -> None:
         """Wait `pause` seconds after each read before reading again, unless a full batch has been read.
 
@@ -64,6 +78,10 @@ class UdpEndpoint(UdpOutbox):
         self._on_readable = None
         self._more = False
         self._watch()
+
+    def leave_port(self) -> None:
+        """Leave datagrams that have yet to come to the other sockets on this port."""
+        leave_datagrams(self._sock)
 
     def drain(self, until: float) -> None:
         """Answer the datagrams that have arrived, then close.

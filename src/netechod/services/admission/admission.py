@@ -220,11 +220,11 @@ class AmplificationLimit(Outbox):
 
     def __init__(self, out: Outbox, limit: int) -> None:
         self._out = out
-        self._limit = limit
+        self.limit = limit
 
     def send(self, payload: bytes, peer: Peer) -> None:
         """See Outbox. A longer payload is cut at the end of a character."""
-        self._out.send(truncate_utf8(payload, self._limit), peer)
+        self._out.send(truncate_utf8(payload, self.limit), peer)
 
     def broadcast(self, payload: bytes, peers: Sequence[Peer]) -> None:
         """See Outbox. The peers are members, which have proved their addresses when they joined."""

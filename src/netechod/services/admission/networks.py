@@ -1,6 +1,6 @@
 """Parsed addresses, and sets of networks in which an address is found at once."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeAlias
 
@@ -17,6 +17,12 @@ def parse_ip(address: str) -> Address:
         return IPv4Address(text)
     ip = IPv6Address(text)
     return ip.ipv4_mapped or ip
+
+
+def is_in(networks: Collection[Network]) -> Callable[[str], bool]:
+    """Return what tells of an address whether it is in one of `networks`."""
+    known = NetworkSet(networks)
+    return (lambda address: parse_ip(address) in known) if networks else (lambda address: False)
 
 
 class NetworkSet:
