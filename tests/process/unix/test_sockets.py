@@ -276,6 +276,8 @@ def test_what_is_one_process_s_is_off_among_instances(service: str, name: str) -
         passed.bind(("127.0.0.1", 0))
         sockets = open_sockets(load(None, [*off, *on]).config, {service: [os.dup(passed.fileno())]})
     assert sockets.by_service == {}
+    [unused] = sockets.unused
+    unused.close()
     [complaint] = sockets.complaints
     assert complaint.startswith(f"{service} is off: daemon.reuse_port is true, and ")
     assert name in complaint
