@@ -130,3 +130,9 @@ def test_what_is_too_large_holds_something_else(path: Path, monkeypatch: pytest.
     monkeypatch.setattr(key_file, "MAX_SIZE", 10)
     path.write_text("ops 012345\n", encoding="utf-8")
     assert refusal(path) == "FILE: is larger than 10 bytes"
+
+
+def test_a_disk_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netechod.key_file._check", lambda *_: None)
+    with pytest.raises(KeyFileError, match=r"^/proc/self/mem: Input/output error$"):
+        read_keys(Path("/proc/self/mem"), {os.geteuid()})  # a regular file to fstat(2), and read(2) fails

@@ -41,6 +41,8 @@ def read_keys(path: Path, owners: Collection[int]) -> dict[str, bytes]:
         text = os.read(fd, MAX_SIZE).decode()
     except UnicodeDecodeError:
         raise KeyFileError(f"{path}: is not UTF-8") from None
+    except OSError as error:
+        raise KeyFileError(f"{path}: {error.strerror}") from None
     finally:
         os.close(fd)
     keys: dict[str, bytes] = {}

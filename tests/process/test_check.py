@@ -84,8 +84,12 @@ def test_an_address_on_an_interface_that_is_not_there_is_told(config: Path, zone
 def test_files_that_the_daemons_user_cannot_read_are_told(config: Path) -> None:
     words = config.with_name("dict.txt")
     words.chmod(0o600)
-    lines = check(config, ["daemon.user=65534"])
+    about = config.with_name("about.txt")
+    about.touch(0o600)
+    texts = ["dict.enabled=true", "dict.listen=127.0.0.1:0", f"dictionary.information={about}"]
+    lines = check(config, ["daemon.user=65534", *texts])
     assert f"warning: dictionary.file: user 65534 cannot read {words}: a reload will fail" in lines
+    assert f"warning: dictionary.information: user 65534 cannot read {about}: a reload will fail" in lines
     assert refusal(config, "daemon.user=nosuchuser") == "error: daemon.user: there is no user 'nosuchuser'"
 
 

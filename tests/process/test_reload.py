@@ -1,5 +1,6 @@
 """Reloading in slices: never two at once, never one too few, and nobody who asks meanwhile notices."""
 
+import errno
 import os
 import re
 import selectors
@@ -20,10 +21,14 @@ from netechod.client.errors import ClientError
 from netechod.client.operator import commands as operator
 from netechod.client.operator.control import Target
 from netechod.client.operator.control import ask as ask_control
+from netechod.process.config.load import Loaded, load
 from netechod.process.control.status import Outcome
 from netechod.process.dictionary.changes import STEP, Changes, compared
-from netechod.process.reload import Reading, Reloader
+from netechod.process.dictionary.loader import Loader
+from netechod.process.reload import Reading, Reload, Reloader
+from netechod.reactor.jobs.children import Children
 from netechod.reactor.loop import Loop
+from netechod.reactor.tasks import Task
 from netechod.services.dictionary.service import MemoryDictionary
 
 WORDS = 120_000  # of which 6/7 are in every edition: more than 100,000 lines
@@ -306,6 +311,22 @@ def test_names_that_cannot_be_made_again_are_a_part_of_the_answer(tmp_path: Path
         [trouble] = ask_control(tmp_path / "control.sock", "reload")["troubles"]
         assert trouble.startswith("the pidfile is lost, and cannot be made again: ")
         assert daemon.stop() == 0
+
+
+def test_whatever_the_system_refuses_fails_the_reload_alone(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(loaded: Loaded) -> Loaded:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("netechod.process.reload.with_keys", refused)
+    reading = Reading(loop, Loader(Children(loop)))
+    outcomes: list[Outcome] = []
+    loaded = load(None)
+    reload = Reload(loaded.config, lambda: reading.steps(loaded, {}), lambda fresh: pytest.fail("adopted"))
+    Task(loop, reload.steps(), outcomes.append)
+    run_until(loop, lambda: outcomes)
+    assert outcomes[0].error.endswith("Input/output error")
 
 
 def test_a_reload_that_is_given_up_while_it_compares_closes_what_it_has_loaded(loop: Loop) -> None:

@@ -54,6 +54,8 @@ def test_apt_installs_it_on_a_fresh_system_and_it_serves(boot: Boot, package: Pa
     assert machine.run("dpkg", "--audit") == ""
     machine.run("systemctl", "start", "netechod")
     assert machine.ask("apple") == "苹果"
+    [line, *_] = machine.path("/var/log/netechod/log.txt").read_text().splitlines()
+    assert re.match(r"\[NORMAL\]\[\d{4}-\d\d-\d\dT", line), "people can tell when"
     enabled = machine.run("systemctl", "is-enabled", "netechod.service", *SOCKETS).split()
     assert set(enabled) == {"enabled"}
     assert machine.run("getent", "passwd", "netechod").strip().endswith("/nologin")

@@ -13,6 +13,7 @@ from netechod.process.command.lint import warning_line, warnings
 from netechod.process.config.listeners import enabled
 from netechod.process.config.load import Loaded, load
 from netechod.process.config.schema import Config, Dictionary
+from netechod.process.config.texts import text_files
 from netechod.process.dictionary.file import Stamp, stamp_of
 from netechod.process.dictionary.index import open_index
 from netechod.process.dictionary.index_builder import survey
@@ -138,6 +139,7 @@ def _unreadable(loaded: Loaded) -> Iterator[str]:
         "the configuration": loaded.base / loaded.path if loaded.path else None,
         **{str(path): loaded.base / path for path in loaded.more},
         **{f"{key}.file": section.file for key, section in sections.items()},
+        **text_files(loaded.config),
         "stamp.key_file": loaded.config.stamp.key_file if loaded.config.stamp.enabled else None,
         "command.key_file": loaded.config.command.key_file if loaded.config.command.enabled else None,
     }

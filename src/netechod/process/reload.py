@@ -69,7 +69,7 @@ class Reading:
         """Read the files of `loaded` and `old` again. Raises ReloadError."""
         try:
             fresh = yield from self._background.call(lambda: with_keys(loaded.reread()))
-        except NetechodError as error:
+        except (NetechodError, OSError) as error:
             summary = error.summary() if isinstance(error, ConfigError) else str(error)
             sentence = f"configuration reload failed, nothing changes: {summary}"
             raise ReloadError(sentence, summary, "daemon") from None

@@ -170,3 +170,8 @@ def test_a_daemon_without_a_control_socket_is_said_to_have_none() -> None:
     for request in (Target(None).ask, Target(None).dump):
         with pytest.raises(ClientError, match=r"no control socket: daemon\.control is empty"):
             request("status")
+
+
+def test_a_request_that_the_daemon_would_not_read_is_not_sent(tmp_path: Path) -> None:
+    with pytest.raises(ClientError, match=r"^the request would have 5019 bytes, at most 4096 are read$"):
+        ask(tmp_path / "nobody", "dict-lookup", "x" * 5000)

@@ -104,6 +104,20 @@ def test_a_full_server_leaves_newcomers_waiting_and_serves_them_later(
     assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [FULL]
 
 
+@pytest.mark.parametrize("limit", [1, 2])
+def test_a_listener_that_comes_later_has_the_same_limits(loop: Loop, tcp: TcpBench, limit: int) -> None:
+    server = tcp.serve(TcpLimits(connections=limit))
+    first = tcp.connected(server)
+    server.listen([later := tcp.listen()])
+    client = tcp.connect(to=later)
+    client.send(b"hello")
+    turn(loop, 5)
+    assert len(server.connections) == limit
+    if limit == 1:
+        close(loop, server, first)
+    assert receive(loop, client) == b"hello"
+
+
 def test_a_full_server_complains_once_in_ten_seconds(
     loop: Loop, clock: FakeClock, tcp: TcpBench, caplog: pytest.LogCaptureFixture
 ) -> None:

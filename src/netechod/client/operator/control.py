@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 from netechod.client.errors import ClientError
 
 TIMEOUT = 10.0  # seconds that an answer, and each further part of it, may take
+MAX_REQUEST = 4096  # bytes that the daemon reads
 BLOCK = 64 * 1024  # bytes of lines that are read at once
 
 
@@ -79,11 +80,14 @@ def dump(path: Path, *words: str, timeout: float = TIMEOUT) -> Iterator[bytes]:
 @contextmanager
 def _asking(path: Path, words: tuple[str, ...], timeout: float) -> Iterator[tuple[Any, BinaryIO]]:
     """Send a request; give its result, and the rest of the answer. Errors become ClientError."""
+    request = json.dumps(words).encode()
+    if len(request) > MAX_REQUEST:
+        raise ClientError(f"the request would have {len(request)} bytes, at most {MAX_REQUEST} are read")
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.settimeout(timeout)
             sock.connect(str(path))
-            sock.sendall(json.dumps(words).encode() + b"\n")
+            sock.sendall(request + b"\n")
             with sock.makefile("rb") as answer:
                 yield _result(path, answer.readline()), answer
     except OSError as error:

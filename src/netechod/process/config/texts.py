@@ -11,23 +11,28 @@ MAX_TEXT = 64 * 1024  # bytes
 
 
 def texts_of(config: Config, origins: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the texts of the files that the configuration names, by its keys. Raises ConfigError.
-
-    Without the dictionary server nobody asks for them, and none is read.
-    """
-    if not (config.dict.enabled and config.dictionary.enabled):
-        return {}
-    files = {"dict.information": config.dict.information}
-    for section, dictionary in config.dictionary.sections.items():
-        files[f"{section}.information"] = dictionary.information
+    """Return the texts of the files that the configuration names, by its keys. Raises ConfigError."""
     texts: dict[str, str] = {}
-    for key, path in files.items():
+    for key, path in text_files(config).items():
         if path is not None:
             try:
                 texts[key] = _text_of(path)
             except ValueError as error:
                 raise ConfigError(f"error: {origins.get(key, 'default')}: {key}: {path}: {error}") from None
     return texts
+
+
+def text_files(config: Config) -> Mapping[str, Path | None]:
+    """Return the files of the texts, by the keys of the configuration.
+
+    Without the dictionary server nobody asks for texts, and there are none.
+    """
+    if not (config.dict.enabled and config.dictionary.enabled):
+        return {}
+    files = {"dict.information": config.dict.information}
+    for section, dictionary in config.dictionary.sections.items():
+        files[f"{section}.information"] = dictionary.information
+    return files
 
 
 def _text_of(path: Path) -> str:

@@ -168,7 +168,8 @@ def build(source: Path, index: Path, *, max_size: int, rules: Rules = DEFAULT_RU
             return facts
     except lmdb.Error as error:  # LMDB reports a full disk in several ways
         free = shutil.disk_usage(index.parent).free
-        raise OSError(f"{index}: {error}; {free >> 20} MiB are free there") from None
+        reason = str(error).removeprefix(f"{path_of(fd)}: ")
+        raise OSError(f"{index}: {reason}; {free >> 20} MiB are free there") from None
 
 
 def survey(source: Path, *, max_size: int, rules: Rules = DEFAULT_RULES) -> tuple[int, Facts]:
