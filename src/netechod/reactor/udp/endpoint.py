@@ -110,8 +110,10 @@ class UdpEndpoint(UdpOutbox):
         if count:
             self.counters.received += count
             self._loop.work += count
+            self._batch = count
             self._flush_asked = True  # the flush comes at the end of this batch
             self._service.datagrams_received(batch, self._loop.now, self.out)
+            self._batch = 0
             self._flush()
             self.set_timer()
         elif self._errors is not None:

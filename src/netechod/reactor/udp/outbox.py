@@ -3,11 +3,11 @@
 import socket
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from netechod.reactor.counters import UdpCounters
 from netechod.reactor.loop import Loop, Timer
-from netechod.reactor.udp.budget import QUEUE_LIMIT, SEND_LIMIT, SEND_PATIENCE
+from netechod.reactor.udp.budget import BATCH, QUEUE_LIMIT, SEND_LIMIT, SEND_PATIENCE
 from netechod.reactor.udp.datagram_io import DatagramIO, FanOut
 from netechod.reactor.udp.error_queue import ErrorQueue
 from netechod.reactor.udp.send_queue import SendQueue
@@ -46,6 +46,7 @@ class UdpOutbox(ServiceOutbox):
         self._turn = 0
         self._left = SEND_LIMIT  # datagrams that may still be sent this turn
         self._failures = 0  # of calls for the datagram that is next
+        self._batch = 0  # datagrams of the batch that the service handles now
         self._flush_asked = False
         self._waiting = False  # the rest of the queue waits for the next turn, or for the kernel
         self._blocked: Timer | None = None  # set while the kernel takes none
@@ -63,27 +64,40 @@ class UdpOutbox(ServiceOutbox):
         self._ask_for_flush()
 
     def send_all(self, datagrams: Sequence[Datagram]) -> None:
-        """See Outbox."""
-        self._queue.add_all(datagrams)
-        self._ask_for_flush()
+        """See Outbox. Answers to a whole batch leave at once."""
+        if 0 < len(datagrams) == self._batch:
+            self._send_at_once(datagrams, self._io.send)
+        else:
+            self._queue_all(datagrams)
 
     def send_back(self, batch: Sequence[Datagram]) -> None:
-        """See Outbox. If the queue is empty, the batch leaves at once, as far as the kernel takes it."""
+        """See Outbox. The batch leaves at once."""
+        self._send_at_once(batch, self._io.send_back)
+
+    def broadcast(self, payload: bytes, peers: Sequence[Peer]) -> None:
+        """See Outbox. What one call can send leaves at once while a batch is handled."""
+        datagrams = FanOut(payload, peers)
+        if self._batch and 0 < len(peers) <= BATCH:
+            self._send_at_once(datagrams, self._io.send)
+        else:
+            self._queue_all(datagrams)
+
+    def _send_at_once(self, datagrams: Sequence[Datagram], send: Callable[[Any], int]) -> None:
+        """Send as many datagrams as the kernel takes, if the queue is empty. Queue the others."""
         sent = 0
-        if not self._queue.size and self._budget() >= len(batch):
+        if not self._queue.size and self._budget() >= len(datagrams):
             try:
-                sent = self._io.send_back(batch)
+                sent = send(datagrams)
             except OSError:
                 sent = 0  # the datagrams are queued, and a later call fails with the same error
             self._left -= sent
             self._loop.work += sent
             self.counters.sent += sent
-        if sent < len(batch):
-            self.send_all(batch[sent:] if sent else batch)
+        if sent < len(datagrams):
+            self._queue_all(datagrams[sent:] if sent else datagrams)
 
-    def broadcast(self, payload: bytes, peers: Sequence[Peer]) -> None:
-        """See Outbox."""
-        self._queue.add_all(FanOut(payload, peers))
+    def _queue_all(self, datagrams: Sequence[Datagram]) -> None:
+        self._queue.add_all(datagrams)
         self._ask_for_flush()
 
     @abstractmethod
