@@ -144,7 +144,7 @@ class ChatRoom:
         """Handle the text of a member: it leaves, stays, or talks."""
         if text == OFFLINE:
             self._leave(key, "said", out)
-        elif text != ONLINE and not self._proves(text, key, now):
+        elif not text.startswith(ONLINE) or (text != ONLINE and not self._proves(text, key, now)):
             self._talk(text, key, now, out)
 
     def _talk(self, text: bytes, key: str, now: float, out: Outbox) -> None:
