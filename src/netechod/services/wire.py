@@ -58,7 +58,7 @@ def text_error(text: bytes) -> str | None:
         shown = text.decode()
     except UnicodeDecodeError:
         return "not UTF-8"
-    found = _UNPRINTABLE.search(shown)
+    found = None if shown.isprintable() else _UNPRINTABLE.search(shown)
     return None if found is None else f"control character U+{ord(found[0]):04X}"
 
 

@@ -666,3 +666,37 @@ def test_what_a_full_queue_has_dropped_is_not_dropped_again_for_its_age(
     clock.advance(SEND_PATIENCE)
     turn(loop)
     assert bench.counters.overflowed == 1
+
+
+class Answers(EchoService):
+    """Answers a batch with itself, with itself twice, or with one payload for all of its peers."""
+
+    def __init__(self) -> None:
+        self.taken: Callable[[], int] = lambda: 0
+        self.taken_at_once: list[int] = []
+
+    def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
+        """Note how many datagrams the kernel has taken before the call returns."""
+        if batch[0][0] == b"all":
+            out.broadcast(b"news", [peer for _, peer in batch])
+        elif batch[0][0] == b"more":
+            out.send_all([*batch, *batch])
+        else:
+            out.send_all(batch)
+        self.taken_at_once.append(self.taken())
+
+
+def test_answers_to_a_whole_batch_and_a_broadcast_leave_at_once_and_others_at_its_end(
+    make: Make, loop: Loop
+) -> None:
+    service = Answers()
+    bench = make(service)
+    service.taken = lambda: len(bench.io.all_taken())
+    client = bench.client()
+    for payload, answers in ((b"one", [b"one"]), (b"all", [b"news"]), (b"more", [b"more", b"more"])):
+        bench.say(client, payload)
+        assert [receive(loop, client) for _ in answers] == answers
+    assert service.taken_at_once == [1, 2, 2]
+    bench.endpoint.send_all([])
+    turn(loop)
+    assert (bench.counters.received, bench.counters.sent) == (3, 4)

@@ -42,6 +42,10 @@ class _MMsgHdr(ctypes.Structure):
     _fields_ = (("header", _MsgHdr), ("length", ctypes.c_uint32))
 
 
+HEADER_SIZE = ctypes.sizeof(_MMsgHdr)
+"""Bytes of the header of one message."""
+
+
 class PeerLayout(NamedTuple):
     """The layout of the bytes of a peer."""
 

@@ -23,7 +23,7 @@ from typing import NoReturn, cast
 
 from netechod.reactor.udp.budget import BATCH
 from netechod.reactor.udp.datagram_io import MAX_PAYLOAD, FanOut, ask_for_local_address, is_wildcard
-from netechod.reactor.udp.messages import LAYOUTS, ROOM, Messages, PeerLayout, address_in_memory
+from netechod.reactor.udp.messages import HEADER_SIZE, LAYOUTS, ROOM, Messages, PeerLayout, address_in_memory
 from netechod.services.api import Datagram, Peer
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -74,6 +74,7 @@ class MmsgDatagramIO:
         self._in = Messages(received)
         self._in.set_payloads(address_in_memory(self._memory.received), STRIDE)
         self._fresh = bytes(self._in.headers)  # the lengths that the kernel overwrites at each call
+        self._overwritten = 0  # bytes of the headers that it has overwritten
         self._out = Messages(sent)
         self._out.iov_bases[0] = address_in_memory(self._memory.sent)
 
@@ -103,12 +104,13 @@ class MmsgDatagramIO:
         """Have the kernel fill the arrays for received datagrams. Return the number of datagrams."""
         messages = self._in
         self._memory.holds = (None, ())  # the call overwrites it, even if it fails
-        messages.header_bytes[:] = self._fresh
+        messages.header_bytes[: self._overwritten] = self._fresh[: self._overwritten]
         count: int = _libc.recvmmsg(self._fd, messages.headers, BATCH, _AT_ONCE, None)
         if count < 0:
             if ctypes.get_errno() in (errno.EAGAIN, errno.EINTR):
                 return 0
             _raise_errno()
+        self._overwritten = count * HEADER_SIZE
         return count
 
     def send(self, datagrams: Sequence[Datagram]) -> int:

@@ -82,7 +82,8 @@ class Members:
 
     def longest_silence(self) -> float | None:
         """Return the time of the last datagram of the most silent member; None without members."""
-        return next((member.last_seen for member in self._members.values()), None)
+        first = next(iter(self._members.values()), None)
+        return None if first is None else first.last_seen
 
 
 def shown(key: str) -> str:

@@ -149,10 +149,11 @@ class ChatRoom:
         """Handle the text of a member: it leaves, stays, or talks."""
         if text == OFFLINE:
             self._leave(key, "said", out)
-        elif text != ONLINE and self._proves(text, key, now):
-            self._history.promise(key, self._members, now)
         elif text != ONLINE:
-            self._talk(text, key, now, out)
+            if text.startswith(ONLINE) and self._proves(text, key, now):
+                self._history.promise(key, self._members, now)
+            else:
+                self._talk(text, key, now, out)
 
     def _talk(self, text: bytes, key: str, now: float, out: Outbox) -> None:
         """Send a text to all members. The sender's own copy is its receipt."""

@@ -138,4 +138,5 @@ def _entry(
 @lru_cache(maxsize=16)
 def _skeleton(word: str) -> str:
     """What is left of a word in an index: dictfmt drops case, and all but letters and digits."""
-    return _SIGNS.sub("", word.casefold()) or " ".join(word.split())
+    folded = word.casefold()
+    return folded if folded.isalnum() else _SIGNS.sub("", folded) or " ".join(word.split())
