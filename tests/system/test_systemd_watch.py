@@ -26,4 +26,4 @@ def test_a_file_of_targets_is_watched_and_its_figures_are_served(machine: Machin
 
 
 def test_it_is_confined(machine: Machine) -> None:
-    assert machine.exposure("netecho-watch@example.service") <= 1.8
+    assert machine.exposure("netecho-watch@example.service") <= 1.3

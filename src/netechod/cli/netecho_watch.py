@@ -113,7 +113,14 @@ def _define_probes(command: ClientParser) -> None:
 
 
 def _define_outputs(command: ClientParser) -> None:
-    command.add_argument("--jsonl", action="store_true", help=tr("one JSON object a probe and an event"))
+    command.add_argument(
+        "--jsonl",
+        dest="form",
+        action="store_const",
+        const="jsonl",
+        default="",
+        help=tr("one JSON object a probe and an event"),
+    )
     command.add_argument(
         "--record", type=Path, metavar="FILE", help=tr("the same in a file, for netecho report")
     )
@@ -179,7 +186,7 @@ def _options(arguments: argparse.Namespace) -> "Options":
         most=arguments.count or (CHECK_COUNT if arguments.check else 0),
         deadline=arguments.deadline,
         check=arguments.check,
-        jsonl=arguments.jsonl,
+        jsonl=arguments.form == "jsonl",
         csv=arguments.csv,
         record=arguments.record,
         log=arguments.log,

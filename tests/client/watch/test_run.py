@@ -113,6 +113,12 @@ def test_without_a_target_there_is_a_hint() -> None:
     )
 
 
+def test_where_json_is_asked_for_an_error_is_an_object_too() -> None:
+    run = netecho("watch", "--jsonl")
+    assert json.loads(run.stdout)["error"] == "there is nothing to watch"
+    assert run.returncode == 64
+
+
 def test_probes_and_events_are_recorded_beside_the_lines(tmp_path: Path) -> None:
     table, log, record = tmp_path / "t.csv", tmp_path / "log", tmp_path / "r.jsonl"
     log.write_text("before\n")
