@@ -11,8 +11,7 @@ from typing import NamedTuple
 from netechod.client.i18n import translate
 from netechod.client.i18n.translate import tr
 from netechod.client.kernel import TTL_EXCEEDED
-from netechod.client.ping.curves import LEVELS, SPARKS, curves
-from netechod.client.ping.layout import ms, wrapped
+from netechod.client.ping.layout import LEVELS, SPARKS, curves, ms, wrapped
 from netechod.client.ping.prober import View
 from netechod.client.ping.report import About, RunInfo, histograms, summary
 from netechod.client.ping.stamp.figures import crossing_text, delays_text

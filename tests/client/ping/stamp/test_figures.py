@@ -2,7 +2,7 @@
 
 import pytest
 
-from netechod.client.ping.curves import curves
+from netechod.client.ping.layout import curves
 from netechod.client.ping.report import About, RunInfo, summary
 from netechod.client.ping.stamp.directions import Directions, Passage
 from netechod.client.ping.stamp.figures import crossing_text, delays_text, lines
