@@ -292,7 +292,7 @@ def test_a_socket_can_be_bound_to_an_interface(service: str, listen: str) -> Non
 class Unprivileged(socket.socket):
     """A socket of somebody who may not choose an interface, as before Linux 5.7."""
 
-    def setsockopt(self, level: int, option: int, *value: object) -> None:  # type: ignore[override]
+    def setsockopt(self, level: int, option: int, *value: object) -> None:
         """Refuse that one option."""
         if option == socket.SO_BINDTODEVICE:
             raise PermissionError(errno.EPERM, "Operation not permitted")
