@@ -1,21 +1,18 @@
 """A socket that leaves its port to others: it keeps what it has, and gets nothing new."""
 
 import socket
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from support.looping import settle
+from support.looping import TcpBench, settle, turn
 
+from netechod.reactor.loop import Loop
 from netechod.reactor.port_sharing import leave_datagrams, leave_listeners
+from netechod.reactor.udp.endpoint import UdpEndpoint
+from netechod.reactor.udp.mmsg import BatchMemory, MmsgDatagramIO
+from netechod.services.echo import EchoService
 
 FAMILIES = {"0.0.0.0": "127.0.0.1", "127.0.0.1": "127.0.0.1", "::": "127.0.0.1", "::1": "::1"}
-
-
-@pytest.fixture
-def resources() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
 
 
 def shared(resources: ExitStack, kind: socket.SocketKind, host: str, port: int = 0) -> socket.socket:
@@ -142,3 +139,23 @@ def test_a_socket_that_cannot_leave_is_left_as_it_is(resources: ExitStack) -> No
     leave_listeners(nowhere)
     with pytest.raises(OSError, match="not connected"):
         nowhere.getpeername()
+
+
+def test_a_server_leaves_its_port_with_all_its_listeners(loop: Loop, tcp: TcpBench) -> None:
+    server = tcp.serve()
+    tcp.connected(server)
+    server.leave_port()
+    client = tcp.resources.enter_context(socket.socket())
+    client.setblocking(False)
+    client.connect_ex(tcp.listener.getsockname())
+    settle()
+    turn(loop, 2)
+    assert server.counters.accepted == 1
+
+
+def test_an_endpoint_leaves_its_port(loop: Loop, resources: ExitStack) -> None:
+    sock = shared(resources, socket.SOCK_DGRAM, "127.0.0.1")
+    endpoint = UdpEndpoint(loop, sock, MmsgDatagramIO(sock, BatchMemory()), EchoService())
+    endpoint.leave_port()
+    assert sock.getpeername() == sock.getsockname()
+    endpoint.close()
