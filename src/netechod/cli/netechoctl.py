@@ -145,6 +145,8 @@ def default_socket(config: Path) -> Path | None:
     """
     if path := os.environ.get("NETECHOD_CONTROL"):
         return Path(path)
+    if (path := os.environ.get("NETECHOD__DAEMON__CONTROL")) is not None:
+        return Path(path) if path else None
     try:
         with config.open("rb") as file:
             control = tomllib.load(file)["daemon"]["control"]

@@ -1,22 +1,17 @@
 """Reads the values of a TOML file and their locations. Each failure is a problem with a location."""
 
-import json
 import re
 import stat
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from netechod.process.config.diagnostics import Problem
 from netechod.process.config.locations import Location, Locations, scan
+from netechod.process.config.overrides import parse
 
 MAX_SIZE = 1 << 20  # bytes; a longer file is refused, because it would take seconds to read
 
-MAX_NAMES = 50  # in a dotted key; more are refused, because tomllib's time grows with their square
-
 _BOM = "\ufeff"
-_NAME = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
-_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_NAME}\.[ \t]*+){{{MAX_NAMES}}}")
 
 
 class NotTomlError(Exception):
@@ -38,34 +33,6 @@ def read_toml(path: Path, source: str) -> tuple[dict[str, Any], Locations]:
         raise NotTomlError(Location(source), "not valid TOML: nested too deeply") from None
     except ValueError as error:
         raise _syntax_error(str(error), text, source) from None
-
-
-def parse(text: str) -> dict[str, Any]:
-    """Parse TOML. Raises ValueError or RecursionError, also for values that JSON cannot carry."""
-    if _LONG_KEY.search(text):
-        raise RecursionError
-    values = tomllib.loads(text)
-    json.dumps(values, default=str)
-    return values
-
-
-def parse_key(text: str) -> tuple[str, ...]:
-    """Return the names of a dotted key. Raises ValueError or RecursionError."""
-    path: tuple[str, ...] = ()
-    value: Any = parse(f"{text} = 0")
-    while isinstance(value, dict):
-        ((name, value),) = value.items()
-        path += (name,)
-    return path
-
-
-def parse_value(text: str) -> object:
-    """Return the value of a TOML text, or the text itself if it is no TOML: a shell removes quotes."""
-    try:
-        values = parse(f"value = {text}")
-    except (ValueError, RecursionError):
-        return text
-    return values["value"] if len(values) == 1 else text
 
 
 def _bytes_of(path: Path, source: str) -> bytes:
