@@ -70,12 +70,17 @@ def test_pip_installs_it_where_no_compiler_is_and_it_serves(
     begun = time.monotonic()
     place = tmp_path / "venv"
     programs = place / "bin"
-    run(PYTHON, "-m", "venv", place)
-    run(programs / "pip", "install", "--quiet", built[kind], path=programs)
+    run(PYTHON, "-m", "venv", *([] if kind == "wheel" else ["--without-pip"]), place)
+    # A new pip takes ten seconds on a slow machine: once is enough.
+    pip = (
+        [programs / "pip"]
+        if kind == "wheel"
+        else [sys.executable, "-m", "pip", "--python", programs / "python"]
+    )
+    run(*pip, "install", "--quiet", built[kind], path=programs)
     installed = time.monotonic() - begun
-    modules = run(programs / "pip", "list", "--format=freeze", path=programs).stdout
-    assert "systemd" not in modules
-    for program in ("netechod", "netecho", "netechoctl"):
+    assert not list(place.glob("lib/*/site-packages/systemd*"))
+    for program in ("netechod", "netecho", "netechoctl"):  # they start with the venv's own Python
         assert run(programs / program, "--version", path=programs).stdout.startswith(f"{program} ")
     files = tmp_path / "files"
     assert str(files / "netechod.toml") in run(programs / "netechod", "--init", files, path=programs).stdout
