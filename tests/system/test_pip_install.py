@@ -1,6 +1,7 @@
 """What pip installs on a bare machine, of a wheel and of an sdist: no compiler, and no systemd-python."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -10,10 +11,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from support.daemon import Daemon, ask
+from support.daemon import Daemon, any_port, ask
 from support.netecho import environment
+from support.notify_socket import NotifySocket
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+from netechod.client.operator import control
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
@@ -102,3 +106,23 @@ def test_pip_installs_it_where_no_compiler_is_and_it_serves(
         ]
         assert [line for line in daemon.log() if line.startswith("adopt socket success ")]
     assert os.access(files / "systemd" / "netechod.service", os.R_OK)
+
+
+def test_a_checkout_serves_after_one_command(tmp_path: Path, remark: Callable[[str], None]) -> None:
+    place = tmp_path / "netechod"
+    left_out = shutil.ignore_patterns(".git", ".venv", ".run", ".*_cache", ".hypothesis", "__pycache__")
+    shutil.copytree(ROOT, place, symlinks=True, ignore=left_out)
+    begun = time.monotonic()
+    with NotifySocket(tmp_path / "notify") as manager:
+        variables = environment(NOTIFY_SOCKET=manager.address)
+        with subprocess.Popen([place / "scripts" / "run", *any_port()], env=variables) as daemon:
+            try:
+                manager.wait_for("READY=1", 500)
+                status = control.ask(place / ".run" / "control.sock", "status")
+                address = dict(status["listeners"])["dictionary"]
+                host, _, port = address.rpartition(":")
+                assert ask((host, int(port)), b"apple").decode() == "苹果"
+                remark(f"nothing to first answer by scripts/run: {time.monotonic() - begun:.1f} s")
+            finally:
+                daemon.terminate()
+        assert daemon.returncode == 0
