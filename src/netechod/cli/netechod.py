@@ -105,7 +105,7 @@ def _health(path: Path | None, overrides: Sequence[str]) -> int:
 
     try:
         settings = unchecked(path, overrides, os.environ)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise NetechodError(f"the configuration cannot be read: {error}") from None
     return show(f"{health(settings)}\n")
 
