@@ -73,7 +73,7 @@ def test_an_ordinary_user_s_daemon_has_all_its_files_there(
     assert f"\nPathChanged={directory}/dict.txt\n" in (
         directory / "systemd" / "netechod-dictionary.path"
     ).read_text(encoding="utf-8")
-    assert any("systemctl --user link" in line for line in lines)
+    assert any(f"systemctl --user link '{directory}'/systemd/*" in line for line in lines)
 
 
 def test_root_s_units_have_the_sandbox_and_the_user_of_the_package(

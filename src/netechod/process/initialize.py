@@ -7,6 +7,7 @@ configuration that keeps every file of the daemon in the directory.
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -96,6 +97,11 @@ class _Target:
         """The configuration."""
         return self.directory / "netechod.toml"
 
+    @property
+    def shell_name(self) -> str:
+        """The directory, as a shell takes it."""
+        return shlex.quote(str(self.directory))
+
     def unit(self, text: str, control: Path) -> str:
         """Return a packaged unit for this installation. `control` is where netechoctl reaches the daemon."""
         return "".join(self._line(line, control) for line in text.splitlines(keepends=True))
@@ -136,9 +142,9 @@ class _ForRoot(_Target):
 
     def advice(self) -> Iterator[str]:
         """Yield what to do next."""
-        yield f"to start it:            netechod --config {self.config}"
-        yield f"or, as a service:       systemd-sysusers {self.directory}/sysusers.conf"
-        yield f"                        systemctl link {self.directory}/systemd/*"
+        yield f"to start it:            netechod --config {self.shell_name}/netechod.toml"
+        yield f"or, as a service:       systemd-sysusers {self.shell_name}/sysusers.conf"
+        yield f"                        systemctl link {self.shell_name}/systemd/*"
         yield "                        systemctl enable --now netechod.service"
         hidden = [path for path in (self.program, self.directory) if str(path).startswith(HIDDEN)]
         for path in hidden:
@@ -170,8 +176,8 @@ class _ForUser(_Target):
 
     def advice(self) -> Iterator[str]:
         """Yield what to do next."""
-        yield f"to start it:            netechod --config {self.config}"
-        yield f"or, as a service:       systemctl --user link {self.directory}/systemd/*"
+        yield f"to start it:            netechod --config {self.shell_name}/netechod.toml"
+        yield f"or, as a service:       systemctl --user link {self.shell_name}/systemd/*"
         yield "                        systemctl --user enable --now netechod.service"
 
 
