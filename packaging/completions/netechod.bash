@@ -7,10 +7,11 @@
 
 
 
-_shtab_netechod_option_strings=(-h --help -c --config --set -f --foreground -t --check -T --dump-config -V --version)
+_shtab_netechod_option_strings=(-h --help -c --config --set -f --foreground -t --check -T --dump-config --health --init -V --version)
 
 _shtab_netechod__c_COMPGEN=_shtab_compgen_files
 _shtab_netechod___config_COMPGEN=_shtab_compgen_files
+_shtab_netechod___init_COMPGEN=_shtab_compgen_files
 
 
 
@@ -22,6 +23,7 @@ _shtab_netechod__t_nargs=0
 _shtab_netechod___check_nargs=0
 _shtab_netechod__T_nargs=0
 _shtab_netechod___dump_config_nargs=0
+_shtab_netechod___health_nargs=0
 _shtab_netechod__V_nargs=0
 _shtab_netechod___version_nargs=0
 

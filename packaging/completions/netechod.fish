@@ -51,7 +51,7 @@ function _shtab_netechod_using
 end
 
 set -g _shtab_netechod_commands
-set -g _shtab_netechod_opts_with_value --config --set -c
+set -g _shtab_netechod_opts_with_value --config --init --set -c
 
 complete -c netechod -e
 complete -c netechod -f
@@ -62,4 +62,6 @@ complete -c netechod -n _shtab_netechod_using -l set -x -d 'override one key of 
 complete -c netechod -n _shtab_netechod_using -s f -l foreground -d 'stay; show the log on stderr too'
 complete -c netechod -n _shtab_netechod_using -s t -l check -d 'check configuration and dictionary, then exit'
 complete -c netechod -n _shtab_netechod_using -s T -l dump-config -d 'print the configuration in effect'
+complete -c netechod -n _shtab_netechod_using -l health -d 'ask the running daemon; 0 if it answers, 1 if not, and why'
+complete -c netechod -n _shtab_netechod_using -l init -xka "(__fish_complete_path (commandline -ct))" -d 'write a configuration, a dictionary and systemd units of this installation there'
 complete -c netechod -n _shtab_netechod_using -s V -l version -d 'show program'"'"'s version number and exit'

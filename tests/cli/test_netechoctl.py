@@ -164,6 +164,10 @@ def test_the_socket_is_the_environments_or_that_of_the_configuration(
     }.items():
         config.write_text(text)
         assert default_socket(config) == path
+    monkeypatch.setenv("NETECHOD__DAEMON__CONTROL", "/run/second.sock")
+    assert default_socket(config) == Path("/run/second.sock")
+    monkeypatch.setenv("NETECHOD__DAEMON__CONTROL", "")
+    assert default_socket(config) is None
     monkeypatch.setenv("NETECHOD_CONTROL", "/run/third.sock")
     assert default_socket(config) == Path("/run/third.sock")
     assert CONFIG.is_absolute()

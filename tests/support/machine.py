@@ -60,6 +60,11 @@ def build_root(suite: str) -> Path:
     return Path(made.stdout.strip())
 
 
+def client_of(package: Path) -> Path:
+    """The package of the client, beside that of the daemon."""
+    return package.with_name(re.sub(r"netechod_(.*)_\w+\.deb", r"netecho_\1_all.deb", package.name))
+
+
 class Machine:
     """One booted machine. `directory` is what it has as /run/host."""
 
@@ -170,9 +175,14 @@ class Machine:
         return float(score[1])
 
     def install(self, package: Path) -> None:
-        """Install a package with dpkg(1), which wants everything that it depends on to be there."""
-        shutil.copy(package, self._directory)
-        self.run("dpkg", "--install", f"/run/host/{package.name}")
+        """Install daemon and client with dpkg(1), which wants everything that they depend on to be there."""
+        self.run("dpkg", "--install", *self.bring(client_of(package), package))
+
+    def bring(self, *packages: Path) -> list[str]:
+        """Copy packages to the machine; returns their names in there."""
+        for package in packages:
+            shutil.copy(package, self._directory)
+        return [f"/run/host/{package.name}" for package in packages]
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the machine, as most editors do: a new file takes the place of the old one."""

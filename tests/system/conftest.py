@@ -27,12 +27,12 @@ class Materials:
 
 
 def build_package(suite: str, directory: Path) -> Path:
-    """The package as scripts/build-deb makes it."""
+    """The package of the daemon as scripts/build-deb makes it, with that of the client beside it."""
     built = subprocess.run(
         [BUILD_DEB, "--suite", suite, "--output", directory], capture_output=True, text=True, check=False
     )
     assert built.returncode == 0, f"the package for {suite} cannot be built: {built.stderr}"
-    return Path(built.stdout.strip())
+    return Path(built.stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="session")

@@ -154,6 +154,8 @@ def default_socket(config: Path) -> Path | None:
     """
     if path := os.environ.get("NETECHOD_CONTROL"):
         return Path(path)
+    if (path := os.environ.get("NETECHOD__DAEMON__CONTROL")) is not None:
+        return Path(path) if path else None
     control: object = None
     for file in (config, *sorted(config.parent.glob("conf.d/[!.]*.toml"))):
         with suppress(OSError, ValueError, KeyError, TypeError):

@@ -8,6 +8,7 @@
 | `listeners` | their sockets |
 | `reload`, `check` | read everything anew; would that work? |
 | `run_files` | names in /run that come back |
+| `initialize` | files of a new installation |
 | `config/` | what the operator wrote, checked |
 | `dictionary/` | the words, from a file to memory or to an index |
 | `command/` | remote commands as they run |

@@ -36,7 +36,7 @@ from netechod.process.unix.daemonize import Readiness, detach, ensure_stdio, out
 from netechod.process.unix.handover import inherit
 from netechod.process.unix.pidfile import Pidfile
 from netechod.process.unix.privileges import become, forbid_dumps, identity_of
-from netechod.process.unix.service_manager import Notifier, extended, listen_fds
+from netechod.process.unix.service_manager import Notifier, extended, listen_fds, taker
 from netechod.reactor.jobs.children import Children
 from netechod.reactor.loop import Loop
 from netechod.reactor.signals import SignalSource
@@ -163,6 +163,7 @@ class _Start:
             journal=journal,
         )
         log.info("netechod %s starts, configuration %s", __version__, loaded.path or "built in")
+        log.info("sockets passed by systemd are taken by %s", taker())
         self._identity = identity_of(config.daemon.user, config.daemon.group)
         path = config.daemon.pidfile
         self.pidfile = None if path is None else Pidfile(path, self._identity)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from netechod.errors import ConfigError
 from netechod.process.config import diagnostics, toml_file
 from netechod.process.config.load import load
-from netechod.process.config.toml_file import MAX_NAMES
+from netechod.process.config.overrides import MAX_NAMES
 
 Write = Callable[..., Path]
 

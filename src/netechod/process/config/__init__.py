@@ -7,6 +7,7 @@
 | `listeners` | the table of services, a row each |
 | `values` | the types of the values |
 | `load` | makes one configuration of file, overrides and defaults |
+| `overrides` | reads the command line's and the environment's keys |
 | `toml_file`, `locations` | read TOML; find where in it a value stands |
 | `diagnostics` | describes problems, with location and hint |
 | `constraints` | finds keys that conflict |

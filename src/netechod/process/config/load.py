@@ -1,7 +1,8 @@
-"""Loads the configuration from files and command line. A bad one raises one report of all problems."""
+"""Loads the configuration: files, environment, command line. A bad one raises one report of all problems."""
 
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -14,25 +15,19 @@ from netechod.errors import ConfigError
 from netechod.process.config.constraints import conflicts, requirements
 from netechod.process.config.diagnostics import Problem, model_problems, report
 from netechod.process.config.locations import Location, Locations, dotted, leaves
+from netechod.process.config.overrides import Override, assign, conf_d_of, further_files, overrides
 from netechod.process.config.schema import KEYS, LIVE_KEYS, Config
 from netechod.process.config.texts import texts_of
-from netechod.process.config.toml_file import (
-    NotTomlError,
-    conf_d_of,
-    further_files,
-    merge,
-    parse_key,
-    parse_value,
-    read_toml,
-)
+from netechod.process.config.toml_file import NotTomlError, merge, read_toml
 from netechod.process.config.values import RELATIVE
-
-COMMAND_LINE = "--set"
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A configuration, and the origins of its values: `FILE:LINE` or `--set`. Defaults have no origin."""
+    """A configuration, and the origins of its values. Defaults have none.
+
+    An origin is `FILE:LINE`, `--set`, or the name of a variable of the environment.
+    """
 
     config: Config
     path: Path | None = None
@@ -49,22 +44,25 @@ class Loaded:
         return load(self.path, self.overrides, self.base)
 
 
-def load(path: Path | None, overrides: Sequence[str] = (), base: Path | None = None) -> Loaded:
-    """Read the file (None: the defaults) and those of its daemon.conf_d, then apply `KEY=VALUE` overrides.
+def load(path: Path | None, options: Sequence[str] = (), base: Path | None = None) -> Loaded:
+    """Read the file (None: the defaults) and those of its daemon.conf_d, the environment, then options.
+
+    The options are `KEY=VALUE`.
 
     What is read later replaces what was read before, key by key. Relative file names, also `path`, start at
     `base`, by default the working directory. Raises ConfigError with all problems.
     """
     base = base or _working_directory()
-    draft = _Draft("command line" if path is None else str(path))
+    draft = _Draft(str(path) if path is not None else "command line" if options else "environment")
+    changes = list(overrides(options, os.environ))
     if path is not None:
-        draft.read_all(path, base, overrides)
-    for override in overrides:
+        draft.read_all(path, base, changes)
+    for override in changes:
         draft.override(override)
     config = draft.validated(base)
     origins = draft.origins(config)
     texts = texts_of(config, origins)
-    return Loaded(config, path, origins, tuple(overrides), base or Path("/"), draft.more, texts=texts)
+    return Loaded(config, path, origins, tuple(options), base or Path("/"), draft.more, texts=texts)
 
 
 def _working_directory() -> Path | None:
@@ -95,7 +93,7 @@ class _Draft:
         self._locations = Locations()
         self._problems: list[Problem] = []
 
-    def read_all(self, path: Path, base: Path | None, overrides: Sequence[str]) -> None:
+    def read_all(self, path: Path, base: Path | None, changes: Sequence[Override]) -> None:
         """Take the values of the file, and of the files in its directory of further ones, by their names.
 
         If one is bad, the others and the overrides are checked all the same.
@@ -104,7 +102,7 @@ class _Draft:
             self._problems.append(Problem(Location(self._source), "", RELATIVE))
             return
         self._read(path, base)
-        name = conf_d_of(self._values, overrides)
+        name = conf_d_of(self._values, changes)
         try:
             self.more = further_files(path, base, name) if name else []
         except OSError as error:
@@ -122,27 +120,14 @@ class _Draft:
         else:
             merge(self._values, values, self._locations, locations)
 
-    def override(self, override: str) -> None:
-        """Apply one `KEY=VALUE`."""
-        location = Location(f"{COMMAND_LINE} {override}")
-        key, equals, text = override.partition("=")
-        try:
-            override.encode()
-            path = parse_key(key)
-        except (ValueError, RecursionError):
-            equals = ""
-        if not equals:
-            hint = f"for example {COMMAND_LINE} chat.idle_timeout=30"
-            self._problems.append(Problem(location, "", "must be KEY=VALUE in UTF-8", hint))
+    def override(self, override: Override) -> None:
+        """Apply one override, or note the problem with it."""
+        location = Location(override.source)
+        if override.problem:
+            self._problems.append(Problem(location, "", override.problem, override.hint))
             return
-        table = self._values
-        for depth, name in enumerate(path[:-1], 1):
-            if not isinstance(table.get(name), dict):
-                table[name] = {}
-                self._locations.replace(path[:depth], location)
-            table = table[name]
-        table[path[-1]] = parse_value(text)
-        self._locations.replace(path, location)
+        for path in assign(self._values, override.path, override.value):
+            self._locations.replace(path, location)
 
     def validated(self, base: Path | None) -> Config:
         """Return the configuration. Raises ConfigError."""
@@ -169,7 +154,7 @@ class _Draft:
         for path, _ in leaves(config.model_dump(mode="json")):
             location = self._locations.nearest(path)
             if location and path in set_here:
-                origins[dotted(path)] = str(location) if location.line else COMMAND_LINE
+                origins[dotted(path)] = str(location) if location.line else location.source.split()[0]
         return origins
 
     def _conflicts(self, config: Config) -> Iterator[Problem]:

@@ -1,27 +1,19 @@
 """Reads the values of a TOML file and their locations. Each failure is a problem with a location."""
 
 import errno
-import json
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from netechod.process.config.diagnostics import Problem
 from netechod.process.config.locations import Location, Locations, scan
+from netechod.process.config.overrides import parse
 from netechod.regular_file import read_regular
 
 MAX_SIZE = 1 << 20  # bytes; a longer file is refused, because it would take seconds to read
 
-CONF_D = "conf.d"
-"""The directory of further files, beside the main one."""
-
-MAX_NAMES = 50  # in a dotted key; more are refused, because tomllib's time grows with their square
-
 _BOM = "\ufeff"
-_NAME = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
-_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_NAME}\.[ \t]*+){{{MAX_NAMES}}}")
 
 
 class NotTomlError(Exception):
@@ -45,29 +37,6 @@ def read_toml(path: Path, source: str) -> tuple[dict[str, Any], Locations]:
         raise _syntax_error(str(error), text, source) from None
 
 
-def conf_d_of(values: Mapping[str, Any], overrides: Sequence[str]) -> str:
-    """Return the directory of further files, as the main file or an override names it; empty for none."""
-    daemon = values.get("daemon")
-    name = daemon.get("conf_d", CONF_D) if isinstance(daemon, dict) else CONF_D
-    for override in overrides:
-        key, _, value = override.partition("=")
-        name = parse_value(value) if key == "daemon.conf_d" else name
-    return name if isinstance(name, str) else ""  # the models refuse anything else
-
-
-def further_files(path: Path, base: Path | None, name: str) -> list[Path]:
-    """Return the TOML files in the directory `name` beside the file `path`, sorted. Raises OSError.
-
-    No such directory is none. Hidden files are not read: editors leave them.
-    """
-    directory = path.parent / name
-    try:
-        files = sorted((directory if base is None else base / directory).iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return [directory / file.name for file in files if file.suffix == ".toml" and file.name[0] != "."]
-
-
 def merge(values: dict[str, Any], others: Mapping[str, Any], here: Locations, there: Locations) -> None:
     """Put other values in the place of those that have the same keys, and their locations with them."""
     for name, value in others.items():
@@ -77,34 +46,6 @@ def merge(values: dict[str, Any], others: Mapping[str, Any], here: Locations, th
         else:
             values[name] = value
             here.graft(name, there.child(name))
-
-
-def parse(text: str) -> dict[str, Any]:
-    """Parse TOML. Raises ValueError or RecursionError, also for values that JSON cannot carry."""
-    if _LONG_KEY.search(text):
-        raise RecursionError
-    values = tomllib.loads(text)
-    json.dumps(values, default=str)
-    return values
-
-
-def parse_key(text: str) -> tuple[str, ...]:
-    """Return the names of a dotted key. Raises ValueError or RecursionError."""
-    path: tuple[str, ...] = ()
-    value: Any = parse(f"{text} = 0")
-    while isinstance(value, dict):
-        ((name, value),) = value.items()
-        path += (name,)
-    return path
-
-
-def parse_value(text: str) -> object:
-    """Return the value of a TOML text, or the text itself if it is no TOML: a shell removes quotes."""
-    try:
-        values = parse(f"value = {text}")
-    except (ValueError, RecursionError):
-        return text
-    return values["value"] if len(values) == 1 else text
 
 
 def _bytes_of(path: Path, source: str) -> bytes:

@@ -202,6 +202,13 @@ def listen_fds(lister: Lister | None = None) -> dict[str, list[int]]:
     return named
 
 
+def taker() -> str:
+    """Return who takes passed sockets, for the log."""
+    if _libsystemd_lister() is not None:
+        return "libsystemd"
+    return "netechod itself, because systemd-python is not installed"
+
+
 def listed_in_environment() -> dict[int, str]:
     """Read the environment as sd_listen_fds_with_names(3) does."""
     if os.environ.get("LISTEN_PID") != str(os.getpid()):

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from netechod.client.i18n.translate import tr
-from netechod.client.ping.curves import ASCII_LEVELS, LEVELS, LOST
-from netechod.client.ping.layout import ms
+from netechod.client.ping.layout import ASCII_LEVELS, LEVELS, LOST, ms
 from netechod.client.terminal.text import cut_to_cells, padded
 from netechod.client.watch.durations import duration
 from netechod.client.watch.statistics import SAMPLES
