@@ -19,6 +19,9 @@ from netechod.process.dictionary.index_facts import UnusableIndexError
 from netechod.process.dictionary.loader import fits, is_large, rules_of
 from netechod.process.unix.privileges import can_read, identity_of
 from netechod.process.unix.sockets import unknown_interfaces
+from netechod.reactor.bus.url import Url
+
+NO_HIREDIS = "needs the library hiredis: apt install python3-hiredis, or pip install 'netechod[bus]'"
 
 
 def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
@@ -34,6 +37,7 @@ def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
     lines = [
         *warnings(loaded),
         *_about_stamp(loaded),
+        *_about_bus(loaded),
         *_unreadable(loaded),
         f"{path or 'built-in configuration'}: ok",
     ]
@@ -68,6 +72,28 @@ def _about_stamp(loaded: Loaded) -> Iterator[str]:
         yield warning_line(loaded, "stamp.enabled", told)
 
 
+def _about_bus(loaded: Loaded) -> Iterator[str]:
+    """Yield warnings about the bus. Raises ConfigError where it cannot work. It connects nowhere."""
+    bus = loaded.config.bus
+    if not bus.url:
+        return
+    try:
+        from netechod.reactor.bus import resp  # noqa: F401 (only where there is a bus)
+    except ImportError:
+        raise ConfigError(f"error: {loaded.origins['bus.url']}: bus.url: {NO_HIREDIS}") from None
+    if bus.ca_file is not None:
+        import ssl
+
+        try:
+            ssl.create_default_context(cafile=bus.ca_file)
+        except OSError as error:
+            reason = f"{bus.ca_file}: cannot be loaded: {error.strerror or error}"
+            raise ConfigError(f"error: {loaded.origins['bus.ca_file']}: bus.ca_file: {reason}") from None
+    if Url.parse(bus.url).leaves_in_clear:
+        told = "password and talk go to another machine in clear: rediss:// encrypts them"
+        yield warning_line(loaded, "bus.url", told)
+
+
 def _unreadable(loaded: Loaded) -> Iterator[str]:
     """Yield a warning for each file that the daemon's user cannot read at a reload."""
     daemon = loaded.config.daemon
@@ -82,6 +108,8 @@ def _unreadable(loaded: Loaded) -> Iterator[str]:
         "the configuration": loaded.base / loaded.path if loaded.path else None,
         **{f"{key}.file": section.file for key, section in sections.items()},
         "stamp.key_file": loaded.config.stamp.key_file if loaded.config.stamp.enabled else None,
+        "bus.password_file": loaded.config.bus.password_file if loaded.config.bus.url else None,
+        "bus.ca_file": loaded.config.bus.ca_file if loaded.config.bus.url else None,
         "command.key_file": loaded.config.command.key_file if loaded.config.command.enabled else None,
     }
     for name, path in files.items():
