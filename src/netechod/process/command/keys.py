@@ -17,8 +17,8 @@ from netechod.services.stamp.packets import DEFAULT_KEY
 def with_keys(loaded: Loaded, *, bus_may_fail: bool = False) -> Loaded:
     """Return `loaded` with the keys of the services that are on and use some. Raises ConfigError.
 
-    With `bus_may_fail`, the reason why there is no password of the bus is part of the result: a start must not
-    fail because of the bus.
+    With `bus_may_fail`, the reason why there is no password of the bus is part of the result: a start must
+    not fail because of the bus.
     """
     password, problem = b"", ""
     try:

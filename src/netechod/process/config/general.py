@@ -130,8 +130,8 @@ class Bus(Section):
     """File of PEM certificates that the server's certificate is checked against, with its name. Empty: the
     authorities that the system trusts."""
     lease: Annotated[float, Field(ge=3, le=300, allow_inf_nan=False)] = 15.0
-    """Seconds of trouble that nobody notices. After longer trouble, members of other nodes go offline until it
-    is over."""
+    """Seconds of trouble that nobody notices. After longer trouble, members of other nodes go offline until
+    it is over."""
     history: Annotated[int, Field(ge=100, le=MAX_COUNT)] = 10_000
     """Entries that the stream keeps, in the memory of the server. An entry has about 105 bytes for one line,
     and 17 kB at most."""

@@ -132,6 +132,11 @@ class UdpService(RunningService):
             total[f"dropped_{reason}"] = count
         return total
 
+    @property
+    def queued(self) -> int:
+        """The number of datagrams that wait to be sent."""
+        return sum(endpoint.queued for endpoint in self.endpoints)
+
     def gather(self, pause: float) -> None:
         """See UdpEndpoint."""
         for endpoint in self.endpoints:

@@ -14,19 +14,21 @@ from netechod.services.api import Chunk, StreamSession, Wake
 
 PATIENCE = 3.0  # seconds in which the server has to send the next bytes of a reply
 MAX_REPLY = 8 << 20  # bytes of the replies to one request; the longest honest ones have a quarter
-HEAD = 256  # bytes of a reply that are kept: they have the id of an entry that is too long to be read
 
 
 class LinkError(NetechodError):
-    """The connection is of no use any more: the reason, for the operator."""
+    """The connection is of no use any more: the reason, for the operator, and its word in the metrics."""
+
+    def __init__(self, reason: str, kind: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
 
 
 class TooLongError(LinkError):
-    """A reply is longer than MAX_REPLY. `head` is its beginning."""
+    """A reply is longer than MAX_REPLY. A frugal dialogue can read it."""
 
-    def __init__(self, head: bytes) -> None:
-        super().__init__(f"a reply of more than {MAX_REPLY >> 20} MiB")
-        self.head = head
+    def __init__(self) -> None:
+        super().__init__(f"a reply of more than {MAX_REPLY >> 20} MiB", "size")
 
 
 class Request(NamedTuple):
@@ -52,23 +54,24 @@ class Dialogue(StreamSession):
     It must not close the connection at once, because its driver still uses it.
     """
 
-    def __init__(self, loop: Loop, script: Script, wake: Wake, on_failed: Callable[[LinkError], object]) -> None:
+    def __init__(self, loop: Loop, script: Script, wake: Wake, *, frugal: bool = False) -> None:
         self._loop = loop
         self._script = script
         self._wake = wake
-        self._on_failed = on_failed
-        self._parser = Parser()
-        self._state: Literal["ready", "asking", "pausing", "closed"] = "ready"
+        self.on_failed: Callable[[LinkError], object] = lambda error: None
+        self._parser = Parser(frugal=frugal)
+        self._state: Literal["opening", "ready", "asking", "pausing", "closed"] = "opening"
         self._replies: list[Reply] | None = None  # to the last request; None: the script has not begun
         self._expected = 0  # number of them
-        self._size = 0  # bytes of them
-        self._head = b""
+        self._limit = MAX_REPLY  # bytes that the parser may have been given at their end
         self._patience = PATIENCE
         self._due = 0.0  # the time at which the server is late, or the pause is over
         self._timer: Timer | None = None  # it may come earlier than `_due`, and then sets itself again
+        self._wait_until(loop.now + PATIENCE)
 
     def opened(self) -> Chunk:
         """See StreamSession: the first request."""
+        self._state = "ready"
         return self.more() or b""
 
     def go_on(self) -> None:
@@ -88,27 +91,23 @@ class Dialogue(StreamSession):
         """Close, and tell why."""
         if self._state != "closed":
             self.close()
-            self._on_failed(error)
+            self.on_failed(error)
 
     def data_received(self, data: memoryview) -> Chunk:
         """See StreamSession. The script goes on in a turn of its own."""
         if self._replies is None or self._state != "asking":
-            self.fail(LinkError("a reply that nobody asked for"))
+            self.fail(LinkError("a reply that nobody asked for", "protocol"))
             return b""
         self._due = self._loop.now + self._patience
-        self._size += len(data)
-        if len(self._head) < HEAD:
-            self._head += bytes(data[: HEAD - len(self._head)])
-        if self._size > MAX_REPLY:
-            self.fail(TooLongError(self._head))
-            return b""
         try:
             self._replies.extend(self._parser.replies(bytes(data)))
         except NotRespError:
-            self.fail(LinkError("the server does not speak RESP; if it expects TLS, the URL begins with rediss"))
+            self.fail(LinkError("no reply of Redis; if the server expects TLS, use rediss", "protocol"))
             return b""
         if len(self._replies) >= self._expected:
             self._state = "ready"
+        elif self._parser.size > self._limit:
+            self.fail(TooLongError())
         return b""
 
     def more(self) -> Chunk | None:
@@ -120,19 +119,20 @@ class Dialogue(StreamSession):
             step = self._script.send(replies)
         except LinkError as error:
             self.fail(error)
-            return None
+            return b""
         if isinstance(step, Request):
             return self._ask(step)
         return self._rest(step)
 
     def eof_received(self) -> Chunk:
         """See StreamSession."""
-        self.fail(LinkError("closed by the server"))
+        self.fail(LinkError("closed by the server", "closed"))
         return b""
 
     def _ask(self, request: Request) -> Chunk:
         self._state = "asking"
-        self._expected, self._size, self._head = len(request.commands), 0, b""
+        self._expected = len(request.commands)
+        self._limit = self._parser.size + MAX_REPLY
         self._patience = request.patience
         self._wait_until(self._loop.now + request.patience)
         return b"".join(map(pack, request.commands))
@@ -154,11 +154,13 @@ class Dialogue(StreamSession):
             self._timer = self._loop.call_at(due, self._on_timer)
 
     def _on_timer(self) -> None:
-        """End the pause, or give up the server; or wait on, where the time has moved on meanwhile."""
+        """End the pause, or give up the server; or wait on, if the time has been put off meanwhile."""
         self._timer = None
-        if self._due > self._loop.now:
+        if self._state in ("opening", "asking", "pausing") and self._due > self._loop.now:
             self._timer = self._loop.call_at(self._due, self._on_timer)
+        elif self._state == "opening":
+            self.fail(LinkError("TLS: no handshake in time", "timeout"))
         elif self._state == "asking":
-            self.fail(LinkError("no reply in time"))
+            self.fail(LinkError("no reply in time", "timeout"))
         else:
             self.go_on()

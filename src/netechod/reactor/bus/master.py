@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netechod.reactor.bus.dialogue import LinkError
 from netechod.reactor.bus.resp import Command, NotRespError, Parser, Reply, ReplyError, pack
 from netechod.reactor.bus.url import Url
 from netechod.reactor.tcp.dialer import Target
@@ -89,8 +88,8 @@ class Master:
         for host, port in self.url.servers:
             try:
                 yield self._asked(host, port)
-            except (OSError, LinkError, NotRespError) as error:
-                trouble = f"Sentinel {host}:{port}: {getattr(error, 'strerror', None) or error}"
+            except OSError as error:
+                trouble = f"Sentinel {host}:{port}: {error.strerror or error}"
             else:
                 return
         raise OSError(0, trouble)
@@ -105,11 +104,11 @@ class Master:
                 _call(sock, ("AUTH", password))
                 reply = _call(sock, question)
         if isinstance(reply, ReplyError):
-            raise LinkError(str(reply))
-        if not isinstance(reply, list):
-            raise LinkError(f"knows no master {self.url.sentinel}")
-        address, number = (part.decode() if isinstance(part, bytes) else "" for part in reply)
-        return address, int(number or 0)
+            raise OSError(0, str(reply))
+        match reply:
+            case [bytes(address), bytes(number)] if number.isdigit():
+                return address.decode(), int(number)
+        raise OSError(0, f"knows no master {self.url.sentinel}")
 
     def _connected(self, host: str, port: int) -> socket.socket:
         plain = socket.create_connection((host, port), SENTINEL_PATIENCE)  # noqa: TID251 (on a thread)
@@ -126,7 +125,10 @@ def _call(sock: socket.socket, command: Command) -> Reply:
     """Send one command, and wait for its reply."""
     parser = Parser()
     sock.sendall(pack(command))
-    while data := sock.recv(READ_SIZE):
-        for reply in parser.replies(data):
-            return reply
-    raise LinkError("closed by the server")
+    try:
+        while data := sock.recv(READ_SIZE):
+            for reply in parser.replies(data):
+                return reply
+    except NotRespError:
+        raise OSError(0, "no reply of a Sentinel") from None
+    raise OSError(0, "closed by the server")

@@ -1,4 +1,4 @@
-"""The address of the bus: one server, several servers of which one is the master, or Sentinels that know it."""
+"""The address of the bus: a server, several servers of which one is the master, or Sentinels."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 PORT, SENTINEL_PORT = 6379, 26379
 
 _URL = re.compile(
-    r"(?P<scheme>[a-z+]+)://(?:(?P<user>[^@/]*)@)?(?P<servers>[^/?#]*)(?P<path>/[^?#]*)?(?P<rest>[?#].*)?", re.S
+    r"(?P<scheme>[a-z+]+)://(?:(?P<user>[^@/]*)@)?(?P<servers>[^/?#]*)(?P<path>/[^?#]*)?(?P<rest>[?#].*)?",
+    re.S,
 )
 _SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 _SERVER = re.compile(r"(?:\[(?P<ipv6>[0-9a-fA-F:.]+)\]|(?P<host>[A-Za-z0-9._-]+))(?::(?P<port>\d{1,5}))?")
@@ -33,24 +34,27 @@ class Url:
         found = _URL.fullmatch(text)
         if found is None or found["scheme"] not in _SCHEMES:
             raise ValueError(f"must begin with one of {', '.join(f'{scheme}://' for scheme in _SCHEMES)}")
-        user = found["user"] or ""
-        if ":" in user:
+        if ":" in (found["user"] or ""):
             raise ValueError("must have no password: bus.password_file names the file that holds it")
         if found["rest"] or re.search(r"[\x00-\x20\x7f]", text):
             raise ValueError("must have no '?', '#', blank or control character")
-        scheme, path = found["scheme"], found["path"] or ""
+        return cls._made(found["scheme"], found["user"] or "", found["servers"], found["path"] or "")
+
+    @classmethod
+    def _made(cls, scheme: str, user: str, listed: str, path: str) -> "Url":
+        """Read the parts of a URL."""
         if scheme == "unix":
-            if found["servers"] or len(path) < 2:
+            if listed or len(path) < 2:
                 raise ValueError("must name an absolute path, as in unix:///run/redis/redis.sock")
             return cls(path=path, user=user)
         is_sentinel = scheme.endswith("+sentinel")
-        servers = tuple(
-            _server(each, SENTINEL_PORT if is_sentinel else PORT) for each in found["servers"].split(",")
-        )
+        servers = tuple(_server(each, SENTINEL_PORT if is_sentinel else PORT) for each in listed.split(","))
         tls, rest = scheme.startswith("rediss"), path.removeprefix("/")
         if is_sentinel:
             if not re.fullmatch(r"[\w.-]+", rest):
-                raise ValueError("must end with the name of the master, as in redis+sentinel://a,b,c/mymaster")
+                raise ValueError(
+                    "must end with the name of the master, as in redis+sentinel://a,b,c/mymaster"
+                )
             return cls(servers, user=user, tls=tls, sentinel=rest)
         if rest and not re.fullmatch(r"\d{1,4}", rest):
             raise ValueError("must have the number of a database after the last '/', or nothing")

@@ -37,11 +37,11 @@ class DialState:
 class Dialer:
     """Connects to one of several targets, and again whenever the connection ends.
 
-    A round tries the targets in turn, for CONNECT_TIMEOUT each. For each connection, `service` makes a session
-    in the role of a client. A server that accepts connections need not be of use. So the owner calls `prove`
-    when it is. Without that, the end of the connection is followed by the next target of the round. A pause
-    follows a round that fails, and the end of a proved connection. It grows from SHORTEST to LONGEST, until
-    `prove`. `on_state` is called at each change of state.
+    A round tries the targets in turn, for CONNECT_TIMEOUT each. For each connection, `service` makes a
+    session in the role of a client. A server that accepts connections need not be of use. So the owner calls
+    `prove` when it is. Without that, the end of the connection is followed by the next target of the round.
+    A pause follows a round that fails, and the end of a proved connection. It grows from SHORTEST to LONGEST,
+    until `prove`. `on_state` is called at each change of state.
     """
 
     def __init__(
