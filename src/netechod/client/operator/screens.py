@@ -120,9 +120,13 @@ def _words_changed(changes: Mapping[str, int]) -> str:
 
 
 def member_lines(members: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Return the members, with how long they are online and silent."""
-    rows: list[tuple[str, ...]] = [("member", "online", "silent")]
-    rows += [(who["name"], duration(who["online"]), duration(who["silent"])) for who in members]
+    """Return the members, with how long they are online and silent. Those of other nodes have their node."""
+    rows: list[tuple[str, ...]] = [("member", "online", "silent", "node")]
+    for who in members:
+        silent = "" if who["silent"] is None else duration(who["silent"])
+        rows.append((who["name"], duration(who["online"]), silent, who.get("node", "")))
+    if not any(row[-1] for row in rows[1:]):
+        rows = [row[:-1] for row in rows]
     yield from table(rows)
 
 

@@ -34,7 +34,7 @@ class Membership(Protocol):
         """Return whether the service speaks to this place."""
         ...
 
-    def unreachable(self, destinations: Collection[Destination], out: Outbox) -> None:
+    def unreachable(self, destinations: Collection[Destination], now: float, out: Outbox) -> None:
         """Learn that nobody listens at these places."""
         ...
 
@@ -86,7 +86,7 @@ class UdpService(RunningService):
         return ErrorQueue(self._loop, sock, self._members.is_member, partial(self._on_refused, self._members))
 
     def _on_refused(self, members: Membership, destinations: Collection[Destination]) -> None:
-        members.unreachable(destinations, self._out)
+        members.unreachable(destinations, self._loop.now, self._out)
         self.keep_time()
 
     def _on_drop(self, address: str, reason: str) -> None:

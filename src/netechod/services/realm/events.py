@@ -3,15 +3,15 @@
 from typing import Literal, NamedTuple, TypeAlias
 
 Kind: TypeAlias = Literal[
-    "up",  # `node` was heard for the first time; it has `count` members
-    "back",  # `node` was lost, and is heard again; it has `count` members
-    "lost",  # `node` is lost with `count` members; `why` is lease, bye or cut off
-    "missed",  # `count` lines of `node` are not delivered; `why` is gap or too old
-    "not sent",  # `count` lines of this node never went to the log; `why` is too old or overflow
+    "up",  # `node` was heard for the first time; it has `number` members
+    "back",  # `node` was lost, and is heard again; it has `number` members
+    "lost",  # `node` is lost with `number` members; `why` is lease, bye or cut off
+    "missed",  # `number` lines of `node` are not delivered; `why` is gap or too old
+    "not sent",  # `number` lines of this node never went to the log; `why` is too old or overflow
     "shared",  # the name `why` is online on `node`, and here or on another node
     "renamed",  # another process calls itself as this node did, by the name `why`; this one is `node` now
-    "version",  # `node` writes entries of the version `why`, which are skipped
-    "stopped",  # this process was stopped for `count` seconds
+    "version",  # some node writes entries of another version, which are skipped; this is told once
+    "stopped",  # this process was stopped for `number` seconds
     "another log",  # the log is not the one that was read before: emptied, restored, or a replica behind
 ]
 
@@ -21,5 +21,5 @@ class Event(NamedTuple):
 
     kind: Kind
     node: str = ""
-    count: int = 0
+    number: int = 0
     why: str = ""

@@ -1,0 +1,169 @@
+"""An entry of the log: its fields, its lines, and what is refused.
+
+Whoever may write to the log can write anything. So every part is checked for its form and its length.
+"""
+
+import re
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from netechod.services.wire import OFFLINE, ONLINE, text_error
+
+VERSION: Final = b"1"
+BODY = 16 * 1024  # bytes of an entry's lines, unless one line alone is longer
+ENVELOPE = 64  # bytes of a line beside its text, at most
+MAX_FIELDS = 32  # fields and values of an entry, counted together
+
+NODE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,30}[a-z0-9])?")
+EPOCH = re.compile(r"[0-9a-f]{16}")
+NAME = re.compile(r"[0-9a-f:.]{2,45}--[0-9]{1,5}")
+_NUMBER = re.compile(r"[0-9]{1,15}")
+_MEMBERS = re.compile(r"[0-9]{1,9}")
+_REASON = re.compile(rb"[a-z]{1,16}")
+
+Kind: TypeAlias = Literal["said", "came", "left", "asked", "begins", "there", "ends", "stops"]
+
+
+class EntryError(ValueError):
+    """A part of an entry that is refused. The text is the reason, one of a few words."""
+
+
+class Entry(NamedTuple):
+    """One entry: lines of one node, of which the first has `number`. Without lines it is a beat."""
+
+    node: str
+    epoch: str
+    number: int
+    members: int  # of that node
+    body: bytes
+
+    @property
+    def size(self) -> int:
+        """The number of lines."""
+        return self.body.count(b"\n") + 1 if self.body else 0
+
+    def lines(self) -> list[bytes]:
+        """Return the lines, not yet checked."""
+        return self.body.split(b"\n") if self.body else []
+
+    def fields(self) -> list[bytes]:
+        """Return the fields and their values in turn, as the log takes them."""
+        return [
+            *(b"v", VERSION),
+            *(b"n", self.node.encode()),
+            *(b"e", self.epoch.encode()),
+            *(b"s", b"%d" % self.number),
+            *(b"m", b"%d" % self.members),
+            *(b"b", self.body),
+        ]
+
+
+def decode(fields: object, max_message: int) -> Entry:
+    """Check the fields of an entry. Raises EntryError."""
+    if not isinstance(fields, list) or len(fields) % 2 or len(fields) > MAX_FIELDS:
+        raise EntryError("malformed")
+    if not all(isinstance(part, bytes) for part in fields):
+        raise EntryError("malformed")
+    values: dict[bytes, bytes] = dict(zip(fields[::2], fields[1::2], strict=True))
+    if values.get(b"v") != VERSION:
+        raise EntryError("version" if b"v" in values else "malformed")
+    body = values.get(b"b")
+    if body is None:
+        raise EntryError("malformed")
+    if len(body) > max(BODY, max_message + ENVELOPE):
+        raise EntryError("size")
+    return Entry(
+        _checked(values, b"n", NODE),
+        _checked(values, b"e", EPOCH),
+        int(_checked(values, b"s", _NUMBER)),
+        int(_checked(values, b"m", _MEMBERS)),
+        body,
+    )
+
+
+def _checked(values: dict[bytes, bytes], key: bytes, form: re.Pattern[str]) -> str:
+    """Return a value that has this form. Raises EntryError."""
+    text = values.get(key, b"")
+    shown = text.decode() if len(text) <= ENVELOPE and text.isascii() else ""
+    if not form.fullmatch(shown):
+        raise EntryError("malformed")
+    return shown
+
+
+class Line(NamedTuple):
+    """One line. Only what somebody has said has a text, and only lines about a member have its name."""
+
+    kind: Kind
+    name: str = ""
+    text: bytes = b""
+
+
+ASK, BEGINS, ENDS, STOPS = b"?", b"(", b")", b"!"
+
+_WHOLE: dict[bytes, Line] = {
+    ASK: Line("asked"),
+    BEGINS: Line("begins"),
+    ENDS: Line("ends"),
+    STOPS: Line("stops"),
+}
+
+
+def said(name: str, text: bytes) -> bytes:
+    """Return the line of a member that has said `text`."""
+    return b"=" + name.encode() + b"#" + text
+
+
+def came(name: str) -> bytes:
+    """Return the line of a member that has come online."""
+    return b"+" + name.encode()
+
+
+def left(name: str, reason: str) -> bytes:
+    """Return the line of a member that has gone offline."""
+    return b"-" + name.encode() + b" " + reason.encode()
+
+
+def there(name: str) -> bytes:
+    """Return the line of a member within the answer to `?`."""
+    return b"*" + name.encode()
+
+
+def parse(line: bytes, max_message: int) -> Line:
+    """Check a line. Raises EntryError."""
+    whole = _WHOLE.get(line)
+    if whole is not None:
+        return whole
+    first, rest = line[:1], line[1:]
+    if first == b"=":
+        name, _, text = rest.partition(b"#")
+        return Line("said", _name(name), _text(text, max_message))
+    if first == b"+":
+        return Line("came", _name(rest))
+    if first == b"*":
+        return Line("there", _name(rest))
+    if first == b"-":
+        name, _, reason = rest.partition(b" ")
+        if not _REASON.fullmatch(reason):
+            raise EntryError("malformed line")
+        return Line("left", _name(name))
+    raise EntryError("unknown line")
+
+
+def _name(name: bytes) -> str:
+    shown = name.decode() if len(name) <= ENVELOPE and name.isascii() else ""
+    if not NAME.fullmatch(shown):
+        raise EntryError("name")
+    return shown
+
+
+def _text(text: bytes, max_message: int) -> bytes:
+    """Check a text as the room checks those of its own members."""
+    if not 0 < len(text) <= max_message:
+        raise EntryError("length")
+    if text in (ONLINE, OFFLINE) or text_error(text) is not None:
+        raise EntryError("text")
+    return text
+
+
+def renamed(node: str, epoch: str) -> str:
+    """Return the name under which a node goes on whose name another process uses."""
+    return f"{node[:27].rstrip('.-')}-{epoch[-4:]}"
