@@ -105,6 +105,9 @@ class FakeRedis:
             self.loop.unwatch(sock.fileno())
             sock.close()
             return
+        if not data.startswith(b"*"):
+            sock.sendall(b"-ERR unknown command\r\n")
+            return
         for command in parser.replies(data):
             assert isinstance(command, list)
             words = [word for word in command if isinstance(word, bytes)]
@@ -125,9 +128,7 @@ class FakeRealm(Realm):
     """Writes down what the engine tells it."""
 
     def __init__(self) -> None:
-        self.node = "a"
-        self.last = self.mine = None
-        self.lag = 0.0
+        self.positions: tuple[EntryId | None, EntryId | None] = (None, None)
         self.told: list[str] = []
         self.reads: list[tuple[EntryId, object]] = []
         self.entries: deque[Sequence[bytes]] = deque()
@@ -137,6 +138,21 @@ class FakeRealm(Realm):
         self.is_open = True
         self.log: Log | None = None
         self.in_flight: Sequence[bytes] | None = None
+
+    @property
+    def node(self) -> str:
+        """See Realm."""
+        return "a"
+
+    @property
+    def last(self) -> EntryId | None:
+        """See Realm."""
+        return self.positions[0]
+
+    @property
+    def mine(self) -> EntryId | None:
+        """See Realm."""
+        return self.positions[1]
 
     def attach(self, log: Log) -> None:
         """See Realm."""

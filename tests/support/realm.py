@@ -1,17 +1,18 @@
-"""Several real daemons that form one chat room over a real server, and members that are real `netecho chat`."""
+"""Several daemons that form one chat room over a real server, and members that are `netecho chat`."""
 
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from support.daemon import Daemon
+from support.daemon import PATIENCE, Daemon
 from support.netecho import COMMAND, environment
 from support.waiting import eventually
+
+from netechod.client.operator.control import ask
 
 LEASE = 3.0  # seconds: the shortest
 
@@ -30,8 +31,12 @@ class Member:
         )
         self._thread = threading.Thread(target=self._collect, daemon=True)
         self._thread.start()
+        self.name = ""
+
+    def await_name(self) -> None:
+        """Wait until it is online."""
         eventually(lambda: self.events, "a member is online")
-        self.name: str = self.events[0]["from"]
+        self.name = self.events[0]["from"]
 
     def _collect(self) -> None:
         assert self._process.stdout is not None
@@ -46,7 +51,7 @@ class Member:
         self._process.stdin.flush()
 
     def lines(self, name: str) -> list[str]:
-        """The texts of one sender, in the order in which they came. A node in front of the name is left out."""
+        """The texts of one sender, in the order in which they came. `node/` before the name is ignored."""
         return [
             event["text"]
             for event in self.events
@@ -92,24 +97,27 @@ class Node:
         self.daemon.bind("chat", "echo-udp")
         self.member: Member
 
-    def start(self) -> Self:
-        """Start it with no services but those."""
+    def spawn(self) -> None:
+        """Start it with no services but those, and wait for nothing."""
         off = ("echo.tcp", "dictionary")
-        self.daemon.start(*(word for section in off for word in ("--set", f"{section}.enabled=false")))
+        options = (word for section in off for word in ("--set", f"{section}.enabled=false"))
+        self.daemon.spawn("--foreground", *options)
+
+    def start(self) -> Self:
+        """Start it, and wait until it serves."""
+        self.spawn()
+        self.daemon.manager.wait_for("READY=1", PATIENCE)
         return self
 
     def join(self) -> Member:
         """Have a member come online."""
         self.member = Member(self.daemon.address("chat"))
+        self.member.await_name()
         return self.member
 
     def operator(self, *words: str) -> Any:  # noqa: ANN401 (as JSON has it)
-        """What `netechoctl --json` says."""
-        control = str(self.daemon.directory / "control.sock")
-        command = [sys.executable, "-m", "netechod.cli.netechoctl", "--control", control, *words, "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment())
-        objects = [json.loads(line) for line in done.stdout.splitlines()]
-        return objects if words[0] == "members" else objects[0]
+        """What `netechoctl` would show."""
+        return ask(self.daemon.directory / "control.sock", *words)
 
     @property
     def bus(self) -> Any:  # noqa: ANN401 (as JSON has it)
@@ -129,7 +137,7 @@ class Realm:
     def start(self) -> Self:
         """Start all nodes and members, and wait until each member knows all others."""
         for node in self.nodes.values():
-            node.start()
+            node.spawn()
         for node in self.nodes.values():
             node.daemon.said("bus up")
         self.join()
@@ -137,8 +145,10 @@ class Realm:
 
     def join(self) -> None:
         """Have a member come online on each node, and wait until the presence is known everywhere."""
-        for node in self.nodes.values():
-            node.join()
+        members = [Member(node.daemon.address("chat")) for node in self.nodes.values()]
+        for node, member in zip(self.nodes.values(), members, strict=True):
+            member.await_name()
+            node.member = member
         self.settled()
 
     def settled(self) -> None:

@@ -30,12 +30,10 @@ class BusJournal:
         log.info("bus up %s nodes=%d after=%.1f", server, nodes, after, extra=_fields("bus-up"))
 
     def down(self, why: str, *, is_news: bool) -> None:
-        """Tell that the bus cannot be used. It is news if it could be before."""
+        """Tell that the bus cannot be used, or why it still cannot. It is news if it could be before."""
         if is_news:
-            self._next["down",] = self._loop.now + INTERVAL
-            log.warning(_DOWN, why, extra=_fields("bus-down"))
-        else:
-            self._warn(("down",), 1, lambda _: log.warning(_DOWN, why, extra=_fields("bus-down")))
+            self._next.pop(("down", why), None)
+        self._warn(("down", why), 1, lambda _: log.warning(_DOWN, why, extra=_fields("bus-down")))
 
     def refused(self, error: str) -> None:
         """Tell that the server does not take an entry."""
@@ -51,16 +49,16 @@ class BusJournal:
         node, why = event.node, event.why
         match event.kind:
             case "up" | "back":
-                log.info(_NODE, node, event.kind, event.count, extra=_fields("node", node))
+                log.info(_NODE, node, event.kind, event.number, extra=_fields("node", node))
             case "lost":
-                log.info(_NODE_LOST, node, event.count, why, extra=_fields("node", node))
+                log.info(_NODE_LOST, node, event.number, why, extra=_fields("node", node))
             case "renamed":
                 text = "bus: another process calls itself %s, we go on as %s"
                 log.error(text, why, node, extra=_fields("bus-renamed", node))
             case "another log":
                 log.info("bus: the log is another one than before", extra=_fields("bus-log"))
             case _:
-                self._warn((event.kind, node, why), event.count, lambda count: _warn_of(event, count))
+                self._warn((event.kind, node, why), event.number, lambda count: _warn_of(event, count))
 
     def _warn(self, kind: tuple[str, ...], count: int, say: Callable[[int], object]) -> None:
         """Say it now, or with the sum of a minute when that is over."""
@@ -95,7 +93,7 @@ def _warn_of(event: Event, count: int) -> None:
                 extra=fields,
             )
         case "version":
-            log.warning("bus: %s writes entries of version %s, they are skipped", node, why, extra=fields)
+            log.warning("bus: some node writes entries of another version, they are skipped", extra=fields)
         case "stopped":
             log.warning("bus: we were stopped for %d s", count, extra=fields)
 

@@ -19,7 +19,8 @@ from netechod.reactor.bus.stream import StreamLog
 from netechod.reactor.bus.url import Url
 from netechod.reactor.loop import Callback, Loop
 from netechod.services.realm.events import Event
-from netechod.services.realm.realm import Realm, Terms
+from netechod.services.realm.realm import Realm
+from netechod.services.realm.terms import Settings, Terms
 
 STOP_PATIENCE = 1.0  # seconds in which the log takes that this node stops
 NOT_YET = "not connected yet"
@@ -40,21 +41,19 @@ class Bus:
     ) -> None:
         self._loop = loop
         self._on_change = on_change
-        self._secrets, self._problem = Secrets(), ""
-        self._is_open = False
         self._since = loop.now  # of the present state, up or down
         self._why = NOT_YET  # empty: it is up
         self._is_renamed = False  # another process has taken our name
         self._on_stopped: Callback | None = None  # set while the daemon stops
         settings = loaded.config.bus
         self.realm = Realm(
-            node=settings.node or host_name(os.uname().nodename),
+            Settings(settings.realm, settings.node or host_name(os.uname().nodename), settings.lease),
             make_epoch=_new_epoch,
-            lease=settings.lease,
             tell=tell,
             has_room=has_room,
             on_event=self._on_event,
         )
+        self._take_secrets(loaded)
         master = Master(Url.parse(settings.url), self._secrets_or_problem)
         key = f"netechod:{{{settings.realm}}}:chat"
         self._log = StreamLog(loop, self.realm, master, key, settings.history)
@@ -68,10 +67,11 @@ class Bus:
         chat, bus = loaded.config.chat, loaded.config.bus
         terms = Terms(max_message=chat.max_message, max_members=chat.max_members, names=bus.names)
         self.realm.configure(terms)
-        self._secrets, self._problem = Secrets(loaded.bus_password, bus.ca_file), loaded.bus_problem
-        if not self._is_open:
-            self._is_open = True
-            self._log.open()
+        self._take_secrets(loaded)
+
+    def _take_secrets(self, loaded: Loaded) -> None:
+        self._secrets = Secrets(loaded.bus_password, loaded.config.bus.ca_file)
+        self._problem = loaded.bus_problem
 
     def restore(self, state: object) -> None:
         """Go on as the node that the process before us was."""
@@ -173,7 +173,7 @@ class Bus:
         self._on_change()
 
     def _on_taken(self) -> None:
-        if not self.realm.has_unsent:
+        if not self.realm.waiting:
             self._finish()
 
     def _finish(self) -> None:

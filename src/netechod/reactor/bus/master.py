@@ -125,10 +125,13 @@ def _call(sock: socket.socket, command: Command) -> Reply:
     """Send one command, and wait for its reply."""
     parser = Parser()
     sock.sendall(pack(command))
-    try:
-        while data := sock.recv(READ_SIZE):
-            for reply in parser.replies(data):
-                return reply
-    except NotRespError:
-        raise OSError(0, "no reply of a Sentinel") from None
-    raise OSError(0, "closed by the server")
+    replies: list[Reply] = []
+    while not replies:
+        data = sock.recv(READ_SIZE)
+        if not data:
+            raise OSError(0, "closed by the server")
+        try:
+            replies.extend(parser.replies(data))
+        except NotRespError:
+            raise OSError(0, "no reply of a Sentinel") from None
+    return replies[0]

@@ -38,40 +38,34 @@ class Pair:
         self._reader: Dialogue | None = None
         self._writer: Dialogue | None = None
         self._writing: Dialer | None = None
-        self._reading: Dialer | None = None
         self._frugal = False  # the last connection has met a reply that was too long
+        service = StreamService("bus", self._new_reader, read_size=READ_SIZE)
+        self._reading = Dialer(loop, service, master.find, self._on_reading)
 
     @property
     def target(self) -> Target | None:
         """The server that the reader connects to."""
-        return None if self._reading is None else self._reading.target
+        return self._reading.target
 
     @property
     def server(self) -> str:
         """Its address, as people write it."""
         return "" if self.target is None else written(self.target[1])
 
-    def open(self) -> None:
-        """Begin to connect."""
-        service = StreamService("bus", self._new_reader, read_size=READ_SIZE)
-        self._reading = Dialer(self._loop, service, self._master.find, self._on_reading)
-
     def open_writer(self) -> None:
         """Connect the writer to the reader's server, which takes writes."""
         service = StreamService("bus", self._new_writer, read_size=READ_SIZE)
-        targets = [] if self.target is None else [self.target]
+        targets = [*filter(None, [self.target])]
         self._writing = Dialer(self._loop, service, targets, self._on_writing)
 
     def prove(self) -> None:
         """Note that both connections are of use."""
-        if self._reading is not None:
-            self._reading.prove()
+        self._reading.prove()
 
     def close(self) -> None:
         """Close the connections, and connect no more."""
         self._forget()
-        if self._reading is not None:
-            self._reading.close()
+        self._reading.close()
 
     def lose(self, error: LinkError) -> None:
         """Close both connections soon, because their drivers still use them. The pair connects again."""
@@ -130,8 +124,7 @@ class Pair:
     def _drop(self, why: str) -> None:
         """Close both connections. The reader's dialer makes its own again."""
         self._forget()
-        if self._reading is not None:
-            self._reading.drop(why)
+        self._reading.drop(why)
 
     def _forget(self) -> None:
         """Give up the writer and both scripts."""

@@ -32,7 +32,10 @@ Steps: TypeAlias = Generator[Request | Pause, list[Reply] | None, R]
 
 
 class StreamLog(Log):
-    """The log, as its realm uses it. `history` is the number of entries that the server keeps."""
+    """The log, as its realm uses it. `history` is the number of entries that the server keeps.
+
+    It begins to connect at once, and connects again whenever it is lost, until it is closed.
+    """
 
     def __init__(self, loop: Loop, realm: Realm, master: Master, key: str, history: int) -> None:
         self._loop = loop
@@ -40,9 +43,6 @@ class StreamLog(Log):
         self._master = master
         self._key = key
         self._history = history
-        self._pair = Pair(
-            loop, master, Owner(self._read, self._write, self._on_failed, self._on_lost, self._on_down)
-        )
         self.on_up: Callback = lambda: None
         self.on_down: Callable[[str], object] = lambda why: None
         self.on_refused: Callable[[str], object] = lambda error: None  # the server does not take an entry
@@ -54,22 +54,19 @@ class StreamLog(Log):
         self._after = START  # the entry behind which the next read begins
         self._reader_rests = self._writer_rests = False  # it waits for the realm
         self._timer: Timer | None = None
+        owner = Owner(self._read, self._write, self._on_failed, self._on_lost, self._on_down)
+        self._pair = Pair(loop, master, owner)
+        self.keep_time()
 
     @property
     def server(self) -> str:
         """The address of the server that is used, or tried."""
         return self._pair.server
 
-    def open(self) -> None:
-        """Begin to connect."""
-        self._pair.open()
-        self.keep_time()
-
     def close(self) -> None:
         """Close the connections, and connect no more."""
         self._pair.close()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_timer()
 
     def append_soon(self) -> None:
         """See Log."""
@@ -90,11 +87,14 @@ class StreamLog(Log):
     def keep_time(self) -> None:
         """Call the realm at its next deadline."""
         deadline = self._realm.next_deadline()
-        if self._timer is not None and self._timer.when > deadline:
+        if self._timer is None or self._timer.when > deadline:
+            self._stop_timer()
+            self._timer = self._loop.call_at(deadline, self._on_deadline)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._timer is None:
-            self._timer = self._loop.call_at(deadline, self._on_deadline)
 
     def _on_deadline(self) -> None:
         self._timer = None

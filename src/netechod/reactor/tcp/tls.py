@@ -77,10 +77,9 @@ class TlsSession(StreamSession):
                 self._is_ready = True
             while piece := self._tls.read(PIECE):
                 self._answer(self._session.data_received(memoryview(piece)))
+            self._answer(self._session.eof_received())
         except ssl.SSLWantReadError:
             pass  # the rest of a record has not come yet
-        except ssl.SSLZeroReturnError:
-            self._answer(self._session.eof_received())
         except ssl.SSLError as error:
             self._is_ready = False
             self._on_failed(_reason(error))
