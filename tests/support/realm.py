@@ -14,7 +14,7 @@ from support.waiting import eventually
 
 from netechod.client.operator.control import ask
 
-LEASE = 3.0  # seconds: the shortest
+LEASE = 15.0  # seconds
 
 
 class Member:
@@ -92,6 +92,7 @@ class Node:
             "chat.idle_timeout": 0,
             **settings,
         }
+        self.keeps = False  # whether the service manager keeps descriptors over a restart
         self.daemon = Daemon(directory)
         self.daemon.configure(self.settings)
         self.daemon.bind("chat", "echo-udp")
@@ -101,7 +102,7 @@ class Node:
         """Start it with no services but those, and wait for nothing."""
         off = ("echo.tcp", "dictionary")
         options = (word for section in off for word in ("--set", f"{section}.enabled=false"))
-        self.daemon.spawn("--foreground", *options)
+        self.daemon.spawn("--foreground", *options, FDSTORE="100" if self.keeps else None)
 
     def start(self) -> Self:
         """Start it, and wait until it serves."""

@@ -42,14 +42,16 @@ class RedisServer:
         """Its address."""
         return f"redis://127.0.0.1:{self.port}"
 
-    def start(self, *more: str) -> Self:
+    def start(self) -> Self:
         """Start it, and wait until it answers."""
         assert PROGRAM is not None, "scripts/setup test installs redis-tools"
         own = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)]
-        quiet = ["--save", "", "--daemonize", "no", "--logfile", "redis.log"]
-        self.process = subprocess.Popen(
-            [NAME, *own, *quiet, *self.options, *more], executable=PROGRAM, cwd=self.directory
-        )
+        own += ["--logfile", str(self.directory / "redis.log")]
+        if self.configuration is None:
+            own += ["--save", ""]
+        else:
+            own = [str(self.configuration), "--sentinel", *own]
+        self.process = subprocess.Popen([NAME, *own, *self.options], executable=PROGRAM, cwd=self.directory)
         eventually(self.answers)
         return self
 
