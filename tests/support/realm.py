@@ -137,11 +137,15 @@ class Realm:
 
     def start(self) -> Self:
         """Start all nodes and members, and wait until each member knows all others."""
-        for node in self.nodes.values():
-            node.spawn()
-        for node in self.nodes.values():
-            node.daemon.said("bus up")
-        self.join()
+        try:
+            for node in self.nodes.values():
+                node.spawn()
+            for node in self.nodes.values():
+                node.daemon.said("bus up")
+            self.join()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def join(self) -> None:

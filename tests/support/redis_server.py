@@ -29,10 +29,14 @@ def free_port() -> int:
 class RedisServer:
     """One server with its files under `directory`. It persists nothing, unless `options` say so."""
 
-    def __init__(self, directory: Path, *options: str, port: int = 0) -> None:
+    def __init__(
+        self, directory: Path, *options: str | int | Path, configuration: Path | None = None
+    ) -> None:
+        """`configuration` is the file of a Sentinel, which the Sentinel itself changes."""
         self.directory = directory
-        self.port = port or free_port()
-        self.options: Sequence[str] = options
+        self.port = free_port()
+        self.options: Sequence[str] = list(map(str, options))
+        self.configuration = configuration
         self.password = ""
         self.process: subprocess.Popen[bytes] | None = None
         directory.mkdir(exist_ok=True)

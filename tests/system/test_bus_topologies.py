@@ -1,14 +1,21 @@
 """One room over servers that change: replicas, Sentinels, a cluster; and connections that are secured."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 from support.certificates import Authority
-from support.realm import Node, Realm
+from support.fake_redis import FakeRealm
+from support.looping import run_until
+from support.realm import Realm
 from support.redis_server import RedisServer, free_port
 from support.waiting import eventually
+
+from netechod.reactor.bus.master import Master, Secrets
+from netechod.reactor.bus.stream import StreamLog
+from netechod.reactor.bus.url import Url
+from netechod.reactor.loop import Loop
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
@@ -132,27 +139,40 @@ def test_tls_and_a_user_that_may_do_no_more_than_it_needs(
         assert not any("secret" in line or "netechod@" in line for line in told)
 
 
+@pytest.mark.parametrize(
+    ("url", "realm", "trusts", "password", "reason"),
+    [
+        ("rediss://netechod@127.0.0.1:TLS", "test", True, b"secret", ""),
+        (
+            "rediss://netechod@127.0.0.1:TLS",
+            "test",
+            False,
+            b"secret",
+            "TLS: self-signed certificate",
+        ),
+        ("rediss://netechod@localhost:TLS", "test", True, b"secret", "TLS: Hostname mismatch"),
+        ("rediss://netechod@127.0.0.1:TLS", "test", True, b"wrong", "AUTH: WRONGPASS"),
+        ("rediss://netechod@127.0.0.1:TLS", "other", True, b"secret", "XRANGE: NOPERM"),
+        ("rediss://127.0.0.1:PLAIN", "test", True, b"", "TLS: "),
+        ("redis://127.0.0.1:TLS", "test", True, b"", "; if the server expects TLS, use rediss"),
+    ],
+)
 def test_what_is_wrong_with_a_secured_connection_is_said(
-    tmp_path: Path, secured: tuple[RedisServer, Authority, int], running: ExitStack
+    secured: tuple[RedisServer, Authority, int],
+    running: ExitStack,
+    url: str,
+    realm: str,
+    trusts: bool,
+    password: bytes,
+    reason: str,
 ) -> None:
     server, authority, port = secured
-    right = {"bus.ca_file": authority.file, "bus.password_file": password_file(tmp_path)}
-    wrong = password_file(tmp_path / "authority", "wrong")
-    user = f"rediss://netechod@127.0.0.1:{port}"
-    cases: dict[str, dict[str, object]] = {
-        "bus down: TLS: self-signed certificate in certificate chain": {"bus.url": user, "bus.ca_file": ""},
-        "bus down: TLS: Hostname mismatch": {"bus.url": f"rediss://netechod@localhost:{port}"},
-        "bus down: AUTH: WRONGPASS": {"bus.url": user, "bus.password_file": wrong},
-        "bus down: XRANGE: NOPERM": {"bus.url": user, "bus.realm": "other"},
-        "bus down: TLS: ": {"bus.url": f"rediss://127.0.0.1:{server.port}"},
-        "bus down: ": {"bus.url": f"redis://127.0.0.1:{port}"},
-    }
-    for number, settings in enumerate(cases.values()):
-        node = Node(tmp_path / f"node{number}", "a", {**right, **settings})
-        running.callback(node.daemon.close)
-        node.spawn()
-        cases[list(cases)[number]] = {"node": node}
-    for reason, case in cases.items():
-        node = case["node"]
-        assert isinstance(node, Node)
-        node.daemon.said(reason)
+    url = url.replace("TLS", str(port)).replace("PLAIN", str(server.port))
+    master = Master(Url.parse(url), lambda: Secrets(password, authority.file if trusts else None))
+    loop = running.enter_context(closing(Loop()))
+    log = running.enter_context(closing(StreamLog(loop, FakeRealm(), master, f"netechod:{{{realm}}}:", 1)))
+    reasons: list[str] = []
+    log.on_up, log.on_down = lambda: reasons.append(""), reasons.append
+    run_until(loop, lambda: reasons)
+    assert reason in reasons[0]
+    assert bool(reasons[0]) == bool(reason)

@@ -256,6 +256,13 @@ def test_a_server_that_falls_silent_is_given_up(bench: Bench) -> None:
     bench.down("no reply in time")
 
 
+def test_a_server_that_closes_without_a_word_may_expect_tls(bench: Bench) -> None:
+    bench.redis.replies["CLIENT"] = bench.redis.cut
+    bench.open()
+    bench.until(lambda: bench.downs)
+    assert bench.downs[0].endswith("; if the server expects TLS, use rediss")
+
+
 def test_the_realm_may_ask_for_new_connections(bench: Bench) -> None:
     bench.open().connect_anew("nobody is there")
     bench.until(lambda: "XREAD" in bench.redis.waiting)
@@ -346,6 +353,6 @@ def test_a_server_without_tls_is_of_no_use_where_it_is_wanted(
 ) -> None:
     bench = Bench(loop, clock, redis, "rediss://{}")
     bench.open()
-    bench.down("TLS: wrong version number")
+    bench.down("TLS: the server does not speak TLS")
     assert bench.log.errors == {"tls": 1, "connect": 1}
     bench.log.close()

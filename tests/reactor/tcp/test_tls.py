@@ -127,7 +127,7 @@ def test_a_server_without_tls_is_a_failure(authority: Authority) -> None:
     peer = Peer(authority)
     peer.session.opened()
     peer.session.data_received(memoryview(b"-ERR unknown command\r\n"))
-    assert peer.reasons == ["wrong version number"]
+    assert peer.reasons == ["the server does not speak TLS"]
 
 
 def test_an_end_instead_of_a_handshake_is_a_failure(authority: Authority) -> None:

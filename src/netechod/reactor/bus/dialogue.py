@@ -74,6 +74,11 @@ class Dialogue(StreamSession):
         self._state = "ready"
         return self.more() or b""
 
+    @property
+    def has_heard(self) -> bool:
+        """Whether the server has said anything."""
+        return self._parser.size > 0
+
     def go_on(self) -> None:
         """End a pause of the script."""
         if self._state == "pausing":
@@ -159,7 +164,7 @@ class Dialogue(StreamSession):
         if self._state in ("opening", "asking", "pausing") and self._due > self._loop.now:
             self._timer = self._loop.call_at(self._due, self._on_timer)
         elif self._state == "opening":
-            self.fail(LinkError("TLS: no handshake in time", "timeout"))
+            self.fail(LinkError("TLS: no handshake in time, the server may have no TLS", "timeout"))
         elif self._state == "asking":
             self.fail(LinkError("no reply in time", "timeout"))
         else:

@@ -38,6 +38,7 @@ class Pair:
         self._reader: Dialogue | None = None
         self._writer: Dialogue | None = None
         self._writing: Dialer | None = None
+        self._greeted: Dialogue | None = None  # the reader that has last connected
         self._frugal = False  # the last connection has met a reply that was too long
         service = StreamService("bus", self._new_reader, read_size=READ_SIZE)
         self._reading = Dialer(loop, service, master.find, self._on_reading)
@@ -82,7 +83,9 @@ class Pair:
             self._writer.go_on()
 
     def _new_reader(self, waker: Waker) -> StreamSession:
-        self._reader = dialogue = Dialogue(self._loop, self._owner.read(), waker, frugal=self._frugal)
+        self._greeted = self._reader = dialogue = Dialogue(
+            self._loop, self._owner.read(), waker, frugal=self._frugal
+        )
         return self._secured(dialogue)
 
     def _new_writer(self, waker: Waker) -> StreamSession:
@@ -115,7 +118,15 @@ class Pair:
     def _on_reading(self, state: DialState) -> None:
         if state.status == "waiting":
             self._forget()
-            self._owner.on_down(state.error)
+            self._owner.on_down(state.error + self._hint(state.error))
+
+    def _hint(self, why: str) -> str:
+        """Return a hint, if a server has closed the connection without a word."""
+        greeted, self._greeted = self._greeted, None
+        is_closed = why.startswith(("closed", "connection ended"))
+        if greeted is None or greeted.has_heard or not is_closed or self._master.context is not None:
+            return ""
+        return "; if the server expects TLS, use rediss"
 
     def _on_writing(self, state: DialState) -> None:
         if state.status == "waiting":

@@ -94,4 +94,6 @@ def _reason(error: ssl.SSLError) -> str:
     """Return the reason in words, without the place in OpenSSL's source."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
+    if error.reason == "WRONG_VERSION_NUMBER":
+        return "the server does not speak TLS"
     return (error.reason or str(error)).replace("_", " ").lower()
