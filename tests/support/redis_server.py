@@ -14,7 +14,8 @@ from support.waiting import eventually
 from netechod.reactor.bus.resp import Command, Parser, Reply, pack
 
 # Debian's redis-tools has the server under the name of one of its tools, and no service that would start.
-PROGRAM = shutil.which("redis-check-rdb") or shutil.which("valkey-check-rdb")
+PROGRAMS = ("redis-server", "valkey-server", "redis-check-rdb", "valkey-check-rdb")
+PROGRAM = next(filter(None, map(shutil.which, PROGRAMS)), None)
 NAME = "valkey-server" if PROGRAM and "valkey" in PROGRAM else "redis-server"
 
 
