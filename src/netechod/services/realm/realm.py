@@ -255,7 +255,7 @@ class Realm(Others):
                 again=sending.unsure(),
                 kept=list(sending.kept),
                 nodes=list(self._nodes),
-                untold=list(self._telling.lines()),
+                untold=self._telling.lines(),
             )
         )
 
@@ -269,8 +269,8 @@ class Realm(Others):
         self._reading.restore(state.last, now)
         self._sending.restore(state.number, state.waiting, state.again, state.kept)
         self._nodes.restore(state.nodes)
-        for line in state.untold:
-            self._telling.add(line)
+        for news in state.untold:
+            self._telling.add(*news)
 
     @property
     def node(self) -> str:

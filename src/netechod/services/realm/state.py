@@ -12,6 +12,7 @@ from netechod.services.realm.entry import EPOCH, NAME, NODE, renamed
 from netechod.services.realm.log import EntryId
 from netechod.services.realm.nodes import FarMember, Node
 from netechod.services.realm.sending import Origin, Sent, Waiting
+from netechod.services.realm.telling import News
 from netechod.services.wire import text_error
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ class State(NamedTuple):
     again: Sequence[Sent]
     kept: Sequence[Sent]
     nodes: Sequence[Node]
-    untold: Sequence[bytes]  # lines that the members here have still to be told
+    untold: Sequence[News]  # lines that the members here have still to be told
 
 
 def written(state: State) -> dict[str, object]:
@@ -45,7 +46,7 @@ def written(state: State) -> dict[str, object]:
         "again": [_written_line(line) for line in state.again],
         "kept": [_written_line(line) for line in state.kept],
         "nodes": [_written_node(node) for node in state.nodes],
-        "untold": [line.decode() for line in state.untold],
+        "untold": [[news.node, news.name, news.text.decode()] for news in state.untold],
     }
 
 
@@ -86,7 +87,10 @@ def _state(document: dict[str, Any]) -> State:
         [_sent(*line) for line in _listed(document["again"])],
         [_sent(*line) for line in _listed(document["kept"])],
         [_node(_object(node)) for node in _listed(document["nodes"])],
-        [_line(line) for line in _listed(document["untold"])],
+        [
+            News(_formed(node, NODE), _shown(name), _line(text))
+            for node, name, text in _listed(document["untold"])
+        ],
     )
 
 
