@@ -17,7 +17,7 @@ BLOCK, PATIENCE = 2.0, 3.0
 
 
 class Engine(Log):
-    """Drives a realm as the daemon does: one entry in flight, one read after the other, patience, back-off."""
+    """Drives a realm as the daemon does: one entry in flight, one read at a time, patience, back-off."""
 
     def __init__(self, time: VirtualTime, log: MisbehavingLog, realm: Realm, rng: Random) -> None:
         self.time, self.log, self.realm, self.rng = time, log, realm, rng
@@ -199,7 +199,7 @@ class Process:
             Settings("netechod", node, LEASE),
             make_epoch=lambda: f"{int(time.now * 1000):011x}{number:05x}",
             tell=hear,
-            has_room=lambda: rng.random() > 0.1,
+            has_room=lambda: rng.random() > 0.3,
             on_event=self.events.append,
         )
         self.time = time

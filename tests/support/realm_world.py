@@ -15,6 +15,7 @@ from netechod.services.realm.sending import KEPT_LINES, WAITING_LINES
 
 NODES = ("a", "b", "c", "d")
 SHARED = "10.0.2.15--40000"  # a member of this name may be on every node
+STEPS = 3.0  # steps a second
 MOST_WAITING = WAITING_LINES + KEPT_LINES + 100
 
 
@@ -157,9 +158,10 @@ class Place:
 class World:
     """All of it."""
 
-    def __init__(self, seed: int, *, longest: float = 30.0) -> None:
+    def __init__(self, seed: int, *, longest: float = 30.0, faults: float = 0.25) -> None:
         self.rng = Random(seed)
         self.longest = longest  # seconds of an outage
+        self.faults = faults  # a second
         self.time = VirtualTime()
         self.log = MisbehavingLog(self.time, self.rng)
         self.outcome = Outcome()
@@ -179,12 +181,12 @@ class World:
         """Let members talk and faults happen for so long. Then wait for two quiet leases, and compare."""
         end = self.time.now + seconds
         while self.time.now < end:
-            if self.rng.random() < 0.08:
+            if self.rng.random() < self.faults / STEPS:
                 self.fault()
             for _ in range(3):
                 place = self.rng.choice(self.places)
                 (place.say if self.rng.random() < 0.85 else place.move)()
-            self.step(self.rng.expovariate(3.0))
+            self.step(self.rng.expovariate(STEPS))
         self.settle()
         return self.outcome
 
@@ -284,12 +286,14 @@ class World:
             self.count_missing(place, process)
 
 
-def run_schedules(seeds: Sequence[int], *, seconds: float = 120.0, longest: float = 30.0) -> Outcome:
+def run_schedules(
+    seeds: Sequence[int], *, seconds: float = 120.0, longest: float = 30.0, faults: float = 0.25
+) -> Outcome:
     """Run a schedule for each seed. The first that does not hold raises, with its seed."""
     total = Outcome()
     for seed in seeds:
         try:
-            total.add(World(seed, longest=longest).run(seconds))
+            total.add(World(seed, longest=longest, faults=faults).run(seconds))
         except AssertionError as error:
             raise AssertionError(f"schedule {seed}: {error}") from error
     return total

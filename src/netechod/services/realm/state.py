@@ -69,7 +69,7 @@ def read(document: object, *, realm: str, node: str) -> State:
     """Read the state of a node of this name, all of it or nothing. Raises ValueError."""
     try:
         state = _state(_object(document))
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError("a part of it is missing, or is something else") from error
     if state.realm != realm or state.origin.node not in (node, renamed(node, state.origin.epoch)):
         raise ValueError("it is of another node")
@@ -128,7 +128,7 @@ def _of_type(value: object, kind: type[T]) -> T:
 def _formed(value: object, form: Pattern[str]) -> str:
     text = _of_type(value, str)
     if not form.fullmatch(text):
-        raise ValueError("a name in it is none")
+        raise ValueError
     return text
 
 
@@ -141,20 +141,20 @@ def _shown(value: object) -> str:
 
 def _count(value: object) -> int:
     if type(value) is not int or not 0 <= value < 10**15:
-        raise ValueError("a number in it is none")
+        raise ValueError
     return value
 
 
 def _time(value: object) -> float:
     if type(value) not in (int, float) or not 0 <= value < 1e15:  # type: ignore[operator]
-        raise ValueError("a time in it is none")
+        raise ValueError
     return float(value)  # type: ignore[arg-type]
 
 
 def _line(value: object) -> bytes:
     line = _of_type(value, str).encode(errors="replace")
     if text_error(line) is not None:
-        raise ValueError("a line in it has control characters")
+        raise ValueError
     return line
 
 

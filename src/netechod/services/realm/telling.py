@@ -53,16 +53,15 @@ class Telling:
         `holder` is the node whose member has it, None if there is none. The lines that wait are about it, or
         about members that had the name before.
         """
-        told = (
-            {} if holder is None else {holder: False}
-        )  # whether the first line about each says that it came
+        first: dict[str, bytes] = {}  # the first line that waits about the member of each node
         for place, news in enumerate(self._lines):
             if news.name == name:
-                if not told.get(news.node):
-                    told[news.node] = told.get(news.node, news.text == ONLINE)
+                first.setdefault(news.node, news.text)
                 self._lines[place] = news._replace(name=with_node(name, news.node))
-        for node, has_come in told.items():
-            if not has_come:
+        if holder is not None:
+            first.setdefault(holder, b"")
+        for node, text in first.items():
+            if text != ONLINE:
                 self._lines.appendleft(News(node, with_node(name, node), ONLINE))
 
     def drain(self, now: float) -> None:
