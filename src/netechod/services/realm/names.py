@@ -53,11 +53,9 @@ class Names:
         """Return whether somebody is shown by this name."""
         return name in self._own or name in self._plain
 
-    def release(self, shown: str) -> bool:
-        """Give back what `claim` has returned. Return whether it was a name without a node."""
-        is_plain = shown in self._plain
+    def release(self, shown: str) -> None:
+        """Give back what `claim` has returned."""
         self._plain.discard(shown)
-        return is_plain
 
 
 def with_node(name: str, node: str) -> str:

@@ -8,7 +8,7 @@ from netechod.services.realm.events import Event
 from netechod.services.realm.names import Names, with_node
 from netechod.services.realm.telling import Telling
 from netechod.services.realm.terms import Tally, Terms
-from netechod.services.wire import OFFLINE, ONLINE, chat_line
+from netechod.services.wire import OFFLINE, ONLINE
 
 MAX_NODES = (
     256  # nodes that are known or remembered; beyond it the lost one that was heard first is forgotten
@@ -137,7 +137,7 @@ class Nodes:
         shown = self._names.claim(name, node.name, self.terms.names)
         node.members[name] = FarMember(node.name, shown, now)
         self._size += 1
-        self._telling.add(chat_line(shown, ONLINE))
+        self._telling.add(node.name, shown, ONLINE)
         if shown != name and self.terms.names == "plain":
             self._on_event(Event("shared", node.name, why=name))
         return True
@@ -148,7 +148,7 @@ class Nodes:
         if member is not None:
             self._size -= 1
             self._names.release(member.name)
-            self._telling.add(chat_line(member.name, OFFLINE))
+            self._telling.add(node.name, member.name, OFFLINE)
 
     def begin_snapshot(self, node: Node) -> None:
         """Begin to collect the names that a node tells."""
@@ -223,12 +223,12 @@ class Nodes:
 
     def make_way(self, name: str) -> None:
         """Show a member of another node with its node: a member of this node has its name."""
-        if not self._names.release(name):
-            return
+        self._names.release(name)
+        holder = None
         for node in self:
             member = node.members.get(name)
             if member is not None and member.name == name:
-                shown = with_node(name, node.name)
-                node.members[name] = member._replace(name=shown)
-                self._telling.add(chat_line(shown, ONLINE))
-                self._on_event(Event("shared", node.name, why=name))
+                node.members[name] = member._replace(name=with_node(name, node.name))
+                holder = node.name
+                self._on_event(Event("shared", holder, why=name))
+        self._telling.make_way(name, holder)

@@ -1,11 +1,16 @@
 """What this node knows of its reading: where it is, how old an entry is, what does not come back."""
 
 from collections import deque
+from typing import TypeAlias
 
 from netechod.services.realm.log import START, EntryId, Found
 
 SLACK = 1e-6  # seconds by which a lease may end early: sums of times are not exact
 RECENT = 64  # entries whose times are remembered, to measure the lag
+
+
+Lines: TypeAlias = tuple[int, int]
+"""An entry of ours by the number of its first line, and how many lines it has."""
 
 
 class Listening:
@@ -63,7 +68,7 @@ class Returns:
 
     def __init__(self) -> None:
         self.lag = 0.0  # seconds from the making of the entry that came back last to its return
-        self._made: deque[tuple[int, float]] = deque(maxlen=RECENT)
+        self._made: deque[tuple[Lines, float]] = deque(maxlen=RECENT)
         self._seen = START  # the entry that came back last
         self._missing: tuple[EntryId, float] | None = None  # the first that did not, and when it was taken
         self._heard = 0.0  # when any entry was read last
@@ -73,9 +78,9 @@ class Returns:
         self._seen = START
         self._missing = None
 
-    def made(self, number: int, now: float) -> None:
-        """Note the time of an entry by the loop's clock. `number` is that of its first line."""
-        self._made.append((number, now))
+    def made(self, lines: Lines, now: float) -> None:
+        """Note the time of an entry by the loop's clock."""
+        self._made.append((lines, now))
 
     def taken(self, at: EntryId, listened: float) -> None:
         """Note that the log has taken an entry. The reader may have been faster."""
@@ -86,16 +91,15 @@ class Returns:
         """Note that some entry was read."""
         self._heard = listened
 
-    def came_back(self, at: EntryId, number: int, now: float) -> None:
+    def came_back(self, at: EntryId, lines: Lines, now: float) -> None:
         """Note that an entry of ours was read."""
         self._seen = at
         if self._missing is not None and self._missing[0] <= at:
             self._missing = None
-        while self._made and self._made[0][0] <= number:
+        while self._made and self._made[0][0] <= lines:
             made, when = self._made.popleft()
-            if made == number:
+            if made == lines:
                 self.lag = now - when
-                break
 
     def are_missing(self, last: EntryId | None, listened: float, patience: float) -> bool:
         """Return whether an entry did not come back in time, and cannot come any more.
@@ -195,18 +199,18 @@ class Reading:
         self._returns.heard(self.listened(now))
         return self._clock.age(at, now)
 
-    def made(self, number: int, now: float) -> None:
-        """Note that an entry of ours is in flight whose first line has this number."""
-        self._returns.made(number, now)
+    def made(self, lines: Lines, now: float) -> None:
+        """Note that an entry of ours is in flight."""
+        self._returns.made(lines, now)
 
     def taken(self, at: EntryId, now: float) -> None:
         """Note that the log has taken it."""
         self._clock.set(at.ms, now)
         self._returns.taken(at, self.listened(now))
 
-    def came_back(self, at: EntryId, number: int, now: float) -> None:
+    def came_back(self, at: EntryId, lines: Lines, now: float) -> None:
         """Note that an entry of ours was read."""
-        self._returns.came_back(at, number, now)
+        self._returns.came_back(at, lines, now)
 
     def is_deaf(self, now: float) -> bool:
         """Return whether entries of ours should have come back. It is told once for a connection."""

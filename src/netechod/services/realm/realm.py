@@ -127,7 +127,7 @@ class Realm(Others):
         entry = self._own.entry(now) if self._reading.is_connected else None
         if entry is None:
             return None
-        self._reading.made(entry.number, now)
+        self._reading.made((entry.number, entry.size), now)
         return entry.fields()
 
     def taken(self, at: EntryId, now: float) -> None:
@@ -174,7 +174,7 @@ class Realm(Others):
         """Return whether an entry under our name is of another process, to which we leave the name."""
         maker = self._own.maker(entry)
         if maker == "this":
-            self._reading.came_back(at, entry.number, now)
+            self._reading.came_back(at, (entry.number, entry.size), now)
         elif maker == "earlier" or is_old:
             self.counters["stale"] += entry.size
         else:
@@ -255,7 +255,7 @@ class Realm(Others):
                 again=sending.unsure(),
                 kept=list(sending.kept),
                 nodes=list(self._nodes),
-                untold=list(self._telling.lines()),
+                untold=self._telling.lines(),
             )
         )
 
@@ -269,8 +269,8 @@ class Realm(Others):
         self._reading.restore(state.last, now)
         self._sending.restore(state.number, state.waiting, state.again, state.kept)
         self._nodes.restore(state.nodes)
-        for line in state.untold:
-            self._telling.add(line)
+        for news in state.untold:
+            self._telling.add(*news)
 
     @property
     def node(self) -> str:

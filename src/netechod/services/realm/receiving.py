@@ -8,7 +8,6 @@ from netechod.services.realm.nodes import Node, Nodes
 from netechod.services.realm.questions import Questions
 from netechod.services.realm.telling import Telling
 from netechod.services.realm.terms import Tally
-from netechod.services.wire import chat_line
 
 
 class Receiving:
@@ -144,7 +143,7 @@ class Receiving:
         match line.kind:
             case "said":
                 if nodes.come(node, line.name, now):  # who talks is online
-                    self._telling.add(chat_line(node.members[line.name].name, line.text))
+                    self._telling.add(node.name, node.members[line.name].name, line.text)
             case "came":
                 nodes.come(node, line.name, now)
             case "left":

@@ -12,6 +12,7 @@ from netechod.services.realm.entry import EPOCH, NAME, NODE, renamed
 from netechod.services.realm.log import EntryId
 from netechod.services.realm.nodes import FarMember, Node
 from netechod.services.realm.sending import Origin, Sent, Waiting
+from netechod.services.realm.telling import News
 from netechod.services.wire import text_error
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ class State(NamedTuple):
     again: Sequence[Sent]
     kept: Sequence[Sent]
     nodes: Sequence[Node]
-    untold: Sequence[bytes]  # lines that the members here have still to be told
+    untold: Sequence[News]  # lines that the members here have still to be told
 
 
 def written(state: State) -> dict[str, object]:
@@ -45,7 +46,7 @@ def written(state: State) -> dict[str, object]:
         "again": [_written_line(line) for line in state.again],
         "kept": [_written_line(line) for line in state.kept],
         "nodes": [_written_node(node) for node in state.nodes],
-        "untold": [line.decode() for line in state.untold],
+        "untold": [[news.node, news.name, news.text.decode()] for news in state.untold],
     }
 
 
@@ -68,7 +69,7 @@ def read(document: object, *, realm: str, node: str) -> State:
     """Read the state of a node of this name, all of it or nothing. Raises ValueError."""
     try:
         state = _state(_object(document))
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError("a part of it is missing, or is something else") from error
     if state.realm != realm or state.origin.node not in (node, renamed(node, state.origin.epoch)):
         raise ValueError("it is of another node")
@@ -86,7 +87,10 @@ def _state(document: dict[str, Any]) -> State:
         [_sent(*line) for line in _listed(document["again"])],
         [_sent(*line) for line in _listed(document["kept"])],
         [_node(_object(node)) for node in _listed(document["nodes"])],
-        [_line(line) for line in _listed(document["untold"])],
+        [
+            News(_formed(node, NODE), _shown(name), _line(text))
+            for node, name, text in _listed(document["untold"])
+        ],
     )
 
 
@@ -124,7 +128,7 @@ def _of_type(value: object, kind: type[T]) -> T:
 def _formed(value: object, form: Pattern[str]) -> str:
     text = _of_type(value, str)
     if not form.fullmatch(text):
-        raise ValueError("a name in it is none")
+        raise ValueError
     return text
 
 
@@ -137,20 +141,20 @@ def _shown(value: object) -> str:
 
 def _count(value: object) -> int:
     if type(value) is not int or not 0 <= value < 10**15:
-        raise ValueError("a number in it is none")
+        raise ValueError
     return value
 
 
 def _time(value: object) -> float:
     if type(value) not in (int, float) or not 0 <= value < 1e15:  # type: ignore[operator]
-        raise ValueError("a time in it is none")
+        raise ValueError
     return float(value)  # type: ignore[arg-type]
 
 
 def _line(value: object) -> bytes:
     line = _of_type(value, str).encode(errors="replace")
     if text_error(line) is not None:
-        raise ValueError("a line in it has control characters")
+        raise ValueError
     return line
 
 
