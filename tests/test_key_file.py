@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from netechod import key_file
-from netechod.key_file import KeyFileError, read_keys
+from netechod.key_file import KeyFileError, read_keys, read_password
 
 ME = {os.geteuid()}
 
@@ -130,3 +130,15 @@ def test_what_is_too_large_holds_something_else(path: Path, monkeypatch: pytest.
     monkeypatch.setattr(key_file, "MAX_SIZE", 10)
     path.write_text("ops 012345\n", encoding="utf-8")
     assert refusal(path) == "FILE: is larger than 10 bytes"
+
+
+def test_a_password_is_the_only_line_of_its_file(path: Path) -> None:
+    path.write_text("pass word é\n", encoding="utf-8")
+    assert read_password(path, ME) == "pass word é".encode()
+    for text, lines in (("", 0), ("\n", 1), ("a\nb\n", 2)):
+        path.write_text(text)
+        with pytest.raises(KeyFileError, match=f"has {lines} lines"):
+            read_password(path, ME)
+    path.chmod(0o644)
+    with pytest.raises(KeyFileError, match="has mode 0644"):
+        read_password(path, ME)

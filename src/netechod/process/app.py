@@ -64,17 +64,11 @@ class App:
         self._reload = Reload(config, lambda: reading.steps(self._loaded, self.words.editions), self._adopt)
         self._reloader = Reloader(self.loop, self._reload_steps)
         self._stopping = ""
-        self._is_status_due = False
         self._signals: SignalSource | None = None
         self._outgoing = Outgoing() if notifier.keeps else None
+        keeps, renew = bool(notifier.keeps), self._renew_status
         context = Context(
-            self.loop,
-            loaded,
-            Shared(self.loop),
-            self.words,
-            self.status,
-            self._renew_status,
-            hands_over=bool(notifier.keeps),
+            self.loop, loaded, Shared(self.loop), self.words, self.status, renew, hands_over=keeps
         )
         self._services = Services(context, sockets)
         self.members = self._services.members
@@ -175,13 +169,7 @@ class App:
         self._renew_status()
 
     def _renew_status(self) -> None:
-        """Have the service manager show the present status, once for all that happens in this turn."""
-        if not self._is_status_due:
-            self._is_status_due = True
-            self.loop.call_before_sleep(self._show_status)
-
-    def _show_status(self) -> None:
-        self._is_status_due = False
+        """Have the service manager show the present status."""
         if not self._stopping:
             self._notifier.status(self.status().line())
 

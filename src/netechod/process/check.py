@@ -9,6 +9,7 @@ from netechod.clock_error import clock_refusal
 from netechod.errors import ConfigError, DictionaryError, PermissionRefusedError
 from netechod.process.command.keys import with_keys
 from netechod.process.command.lint import warning_line, warnings
+from netechod.process.config.general import NO_HIREDIS
 from netechod.process.config.listeners import enabled
 from netechod.process.config.load import Loaded, load
 from netechod.process.config.schema import Dictionary
@@ -19,9 +20,6 @@ from netechod.process.dictionary.index_facts import UnusableIndexError
 from netechod.process.dictionary.loader import fits, is_large, rules_of
 from netechod.process.unix.privileges import can_read, identity_of
 from netechod.process.unix.sockets import unknown_interfaces
-from netechod.reactor.bus.url import Url
-
-NO_HIREDIS = "needs the library hiredis: apt install python3-hiredis, or pip install 'netechod[bus]'"
 
 
 def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
@@ -78,7 +76,7 @@ def _about_bus(loaded: Loaded) -> Iterator[str]:
     if not bus.url:
         return
     try:
-        from netechod.reactor.bus import resp  # noqa: F401 (only where there is a bus)
+        from netechod.reactor.bus import resp, url  # noqa: F401 (only where there is a bus)
     except ImportError:
         raise ConfigError(f"error: {loaded.origins['bus.url']}: bus.url: {NO_HIREDIS}") from None
     if bus.ca_file is not None:
@@ -89,7 +87,7 @@ def _about_bus(loaded: Loaded) -> Iterator[str]:
         except OSError as error:
             reason = f"{bus.ca_file}: cannot be loaded: {error.strerror or error}"
             raise ConfigError(f"error: {loaded.origins['bus.ca_file']}: bus.ca_file: {reason}") from None
-    if Url.parse(bus.url).leaves_in_clear:
+    if url.Url.parse(bus.url).leaves_in_clear:
         told = "password and talk go to another machine in clear: rediss:// encrypts them"
         yield warning_line(loaded, "bus.url", told)
 

@@ -29,7 +29,10 @@ log = logging.getLogger(__name__)
 
 
 class Bus:
-    """The link of room, realm and operator. `on_change` is called when the status has changed."""
+    """The link of room, realm and operator.
+
+    `on_change` is called when the status has changed, once for all that happens in a turn of the loop.
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class Bus:
     ) -> None:
         self._loop = loop
         self._on_change = on_change
+        self._has_changed = False
         self._since = loop.now  # of the present state, up or down
         self._why = NOT_YET  # empty: it is up
         self._is_renamed = False  # another process has taken our name
@@ -159,7 +163,7 @@ class Bus:
         now = self._loop.now
         self._journal.up(self._log.server, 1 + len(self.realm.nodes(now)), now - self._since)
         self._since, self._why = now, ""
-        self._on_change()
+        self._change()
 
     def _on_down(self, why: str) -> None:
         """Tell of the loss of the bus, or of another reason for it."""
@@ -170,6 +174,15 @@ class Bus:
             self._since = self._loop.now
         self._journal.down(why, is_news=is_news or self._why == NOT_YET)
         self._why = why
+        self._change()
+
+    def _change(self) -> None:
+        if not self._has_changed:
+            self._has_changed = True
+            self._loop.call_before_sleep(self._tell_change)
+
+    def _tell_change(self) -> None:
+        self._has_changed = False
         self._on_change()
 
     def _on_taken(self) -> None:
@@ -184,7 +197,7 @@ class Bus:
     def _on_event(self, event: Event) -> None:
         self._is_renamed |= event.kind == "renamed"
         self._journal.told(event)
-        self._on_change()
+        self._change()
 
 
 def host_name(text: str) -> str:

@@ -36,6 +36,8 @@ TRUSTED = (
 )
 # Not 100.64.0.0/10 (RFC 6598): behind a carrier's NAT the neighbours are strangers.
 
+NO_HIREDIS = "needs the library hiredis: apt install python3-hiredis, or pip install 'netechod[bus]'"
+
 
 class Section(BaseModel):
     """Base of all sections. It refuses unknown keys, and no value changes afterwards."""

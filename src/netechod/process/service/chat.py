@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from netechod.process.check import NO_HIREDIS
+from netechod.process.config.general import NO_HIREDIS
 from netechod.process.control.status import Gauge, Presence
 from netechod.process.service.datagrams import UdpService, address_of_peers
 from netechod.process.service.running import Context, Settings

@@ -51,10 +51,11 @@ class Master:
 
     def find(self) -> Sequence[Target]:
         """Return the targets. Raises OSError; see Resolve."""
+        secrets = self.secrets()
         if self.url.path:
             return [(socket.AF_UNIX, self.url.path)]
         if self.url.tls:
-            self.context = self._new_context()
+            self.context = _new_context(secrets.ca_file)
         moved, self._moved = self._moved, None
         servers = [*filter(None, [moved]), *(self._masters() if self.url.sentinel else self.url.servers)]
         targets: dict[Target, None] = {}
@@ -67,15 +68,6 @@ class Master:
         if not targets and trouble is not None:
             raise trouble
         return list(targets)
-
-    def _new_context(self) -> "ssl.SSLContext":
-        import ssl
-
-        ca_file = self.secrets().ca_file
-        try:
-            return ssl.create_default_context(cafile=ca_file)
-        except OSError as error:  # ssl.SSLError is one
-            raise OSError(0, f"{ca_file}: cannot be loaded: {error.strerror or error}") from None
 
     def _resolved(self, host: str, port: int) -> Iterator[Target]:
         for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
@@ -135,3 +127,12 @@ def _call(sock: socket.socket, command: Command) -> Reply:
         except NotRespError:
             raise OSError(0, "no reply of a Sentinel") from None
     return replies[0]
+
+
+def _new_context(ca_file: Path | None) -> "ssl.SSLContext":
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        raise OSError(0, f"{ca_file}: cannot be loaded: {error.strerror or error}") from None
