@@ -378,8 +378,8 @@ def test_the_state_of_a_realm_goes_over_unchanged() -> None:
         if f"FDNAME={STATE}" in message:
             documents.extend(os.pread(fd, 1 << 20, 0) for fd in fds)
 
-    os.environ["NOTIFY_SOCKET"] = "/nowhere"
     for bus in (BUS, None):
+        os.environ["NOTIFY_SOCKET"] = "/nowhere"
         Outgoing(bus=bus).leave(Notifier(send))
     whole, alone = documents
     assert inherit({STATE: [memfd(whole)]}) == Incoming(bus=BUS, names=[STATE])
