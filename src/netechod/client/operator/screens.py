@@ -33,6 +33,8 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield from database_lines(databases)
         yield ""
+    if bus := status.get("bus"):
+        yield from bus_lines(bus)
     yield f"last reload  {_reload_line(status['last_reload'])}"
     if status["log_lost"]:
         yield f"log          {grouped(status['log_lost'])} lines lost"
@@ -58,6 +60,22 @@ def _service_row(status: Mapping[str, Any], service: str, address: str) -> tuple
         count for name, count in counters.items() if name.startswith(("dropped", "overflowed", "refused"))
     )
     return service, address, now, received, answered, grouped(dropped)
+
+
+def bus_lines(bus: Mapping[str, Any]) -> Iterator[str]:
+    """Return the state of the bus, and the other nodes."""
+    since, server = duration(bus["since"]), bus["server"]
+    state = f"up since {since}, {server}" if bus["state"] == "up" else f"down since {since}: {bus['why']}"
+    waiting = f", {grouped(bus['waiting'])} lines wait" if bus["waiting"] else ""
+    yield f"bus          {state}, this node is {bus['node']}{waiting}"
+    rows: list[tuple[str, ...]] = [("node", "members", "heard", "received", "missed")]
+    for node in bus["nodes"]:
+        counts = (grouped(node[key]) for key in ("received", "missed"))
+        rows.append((node["node"], grouped(node["members"]), duration(node["heard"]), *counts))
+    if len(rows) > 1:
+        yield ""
+        yield from table(rows)
+        yield ""
 
 
 def _clock_line(claim: Mapping[str, Any]) -> str:
