@@ -1,6 +1,7 @@
 """Schedules of faults for the chat over several nodes, on all processors."""
 
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import repeat
 
 from support.realm_world import Outcome, World
@@ -22,8 +23,10 @@ def outcome_of(seed: int, seconds: float = SECONDS) -> tuple[Outcome, str]:
 def run_all(first: int, count: int) -> int:
     """Run schedules and print what has happened. Status 1 when something did not hold."""
     total = Outcome()
+    seeds = range(first, first + count)
     with ProcessPoolExecutor() as pool:
-        outcomes = pool.map(outcome_of, range(first, first + count), repeat(SECONDS), chunksize=SHARE)
+        run = map if count <= SHARE else partial(pool.map, chunksize=SHARE)
+        outcomes = run(outcome_of, seeds, repeat(SECONDS))
         for outcome, trouble in outcomes:
             total.add(outcome)
             if trouble:

@@ -57,9 +57,12 @@ REFUSED: list[tuple[str, object]] = [
     ("malformed", [*entry().fields(), *[b"x"] * 22]),
     ("malformed", changed(b"n", 7)),
     ("malformed", changed(b"n", [b"a"])),
+    ("malformed", changed(b"b", ["a"])),
+    ("malformed", [*entry().fields(), ["v"], b"1"]),
     ("malformed", entry().fields()[2:]),
     ("malformed", entry().fields()[:-2]),
     ("version", changed(b"v", b"2")),
+    ("version", [b"v", b"2"]),
     ("size", changed(b"b", b"x" * (BODY + 1))),
     *[
         ("malformed", changed(b"n", name))

@@ -16,8 +16,7 @@ MAX_FIELDS = 32  # fields and values of an entry, counted together
 NODE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,30}[a-z0-9])?")
 EPOCH = re.compile(r"[0-9a-f]{16}")
 NAME = re.compile(r"[0-9a-f:.]{2,45}--[0-9]{1,5}")
-_NUMBER = re.compile(r"[0-9]{1,15}")
-_MEMBERS = re.compile(r"[0-9]{1,9}")
+_HEAD = re.compile(rf"({NODE.pattern}) ({EPOCH.pattern}) ([0-9]{{1,15}}) ([0-9]{{1,9}})".encode())
 _REASON = re.compile(rb"[a-z]{1,16}")
 
 Kind: TypeAlias = Literal["said", "came", "left", "asked", "begins", "there", "ends", "stops"]
@@ -61,32 +60,19 @@ def decode(fields: object, max_message: int) -> Entry:
     """Check the fields of an entry. Raises EntryError."""
     if not isinstance(fields, list) or len(fields) % 2 or len(fields) > MAX_FIELDS:
         raise EntryError("malformed")
-    if not all(isinstance(part, bytes) for part in fields):
-        raise EntryError("malformed")
-    values: dict[bytes, bytes] = dict(zip(fields[::2], fields[1::2], strict=True))
-    if values.get(b"v") != VERSION:
-        raise EntryError("version" if b"v" in values else "malformed")
-    body = values.get(b"b")
-    if body is None:
+    try:
+        values = dict(zip(fields[::2], fields[1::2], strict=True))
+        if values[b"v"] != VERSION:
+            raise EntryError("version")
+        body = values[b"b"]
+        head = _HEAD.fullmatch(b" ".join([values[b"n"], values[b"e"], values[b"s"], values[b"m"]]))
+    except (KeyError, TypeError):  # a field is missing, or something in the reply is no bytes
+        raise EntryError("malformed") from None
+    if head is None or not isinstance(body, bytes):
         raise EntryError("malformed")
     if len(body) > max(BODY, max_message + ENVELOPE):
         raise EntryError("size")
-    return Entry(
-        _checked(values, b"n", NODE),
-        _checked(values, b"e", EPOCH),
-        int(_checked(values, b"s", _NUMBER)),
-        int(_checked(values, b"m", _MEMBERS)),
-        body,
-    )
-
-
-def _checked(values: dict[bytes, bytes], key: bytes, form: re.Pattern[str]) -> str:
-    """Return a value that has this form. Raises EntryError."""
-    text = values.get(key, b"")
-    shown = text.decode() if len(text) <= ENVELOPE and text.isascii() else ""
-    if not form.fullmatch(shown):
-        raise EntryError("malformed")
-    return shown
+    return Entry(head[1].decode(), head[2].decode(), int(head[3]), int(head[4]), body)
 
 
 class Line(NamedTuple):
