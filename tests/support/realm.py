@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from support.daemon import PATIENCE, Daemon
+from support.daemon import Daemon
 from support.netecho import COMMAND, environment
-from support.waiting import eventually
+from support.waiting import PATIENCE, eventually
 
 from netechod.client.operator.control import ask
 
@@ -140,8 +140,7 @@ class Realm:
         try:
             for node in self.nodes.values():
                 node.spawn()
-            for node in self.nodes.values():
-                node.daemon.said("bus up")
+            eventually(lambda: all(self.log_of(name, "bus up ") for name in self.nodes), "all are up")
             self.join()
         except BaseException:
             self.close()
@@ -150,10 +149,10 @@ class Realm:
 
     def join(self) -> None:
         """Have a member come online on each node, and wait until the presence is known everywhere."""
-        members = [Member(node.daemon.address("chat")) for node in self.nodes.values()]
-        for node, member in zip(self.nodes.values(), members, strict=True):
+        for node in self.nodes.values():
+            node.member = Member(node.daemon.address("chat"))
+        for member in self.members:
             member.await_name()
-            node.member = member
         self.settled()
 
     def settled(self) -> None:

@@ -57,7 +57,11 @@ class RedisServer:
         else:
             own = [str(self.configuration), "--sentinel", *own]
         self.process = subprocess.Popen([NAME, *own, *self.options], executable=PROGRAM, cwd=self.directory)
-        eventually(self.answers)
+        try:
+            eventually(self.answers)
+        except AssertionError:
+            self.kill()
+            raise
         return self
 
     def answers(self) -> bool:

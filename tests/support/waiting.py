@@ -4,7 +4,7 @@ import select
 import time
 from collections.abc import Callable
 
-PATIENCE = 30.0  # seconds after which what a test waits for is taken to be missing
+PATIENCE = 90.0  # seconds after which what a test waits for is taken to be missing
 PAUSE = 0.02  # seconds between two looks
 
 

@@ -10,7 +10,7 @@ from support.realm import Realm
 from support.redis_server import RedisServer
 from support.waiting import eventually
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 KEY = "netechod:{test}:chat"
 

@@ -17,7 +17,7 @@ from netechod.reactor.bus.stream import StreamLog
 from netechod.reactor.bus.url import Url
 from netechod.reactor.loop import Loop
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 LEASE = 60.0  # seconds: a failover on a slow machine is shorter
 KEY = "netechod:{test}:chat"
