@@ -104,7 +104,7 @@ def test_what_was_trimmed_while_a_node_stood_still_is_counted(tmp_path: Path, se
 
 
 def restart(realm: Realm, name: str) -> None:
-    """Restart a node while the others talk. A member repeats what gets no receipt in time, so its own waits."""
+    """Restart a node while the others talk. Its own member waits, because it repeats what gets no receipt."""
     daemon, begun = realm[name].daemon, len(realm.log_of(name, "bus up "))
     realm.talk(2)
     realm.check()
