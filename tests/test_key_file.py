@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from netechod import key_file
-from netechod.key_file import KeyFileError, read_keys
+from netechod.key_file import KeyFileError, read_keys, read_password
 
 ME = {os.geteuid()}
 
@@ -136,3 +136,15 @@ def test_a_disk_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netechod.key_file._check", lambda *_: None)
     with pytest.raises(KeyFileError, match=r"^/proc/self/mem: Input/output error$"):
         read_keys(Path("/proc/self/mem"), {os.geteuid()})  # a regular file to fstat(2), and read(2) fails
+
+
+def test_a_password_is_the_only_line_of_its_file(path: Path) -> None:
+    path.write_text("pass word é\n", encoding="utf-8")
+    assert read_password(path, ME) == "pass word é".encode()
+    for text, lines in (("", 0), ("\n", 1), ("a\nb\n", 2)):
+        path.write_text(text)
+        with pytest.raises(KeyFileError, match=f"has {lines} lines"):
+            read_password(path, ME)
+    path.chmod(0o644)
+    with pytest.raises(KeyFileError, match="has mode 0644"):
+        read_password(path, ME)

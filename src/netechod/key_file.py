@@ -31,6 +31,26 @@ def read_keys(path: Path, owners: Collection[int]) -> dict[str, bytes]:
 
     The file has to belong to one of `owners`, user ids, and nobody else may be able to read or write it.
     """
+    keys: dict[str, bytes] = {}
+    for number, key_id, secret in _entries(path, _text_of(path, owners)):
+        if key_id in keys:
+            raise KeyFileError(f"{path}:{number}: the id {key_id} stands there twice")
+        keys[key_id] = secret.encode()
+    if not keys:
+        raise KeyFileError(f"{path}: has no keys", "a line of it is <key id> <secret>")
+    return keys
+
+
+def read_password(path: Path, owners: Collection[int]) -> bytes:
+    """Return the one line of a file, which is protected like a key file. Raises KeyFileError."""
+    lines = _text_of(path, owners).splitlines()
+    if len(lines) != 1 or not lines[0]:
+        raise KeyFileError(f"{path}: has {len(lines)} lines", "it has to have one, the password")
+    return lines[0].encode()
+
+
+def _text_of(path: Path, owners: Collection[int]) -> str:
+    """Read a file that nobody but `owners` can use."""
     try:
         fd = open_regular(path)
     except OSError as error:
@@ -38,21 +58,13 @@ def read_keys(path: Path, owners: Collection[int]) -> dict[str, bytes]:
         raise KeyFileError(f"{path}: is {error.strerror}" if is_odd else reason_of(error)) from None
     try:
         _check(path, fd, owners)
-        text = os.read(fd, MAX_SIZE).decode()
+        return os.read(fd, MAX_SIZE).decode()
     except UnicodeDecodeError:
         raise KeyFileError(f"{path}: is not UTF-8") from None
     except OSError as error:
         raise KeyFileError(f"{path}: {error.strerror}") from None
     finally:
         os.close(fd)
-    keys: dict[str, bytes] = {}
-    for number, key_id, secret in _entries(path, text):
-        if key_id in keys:
-            raise KeyFileError(f"{path}:{number}: the id {key_id} stands there twice")
-        keys[key_id] = secret.encode()
-    if not keys:
-        raise KeyFileError(f"{path}: has no keys", "a line of it is <key id> <secret>")
-    return keys
 
 
 def _check(path: Path, fd: int, owners: Collection[int]) -> None:

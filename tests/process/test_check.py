@@ -1,9 +1,11 @@
 """The check: it accepts and refuses what a start would, and touches nothing."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
+from support.certificates import Authority
 from support.daemon import SERVICES
 
 from netechod.errors import ConfigError
@@ -128,3 +130,43 @@ def test_files_where_the_daemon_needs_others_are_told(config: Path) -> None:
         f"warning: daemon.control: {config} is no socket: netechoctl cannot reach the daemon",
         f"warning: log.directory: {config} is no directory: a start will fail",
     ]
+
+
+def test_a_bus_is_ok_if_its_files_and_its_library_are_and_nothing_is_connected_to(
+    config: Path, tmp_path: Path
+) -> None:
+    password = tmp_path / "password"
+    password.touch(0o600)
+    password.write_text("secret\n")
+    authority = Authority(tmp_path / "authority").file
+    files = [f"bus.password_file={password}", f"bus.ca_file={authority}"]
+    assert check(config, ["bus.url=rediss://redis.invalid", *files])[0] == f"{config}: ok"
+
+
+def test_a_bus_in_clear_to_another_machine_is_warned_of(config: Path) -> None:
+    assert check(config, ["bus.url=redis://192.0.2.1"])[0] == (
+        "warning: --set: bus.url: password and talk go to another machine in clear: rediss:// encrypts them"
+    )
+    assert check(config, ["bus.url=redis://localhost"])[0] == f"{config}: ok"
+
+
+def test_a_file_of_the_bus_that_is_no_good_is_a_bad_configuration(config: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch(0o644)
+    url = "bus.url=redis://localhost"
+    assert "bus.password_file: " in refusal(config, url, f"bus.password_file={file}")
+    assert "has mode 0644, others can use it" in refusal(config, url, f"bus.password_file={file}")
+    assert f"bus.ca_file: {file}: cannot be loaded: " in refusal(config, url, f"bus.ca_file={file}")
+    assert check(config, [f"bus.password_file={file}", f"bus.ca_file={file}"])[0] == f"{config}: ok"
+
+
+def test_a_bus_without_its_library_is_a_bad_configuration(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "hiredis", None)
+    monkeypatch.delitem(sys.modules, "netechod.reactor.bus.resp", raising=False)
+    monkeypatch.delattr("netechod.reactor.bus.resp", raising=False)
+    assert refusal(config, "bus.url=redis://localhost") == (
+        "error: --set: bus.url: needs the library hiredis: "
+        "apt install python3-hiredis, or pip install 'netechod[bus]'"
+    )

@@ -7,6 +7,7 @@ import pytest
 from fuzz.feed import Feed
 from fuzz.growing import repeated
 from fuzz.target import DATAGRAM, Target, all_targets
+from support.realm_world import World
 from support.scripts import NOWHERE, ROOT, script
 
 pytestmark = pytest.mark.system
@@ -79,6 +80,29 @@ def test_an_input_that_costs_too_much_fails(tmp_path: Path, monkeypatch: pytest.
     assert replay(Target("quadratic", "Turns it round for each byte.", quadratic, (), ()), file) == 1
     file.write_bytes(b"ab")
     assert replay(Target("quadratic", "Turns it round for each byte.", quadratic, (), ()), file) == 0
+
+
+def test_it_runs_schedules_of_a_chat_over_several_nodes() -> None:
+    run = fuzz("--schedules", "1", "--first", "7")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.startswith("1 schedules hold: ")
+
+
+def test_a_schedule_that_does_not_hold_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(world: World, seconds: float) -> None:
+        raise AssertionError("a hears b twice")
+
+    monkeypatch.syspath_prepend(ROOT)
+    monkeypatch.setattr(World, "run", fail)
+    from scripts.lib.fuzz.schedules import run_all
+
+    assert run_all(7, 1) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "schedule 7: a hears b twice",
+        "repeat it: scripts/fuzz --schedules 1 --first 7",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 from fuzz.cost import excess, once
 from fuzz.target import Target, all_targets
 from scripts.lib.fuzz.campaign import Campaign, Result
+from scripts.lib.fuzz.schedules import run_all
 from scripts.lib.options import Parser, bounded
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -37,6 +38,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=bounded(1, 10**9))
     parser.add_argument("--corpus", type=Path, default=ROOT / ".fuzz")
     parser.add_argument("--input", type=Path)
+    parser.add_argument("--schedules", type=bounded(1, 10**6))
+    parser.add_argument("--first", type=bounded(0, 2**63), default=0)
     parser.add_argument("--list", action="store_true")
     return parser
 
@@ -102,6 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.list:
         print("\n".join(f"{target.name:<20} {target.summary}" for target in arguments.only))
         return 0
+    if arguments.schedules is not None:
+        return run_all(int(arguments.first), int(arguments.schedules))
     if arguments.input is not None:
         if len(arguments.only) != 1:
             parser.error("--input needs --only with one target")

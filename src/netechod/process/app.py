@@ -70,8 +70,9 @@ class App:
         self._stopping = ""
         self._signals: SignalSource | None = None
         self._outgoing = Outgoing() if notifier.keeps else None
+        keeps, renew = bool(notifier.keeps), self._renew_status
         context = Context(
-            self.loop, loaded, Shared(self.loop), self.words, self.status, hands_over=bool(notifier.keeps)
+            self.loop, loaded, Shared(self.loop), self.words, self.status, renew, hands_over=keeps
         )
         self._services = Services(context, sockets)
         self.members = self._services.members
@@ -171,6 +172,10 @@ class App:
     def _on_clock_set_back(self) -> None:
         """Tell the operator, with the consequences for each service."""
         log.warning("%s", "; ".join(self._warnings()))
+        self._renew_status()
+
+    def _renew_status(self) -> None:
+        """Have the service manager show the present status."""
         if not self._stopping:
             self._notifier.status(self.status().line())
 

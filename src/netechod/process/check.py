@@ -10,6 +10,7 @@ from netechod.clock_error import clock_refusal
 from netechod.errors import ConfigError, DictionaryError, PermissionRefusedError
 from netechod.process.command.keys import with_keys
 from netechod.process.command.lint import warning_line, warnings
+from netechod.process.config.general import NO_HIREDIS
 from netechod.process.config.listeners import enabled
 from netechod.process.config.load import Loaded, load
 from netechod.process.config.schema import Config, Dictionary
@@ -41,6 +42,7 @@ def check(path: Path | None, overrides: Sequence[str]) -> list[str]:
         *warnings(loaded),
         *_about_stamp(loaded),
         *_about_sockets(loaded),
+        *_about_bus(loaded),
         *_in_the_way(loaded.config),
         *_unreadable(loaded),
         f"{path or 'built-in configuration'}: ok",
@@ -125,6 +127,28 @@ def _in_the_way(config: Config) -> Iterator[str]:
                 yield f"warning: {key}: {path} is no {kind}: {harm}"
 
 
+def _about_bus(loaded: Loaded) -> Iterator[str]:
+    """Yield warnings about the bus. Raises ConfigError where it cannot work. It connects nowhere."""
+    bus = loaded.config.bus
+    if not bus.url:
+        return
+    try:
+        from netechod.reactor.bus import resp, url  # noqa: F401 (only where there is a bus)
+    except ImportError:
+        raise ConfigError(f"error: {loaded.origins['bus.url']}: bus.url: {NO_HIREDIS}") from None
+    if bus.ca_file is not None:
+        import ssl
+
+        try:
+            ssl.create_default_context(cafile=bus.ca_file)
+        except OSError as error:
+            reason = f"{bus.ca_file}: cannot be loaded: {error.strerror or error}"
+            raise ConfigError(f"error: {loaded.origins['bus.ca_file']}: bus.ca_file: {reason}") from None
+    if url.Url.parse(bus.url).leaves_in_clear:
+        told = "password and talk go to another machine in clear: rediss:// encrypts them"
+        yield warning_line(loaded, "bus.url", told)
+
+
 def _unreadable(loaded: Loaded) -> Iterator[str]:
     """Yield a warning for each file that the daemon's user cannot read at a reload."""
     daemon = loaded.config.daemon
@@ -141,6 +165,8 @@ def _unreadable(loaded: Loaded) -> Iterator[str]:
         **{f"{key}.file": section.file for key, section in sections.items()},
         **text_files(loaded.config),
         "stamp.key_file": loaded.config.stamp.key_file if loaded.config.stamp.enabled else None,
+        "bus.password_file": loaded.config.bus.password_file if loaded.config.bus.url else None,
+        "bus.ca_file": loaded.config.bus.ca_file if loaded.config.bus.url else None,
         "command.key_file": loaded.config.command.key_file if loaded.config.command.enabled else None,
     }
     for name, path in files.items():

@@ -76,7 +76,7 @@ def run(options: Options) -> None:
 
 def _run(options: Options, signals: SignalSource, notifier: Notifier) -> None:
     """Do the steps of `run`. Each of them may fail."""
-    loaded = with_keys(load(options.config, options.overrides))
+    loaded = with_keys(load(options.config, options.overrides), bus_may_fail=True)
     adopted = listen_fds()  # before any fork: they are passed to this process id
     start = _Start(loaded, notifier, foreground=options.foreground)
     try:

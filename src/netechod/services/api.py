@@ -41,6 +41,45 @@ class UnfinishedPayload(Protocol):
         ...
 
 
+class Others(Protocol):
+    """The other nodes that a chat room tells of its members. Names are those in chat lines.
+
+    `Alone` stands for them where there are none.
+    """
+
+    def said(self, name: str, text: bytes, now: float) -> None:
+        """Tell that a member has said `text` to all members."""
+        ...
+
+    def came(self, name: str, now: float) -> None:
+        """Tell that a member has come online."""
+        ...
+
+    def left(self, name: str, reason: str, now: float) -> None:
+        """Tell that a member has gone offline: it said so, or was idle or unreachable."""
+        ...
+
+    def stayed(self, name: str) -> None:
+        """Note that a member is online since before a restart. The other nodes know that."""
+        ...
+
+
+class Alone(Others):
+    """No other nodes."""
+
+    def said(self, name: str, text: bytes, now: float) -> None:
+        """See Others."""
+
+    def came(self, name: str, now: float) -> None:
+        """See Others."""
+
+    def left(self, name: str, reason: str, now: float) -> None:
+        """See Others."""
+
+    def stayed(self, name: str) -> None:
+        """See Others."""
+
+
 Chunk: TypeAlias = bytes | bytearray | memoryview
 """Bytes of a stream, in the form that needs no copy."""
 

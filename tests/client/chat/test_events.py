@@ -20,6 +20,7 @@ def line(name: str, text: str) -> bytes:
     [
         (line(ANN, "hi # there"), Event(Kind.MESSAGE, ANN, "hi # there")),
         (line("2001:db8::1--7", "x"), Event(Kind.MESSAGE, "2001:db8::1--7", "x")),
+        (line(f"node-2.b/{ANN}", "x"), Event(Kind.MESSAGE, f"node-2.b/{ANN}", "x")),
         (line(ANN, "online") + b"\0rest", Event(Kind.JOIN, ANN, "online")),
         (line(ANN, "offline"), Event(Kind.LEAVE, ANN, "offline")),
         (line(ANN, "x--1#online"), Event(Kind.MESSAGE, ANN, "x--1#online")),

@@ -13,7 +13,8 @@ from support.recorder import Recorder
 from netechod.client.chat.events import Event, Kind
 from netechod.client.chat.protocol import Member
 from netechod.client.chat.states import State
-from netechod.services.chat.room import ChatRoom, Terms
+from netechod.services.chat.room import ChatRoom
+from netechod.services.chat.terms import Terms
 
 MEMBER, NEIGHBOUR = "192.0.2.1", "127.0.0.1"  # the neighbour needs no network, and loses nothing
 QUIET = 1000.0  # seconds after which nothing is lost any more

@@ -171,6 +171,19 @@ def test_members_are_a_table() -> None:
     assert list(member_lines([])) == ["member  online  silent"]
 
 
+def test_members_of_other_nodes_are_shown_with_their_node_and_without_their_silence() -> None:
+    members = [
+        {"name": "192.0.2.1--40001", "online": 65.0, "silent": 0.2, "node": ""},
+        {"name": "192.0.2.2--5", "online": 61.0, "silent": None, "node": "b"},
+    ]
+    assert [row.rstrip() for row in member_lines(members)] == [
+        "member            online     silent  node",
+        "192.0.2.1--40001  1 min 5 s  0 s",
+        "192.0.2.2--5      1 min 1 s          b",
+    ]
+    assert next(iter(member_lines(members[:1]))) == "member            online     silent"
+
+
 def test_a_difference_is_what_only_one_side_has() -> None:
     old, new = ["a#1", "b#2", "c#3"], ["c#3", "b#zwei", "d#4"]
     assert list(diff_lines(old, new)) == ["-a#1", "-b#2", "+b#zwei", "+d#4"]

@@ -9,7 +9,8 @@ from support.characters import is_harmless
 
 from netechod.services.api import Outbox, Peer
 from netechod.services.chat.cookie import CookieJar
-from netechod.services.chat.room import ChatRoom, Terms
+from netechod.services.chat.room import ChatRoom
+from netechod.services.chat.terms import Terms
 
 IDLE, ROOM_FOR, SOURCE_FOR, LONGEST, SLOT = 60.0, 4, 2, 24, 60.0
 PEOPLE = {

@@ -9,7 +9,8 @@ from netechod.client.chat.events import Event, Kind
 from netechod.client.chat.protocol import Member
 from netechod.client.chat.states import State
 from netechod.services.api import Outbox, Peer
-from netechod.services.chat.room import ChatRoom, Terms
+from netechod.services.chat.room import ChatRoom
+from netechod.services.chat.terms import Terms
 
 HOME, ELSEWHERE = ("192.0.2.1", 5000), ("203.0.113.7", 6000)  # our address, and what a NAT makes of it
 EAR = ("198.51.100.1", 4000)  # somebody who is always there, over a network that loses nothing

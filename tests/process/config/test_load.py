@@ -140,8 +140,16 @@ BAD_FILES: Sequence[tuple[str | bytes, Sequence[str]]] = [
         "[access]\nallow = [\n  '::1', # 苹果\n  '苹果',\n]",
         ["bad.toml:4: access.allow[1]: ", " --> bad.toml:4:3\n", "4 |   '苹果',\n  |   ^^^^^^\n"],
     ),
-    # not in this version
-    ("[bus]\nurl = 'redis://x'", ["bus.url: 'redis://x' is not available in this version of netechod"]),
+    # the bus
+    ("[bus]\nurl = 'http://x'", ["bad.toml:2: bus.url: must begin with one of redis://, rediss://, unix://"]),
+    ("[bus]\nurl = 'redis://:secret@x'", ["bad.toml:2: bus.url: must have no password: bus.password_file"]),
+    ("[bus]\nrealm = 'Büro'", ["bad.toml:2: bus.realm: must have 1 to 32 of a-z, 0-9 and -"]),
+    (
+        "[bus]\nnode = '-a'",
+        ["bad.toml:2: bus.node: must have 1 to 32 of a-z, 0-9, . and -"],
+    ),
+    ("[bus]\nlease = 2", ["bad.toml:2: bus.lease: must be at least 3 (got 2)"]),
+    ("[bus]\nnames = 'long'", ["bad.toml:2: bus.names: must be one of 'plain', 'node' (got 'long')"]),
     # commands
     (
         "[command]\nenabled = true\n",

@@ -31,6 +31,7 @@ LIVE = {
     "stamp": [
         *("public", "stateful", "max_sessions", "session_timeout", "authentication", "key_file", "dscp"),
     ],
+    "bus": ["password_file", "ca_file", "names"],
 }  # fmt: skip
 
 

@@ -368,6 +368,25 @@ def test_what_is_no_connection_or_comes_twice_is_closed(pair: tuple[socket.socke
     sock.close()
 
 
+BUS = {"node": "a", "nodes": [{"name": "b"}]}
+
+
+def test_the_state_of_a_realm_goes_over_unchanged() -> None:
+    documents: list[bytes] = []
+
+    def send(_: str, message: str, fds: Sequence[int], patience: float) -> None:
+        if f"FDNAME={STATE}" in message:
+            documents.extend(os.pread(fd, 1 << 20, 0) for fd in fds)
+
+    for bus in (BUS, None):
+        os.environ["NOTIFY_SOCKET"] = "/nowhere"
+        Outgoing(bus=bus).leave(Notifier(send))
+    whole, alone = documents
+    assert inherit({STATE: [memfd(whole)]}).bus == BUS
+    assert inherit({STATE: [memfd(alone)]}).bus is None
+    assert b"bus" not in alone, "what a process leaves that is alone is what it always was"
+
+
 def test_nothing_passed_is_no_problem() -> None:
     assert inherit({"chat": [3]}) == Incoming()
 

@@ -154,30 +154,49 @@ def test_the_pauses_grow_and_have_an_end(loop: Loop, clock: FakeClock, bench: Be
         pauses.append(state.retry)
         clock.advance(state.retry)
         turn(loop)
-    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, LONGEST, LONGEST]
+    assert pauses == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, LONGEST, LONGEST])
 
 
 def test_the_pauses_of_many_clients_differ(loop: Loop, clock: FakeClock, bench: Bench, tcp: TcpBench) -> None:
     bench.dial([closed_port(tcp)], dice=lambda: 0.0)
-    assert bench.until("waiting").retry == SHORTEST
+    assert bench.until("waiting").retry == SHORTEST / 2
     clock.advance(SHORTEST)
     turn(loop)
-    assert bench.until("waiting").retry == 1.5
+    assert bench.until("waiting").retry == SHORTEST
 
 
-@pytest.mark.parametrize(("lasted", "pause"), [(1.9, 4.0), (2.0, SHORTEST)])
-def test_only_a_connection_that_has_lasted_ends_the_growth(
-    loop: Loop, clock: FakeClock, bench: Bench, tcp: TcpBench, lasted: float, pause: float
+@pytest.mark.parametrize(("is_proved", "pause"), [(False, 2 * SHORTEST), (True, SHORTEST)])
+def test_only_a_connection_that_is_of_use_ends_the_growth(
+    loop: Loop, clock: FakeClock, bench: Bench, tcp: TcpBench, is_proved: bool, pause: float
 ) -> None:
-    bench.dial([target_of(tcp.listener)])
+    dialer = bench.dial([target_of(tcp.listener)])
     reset(bench.accept(tcp.listener))
     bench.until("waiting")
     clock.advance(SHORTEST)
     peer = bench.accept(tcp.listener)
     bench.until("connected")
-    clock.advance(lasted)
+    if is_proved:
+        dialer.prove()
     reset(peer)
-    assert bench.until("waiting").retry in (pause, 2.0)
+    assert bench.until("waiting").retry == pause
+
+
+def test_a_server_that_is_of_no_use_is_followed_by_the_next(loop: Loop, bench: Bench, tcp: TcpBench) -> None:
+    dialer = bench.dial([target_of(tcp.listener), closed_port(tcp)])
+    bench.accept(tcp.listener)
+    bench.until("connected")
+    dialer.drop("it is not the master")
+    assert bench.until("waiting").error.endswith(": Connection refused")
+    assert [state.status for state in bench.states] == ["connecting", "connected", "connecting", "waiting"]
+
+
+def test_a_connection_can_be_dropped_with_a_reason(loop: Loop, bench: Bench, tcp: TcpBench) -> None:
+    dialer = bench.dial([target_of(tcp.listener)])
+    bench.accept(tcp.listener)
+    bench.until("connected")
+    dialer.prove()
+    dialer.drop("no reply in time")
+    assert bench.until("waiting").error == "no reply in time"
 
 
 def test_the_targets_of_a_round_are_tried_in_turn(loop: Loop, bench: Bench, tcp: TcpBench) -> None:
@@ -200,7 +219,7 @@ def test_a_target_that_does_not_answer_is_given_up(
     bench.dial([target_of(tcp.listener)])
     turn(loop, 3)
     clock.advance(CONNECT_TIMEOUT)
-    assert bench.until("waiting").error.endswith("Connection timed out")
+    assert bench.until("waiting").error.endswith("no connection in time")
 
 
 def test_names_are_resolved_on_a_thread_of_their_own(loop: Loop, bench: Bench, tcp: TcpBench) -> None:

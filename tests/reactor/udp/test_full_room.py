@@ -106,7 +106,7 @@ def test_members_that_speak_in_time_stay_however_late_the_timer_is(hall: Hall, c
 
 def test_when_very_many_are_unreachable_the_others_hear_of_all_a_turns_worth_at_a_time(hall: Hall) -> None:
     gone = hall.peers[: MEMBERS - 100]
-    hall.room.unreachable([(peer, 5000) for peer in gone], hall.endpoint)
+    hall.room.unreachable([(peer, 5000) for peer in gone], 0.0, hall.endpoint)
     hall.endpoint.set_timer()
     hall.settle()
     assert hall.io.heard == dict.fromkeys(hall.peers[MEMBERS - 100 :], len(gone))
@@ -115,7 +115,7 @@ def test_when_very_many_are_unreachable_the_others_hear_of_all_a_turns_worth_at_
 
 def test_arrivals_are_told_a_turns_worth_at_a_time(hall: Hall) -> None:
     newcomers = [f"198.51.100.{number}" for number in range(BATCH)]
-    hall.room.unreachable([(peer, 5000) for peer in hall.peers[:BATCH]], hall.endpoint)
+    hall.room.unreachable([(peer, 5000) for peer in hall.peers[:BATCH]], 0.0, hall.endpoint)
     hall.endpoint.set_timer()
     hall.settle()
     hall.io.heard.clear()

@@ -28,7 +28,8 @@ from netechod.services.admission.loop_guard import LONGEST_SKIP, MIN_SAMPLES
 from netechod.services.admission.networks import Network
 from netechod.services.admission.rate_limit import Buckets
 from netechod.services.api import Datagram, DatagramService, Outbox, Peer
-from netechod.services.chat.room import ChatRoom, Departure, Terms
+from netechod.services.chat.room import ChatRoom, Departure
+from netechod.services.chat.terms import Terms
 from netechod.services.dictionary.service import DictionaryService, MemoryDictionary
 from netechod.services.echo import EchoService
 from netechod.services.wire import NOT_ONLINE

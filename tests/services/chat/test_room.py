@@ -11,8 +11,9 @@ from support.recorder import Recorder
 
 from netechod.services.api import Datagram, Peer
 from netechod.services.chat.cookie import CookieJar
-from netechod.services.chat.room import DEPARTURE_COPIES, FEW, ChatRoom, Departure, MemberInfo, Terms
+from netechod.services.chat.room import DEPARTURE_COPIES, FEW, ChatRoom, Departure, MemberInfo
 from netechod.services.chat.strangers import MAX_PROMPTED
+from netechod.services.chat.terms import Terms
 from netechod.services.wire import display_name
 
 ANN = ("192.0.2.1", 40001)
@@ -474,7 +475,7 @@ def test_one_link_local_address_on_two_links_is_two_members(room: ChatRoom, out:
     ]
     assert room.is_member(here)
     assert not room.is_member(("fe80::2%4", 5555))
-    room.unreachable([here], out)
+    room.unreachable([here], 0.0, out)
     assert out == [("broadcast", b"fe80::2--5555#offline", (there,))]
     assert say(room, (b"hi", there)) == [("broadcast", b"fe80::2--5555#hi", (there,))]
 
@@ -659,14 +660,14 @@ def test_whose_port_is_refused_goes_offline_and_the_others_hear_it(
     room: ChatRoom, journal: Journal, out: Recorder
 ) -> None:
     come_online(room, ANN, BOB, CAT)
-    room.unreachable([("::ffff:198.51.100.3", 40003)], out)
+    room.unreachable([("::ffff:198.51.100.3", 40003)], 0.0, out)
     assert out == [("broadcast", b"198.51.100.3--40003#offline", (ANN, BOB))]
     assert journal[3:] == [("offline", "198.51.100.3--40003", "unreachable")]
 
 
 def test_of_many_that_are_gone_none_is_told_of_another(room: ChatRoom, out: Recorder) -> None:
     come_online(room, *PEOPLE)
-    room.unreachable([address_of(ANN), address_of(CAT), address_of(BOB)], out)
+    room.unreachable([address_of(ANN), address_of(CAT), address_of(BOB)], 0.0, out)
     assert out == [("broadcast", line(peer, b"offline"), (DAN,)) for peer in (ANN, CAT, BOB)]
 
 
@@ -687,7 +688,7 @@ def test_however_many_are_unreachable_one_call_tells_of_so_many_and_the_rest_is_
 ) -> None:
     crowd = crowd_of(room, 400)
     gone, staying = crowd[:300], crowd[300:]
-    room.unreachable([address_of(peer) for peer in gone], out)
+    room.unreachable([address_of(peer) for peer in gone], 0.0, out)
     assert room.size == len(staying)
     told, calls = out.take(), 1
     while (deadline := room.next_deadline()) is not None and deadline <= 1.0:
@@ -704,7 +705,7 @@ def test_who_comes_back_before_its_departure_was_told_is_online_for_the_others(
     room: ChatRoom, out: Recorder
 ) -> None:
     crowd = crowd_of(room, 400)
-    room.unreachable([address_of(peer) for peer in crowd[:300]], out)
+    room.unreachable([address_of(peer) for peer in crowd[:300]], 0.0, out)
     back = crowd[299]
     texts = [text for _, text, _ in say(room, (b"online", back), now=1.0)]
     assert texts == [line(back, b"offline"), line(back, b"online")]
@@ -758,14 +759,14 @@ def test_who_speaks_before_its_departure_is_told_stays(room: ChatRoom, out: Reco
 
 def test_a_refusal_concerns_members_alone(room: ChatRoom, journal: Journal, out: Recorder) -> None:
     come_online(room, ANN)
-    room.unreachable([address_of(BOB), (ANN[0], ANN[1] + 1)], out)
+    room.unreachable([address_of(BOB), (ANN[0], ANN[1] + 1)], 0.0, out)
     assert (out, len(journal)) == ([], 1)
 
 
 def test_who_was_unreachable_may_come_back_and_makes_room_meanwhile(room: ChatRoom, out: Recorder) -> None:
     room.configure(Terms(max_members=1, max_members_per_source=1))
     come_online(room, ANN)
-    room.unreachable([address_of(ANN)], out)
+    room.unreachable([address_of(ANN)], 0.0, out)
     assert room.next_deadline() is None
     assert say(room, (b"online", ANN)) == [("broadcast", line(ANN, b"online"), (ANN,))]
 
@@ -988,7 +989,7 @@ class AnyEvening(RuleBasedStateMachine):
             expected = [self.announcement(peer, b"offline")]
             self.expected_journal.went(name_of(peer), "unreachable")
         out = Recorder()
-        self.room.unreachable([address_of(peer)], out)
+        self.room.unreachable([address_of(peer)], 0.0, out)
         assert out == expected
 
     @rule(seconds=st.sampled_from([0.5, 2.5, 5.0, 25.0, 59.5, 60.0, 90.0]))

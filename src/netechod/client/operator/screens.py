@@ -36,7 +36,14 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield from database_lines(databases)
         yield ""
+    if bus := status.get("bus"):
+        yield from bus_lines(bus)
     yield f"last reload  {_reload_line(status['last_reload'])}"
+    yield from _attention_lines(status)
+
+
+def _attention_lines(status: Mapping[str, Any]) -> Iterator[str]:
+    """Return what was lost, and what is not as the configuration has it."""
     for service, counters in status["counters"].items():
         if lost := counters.get("kernel_dropped"):
             yield f"kernel       {grouped(lost)} datagrams for {service} dropped before the daemon took them"
@@ -62,6 +69,22 @@ def _service_row(status: Mapping[str, Any], service: str, address: str) -> tuple
         received, answered = (grouped(counters.get(name, 0)) for name in ("received", "sent"))
     dropped = sum(count for name, count in counters.items() if name.startswith(DROPPED))
     return service, address, now, received, answered, grouped(dropped)
+
+
+def bus_lines(bus: Mapping[str, Any]) -> Iterator[str]:
+    """Return the state of the bus, and the other nodes."""
+    since, server = duration(bus["since"]), bus["server"]
+    state = f"up since {since}, {server}" if bus["state"] == "up" else f"down since {since}: {bus['why']}"
+    waiting = f", {grouped(bus['waiting'])} lines wait" if bus["waiting"] else ""
+    yield f"bus          {state}, this node is {bus['node']}{waiting}"
+    rows: list[tuple[str, ...]] = [("node", "members", "heard", "received", "missed")]
+    for node in bus["nodes"]:
+        counts = (grouped(node[key]) for key in ("received", "missed"))
+        rows.append((node["node"], grouped(node["members"]), duration(node["heard"]), *counts))
+    if len(rows) > 1:
+        yield ""
+        yield from table(rows)
+        yield ""
 
 
 def _clock_line(claim: Mapping[str, Any]) -> str:
@@ -125,9 +148,13 @@ def _words_changed(changes: Mapping[str, int]) -> str:
 
 
 def member_lines(members: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Return the members, with how long they are online and silent."""
-    rows: list[tuple[str, ...]] = [("member", "online", "silent")]
-    rows += [(who["name"], duration(who["online"]), duration(who["silent"])) for who in members]
+    """Return the members, with how long they are online and silent. Those of other nodes have their node."""
+    rows: list[tuple[str, ...]] = [("member", "online", "silent", "node")]
+    for who in members:
+        silent = "" if who["silent"] is None else duration(who["silent"])
+        rows.append((who["name"], duration(who["online"]), silent, who.get("node", "")))
+    if not any(row[-1] for row in rows[1:]):
+        rows = [row[:-1] for row in rows]
     yield from table(rows)
 
 

@@ -148,8 +148,6 @@ def _message(details: ErrorDetails) -> str:
         return f"{_WRONG_KIND[kind]} (got {_kind_of(value)})"
     if kind in _WRONG_VALUE:
         return f"{_WRONG_VALUE[kind].format(**context)} (got {_value(value)})"
-    if kind == "unavailable":
-        return details["msg"] if isinstance(value, list) else f"{_value(value)} {details['msg']}"
     return _PLAIN.get(kind) or details["msg"]
 
 

@@ -9,15 +9,18 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from netechod.process.config.values import (
+    MAX_COUNT,
     Addresses,
+    BusUrl,
     Count,
     FileOrNone,
     Live,
     NameOrNumber,
     Networks,
+    Node,
     Port,
+    Realm,
     Seconds,
-    available,
     networks,
 )
 
@@ -32,6 +35,8 @@ TRUSTED = (
     "fe80::/10",  # link-local (RFC 4291)
 )
 # Not 100.64.0.0/10 (RFC 6598): behind a carrier's NAT the neighbours are strangers.
+
+NO_HIREDIS = "needs the library hiredis: apt install python3-hiredis, or pip install 'netechod[bus]'"
 
 
 class Section(BaseModel):
@@ -122,12 +127,34 @@ class Access(Section):
 
 
 class Bus(Section):
-    """A room over several nodes. It is not available yet."""
+    """One chat room over several nodes, by a stream in Redis 7 or Valkey 8. The library hiredis must be
+    installed."""
 
-    url: Annotated[str, available("")] = ""
-    """Address of the bus. Empty: this node's room is alone."""
-    realm: str = ""
-    """Name of the shared room. Nodes with the same realm share a room."""
+    url: BusUrl = ""
+    """Address of the server. Empty: the room of this node is alone. `redis://[user@]host:port[,host:port...][/db]`
+    names one server, or several of which one is the master. `rediss://` is the same with TLS.
+    `unix:///run/redis/redis.sock` is a Unix socket. `redis+sentinel://host:port,host:port.../name` and
+    `rediss+sentinel://` name Sentinels and a master. For a cluster, name some of its nodes."""
+    realm: Realm = "netechod"
+    """Name of the shared room, 1 to 32 of `a-z`, `0-9` and `-`. Nodes with the same realm share a room."""
+    node: Node = ""
+    """Name of this node in the realm, 1 to 32 of `a-z`, `0-9`, `.` and `-`. No other node may have it. Empty:
+    the host name up to its first dot."""
+    password_file: Live[FileOrNone] = None
+    """File with the password of the server in one line, that only root and the daemon's user can read. Empty:
+    no password."""
+    ca_file: Live[FileOrNone] = None
+    """File of PEM certificates that the server's certificate is checked against, with its name. Empty: the
+    authorities that the system trusts."""
+    lease: Annotated[float, Field(ge=3, le=300, allow_inf_nan=False)] = 15.0
+    """Seconds of trouble that nobody notices. After longer trouble, members of other nodes go offline until
+    it is over."""
+    history: Annotated[int, Field(ge=100, le=MAX_COUNT)] = 10_000
+    """Entries that the stream keeps, in the memory of the server. An entry has about 105 bytes for one line,
+    and 17 kB at most."""
+    names: Live[Literal["plain", "node"]] = "plain"
+    """Names of members of other nodes. plain: `ip--port`, and `node/ip--port` only where two members have the
+    same name. node: always `node/ip--port`."""
 
 
 class Metrics(Section):

@@ -37,6 +37,8 @@ class Loaded:
     more: Sequence[Path] = ()  # the files of daemon.conf_d, in the order of reading
     keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # secrets of command.key_file, by id
     stamp_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # the same of stamp.key_file
+    bus_password: bytes = field(default=b"", repr=False)  # in bus.password_file
+    bus_problem: str = ""  # why there is none
     texts: Mapping[str, str] = field(default_factory=dict, repr=False)  # in files for DICT clients, by key
 
     def reread(self) -> "Loaded":

@@ -143,17 +143,6 @@ def _file_or_none(value: object, info: ValidationInfo) -> Path | None:
     return _absolute(Path(text), info) if text else None
 
 
-def available(*values: object) -> AfterValidator:
-    """Refuse all other values: this version does not have them yet."""
-
-    def check(value: T) -> T:
-        if value not in values:
-            raise PydanticCustomError("unavailable", "is not available in this version of netechod")
-        return value
-
-    return AfterValidator(check)
-
-
 def expression(text: str) -> re.Pattern[str]:
     r"""Compile a regular expression in which \d, \w and \s match ASCII only. Raises ValueError."""
     try:
@@ -203,6 +192,33 @@ def _command_name(text: str) -> str:
     return text
 
 
+def _bus_url(text: str) -> str:
+    """Check a URL. The message does not quote it: there may be a password in it."""
+    if text:
+        from netechod.reactor.bus.url import Url  # only where there is a bus
+
+        try:
+            Url.parse(text)
+        except ValueError as error:
+            raise PydanticCustomError("bus_url", "{error}", {"error": str(error)}) from None
+    return text
+
+
+def _realm(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]{1,32}", text):
+        raise ValueError("must have 1 to 32 of a-z, 0-9 and -")
+    return text
+
+
+def _node(text: str) -> str:
+    """Check a name that stands in front of members' names."""
+    if text and not NODE.fullmatch(text):
+        raise ValueError("must have 1 to 32 of a-z, 0-9, . and -, with a letter or digit first and last")
+    return text
+
+
+NODE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,30}[a-z0-9])?")
+
 LIVE = object()
 Live: TypeAlias = Annotated[T, LIVE]
 """A key whose change a reload applies. A change of any other key waits for a restart."""
@@ -232,6 +248,10 @@ Word: TypeAlias = Annotated[str, AfterValidator(_passable)]
 Expression: TypeAlias = Annotated[str, AfterValidator(_expression)]
 KeyId: TypeAlias = Annotated[str, AfterValidator(_key_id)]
 CommandName: TypeAlias = Annotated[str, AfterValidator(_command_name)]
+
+BusUrl: TypeAlias = Annotated[str, AfterValidator(_bus_url)]
+Realm: TypeAlias = Annotated[str, AfterValidator(_realm)]
+Node: TypeAlias = Annotated[str, AfterValidator(_node)]
 
 FileName: TypeAlias = Annotated[Path, BeforeValidator(_named), AfterValidator(_absolute)]
 FileOrNone: TypeAlias = Annotated[

@@ -1,8 +1,8 @@
 """Counters for monitoring systems, read off the status when somebody asks: nothing is counted twice."""
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from netechod.errors import ConfigError
 from netechod.exposition import MISSING, new_registry
@@ -78,6 +78,8 @@ class _Collector:
             yield GaugeMetricFamily(f"netechod_{name}", help_text, value)
         yield from _of_databases(status)
         yield from _counters(status)
+        if bus := status.reports.get("bus"):
+            yield from _of_bus(bus)
 
 
 def _gauges(status: Status) -> Iterator[tuple[str, str, float]]:
@@ -124,3 +126,36 @@ def _counters(status: Status) -> Iterator["Metric"]:
     lost = CounterMetricFamily("netechod_log_lines_lost", "Lines that no log file has.")
     lost.add_metric([], status.log_lost)
     yield from (*families.values(), dropped, lost)
+
+
+def _of_bus(bus: Mapping[str, Any]) -> Iterator["Metric"]:
+    """What has gone over the bus, and what has not."""
+    from prometheus_client.core import CounterMetricFamily, SummaryMetricFamily
+
+    counters = bus["counters"]
+    lines = counters["lines"]
+    for name, help_text, value in (
+        ("lines_sent", "Lines of this node that the bus has taken.", lines["sent"]),
+        ("lines_received", "Lines of other nodes.", lines["received"]),
+        ("duplicates", "Lines of other nodes that came again and were dropped.", lines["duplicates"]),
+        ("connects", "Times that the bus became usable.", counters["connects"]),
+    ):
+        family = CounterMetricFamily(f"netechod_bus_{name}", help_text)
+        family.add_metric([], value)
+        yield family
+    for name, key, help_text in (
+        ("lines_missed", "missed", "Lines of other nodes that were not delivered."),
+        ("lines_lost", "lost", "Lines of this node that were not sent to the others."),
+        ("lines_refused", "refused", "Entries and lines of other nodes that were no good."),
+        ("errors", "errors", "Connections and entries that failed."),
+    ):
+        family = CounterMetricFamily(f"netechod_bus_{name}", help_text, labels=["reason"])
+        for reason, count in counters[key].items():
+            family.add_metric([reason], count)
+        yield family
+    yield SummaryMetricFamily(
+        "netechod_bus_append_seconds",
+        "Seconds until the bus had taken an entry.",
+        count_value=counters["appends"],
+        sum_value=counters["append_seconds"],
+    )

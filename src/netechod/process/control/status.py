@@ -25,11 +25,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Presence:
-    """A member of the chat: seconds since it came online, and since it was heard."""
+    """A member of the chat: seconds since it came online, and since it was heard.
+
+    This node does not know when a member of another node was heard. It is online since we know it.
+    """
 
     name: str
     online: float
-    silent: float
+    silent: float | None
+    node: str = ""  # empty for this one
 
 
 class Gauge(NamedTuple):

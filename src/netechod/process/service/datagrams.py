@@ -34,7 +34,7 @@ class Membership(Protocol):
         """Return whether the service speaks to this place."""
         ...
 
-    def unreachable(self, destinations: Collection[Destination], out: Outbox) -> None:
+    def unreachable(self, destinations: Collection[Destination], now: float, out: Outbox) -> None:
         """Learn that nobody listens at these places."""
         ...
 
@@ -97,7 +97,7 @@ class UdpService(RunningService):
         return ErrorQueue(self._loop, sock, self._members.is_member, partial(self._on_refused, self._members))
 
     def _on_refused(self, members: Membership, destinations: Collection[Destination]) -> None:
-        members.unreachable(destinations, self._out)
+        members.unreachable(destinations, self._loop.now, self._out)
         self.keep_time()
 
     def _on_drop(self, address: str, reason: str) -> None:
@@ -143,6 +143,11 @@ class UdpService(RunningService):
         for reason, count in (self.admission.dropped + self._service.dropped).items():
             total[f"dropped_{reason}"] = count
         return total
+
+    @property
+    def queued(self) -> int:
+        """The number of datagrams that wait to be sent."""
+        return sum(endpoint.queued for endpoint in self.endpoints)
 
     def gather(self, pause: float) -> None:
         """See UdpEndpoint."""

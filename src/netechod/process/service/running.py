@@ -34,6 +34,7 @@ class Context:
     datagrams: Shared
     words: Words
     status: Callable[[], Status]
+    renew_status: Callable[[], object]  # has the service manager show the present status
     hands_over: bool  # whether the service manager keeps descriptors over a restart
 
 

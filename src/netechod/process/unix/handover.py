@@ -1,7 +1,8 @@
 """Hands connections and chat members over to the next process at a restart.
 
 The service manager keeps them meanwhile (sd_notify(3), FDSTORE=1): the connections as descriptors, and a
-memfd with a JSON document. The document has the unsent bytes of each connection, and the members of the chat.
+memfd with a JSON document. The document has the unsent bytes of each connection, the members of the chat, and
+the state of the realm if the room spans several nodes.
 
 A document is believed as a whole or not at all, but its fields are read one by one: another version of us may
 write more of them. A connection goes on only if all that it is owed is known, and has the CRC-32 that was
@@ -45,6 +46,7 @@ class Incoming:
 
     connections: list[tuple[socket.socket, bytes]] = field(default_factory=list)  # with what each is owed
     members: Sequence[Member] = ()
+    bus: object = None  # the state of the realm, not checked yet; None: there is none
     names: Sequence[str] = ()  # the names under which the service manager still keeps it
     problem: str = ""  # a sentence about lost state
 
@@ -60,6 +62,7 @@ class _Document:
     owed: Mapping[str, object] | None = None
     sums: Mapping[str, object] | None = None
     members: Sequence[Member] = ()
+    bus: object = None
     dropped: str = "all"  # the number of unreadable members
 
 
@@ -91,7 +94,7 @@ def inherit(adopted: dict[str, list[int]]) -> Incoming:
             f"the state of the process before us {problem or 'can be read in part only'}: "
             f"{lost} connections are reset, {document.dropped} members of the chat are dropped"
         )
-    return Incoming(list(kept.values()), document.members, names, problem)
+    return Incoming(list(kept.values()), document.members, document.bus, names, problem)
 
 
 def reset(sock: socket.socket) -> None:
@@ -140,6 +143,7 @@ def _read(fds: Sequence[int]) -> _Document:
         owed=owed if isinstance(owed, dict) else None,
         sums=sums,
         members=list(members.values()),
+        bus=document.get("bus"),
         dropped=str(len(listed) - len(members)),
     )
 
@@ -213,9 +217,10 @@ def _key(sock: socket.socket) -> str:
 
 @dataclass
 class Outgoing:
-    """Collects connections and members for the next process."""
+    """Collects connections, members and the state of the realm for the next process."""
 
     members: list[Member] = field(default_factory=list)
+    bus: object = None  # as JSON has it; None: the room is alone
     _connections: list[tuple[socket.socket, bytes]] = field(default_factory=list)
     _size: int = 0
 
@@ -245,12 +250,14 @@ class Outgoing:
     def _store(self, notifier: Notifier) -> int:
         """Hand over the document, then the connections; returns how many of them the manager has taken."""
         by_key = {_key(sock): rest for sock, rest in self._connections}
-        document = {
+        document: dict[str, object] = {
             "version": VERSION,
             "owed": {key: b64encode(rest).decode() for key, rest in by_key.items() if rest},
             "sums": {key: crc32(rest) for key, rest in by_key.items()},
             "members": self.members,
         }
+        if self.bus is not None:  # versions without a realm do not read it
+            document["bus"] = self.bus
         with os.fdopen(os.memfd_create("netechod-state"), "wb") as state:
             state.write(json.dumps(document).encode())
             state.flush()

@@ -14,8 +14,8 @@ from netechod.reactor.tcp.api import Connection, Keep, PendingConnection, Stream
 from netechod.reactor.tcp.talking import connection_of
 from netechod.reactor.tcp.turns import Turns
 
-CONNECT_TIMEOUT = 5.0  # seconds for one address
-SHORTEST, LONGEST = 1.0, 60.0  # seconds between two rounds; each round that fails doubles the pause
+CONNECT_TIMEOUT = 3.0  # seconds for one address
+SHORTEST, LONGEST = 0.1, 5.0  # seconds between two rounds; each round that fails doubles the pause
 
 Target: TypeAlias = tuple[socket.AddressFamily, Any]
 """An address family and an address, as getaddrinfo(3) returns them, or AF_UNIX and a path."""
@@ -40,9 +40,11 @@ class DialState:
 class Dialer:
     """Connects to one of several targets, and again whenever the connection ends.
 
-    A round tries the targets in turn, for CONNECT_TIMEOUT each. A pause follows a round that fails, and a
-    connection that ends early. It grows from SHORTEST to LONGEST. For each connection, `service` makes a
-    session in the role of a client. `on_state` is called at each change of state.
+    A round tries the targets in turn, for CONNECT_TIMEOUT each. For each connection, `service` makes a
+    session in the role of a client. A server that accepts connections need not be of use. So the owner calls
+    `prove` when it is. Without that, the end of the connection is followed by the next target of the round.
+    A pause follows a round that fails, and the end of a proved connection. It grows from SHORTEST to LONGEST,
+    until `prove`. `on_state` is called at each change of state.
     """
 
     def __init__(
@@ -63,12 +65,13 @@ class Dialer:
         self._on_state = on_state
         self._dice = dice
         self._round: list[Target] = []  # the targets that are still to be tried, the next one last
-        self._target = ""
+        self.target: Target | None = None  # that it connects to, or has last connected to
         self._sock: socket.socket | None = None  # while it connects
         self._timer: Timer | None = None  # of the attempt, or of the pause
         self._pause = SHORTEST
         self._error = ""
-        self._connected_at = 0.0
+        self._reason = ""  # for which the owner drops the connection
+        self._proved = False
         self._closed = False
         self._begin_round()
 
@@ -76,18 +79,30 @@ class Dialer:
         """Close the connection, and connect no more."""
         self._closed = True
         self._stop_attempt()
+        self.drop("")
+
+    def prove(self) -> None:
+        """Note that the connection is of use: the next pause is the shortest."""
+        self._proved = True
+        self._pause = SHORTEST
+
+    def drop(self, reason: str) -> None:
+        """Close the connection, if there is one, and go on as if it had ended for this reason."""
+        self._reason = reason
         for connection in tuple(self.connections):
             connection.abandon()
+        self._reason = ""
 
     def forget(self, connection: Connection, reason: str) -> None:
         """See Server."""
         self.connections.discard(connection)
         if self._closed:
             return
-        if self.loop.now - self._connected_at >= self._pause:
-            self._pause = SHORTEST  # it has lasted
-        self._error = f"connection ended: {reason}"
-        self._rest()
+        self._error = self._reason or f"connection ended: {reason}"
+        if self._proved:
+            self._rest()
+        else:
+            self._try_next()
 
     def _begin_round(self) -> None:
         """Find the targets, and try the first."""
@@ -125,9 +140,8 @@ class Dialer:
     def _try_next(self) -> None:
         """Connect to the next target of the round. If there is none, pause."""
         while self._round:
-            family, address = self._round.pop()
-            self._target = _written(address)
-            self._on_state(DialState("connecting", self._target))
+            self.target = family, address = self._round.pop()
+            self._on_state(DialState("connecting", written(address)))
             try:
                 self._connect(family, address)
             except OSError as error:
@@ -150,7 +164,7 @@ class Dialer:
         self._timer = self.loop.call_at(self.loop.now + CONNECT_TIMEOUT, self._on_timeout)
 
     def _on_timeout(self) -> None:
-        self._failed(OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)))
+        self._failed(OSError(errno.ETIMEDOUT, "no connection in time"))
         self._try_next()
 
     def _on_connected(self) -> None:
@@ -179,13 +193,13 @@ class Dialer:
             raise
         self._sock = None  # it is the connection's
         self._stop_attempt()
-        self._connected_at = self.loop.now
-        self._on_state(DialState("connected", self._target))
+        self._proved = False
+        self._on_state(DialState("connected", self._written))
 
     def _failed(self, error: OSError | MemoryError) -> None:
         """Note why the attempt has failed, and close its socket."""
         reason = error.strerror if isinstance(error, OSError) else "no memory"
-        self._error = f"{self._target}: {reason}"
+        self._error = f"{self._written}: {reason}"
         self._stop_attempt()
 
     def _stop_attempt(self) -> None:
@@ -199,10 +213,14 @@ class Dialer:
 
     def _rest(self) -> None:
         """Pause before the next round. A random part keeps clients of one server from coming all at once."""
-        pause = max(SHORTEST, self._pause * (0.75 + 0.25 * self._dice()))
+        pause = self._pause * (0.5 + 0.5 * self._dice())
         self._pause = min(LONGEST, 2 * self._pause)
         self._timer = self.loop.call_at(self.loop.now + pause, self._begin_round)
-        self._on_state(DialState("waiting", self._target, self._error, pause))
+        self._on_state(DialState("waiting", self._written, self._error, pause))
+
+    @property
+    def _written(self) -> str:
+        return "" if self.target is None else written(self.target[1])
 
 
 def _is_to_itself(sock: socket.socket) -> bool:
@@ -210,7 +228,8 @@ def _is_to_itself(sock: socket.socket) -> bool:
     return sock.family != socket.AF_UNIX and sock.getsockname() == sock.getpeername()
 
 
-def _written(address: Any) -> str:  # noqa: ANN401 (as the family has it)
+def written(address: Any) -> str:  # noqa: ANN401 (as the family has it)
+    """Return an address as people write it."""
     if isinstance(address, str):
         return address
     host, port = address[:2]

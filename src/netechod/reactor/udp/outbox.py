@@ -57,6 +57,11 @@ class UdpOutbox(ServiceOutbox):
         """See ServiceOutbox."""
         return self._queue.size > SEND_LIMIT and self._blocked is None
 
+    @property
+    def queued(self) -> int:
+        """The number of datagrams that wait to be sent."""
+        return self._queue.size
+
     def send(self, payload: bytes, peer: Peer) -> None:
         """See Outbox."""
         self._queue.add(payload, peer)

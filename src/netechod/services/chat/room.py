@@ -7,17 +7,17 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import Literal, NamedTuple, TypeAlias
 
-from netechod.services.api import Datagram, Outbox, Peer
+from netechod.services.api import Alone, Datagram, Others, Outbox, Peer
 from netechod.services.chat.cookie import LENGTH, CookieJar
 from netechod.services.chat.history import History
 from netechod.services.chat.members import Members, shown
 from netechod.services.chat.message_rate import MessageRate
 from netechod.services.chat.strangers import Strangers
+from netechod.services.chat.terms import Terms
 from netechod.services.wire import (
     CHALLENGE,
     NOT_ONLINE,
@@ -49,27 +49,13 @@ class MemberInfo(NamedTuple):
     last_seen: float
 
 
-@dataclass(frozen=True)
-class Terms:
-    """The operator's limits. `trusts` returns whether an address is in a trusted network."""
-
-    join: Literal["auto", "open", "cookie"] = "open"
-    trusts: Callable[[str], bool] = lambda address: True
-    idle_timeout: float = 120.0  # seconds of silence after which a member is offline; 0 for never
-    max_members: int = 4096
-    max_members_per_source: int = 4096
-    max_message: int = 1024  # bytes
-    rate: float = 0.0  # messages a second of a member that is not trusted; 0: no limit
-    history: int = 0  # lines that are kept for members that come back
-
-
 class ChatRoom:
     """The room as a datagram service.
 
     A member is an address, with its zone, and a port. Datagrams to it leave from the address of ours that it
     sent to last. `address_of` returns a peer's address and port. `on_online(name)` and `on_offline(name,
     reason)` are for the operator's log. `secret` is the key of the cookies, by which newcomers prove their
-    address.
+    address. `others` are the nodes that form one room with this one.
     """
 
     def __init__(
@@ -79,7 +65,9 @@ class ChatRoom:
         on_online: Callable[[str], None],
         on_offline: Callable[[str, Departure], None],
         secret: bytes,
+        others: Others | None = None,
     ) -> None:
+        self._others = Alone() if others is None else others
         self._address_of = address_of
         self._key_of = lru_cache(RECENT)(lambda peer: display_name(*address_of(peer)))
         self._cookies = CookieJar(secret)
@@ -121,6 +109,13 @@ class ChatRoom:
     def restore(self, peer: Peer, since: float, last_seen: float) -> None:
         """Take back a member that was online before a restart. No line is sent: it has not left."""
         self._members.add(peer, since, last_seen)
+        self._others.stayed(shown(display_name(*self._address_of(peer))))
+
+    def hear(self, line: bytes, now: float, out: Outbox) -> None:
+        """Send the members a line about a member of another node."""
+        if not line.endswith((b"#" + ONLINE, b"#" + OFFLINE)):
+            self._history.add(line, now)
+        out.broadcast(line, self._members.peers())
 
     def datagrams_received(self, batch: Sequence[Datagram], now: float, out: Outbox) -> None:
         """Handle every datagram, unless it is empty or an error text of a room.
@@ -148,7 +143,7 @@ class ChatRoom:
     def _member_said(self, text: bytes, key: str, now: float, out: Outbox) -> None:
         """Handle the text of a member: it leaves, stays, or talks."""
         if text == OFFLINE:
-            self._leave(key, "said", out)
+            self._leave(key, "said", now, out)
         elif text != ONLINE:
             if text.startswith(ONLINE) and self._proves(text, key, now):
                 self._history.promise(key, self._members, now)
@@ -164,9 +159,11 @@ class ChatRoom:
             self._refuse(flaw, peer, out)
         elif self._is_in_rate(peer, key, now, out):
             self.counters["messages"] += 1
-            line = chat_line(shown(key), text)
+            name = shown(key)
+            line = chat_line(name, text)
             self._history.add(line, now)
             out.broadcast(line, self._members.peers())
+            self._others.said(name, text, now)
 
     def _is_in_rate(self, peer: Peer, key: str, now: float, out: Outbox) -> bool:
         """Count a datagram to all members. Over the rate, refuse it, at most once a second."""
@@ -197,15 +194,15 @@ class ChatRoom:
         ):
             self._refuse("too many members from your address", peer, out)
         elif self._is_in_rate(peer, key, now, out):
-            self._tell_unreachable(key, out)  # its departure must be announced before its return
+            self._tell_unreachable(key, now, out)  # its departure must be announced before its return
             self._members.add(peer, now, now)
-            out.broadcast(chat_line(shown(key), ONLINE), self._members.peers())
-            self._on_online(shown(key))
+            name = shown(key)
+            out.broadcast(chat_line(name, ONLINE), self._members.peers())
+            self._on_online(name)
+            self._others.came(name, now)
             if not at_once or self._proves(text, key, now):
                 self._history.promise(key, self._members, now)
-            elif self._history.is_kept and self._trusts(
-                address
-            ):  # others get three times their bytes at most
+            elif self._history.is_kept and self._trusts(address):  # others get three times their bytes
                 self._challenge(key, peer, now, out)
 
     def _challenge(self, key: str, peer: Peer, now: float, out: Outbox) -> None:
@@ -220,18 +217,19 @@ class ChatRoom:
         self.counters["refused"] += 1
         out.send((REFUSED + why).encode(), peer)
 
-    def _leave(self, key: str, reason: Departure, out: Outbox) -> None:
+    def _leave(self, key: str, reason: Departure, now: float, out: Outbox) -> None:
         """Put a member offline, and send the line about it to all members and the one that leaves."""
         hearers = self._members.peers()
         self._members.remove(key)
-        self._tell_offline(key, reason, hearers, out)
+        out.broadcast(chat_line(shown(key), OFFLINE), hearers)
+        self._note_offline(key, reason, now)
 
-    def _tell_offline(self, key: str, reason: Departure, hearers: Sequence[Peer], out: Outbox) -> None:
+    def _note_offline(self, key: str, reason: Departure, now: float) -> None:
         name = shown(key)
-        out.broadcast(chat_line(name, OFFLINE), hearers)
         self._on_offline(name, reason)
+        self._others.left(name, reason, now)
 
-    def unreachable(self, destinations: Collection[tuple[str, int]], out: Outbox) -> None:
+    def unreachable(self, destinations: Collection[tuple[str, int]], now: float, out: Outbox) -> None:
         """Put the members at these addresses and ports offline: their hosts report closed ports.
 
         No further datagram is sent to them. The lines about their departures are sent as far as one call may
@@ -242,17 +240,18 @@ class ChatRoom:
             if key in self._members:
                 self._members.remove(key)
                 self._unreachable[key] = None
-        self._tell_all_unreachable(out)
+        self._tell_all_unreachable(now, out)
 
-    def _tell_all_unreachable(self, out: Outbox) -> None:
+    def _tell_all_unreachable(self, now: float, out: Outbox) -> None:
         """Send the lines about unreachable members, as many as one call may."""
         for key in list(islice(self._unreachable, _departures(len(self._members)))):
-            self._tell_unreachable(key, out)
+            self._tell_unreachable(key, now, out)
 
-    def _tell_unreachable(self, key: str, out: Outbox) -> None:
+    def _tell_unreachable(self, key: str, now: float, out: Outbox) -> None:
         if key in self._unreachable:
             del self._unreachable[key]
-            self._tell_offline(key, "unreachable", self._members.peers(), out)
+            out.broadcast(chat_line(shown(key), OFFLINE), self._members.peers())
+            self._note_offline(key, "unreachable", now)
 
     def next_deadline(self) -> float | None:
         """Return when history or the most silent member's end is due, None if none is; 0 for departures."""
@@ -265,24 +264,25 @@ class ChatRoom:
 
     def deadline_reached(self, now: float, out: Outbox) -> None:
         """Put members offline that are silent for too long, as many as one call may. The rest stays due."""
-        self._tell_all_unreachable(out)
+        self._tell_all_unreachable(now, out)
         self._history.send_piece(now, out, self._members)
         if not self._terms.idle_timeout:
             return
         due = self._members.silent_for(self._terms.idle_timeout, now)
         if len(due) <= FEW:
             for key in due:
-                self._leave(key, "idle", out)
+                self._leave(key, "idle", now, out)
         else:
-            self._expire_many(due, out)
+            self._expire_many(due, now, out)
 
-    def _expire_many(self, due: Sequence[str], out: Outbox) -> None:
+    def _expire_many(self, due: Sequence[str], now: float, out: Outbox) -> None:
         """Put many members offline. A line goes to the members that stay, and to its subject."""
         staying = self._members.peers_after(len(due))
         for key in due[: _departures(len(staying) + 1)]:
             leaver = self._members[key].peer
             self._members.remove(key)
-            self._tell_offline(key, "idle", (*staying, leaver), out)
+            out.broadcast(chat_line(shown(key), OFFLINE), (*staying, leaver))
+            self._note_offline(key, "idle", now)
 
 
 def _departures(hearers: int) -> int:

@@ -1,0 +1,1 @@
+"""One chat room on three nodes of this machine, for a look."""
