@@ -126,7 +126,7 @@ def test_a_key_that_is_something_else_for_a_while(realm: Realm, server: RedisSer
     server.ask("DEL", KEY)
     realm.talk(3)
     realm.check_quiet()
-    assert reconnected(realm, before)
+    eventually(lambda: reconnected(realm, before))
 
 
 def test_ids_that_go_back_are_noticed_by_each_node(realm: Realm, server: RedisServer) -> None:

@@ -165,8 +165,8 @@ def test_sessions_are_told_as_they_are(bench: Bench) -> None:
 
 def test_members_are_told_with_their_times(bench: Bench) -> None:
     assert bench.ask("members") == [
-        {"name": "192.0.2.1--40001", "online": 7.5, "silent": 0.5},
-        {"name": "2001:db8::2--5", "online": 1.0, "silent": 1.0},
+        {"name": "192.0.2.1--40001", "online": 7.5, "silent": 0.5, "node": ""},
+        {"name": "2001:db8::2--5", "online": 1.0, "silent": 1.0, "node": ""},
     ]
 
 
