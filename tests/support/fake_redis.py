@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from netechod.reactor.bus.resp import Parser, Reply
 from netechod.reactor.loop import Loop
-from netechod.reactor.tcp.dialer import Target
+from netechod.reactor.outgoing.dialer import Target
 from netechod.services.realm.events import Event
 from netechod.services.realm.log import START, EntryId, Found, Log
 from netechod.services.realm.realm import Realm

@@ -59,8 +59,9 @@ def left_off(
     rows = listeners()
     is_managed = any(name in rows for name in passed)
     for listener in enabled(config):
-        if listener.alone and config.daemon.reuse_port:
-            yield listener, f"daemon.reuse_port is true, and {listener.alone}"
+        why = listener.why_alone(config)
+        if why and config.daemon.reuse_port:
+            yield listener, f"daemon.reuse_port is true, and {why}"
         elif is_managed and listener.name not in passed and f"{listener.key}.listen" not in explicit:
             name = listener.name
             yield (

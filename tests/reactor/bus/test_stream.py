@@ -19,7 +19,7 @@ from netechod.reactor.bus.master import Master, Secrets
 from netechod.reactor.bus.stream import BLOCK, COUNT, SHORTEST, SLICE, StreamLog
 from netechod.reactor.bus.url import Url
 from netechod.reactor.loop import Loop
-from netechod.reactor.tcp.dialer import LONGEST
+from netechod.reactor.outgoing.dialer import LONGEST
 from netechod.services.realm.log import EntryId
 
 

@@ -36,6 +36,7 @@ def test_words_are_read_as_clients_mean_them(line: bytes) -> None:
         b"a\\",
         b'"a\\"',
         b"a b c d",
+        b'"a" b c d',
         b"\xff",
         b'"' + b"\\a" * MAX_JOINED + b'"x',
     ],

@@ -16,10 +16,15 @@ class Listener(NamedTuple):
     module: str  # the file that runs it; it is imported only if the service is on
     shares: bool = True  # whether instances may share its addresses (daemon.reuse_port)
     alone: str = ""  # why there may be only one instance of it; empty: there may be several
+    joined: bool = False  # whether the bus makes one of several instances
 
     def section(self, config: Config) -> Any:  # noqa: ANN401 (each service has a section of its own)
         """Return its section."""
         return attrgetter(self.key)(config)
+
+    def why_alone(self, config: Config) -> str:
+        """Return why there may be only one instance with this configuration; empty: there may be several."""
+        return "" if self.joined and config.bus.url else self.alone
 
 
 _RUNS = "netechod.process.service"
@@ -28,7 +33,14 @@ LISTENERS: tuple[Listener, ...] = (
     Listener("echo-udp", "udp", "echo.udp", f"{_RUNS}.echo_udp"),
     Listener("dictionary", "udp", "dictionary", f"{_RUNS}.dictionary"),
     Listener("dict", "tcp", "dict", f"{_RUNS}.dict"),
-    Listener("chat", "udp", "chat", f"{_RUNS}.chat", alone="a room over several instances needs the bus"),
+    Listener(
+        "chat",
+        "udp",
+        "chat",
+        f"{_RUNS}.chat",
+        alone="a room over several instances needs the bus",
+        joined=True,
+    ),
     Listener(
         "command",
         "udp",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from netechod.reactor.bus.resp import Command, NotRespError, Parser, Reply, ReplyError, pack
 from netechod.reactor.bus.url import Url
-from netechod.reactor.tcp.dialer import Target
+from netechod.reactor.outgoing.dialer import Target
 
 if TYPE_CHECKING:
     import ssl

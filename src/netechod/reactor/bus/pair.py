@@ -7,8 +7,8 @@ from functools import partial
 from netechod.reactor.bus.dialogue import Dialogue, LinkError, Script, TooLongError
 from netechod.reactor.bus.master import Master
 from netechod.reactor.loop import Loop
+from netechod.reactor.outgoing.dialer import Dialer, DialState, Target, written
 from netechod.reactor.tcp.api import StreamService, Waker
-from netechod.reactor.tcp.dialer import Dialer, DialState, Target, written
 from netechod.services.api import StreamSession
 
 READ_SIZE = 64 * 1024  # bytes that a script is given at once
@@ -97,7 +97,7 @@ class Pair:
         dialogue.on_failed = lambda error: self._loop.call_soon(partial(self._on_failed, dialogue, error))
         if self._master.context is None:
             return dialogue
-        from netechod.reactor.tcp.tls import TlsSession  # only where it is used: it takes 6 MB
+        from netechod.reactor.outgoing.tls import TlsSession  # only where it is used: it takes 6 MB
 
         return TlsSession(
             dialogue,

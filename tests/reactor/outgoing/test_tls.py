@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.certificates import Authority
 
-from netechod.reactor.tcp.tls import TlsSession
+from netechod.reactor.outgoing.tls import TlsSession
 from netechod.services.api import Chunk, StreamSession
 
 

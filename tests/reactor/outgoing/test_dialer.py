@@ -21,8 +21,16 @@ from support.looping import (
 )
 
 from netechod.reactor.loop import Callback, Loop
+from netechod.reactor.outgoing.dialer import (
+    CONNECT_TIMEOUT,
+    LONGEST,
+    SHORTEST,
+    Dialer,
+    DialState,
+    Resolve,
+    Target,
+)
 from netechod.reactor.tcp.api import StreamService
-from netechod.reactor.tcp.dialer import CONNECT_TIMEOUT, LONGEST, SHORTEST, Dialer, DialState, Resolve, Target
 from netechod.services.api import Chunk, StreamSession
 
 
@@ -245,7 +253,7 @@ def test_a_name_that_cannot_be_resolved_is_tried_again(
 
 
 def test_a_port_that_connects_to_itself_is_no_peer(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netechod.reactor.tcp.dialer._is_to_itself", lambda sock: True)
+    monkeypatch.setattr("netechod.reactor.outgoing.dialer._is_to_itself", lambda sock: True)
     bench.dial([target_of(bench.tcp.listener)])
     assert bench.until("waiting").error.endswith("Connection refused")
 
