@@ -21,7 +21,7 @@ Rooms = dict[str, list[str]]
 LIMITS = {
     "A look-up over UDP": 4,
     "A byte over TCP": 3,
-    "SIGHUP": 23,
+    "SIGHUP": 22,
     "A line in the chat": 6,
     "A ping and its answer": 4,
 }

@@ -19,7 +19,8 @@ ALL_OFF = (
     "daemon.control=",
     *(f"{service}.enabled=false" for service in ("echo.tcp", "echo.udp", "dictionary", "chat")),
 )
-OPTIONAL = {"prompt_toolkit"}  # for the screen of the chat; without it the client uses plain lines
+OPTIONAL = {"prompt_toolkit", "prometheus_client", "cairosvg"}
+"""For the screen of the chat, `watch --metrics` and PNG. Without them the client says so or does less."""
 
 
 def modules_of(program: str) -> dict[str, Path]:
@@ -50,7 +51,7 @@ def test_netecho_can_import_nothing_beyond_the_standard_library_and_its_own_modu
     modules = modules_of("netechod.cli.netecho")
     names = {name.partition(".")[0] for file in modules.values() for name in imported(file)}
     assert names - sys.stdlib_module_names - {"netechod"} <= OPTIONAL
-    assert not [name for name in modules if name.startswith(("netechod.process", "netechod.reactor"))]
+    assert not [name for name in modules if name.startswith("netechod.process")]
 
 
 @pytest.mark.parametrize("program", ["netechod --health", "netecho dict localhost:1 --timeout 0.1 word"])

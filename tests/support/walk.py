@@ -67,9 +67,9 @@ def rooms(calls: Sequence[Call]) -> dict[str, list[str]]:
     """
     found: dict[str, list[str]] = {}
     for call in calls:
-        floor, folder, *rest = call.module.split("/")
-        is_in_room, name = bool(rest), "/".join(rest)
-        modules = found.setdefault(f"{floor}/{folder}/" if is_in_room else call.module, [])
+        names = call.module.split("/")
+        is_in_room, name = len(names) > 2, "/".join(names[2:])
+        modules = found.setdefault("/".join(names[:2]) + "/" if is_in_room else call.module, [])
         if is_in_room and name not in modules:
             modules.append(name)
     return found

@@ -7,7 +7,6 @@
 | `services`, `service/` | the services as they run, one file each |
 | `listeners` | their sockets |
 | `reload`, `check` | read everything anew; would that work? |
-| `run_files` | names in /run that come back |
 | `initialize` | files of a new installation |
 | `config/` | what the operator wrote, checked |
 | `dictionary/` | the words, from a file to memory or to an index |

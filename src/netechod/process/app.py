@@ -14,6 +14,7 @@ from netechod.errors import NetechodError
 from netechod.process.config.load import Loaded
 from netechod.process.config.values import Address
 from netechod.process.control.requests import commands
+from netechod.process.control.run_files import ControlSocket, RunFiles
 from netechod.process.control.status import Outcome, Status
 from netechod.process.dictionary.editions import Editions
 from netechod.process.dictionary.in_use import Words
@@ -21,7 +22,6 @@ from netechod.process.dictionary.loader import Loader
 from netechod.process.listeners import Retries, Socket, Sockets, discard
 from netechod.process.log.writer import Logs
 from netechod.process.reload import Fresh, Reading, Reload, Reloader
-from netechod.process.run_files import ControlSocket, RunFiles
 from netechod.process.service.running import Context, Shared
 from netechod.process.services import Services
 from netechod.process.unix.clock import ClockWatch
@@ -29,13 +29,12 @@ from netechod.process.unix.handover import Incoming, Outgoing
 from netechod.process.unix.pidfile import Pidfile
 from netechod.process.unix.service_manager import Notifier, extended
 from netechod.reactor.jobs.children import Children
-from netechod.reactor.jobs.orphans import reap_strangers
+from netechod.reactor.jobs.orphans import keep_reaping
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.selectors import SELECTORS
 from netechod.reactor.signals import SignalSource
 from netechod.reactor.tasks import Work, within
 
-REAP_INTERVAL = 1.0  # seconds; only as process 1
 LOG_PATIENCE = 10.0  # seconds that a reload waits for the log files to be opened anew
 LOGS_HANG = f"the log files are not opened anew within {LOG_PATIENCE:g} s"
 HAND_OVER_PATIENCE = 1.0  # seconds; bytes that a client has not taken by then are sent by the next process
@@ -119,7 +118,7 @@ class App:
         if self._notifier.watchdog_interval is not None:
             self._feed_watchdog(self._notifier.watchdog_interval)
         if os.getpid() == 1:  # of a container without an init
-            self._reap()
+            keep_reaping(self.loop)
         self._loader.look_after(self.words.in_use, self.reload)
         gc.collect()
         gc.freeze()  # the objects of the start live for ever: the collector need not look at them
@@ -248,8 +247,3 @@ class App:
         self._notifier.feed_watchdog()
         self._notifier.status(self.status().line())
         self.loop.call_at(self.loop.now + interval, partial(self._feed_watchdog, interval))
-
-    def _reap(self) -> None:
-        """Reap the orphans that process 1 inherits, now and every REAP_INTERVAL."""
-        reap_strangers()
-        self.loop.call_at(self.loop.now + REAP_INTERVAL, self._reap)

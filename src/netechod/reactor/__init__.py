@@ -13,5 +13,6 @@
 | `process_control` | prctl(2) and the ends of child processes |
 | `port_sharing` | leaves a port that other instances go on serving |
 
-The rooms import the loose modules and nothing of one another, but `bus` and `outgoing`. The process floor wires them up.
+The rooms import the loose modules and nothing of one another, but for `bus` and `outgoing`. The process floor
+wires them up.
 """

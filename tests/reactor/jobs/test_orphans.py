@@ -13,7 +13,7 @@ from support.signalling import signals_restored
 
 from netechod.reactor.jobs import orphans as module
 from netechod.reactor.jobs.children import GLANCE, Children
-from netechod.reactor.jobs.orphans import Orphans, reap_strangers
+from netechod.reactor.jobs.orphans import Orphans, keep_reaping
 from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.process_control import SET_CHILD_SUBREAPER, prctl
 from netechod.reactor.signals import SignalSource
@@ -170,7 +170,7 @@ def test_a_stranger_is_reaped_and_the_status_of_our_own_child_is_kept(loop: Loop
     [own] = children.running
     for pid in (stranger.pid, own):
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    reap_strangers()
+    keep_reaping(loop)
     with pytest.raises(ChildProcessError):
         os.waitpid(stranger.pid, 0)
     assert living.poll() is None

@@ -8,12 +8,14 @@ escaped from a job.
 import os
 import signal
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from netechod.reactor.jobs.children import GLANCE, Children
-from netechod.reactor.loop import Callback
+from netechod.reactor.loop import Callback, Loop
 from netechod.reactor.process_control import SET_CHILD_SUBREAPER, prctl, started
 
+REAP_INTERVAL = 1.0  # seconds
 MAX_DYING = 64  # processes killed at once; more are killed when these are reaped
 
 
@@ -102,6 +104,12 @@ def reap_strangers() -> None:
     """
     for pid in _children_of_ours() - started:
         os.waitpid(pid, os.WNOHANG)
+
+
+def keep_reaping(loop: Loop) -> None:
+    """Reap such children now and every REAP_INTERVAL."""
+    reap_strangers()
+    loop.call_at(loop.now + REAP_INTERVAL, partial(keep_reaping, loop))
 
 
 def _children_of_ours() -> set[int]:

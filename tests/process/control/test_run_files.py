@@ -13,7 +13,7 @@ from support.looping import FakeClock, turn
 
 from netechod.client.operator.control import ask as ask_control
 from netechod.errors import AlreadyRunningError
-from netechod.process.run_files import INTERVAL, RunFiles
+from netechod.process.control.run_files import INTERVAL, RunFiles
 from netechod.process.unix.pidfile import Pidfile
 from netechod.reactor.loop import Loop
 
