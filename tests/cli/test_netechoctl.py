@@ -268,7 +268,7 @@ def test_members_are_told_with_their_names(looked_at: Daemon) -> None:
         assert row.split()[0] == name
         assert row.index("s") > header.index("online")
         member = json.loads(shown(ctl(looked_at, "members", "--json")))
-        assert list(member) == ["name", "online", "silent"]
+        assert list(member) == ["name", "online", "silent", "node"]
         assert member["name"] == name
         assert 0 <= member["silent"] <= member["online"] < PATIENCE
         ann.send(b"offline")
