@@ -154,7 +154,7 @@ class Loop:
         self._call_ready(events)
         for _ in range(len(self._soon)):  # calls that these add wait for the next turn
             self._soon.popleft()()
-        if self._timers:
+        if self._timers and self._timers[0][0] <= self.now:
             self._call_due()
         while self._flushes:
             flushes, self._flushes = self._flushes, []
@@ -196,7 +196,10 @@ class Loop:
             heapq.heappop(self._timers)
         if not self._timers:
             return None
-        return min(max(0.0, self._timers[0][0] - self.clock()), LONGEST_WAIT)
+        wait = self._timers[0][0] - self.clock()
+        if wait > LONGEST_WAIT:  # this runs for every event, and min() and max() take longer
+            return LONGEST_WAIT
+        return wait if wait > 0.0 else 0.0
 
     def _on_bell(self) -> None:
         """Empty the bell. The calls that it announced are in `_soon`."""

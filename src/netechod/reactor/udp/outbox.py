@@ -92,7 +92,9 @@ class UdpOutbox(ServiceOutbox):
     ) -> None:
         """Send a batch at once if none waits before it. Queue what the kernel does not take."""
         count = len(datagrams)
-        if not self._queue.size and 0 < count <= BATCH and count <= self._budget():
+        if self._turn != self._loop.turns:
+            self._turn, self._left = self._loop.turns, SEND_LIMIT
+        if not self._queue.size and 0 < count <= BATCH and count <= self._left:
             try:
                 sent = send(datagrams)
             except OSError:
@@ -132,15 +134,11 @@ class UdpOutbox(ServiceOutbox):
             self._waiting = False
             self._watch()
 
-    def _budget(self) -> int:
-        """Return how many datagrams may still be sent this turn."""
-        if self._turn != self._loop.turns:
-            self._turn, self._left = self._loop.turns, SEND_LIMIT
-        return self._left
-
     def _send(self) -> None:
         """Send datagrams within the budget of the turn, until the kernel takes no more for now."""
-        queue, left = self._queue, self._budget()
+        if self._turn != self._loop.turns:
+            self._turn, self._left = self._loop.turns, SEND_LIMIT
+        queue, left = self._queue, self._left
         begun = left
         while queue.size and left > 0:
             try:
