@@ -66,7 +66,7 @@ def bound_socket(path: Path) -> None:
         (lambda path: None, "No such file or directory"),
         (Path.mkdir, "not a regular file"),
         (os.mkfifo, "not a regular file"),
-        (bound_socket, "No such device or address"),
+        (bound_socket, "not a regular file"),
         (lambda path: path.symlink_to("/dev/tty"), ""),
         (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
         (lambda path: path.symlink_to(path.parent), "not a regular file"),
