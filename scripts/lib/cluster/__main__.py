@@ -18,7 +18,9 @@ def main() -> int:
     if sys.argv[1:] not in ([], ["--once"]):
         print("cluster: usage: scripts/cluster [--once]", file=sys.stderr)
         return EX_USAGE
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the directory goes, too
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+    )  # so that the directory goes, too
     if PROGRAM is None:
         hint = "apt install redis-server, or valkey-server"
         print(f"cluster: error: no Redis and no Valkey here\n  hint: {hint}", file=sys.stderr)

@@ -1,8 +1,11 @@
 """The program behind scripts/make-man: every key of the configuration, out of its model, as mdoc(7)."""
 
+import ast
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from inspect import cleandoc, getsource
+from itertools import pairwise
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -47,9 +50,10 @@ def sections(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
         yield f".Ss [{'.'.join(path)}]"
         yield from text(model.__doc__ or "")
         yield ".Bl -tag -width Ds"
+        told = meanings(model)
         for name, field in model.model_fields.items():
             if get_origin(field.annotation) is not dict:  # commands and dictionaries have a section each
-                yield from key(".".join(path), name, field)
+                yield from key(".".join(path), name, field, told[name])
         yield ".El"
     for name, part in inner.items():
         yield from sections(part, (*path, name))
@@ -62,12 +66,30 @@ def _is_model(annotation: type) -> bool:
     return issubclass(annotation, BaseModel)
 
 
-def key(section: str, name: str, field: FieldInfo) -> Iterator[str]:
+def meanings(model: type[BaseModel]) -> dict[str, str]:
+    """Return the docstrings below the fields of a model, by field: those of its bases, too.
+
+    Pydantic can read them as well (`use_attribute_docstrings`), but would do so in each start of the daemon.
+    """
+    found: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        if base.__module__.startswith("netechod."):
+            [definition] = ast.parse(getsource(base)).body
+            for field, told in pairwise(getattr(definition, "body", ())):
+                match field, told:
+                    case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(
+                        value=ast.Constant(value=str(text))
+                    ):
+                        found[name] = cleandoc(text)
+    return found
+
+
+def key(section: str, name: str, field: FieldInfo, meaning: str) -> Iterator[str]:
     """One key: its name and kind, what it means, and its default."""
     dotted = f"{section}.{name}"
     waits = needs_restart(section.removesuffix(".NAME") if section.endswith(".NAME") else dotted)
     yield f".It Cm {name} Pq {kind(field)}, {'restart' if waits else 'live'}"
-    yield from text(field.description or "")
+    yield from text(meaning)
     if field.is_required():
         yield "Required."
     elif value := DEFAULTS.get(dotted, "").replace("name.index", "NAME.index"):

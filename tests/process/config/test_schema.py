@@ -73,10 +73,6 @@ def test_strangers_are_not(stranger: str) -> None:
     assert not any(ip_address(stranger) in network for network in Config().access.trusted)
 
 
-def test_every_key_is_described() -> None:
-    assert [key for key, field in KEYS.items() if not field.description] == []
-
-
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

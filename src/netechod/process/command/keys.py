@@ -11,7 +11,6 @@ from netechod.errors import ConfigError, PermissionRefusedError
 from netechod.key_file import KeyFileError, read_keys, read_password
 from netechod.process.config.load import Loaded
 from netechod.process.unix.privileges import identity_of
-from netechod.services.stamp.packets import DEFAULT_KEY
 
 
 def with_keys(loaded: Loaded, *, bus_may_fail: bool = False) -> Loaded:
@@ -30,9 +29,11 @@ def with_keys(loaded: Loaded, *, bus_may_fail: bool = False) -> Loaded:
     command, stamp = loaded.config.command, loaded.config.stamp
     is_signed = stamp.enabled and stamp.authentication != "off"
     stamp_keys = _keys(loaded, "stamp.key_file", stamp.key_file if is_signed else None)
-    for key_id in stamp_keys:
-        if key_id != DEFAULT_KEY and not _is_ssid(key_id):
-            raise _refused(loaded, "stamp.key_file", f"{key_id} is neither {DEFAULT_KEY} nor a session id")
+    if stamp_keys:
+        from netechod.services.stamp.packets import DEFAULT_KEY  # only where it is used: it takes memory
+
+        if odd := [key_id for key_id in stamp_keys if key_id != DEFAULT_KEY and not _is_ssid(key_id)]:
+            raise _refused(loaded, "stamp.key_file", f"{odd[0]} is neither {DEFAULT_KEY} nor a session id")
     return replace(
         loaded,
         keys=_keys(loaded, "command.key_file", command.key_file if command.enabled else None),

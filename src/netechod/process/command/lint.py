@@ -15,7 +15,7 @@ from netechod.process.config.load import Loaded
 from netechod.process.config.schema import AllowedCommand
 from netechod.process.config.values import expression
 from netechod.reactor.jobs.children import ENVIRONMENT
-from netechod.services.command.service import PLACEHOLDER
+from netechod.services.command.placeholder import PLACEHOLDER
 from netechod.services.wire import escape_controls
 
 SHELLS = re.compile("(?:|a|ba|c|da|fi|k|mk|pw|rba|tc|z)sh|busybox")

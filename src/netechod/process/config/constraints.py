@@ -6,7 +6,7 @@ from typing import TypeAlias
 from netechod.process.config.listeners import enabled
 from netechod.process.config.locations import KeyPath
 from netechod.process.config.schema import Address, AllowedCommand, Config
-from netechod.services.command.service import PLACEHOLDER
+from netechod.services.command.placeholder import PLACEHOLDER
 
 Conflict: TypeAlias = tuple[str, str, str]
 """Two keys, in the order of the sections, and the value that stands in both."""

@@ -42,7 +42,7 @@ NO_HIREDIS = "needs the library hiredis: apt install python3-hiredis, or pip ins
 class Section(BaseModel):
     """Base of all sections. It refuses unknown keys, and no value changes afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Daemon(Section):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from netechod.errors import ConfigError
 from netechod.exposition import MISSING
@@ -15,9 +15,11 @@ from netechod.process.dictionary.in_use import Words
 from netechod.reactor.loop import Loop
 from netechod.reactor.tasks import Task, Work
 from netechod.services.dict.catalogue import Databases, chosen
-from netechod.services.dict.strategies import STRATEGIES, Match, matches
 from netechod.services.dict.words import ALL
 from netechod.services.dictionary.service import dump_lines, look_up
+
+if TYPE_CHECKING:
+    from netechod.services.dict.strategies import Match
 
 MAX_MATCHES = 100_000  # words in the answer to one search
 NO_DATABASE = "no dictionary has this name; `netechoctl dict list` shows the names"
@@ -158,6 +160,11 @@ def _match(
     asked: ControlSession, daemon: Operated, method: str = "", word: str = "", name: str = ALL
 ) -> None:
     """Search headwords as the service does, in slices; answer with lines of database and word."""
+    from netechod.services.dict.strategies import (  # only where it is used: it takes memory
+        STRATEGIES,
+        matches,
+    )
+
     databases = chosen(daemon.words.databases, name)
     strategy = STRATEGIES.get(method)
     if not databases:
@@ -169,7 +176,7 @@ def _match(
         Task(daemon.loop, _in_steps(matches(databases, strategy, text, MAX_MATCHES)), partial(_listed, asked))
 
 
-def _in_steps(search: Generator[bytes, None, Sequence[Match]]) -> Work[Sequence[Match]]:
+def _in_steps(search: "Generator[bytes, None, Sequence[Match]]") -> "Work[Sequence[Match]]":
     """Run a search as a task runs work."""
     while True:
         try:
@@ -180,5 +187,5 @@ def _in_steps(search: Generator[bytes, None, Sequence[Match]]) -> Work[Sequence[
         yield None
 
 
-def _listed(asked: ControlSession, found: Sequence[Match]) -> None:
+def _listed(asked: ControlSession, found: "Sequence[Match]") -> None:
     asked.answer(len(found), (f"{name}\t{word.decode()}" for name, word in found))

@@ -15,6 +15,7 @@ from functools import partial
 from netechod.services.admission.log_throttle import SourceThrottle
 from netechod.services.api import Check, Datagram, Ending, Job, Outbox, Peer
 from netechod.services.command.nonces import NonceCache
+from netechod.services.command.placeholder import filled
 from netechod.services.command.signing import (
     BUSY,
     DENIED,
@@ -28,9 +29,6 @@ from netechod.services.command.signing import (
 from netechod.services.wire import unmapped
 
 DENIED_STATUS, TIMEOUT_STATUS, BUSY_STATUS = 126, 124, 75  # as env(1), timeout(1) and sysexits.h have them
-
-PLACEHOLDER = re.compile(r"\{([1-9][0-9]{0,3})\}")
-"""The placeholder in a command's argv for an argument of the request. It holds its number, from 1."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class Allowed:
 
     def filled(self, arguments: Sequence[str]) -> tuple[str, ...]:
         """Return the argv with the arguments in place of its placeholders."""
-        return tuple(PLACEHOLDER.sub(lambda found: arguments[int(found[1]) - 1], part) for part in self.argv)
+        return filled(self.argv, arguments)
 
     def shown(self, arguments: Sequence[str]) -> list[str]:
         """Return the arguments for a log. If their number is wrong, return none: any may be a secret."""
