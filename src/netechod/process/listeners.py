@@ -146,7 +146,7 @@ class _Opening:
         wanted = {row.name: row for row in enabled(self._config) if row.name not in self.missing}
         passed = {
             name: self._adopt(wanted[name]) if name in wanted else self._set_aside(name)
-            for name in self._adopted
+            for name in sorted(self._adopted, key=[*listeners(), *self._adopted].index)
         }
         self.passed = [name for name in passed if name in wanted]
         for _, sentence in differences(self._config, passed, self._explicit):
