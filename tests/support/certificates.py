@@ -12,7 +12,10 @@ class Authority:
         directory.mkdir(exist_ok=True)
         self.file = directory / "ca.pem"
         self._key = directory / "ca.key"
-        self._openssl("req", "-x509", "-subj", "/CN=Authority", *self._new_key(self._key), "-out", self.file)
+        self._openssl(
+            *("req", "-x509", "-subj", "/CN=Authority", *self._new_key(self._key), "-out", self.file),
+            *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),  # Python 3.13 wants it (RFC 5280, 4.2.1.3)
+        )
 
     def certificate(self, name: str) -> tuple[Path, Path]:
         """Make a certificate for a host name or an address. Return its file and that of its key."""

@@ -79,13 +79,17 @@ def test_the_master_of_a_list_changes(tmp_path: Path, running: ExitStack) -> Non
 
 def test_a_cluster_moves_the_key_to_another_node(tmp_path: Path, running: ExitStack) -> None:
     options = ("--cluster-enabled", "yes", "--cluster-node-timeout", 1000)
-    nodes = [running.enter_context(RedisServer(tmp_path / f"{n}", *options).start()) for n in range(4)]
+    ports = [free_port() for _ in range(4)]  # for the nodes' own connections
+    nodes = [
+        running.enter_context(RedisServer(tmp_path / f"{port}", *options, "--cluster-port", port).start())
+        for port in ports
+    ]
     for node, slots in zip(nodes, ((0, 5460), (5461, 10922), (10923, 16383)), strict=False):
         node.ask("CLUSTER", "ADDSLOTSRANGE", *slots)
     for number, node in enumerate(nodes):
         node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
     for node in nodes[1:]:
-        node.ask("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
+        node.ask("CLUSTER", "MEET", "127.0.0.1", nodes[0].port, ports[0])
     eventually(lambda: all("cluster_state:ok" in str(node.ask("CLUSTER", "INFO")) for node in nodes))
     slot = nodes[0].ask("CLUSTER", "KEYSLOT", KEY)
     assert isinstance(slot, int)

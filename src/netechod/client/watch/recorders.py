@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -109,7 +110,10 @@ class FileRecorder(Recorder):
                 self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
-        self._file = None
+        file, self._file = self._file, None
+        with suppress(OSError):  # what it could not write, it tries to write again
+            if file is not None:
+                file.close()
         reason = system_reason_text(error.strerror or str(error))
         self._notify(
             tr("cannot write {path}: {reason}; the watch goes on without it", path=self._path, reason=reason)
