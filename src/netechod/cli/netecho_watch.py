@@ -137,9 +137,9 @@ def _define_outputs(command: ClientParser) -> None:
 
 def _define_alarms(command: ClientParser) -> None:
     command.add_argument(
-        "-w", "--warning", metavar="TIME,LOSS%", help=tr("beyond it is a warning, as in 50ms,5%%")
+        "-w", "--warning", metavar="TIME,LOSS", help=tr("beyond it is a warning, as in 50ms,5%%")
     )
-    command.add_argument("-c", "--critical", metavar="TIME,LOSS%", help=tr("beyond it is critical"))
+    command.add_argument("-c", "--critical", metavar="TIME,LOSS", help=tr("beyond it is critical"))
     command.add_argument(
         "--check", action="store_true", help=tr("probe a little, and write the line of a monitoring plugin")
     )
