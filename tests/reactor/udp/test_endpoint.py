@@ -695,6 +695,7 @@ def test_answers_and_a_broadcast_leave_at_once(make: Make, loop: Loop) -> None:
         bench.say(client, payload)
         assert [receive(loop, client) for _ in answers] == answers
     assert service.taken_at_once == [1, 2, 4]
+    assert bench.endpoint.queued == 0
     bench.endpoint.send_all([])
     turn(loop)
     assert (bench.counters.received, bench.counters.sent) == (3, 4)

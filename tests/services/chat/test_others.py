@@ -110,5 +110,10 @@ def test_members_hear_lines_of_others_and_others_do_not_hear_them_back(room: Cha
     others.clear()
     out = Recorder()
     room.hear(b"b/192.0.2.1--40001#hi", 0.0, out)
-    assert out == [("broadcast", b"b/192.0.2.1--40001#hi", tuple(sorted([ANN, BOB], key=str)))]
+    room.hear(b"b/192.0.2.1--40001#offline", 0.0, out)
+    everybody = tuple(sorted([ANN, BOB], key=str))
+    assert out == [
+        ("broadcast", b"b/192.0.2.1--40001#hi", everybody),
+        ("broadcast", b"b/192.0.2.1--40001#offline", everybody),
+    ]
     assert (others, room.counters["messages"]) == ([], 0)
