@@ -92,7 +92,8 @@ def test_root_s_units_have_the_sandbox_and_the_user_of_the_package(
     changed = [line for line in text.splitlines() if line not in packaged.splitlines()]
     assert changed == commands(service)
     command = commands(tmp_path / "systemd" / "netechod-command.service")
-    assert f" --foreground --config {tmp_path}/netechod-command.toml" in command[0]
+    own = f" --foreground --config {tmp_path}/netechod-command.toml --set daemon.conf_d="
+    assert command[0].endswith(own)
     assert f'"{tmp_path}/command-keys"' in (tmp_path / "netechod-command.toml").read_text(encoding="utf-8")
     assert {file.name for file in tmp_path.iterdir()} >= {"sysusers.conf", "tmpfiles.conf"}
     assert any("systemctl link" in line for line in lines)

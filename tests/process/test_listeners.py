@@ -239,3 +239,4 @@ def test_a_check_tells_that_an_address_is_taken_unless_the_daemon_itself_has_it(
     daemon.pidfile.unlink()
     assert told not in daemon.output("--check", *others, *listen)
     assert daemon.stop() == 0
+    assert told in daemon.output("--check", *others, *listen)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from netechod.process.config.load import changed, load, needs_restart
 from netechod.process.config.schema import KEYS, Address, Config
+from scripts.lib.reference.manual import meanings
 
 LIVE = {
     "daemon": ["drain_timeout"],
@@ -71,6 +72,12 @@ def test_neighbours_are_trusted_by_default(neighbour: str) -> None:
 @pytest.mark.parametrize("stranger", ["100.64.0.1", "172.32.0.1", "192.0.2.1", "2001:db8::1", "ff02::1"])
 def test_strangers_are_not(stranger: str) -> None:
     assert not any(ip_address(stranger) in network for network in Config().access.trusted)
+
+
+def test_every_key_is_described() -> None:
+    defaults = Config()
+    models = {key: type(attrgetter(key.rpartition(".")[0])(defaults)) for key in KEYS}
+    assert [key for key, model in models.items() if not meanings(model).get(key.rpartition(".")[2])] == []
 
 
 @pytest.mark.parametrize(
