@@ -56,9 +56,8 @@ class Loop:
         self.turns = 0
         self.work = 0
         self.longest_turn = 0
-        self._bell_lock = (
-            RLock()
-        )  # reentrant: a signal handler may ring while the same thread rings or closes
+        # Reentrant: a signal handler may ring while the same thread rings or closes.
+        self._bell_lock = RLock()
         self._bell_out, self._bell_in = os.pipe()
         os.set_blocking(self._bell_out, False)
         os.set_blocking(self._bell_in, False)

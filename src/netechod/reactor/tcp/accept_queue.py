@@ -30,10 +30,9 @@ class TcpLimits:
     idle_timeout: float = 0.0  # seconds without a byte either way; 0 for never
     idle_at_limit: float = 300.0  # the same at the limit of connections: the longest silent are closed first
     admits: Callable[[str], bool] = lambda address: True  # returns whether an address may connect at all
-    is_proxy: Callable[[str], bool] = lambda address: (
-        False
-    )  # whether its connections begin with a PROXY header
-    is_quiet: Callable[[str], bool] = lambda address: False  # whether no line of the log is about it
+    # Whether an address's connections begin with a PROXY header, and whether no line of the log is about it.
+    is_proxy: Callable[[str], bool] = lambda address: False
+    is_quiet: Callable[[str], bool] = lambda address: False
 
 
 class AcceptQueue:

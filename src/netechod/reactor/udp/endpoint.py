@@ -134,9 +134,7 @@ class UdpEndpoint(UdpOutbox):
             self._flush_asked = False
             if self._queue.size:
                 self._flush()
-            deadline = self._service.next_deadline()
-            if deadline is not None and (self._timer is None or deadline < self._timer.when):
-                self.set_timer()
+            self.set_timer()
         elif self._errors is not None:
             self._errors.drain()  # the report of an error that a call has met still wakes us
         return count
