@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from netechod.cli.netecho_parser import DICTIONARY_PORT, ClientParser, address_with, target_of
+from netechod.cli.netecho_parser import DICTIONARY_PORT, ClientParser, address_with, number, target_of
 from netechod.cli.parser import seconds
 from netechod.client.i18n.translate import tr
 from netechod.client.terminal.input import to_utf8
@@ -48,7 +48,7 @@ def define_whoami(command: ClientParser) -> None:
     command.add_argument(
         "-c",
         "--count",
-        type=times,
+        type=number,
         default=1,
         metavar="N",
         help=tr("ask N times, each time from another port, and count who answers (default: 1)"),
@@ -65,14 +65,6 @@ def _whoami(arguments: argparse.Namespace) -> int:
     from netechod.client import whoami
 
     return whoami.run(target_of(arguments), arguments.count, udp=arguments.udp, as_json=arguments.json)
-
-
-def times(text: str) -> int:
-    """Parse how often something is done. argparse shows this name: "invalid times value: 'x'"."""
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
 
 
 def define_dict(command: ClientParser) -> None:

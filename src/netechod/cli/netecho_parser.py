@@ -119,3 +119,11 @@ def count(text: str) -> int:
     if value < 0:
         raise ValueError
     return value
+
+
+def number(text: str) -> int:
+    """Parse a number of times that is not zero."""
+    value = count(text)
+    if not value:
+        raise ValueError
+    return value

@@ -4,7 +4,7 @@ import argparse
 import math
 from functools import partial
 
-from netechod.cli.netecho_parser import ClientParser, address_with, target_of
+from netechod.cli.netecho_parser import ClientParser, address_with, number, target_of
 from netechod.cli.netecho_stamp import STAMP_PORT, define_stamp, dscp, run_stamp
 from netechod.cli.parser import seconds
 from netechod.client.i18n.translate import tr
@@ -179,14 +179,6 @@ def _targets(parser: ClientParser, arguments: argparse.Namespace) -> list[Target
 
 
 # argparse shows the names of these: "invalid number value: 'x'".
-
-
-def number(text: str) -> int:
-    """Parse a count."""
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
 
 
 def source(text: str) -> SocketOptions:

@@ -7,8 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netechod.cli.netecho_parser import ClientParser
-from netechod.cli.netecho_ping import number
+from netechod.cli.netecho_parser import ClientParser, number
 from netechod.cli.parser import seconds
 from netechod.client.i18n.translate import tr
 

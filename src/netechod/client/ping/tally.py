@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -12,6 +12,21 @@ PERCENTILES = (50, 90, 95, 99)
 STEPS = (1, 2, 3, 4, 5, 7)  # bounds of a histogram in each power of ten
 COARSE_STEPS = (1, 2, 5)
 MAX_ROWS = 16  # rows of a histogram; if there were more, the coarse steps are used
+
+
+def percentiles(counts: Mapping[int, int], total: int, wanted: Sequence[float]) -> list[int]:
+    """Return percentiles (nearest rank) of `total` values, which are counted by value.
+
+    `wanted` has percents in rising order. Without values there are none.
+    """
+    ranks = [max(1, math.ceil(percent / 100 * total)) for percent in wanted]
+    found: list[int] = []
+    passed = 0
+    for value in sorted(counts):
+        passed += counts[value]
+        while len(found) < len(ranks) and ranks[len(found)] <= passed:
+            found.append(value)
+    return found
 
 
 class Kind(Enum):
@@ -88,14 +103,7 @@ class Times:
 
     def percentiles(self, wanted: Sequence[float]) -> list[float]:
         """Return the percentiles (nearest rank), in seconds. `wanted` has percents in rising order."""
-        ranks = [max(1, math.ceil(percent / 100 * self.count)) for percent in wanted]
-        found: list[float] = []
-        passed = 0
-        for microseconds in sorted(self._counts):
-            passed += self._counts[microseconds]
-            while len(found) < len(ranks) and ranks[len(found)] <= passed:
-                found.append(microseconds / 1e6)
-        return found
+        return [microseconds / 1e6 for microseconds in percentiles(self._counts, self.count, wanted)]
 
     def in_ms(self) -> dict[str, float]:
         """Return all statistics by name, in milliseconds; empty without times."""

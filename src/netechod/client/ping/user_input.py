@@ -9,6 +9,8 @@ from enum import Enum
 from types import FrameType, TracebackType
 from typing import Self
 
+from netechod.client.signals import noted
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGWINCH)
 
 
@@ -36,11 +38,7 @@ class UserInput:
         for end in (self._bell, self._ring):
             self._undo.callback(end.close)
             end.setblocking(False)
-        previous = signal.set_wakeup_fd(self._ring.fileno(), warn_on_full_buffer=False)
-        self._undo.callback(signal.set_wakeup_fd, previous)
-        for number in SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) has it
-                self._undo.callback(signal.signal, number, signal.signal(number, self._note))
+        self._undo.enter_context(noted(self._ring.fileno(), SIGNALS, self._note))
         return self
 
     def __exit__(

@@ -13,5 +13,5 @@
 | `commands` | programs that run when a target is lost or back |
 | `terminal/` | the table and the charts on a terminal |
 | `pages/` | HTTP: metrics, live charts; and reports of recordings |
-| `interrupts`, `durations` | signals on a loop; lengths of time for people |
+| `durations` | lengths of time for people |
 """

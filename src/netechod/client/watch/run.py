@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from netechod.client.errors import ClientError
 from netechod.client.i18n.translate import tr
+from netechod.client.signals import noted
 from netechod.client.terminal.output import complain, is_smart, note, put
-from netechod.client.watch.interrupts import Interrupts
 from netechod.client.watch.network.schemes import Schemes
 from netechod.client.watch.recorders import Bell, CsvFile, JsonFile, JsonLines, Lines, LogFile, to_stdout
 from netechod.client.watch.targets import Target, read_targets
@@ -132,7 +132,13 @@ class Watch:
             handlers |= {signal.SIGTSTP: self._screen.suspend, signal.SIGWINCH: self._screen.draw}
         elif not options.check:
             self.watcher.recorders.append(Lines())
-        stack.enter_context(Interrupts(self._loop, handlers))
+        stack.enter_context(
+            noted(
+                self._loop.bell,
+                handlers,
+                lambda number, _frame: self._loop.call_soon_threadsafe(handlers[signal.Signals(number)]),
+            )
+        )
         if self._screen is not None:
             stack.enter_context(self._screen)
 

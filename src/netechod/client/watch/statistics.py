@@ -9,6 +9,8 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from netechod.client.ping.tally import percentiles
+
 SAMPLES = 600  # probes whose times are kept: the latest ones
 FINENESS = 100  # classes of a histogram in a factor of e: a percentile is within 1 %
 MINUTE = 60  # seconds of the short window, in which losses are counted by the second
@@ -45,14 +47,8 @@ class Histogram:
 
     def percentiles(self, wanted: Sequence[float]) -> list[float]:
         """Return percentiles (nearest rank); nothing without times. `wanted` rises."""
-        ranks = [max(1, math.ceil(percent / 100 * self.count)) for percent in wanted]
-        found: list[float] = []
-        passed = 0
-        for place in sorted(self._counts):
-            passed += self._counts[place]
-            while len(found) < len(ranks) and ranks[len(found)] <= passed:
-                found.append(math.exp((place + 0.5) / FINENESS) / 1e6)
-        return found
+        places = percentiles(self._counts, self.count, wanted)
+        return [math.exp((place + 0.5) / FINENESS) / 1e6 for place in places]
 
 
 class Minute:
